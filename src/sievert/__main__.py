@@ -1,0 +1,5 @@
+"""`python -m sievert` is the `sievert` command."""
+
+from sievert.cli import main
+
+main()

@@ -1,0 +1,45 @@
+"""ApiKey and AuditEntry: who may call, and what was done, in an order nobody can rewrite unseen."""
+
+import msgspec
+
+from sievert.schema.clock import Micros
+
+SCOPES = ("posts:write", "decisions:read", "operate", "admin")
+"""posts:write submits posts; decisions:read reads decisions, actions, cases and the live stream;
+operate re-sends dead webhooks; admin does everything and manages keys."""
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key as it is kept: never the secret, only its SHA-256."""
+
+    key_id: str
+    name: str
+    secret_sha256: str
+    scopes: tuple[str, ...]
+    created_at: Micros
+    revoked_at: Micros | None = None
+
+
+class AuditNote(msgspec.Struct, frozen=True, kw_only=True):
+    """What shall be written to the audit log; the log itself adds sequence, time and hashes."""
+
+    actor: str
+    event: str
+    subject: str
+    details: dict[str, str] = {}
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the append-only, hash-chained audit log.
+
+    `digest` is the SHA-256 over the previous entry's digest and this entry's own fields.
+    """
+
+    sequence: int
+    at: Micros
+    actor: str
+    event: str
+    subject: str
+    details: dict[str, str]
+    previous: str
+    digest: str

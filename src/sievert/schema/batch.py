@@ -1,0 +1,91 @@
+"""The columnar twins: a batch of posts moves as arrays, one row a post.
+
+Legend: n posts in the batch, P policy heads.
+"""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from sievert.schema.access import AuditNote
+from sievert.schema.action import Action, Case, OutboxMessage
+from sievert.schema.clock import Micros
+from sievert.schema.decision import Reason
+from sievert.schema.post import Post
+
+Bytes = npt.NDArray[np.uint8]
+Offsets = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int8]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TextColumn:
+    """UTF-8 texts laid end to end: text i is `data[offsets[i]:offsets[i + 1]]`."""
+
+    data: Bytes  # [total bytes]
+    offsets: Offsets  # [n + 1]
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.offsets) - 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PostBatch:
+    """Posts that were decoded together, with their texts as one column."""
+
+    posts: list[Post]
+    text: TextColumn
+    digests: list[bytes]  # 16 bytes each: BLAKE2b of the text, what "the same content" means
+    received_at: Micros
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.posts)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """Calibrated probabilities at natural prevalence, and where they came from."""
+
+    bundle: str
+    heads: tuple[str, ...]  # P names of policy heads
+    harm: Floats  # [n]
+    policies: Floats  # [n, P]
+    language: Codes  # [n] schema.decision.Language
+    stage: Codes  # [n] schema.decision.Stage
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.harm)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DecidedBatch:
+    """One outcome a post. Reasons exist only for posts that are not plainly allowed."""
+
+    policy_set: str
+    outcome: Codes  # [n] schema.decision.Outcome
+    would: Codes  # [n] what it would have been with every policy live and certified
+    reasons: dict[int, tuple[Reason, ...]]  # row -> why
+    demoted_for: dict[int, str]  # row -> policy whose rule lowers the post's reach
+    queued_for: dict[int, str]  # row -> policy whose rule asks a person
+    removed_for: dict[int, str]  # row -> policy whose certified rule removes the post
+
+    def plainly_allowed(self) -> npt.NDArray[np.bool_]:
+        """Mark the posts about which there is nothing to tell: allowed, and no reason given."""
+        plain: npt.NDArray[np.bool_] = self.outcome == 0
+        plain[list(self.reasons)] = False
+        return plain
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Effects:
+    """What a batch of decisions sets in motion; recorded in the same transaction as the decisions."""
+
+    actions: tuple[Action, ...] = ()
+    cases: tuple[Case, ...] = ()
+    messages: tuple[OutboxMessage, ...] = ()
+    audit: tuple[AuditNote, ...] = ()
