@@ -1,0 +1,1 @@
+"""What a post's own text says: folded for evasion, beside the raw text, and hashed."""

@@ -1,0 +1,241 @@
+"""A bundle: one folder that holds everything a score depends on, each file named by its hash.
+
+    manifest.json       what it is, its heads, the SHA-256 of every other file
+    features.json       the feature spec: kernel version, table bits, content facts
+    light.safetensors   n-gram table, its scales, bias, dense weights, fold tables
+    calibrators.json    one map from raw logit to natural-prevalence logit a head
+    MODEL_CARD.md, DATA_CARD.md, report.json
+
+A bundle's version is its name and the first 12 digits of the SHA-256 of its manifest, which names
+the hash of every file: any change to any part is another version.
+
+Not covered: the hashes show that files are as they were written, not who wrote them.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from sievert.calibration.logit_map import LogitMap
+from sievert.errors import BundleError
+from sievert.features.content.fold import FoldTables
+from sievert.features.content.ngrams import KERNEL_VERSION
+from sievert.features.content.walk import STATS
+from sievert.schema.bundle import BUNDLE_FORMAT, BundleFile, Head, Manifest
+from sievert.schema.decision import Language
+
+LANGUAGE_COLUMNS = tuple(f"language.{language.word}" for language in Language)
+"""The last three columns of the light table, in the order of schema.decision.Language."""
+
+_REMEDY = "Rebuild it with `sievert train light-linear`, or reinstall Sievert to get the default bundle."
+
+
+class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Which definitions turned texts into numbers; a bundle of another spec is refused."""
+
+    kernel: int
+    bits: int
+    stats: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LightTensors:
+    """The light model. H heads then 3 language columns make K; S content facts."""
+
+    table: npt.NDArray[np.int8]  # [2**bits, K]
+    scale: npt.NDArray[np.float32]  # [K]
+    bias: npt.NDArray[np.float32]  # [K]
+    dense: npt.NDArray[np.float32]  # [S, K]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bundle:
+    """A loaded, verified bundle. `calibrators[h]` belongs to `manifest.heads[h]`."""
+
+    version: str
+    manifest: Manifest
+    spec: FeatureSpec
+    light: LightTensors
+    fold: FoldTables
+    calibrators: tuple[LogitMap, ...]
+
+    @property
+    def policy_heads(self) -> tuple[str, ...]:
+        """The names of the heads behind the primary one."""
+        return tuple(head.name for head in self.manifest.heads[1:])
+
+
+def default_bundle_path() -> Path:
+    """Return the folder of the bundle that ships inside the package."""
+    return Path(str(resources.files("sievert"))) / "bundles" / "default"
+
+
+def read_manifest(folder: Path) -> tuple[str, Manifest]:
+    """Read a bundle's manifest; return its version and what it says.
+
+    Raises:
+        BundleError: there is no readable manifest of a format that this release knows.
+    """
+    try:
+        raw = (folder / "manifest.json").read_bytes()
+        manifest = msgspec.json.decode(raw, type=Manifest)
+    except (OSError, msgspec.DecodeError) as error:
+        raise BundleError(f"No readable bundle in {folder}: {error}.", remedy=_REMEDY) from error
+    if manifest.format != BUNDLE_FORMAT:
+        raise BundleError(
+            f"The bundle in {folder} has format {manifest.format}; this release reads {BUNDLE_FORMAT}.",
+            remedy=_REMEDY,
+        )
+    return f"{manifest.name}@{hashlib.sha256(raw).hexdigest()[:12]}", manifest
+
+
+def verify(folder: Path) -> tuple[str, Manifest]:
+    """Check that every file of a bundle is there and has its hash; return version and manifest.
+
+    Raises:
+        BundleError: a file is missing, altered, or not named in the manifest.
+    """
+    version, manifest = read_manifest(folder)
+    for name, expected in manifest.files.items():
+        _read_verified(folder, name, expected)
+    strangers = {path.name for path in folder.iterdir()} - set(manifest.files) - {"manifest.json"}
+    if strangers:
+        raise BundleError(f"The bundle in {folder} holds unknown files: {sorted(strangers)}.", remedy=_REMEDY)
+    return version, manifest
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Load a bundle; every byte that is used was checked against its hash.
+
+    Raises:
+        BundleError: a part is missing, altered, or made for other feature definitions.
+    """
+    version, manifest = read_manifest(folder)
+    parts = {
+        name: _read_verified(folder, name, manifest.files[name])
+        for name in ("features.json", "light.safetensors", "calibrators.json")
+        if name in manifest.files
+    }
+    try:
+        spec = msgspec.json.decode(parts["features.json"], type=FeatureSpec)
+        calibrators = msgspec.json.decode(parts["calibrators.json"], type=dict[str, dict[str, list[float]]])
+        tensors = load_tensors(parts["light.safetensors"])
+        light = LightTensors(**{name: tensors[name] for name in ("table", "scale", "bias", "dense")})
+        fold = FoldTables.from_tensors(tensors)
+        maps = tuple(
+            LogitMap(x=np.array(calibrators[head.name]["x"]), y=np.array(calibrators[head.name]["y"]))
+            for head in manifest.heads
+        )
+    except (KeyError, ValueError, msgspec.DecodeError, SafetensorError) as error:
+        raise BundleError(f"The bundle in {folder} lacks a part or has a bad one: {error}.", remedy=_REMEDY) from error
+    bundle = Bundle(
+        version=version, manifest=manifest, spec=spec, light=light, fold=fold, calibrators=maps
+    )
+    _check_spec(folder, bundle)
+    return bundle
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    name: str,
+    created_at: str,
+    model: str,
+    heads: tuple[Head, ...],
+    languages: tuple[str, ...],
+    without_head: tuple[str, ...],
+    light: LightTensors,
+    fold: FoldTables,
+    calibrators: Mapping[str, LogitMap],
+    documents: Mapping[str, bytes],
+) -> str:
+    """Write a bundle's folder, manifest last, and return its version.
+
+    `documents` are further files by name, such as the cards.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = FeatureSpec(kernel=KERNEL_VERSION, bits=int(light.table.shape[0]).bit_length() - 1, stats=STATS)
+    tensors: dict[str, npt.NDArray[Any]] = {
+        "table": light.table,
+        "scale": light.scale,
+        "bias": light.bias,
+        "dense": light.dense,
+        **fold.tensors(),
+    }
+    files = {
+        **documents,
+        "features.json": _pretty(spec),
+        "light.safetensors": save_tensors(tensors),
+        "calibrators.json": _pretty(
+            {head: {"x": one.x.tolist(), "y": one.y.tolist()} for head, one in calibrators.items()}
+        ),
+    }
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
+    manifest = Manifest(
+        format=BUNDLE_FORMAT,
+        name=name,
+        created_at=created_at,
+        model=model,
+        heads=heads,
+        languages=languages,
+        without_head=without_head,
+        feature_spec=hashlib.sha256(files["features.json"]).hexdigest(),
+        files={
+            file: BundleFile(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+            for file, content in sorted(files.items())
+        },
+    )
+    (folder / "manifest.json").write_bytes(_pretty(manifest))
+    return verify(folder)[0]
+
+
+def _pretty(value: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
+
+
+def _read_verified(folder: Path, name: str, expected: BundleFile) -> bytes:
+    # A name is a plain file of the folder: a manifest must not reach outside of it.
+    if Path(name).name != name:
+        raise BundleError(f"The manifest in {folder} names {name!r}, which is no plain file name.", remedy=_REMEDY)
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(f"The bundle in {folder} lacks {name}: {error}.", remedy=_REMEDY) from error
+    if hashlib.sha256(content).hexdigest() != expected.sha256:
+        raise BundleError(f"{folder / name} is not the file that the manifest names: its hash differs.", remedy=_REMEDY)
+    return content
+
+
+def _check_spec(folder: Path, bundle: Bundle) -> None:
+    """Refuse a bundle whose numbers would mean something else under this release's definitions."""
+    spec, light = bundle.spec, bundle.light
+    if spec.kernel != KERNEL_VERSION or spec.stats != STATS:
+        raise BundleError(
+            f"The bundle in {folder} was made with feature kernel {spec.kernel}; this release has {KERNEL_VERSION}.",
+            remedy=_REMEDY,
+        )
+    columns = len(bundle.manifest.heads) + len(LANGUAGE_COLUMNS)
+    shapes = {
+        "table": (light.table, (2**spec.bits, columns), np.int8),
+        "scale": (light.scale, (columns,), np.float32),
+        "bias": (light.bias, (columns,), np.float32),
+        "dense": (light.dense, (len(STATS), columns), np.float32),
+    }
+    for name, (tensor, shape, dtype) in shapes.items():
+        if tensor.shape != shape or tensor.dtype != dtype:
+            raise BundleError(
+                f"Tensor {name!r} of the bundle in {folder} is {tensor.dtype}{list(tensor.shape)}, "
+                f"not {np.dtype(dtype)}{list(shape)}.",
+                remedy=_REMEDY,
+            )

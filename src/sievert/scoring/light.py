@@ -1,0 +1,44 @@
+"""The light model: one linear layer over hashed n-grams and content facts, for every post.
+
+Legend: n posts, H heads (harm first), K = H + 3 columns, S content facts.
+"""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from sievert.features.content.ngrams import score_batch
+from sievert.schema.batch import TextColumn
+from sievert.schema.decision import Language
+from sievert.scoring.bundle import Bundle
+
+_UNSURE = 0.5
+"""A text is English unless another answer is likelier than this: short texts get the benefit."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LightScores:
+    """What the light model says: logits on balanced data, not probabilities."""
+
+    logits: npt.NDArray[np.float32]  # [n, H]
+    language: npt.NDArray[np.int8]  # [n] schema.decision.Language
+    stats: npt.NDArray[np.float32]  # [n, S]
+
+
+def light_scores(bundle: Bundle, text: TextColumn) -> LightScores:
+    """Score a batch of texts with the light model."""
+    light = bundle.light
+    sums, stats = score_batch(text, bundle.fold, table=light.table, scale=light.scale)
+    outputs = sums + stats @ light.dense + light.bias  # [n, K]
+    heads = len(bundle.manifest.heads)
+    return LightScores(logits=outputs[:, :heads], language=_language(outputs[:, heads:]), stats=stats)
+
+
+def _language(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+    """Turn [n, 3] language logits into codes."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares = shifted / shifted.sum(axis=1, keepdims=True)
+    codes = shares.argmax(axis=1).astype(np.int8)
+    codes[shares.max(axis=1) <= _UNSURE] = Language.ENGLISH
+    return codes
