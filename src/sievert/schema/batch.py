@@ -45,6 +45,23 @@ class PostBatch:
         """Return n."""
         return len(self.posts)
 
+    def take(self, rows: npt.NDArray[np.intp]) -> "PostBatch":
+        """Return the batch of these rows, in this order."""
+        if len(rows) == len(self):
+            return self
+        start, stop = self.text.offsets[rows], self.text.offsets[rows + 1]
+        pieces = [self.text.data[a:b] for a, b in zip(start.tolist(), stop.tolist(), strict=True)]
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(stop - start, out=offsets[1:])
+        data = np.concatenate(pieces) if pieces else np.empty(0, np.uint8)
+        chosen = rows.tolist()
+        return PostBatch(
+            posts=[self.posts[row] for row in chosen],
+            text=TextColumn(data=data, offsets=offsets),
+            digests=[self.digests[row] for row in chosen],
+            received_at=self.received_at,
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ScoredBatch:
@@ -77,7 +94,7 @@ class DecidedBatch:
     def plainly_allowed(self) -> npt.NDArray[np.bool_]:
         """Mark the posts about which there is nothing to tell: allowed, and no reason given."""
         plain: npt.NDArray[np.bool_] = self.outcome == 0
-        plain[list(self.reasons)] = False
+        plain[list(self.reasons)] = False  # an empty list marks nothing
         return plain
 
 

@@ -1,14 +1,13 @@
 """Decision: allow, demote, review or remove, with reasons and every version that led to it."""
 
-import base64
 import enum
-import hashlib
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from sievert.schema.clock import Micros
+from sievert.schema.identity import derived_id
 from sievert.schema.post import PostKey
 
 CREATED = "created"
@@ -132,10 +131,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decision_id(key: PostKey, *, trigger: str = CREATED, ordinal: int = 0) -> str:
-    """Name the `ordinal`-th decision that `trigger` caused about a post revision; 26 characters."""
-    parts = (key.platform, key.id, str(key.revision), trigger, str(ordinal))
-    digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=15).digest()
-    return "d_" + base64.b32encode(digest).decode().lower()
+    """Name the `ordinal`-th decision that `trigger` caused about a post revision."""
+    return derived_id("d", key.platform, key.id, str(key.revision), trigger, str(ordinal))
 
 
 def shown(values: npt.NDArray[np.float32]) -> list[float]:

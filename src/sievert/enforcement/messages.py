@@ -1,0 +1,33 @@
+"""The webhook messages about actions and cases (Standard Webhooks): exact bytes, written once.
+
+The bytes are made here and stored with the decision, so that every attempt sends and signs the same.
+A message never holds a post's text.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from sievert.schema.action import Action, Case, OutboxMessage
+from sievert.schema.clock import Micros, to_text
+
+ACTION_PERFORMED = "action.performed"
+CASE_OPENED = "case.opened"
+
+
+def messages_for(actions: Iterable[Action], cases: Iterable[Case]) -> tuple[OutboxMessage, ...]:
+    """Return one message for each action and each case."""
+    messages = [_message(ACTION_PERFORMED, action.action_id, action.performed_at, action) for action in actions]
+    messages += [_message(CASE_OPENED, case.case_id, case.opened_at, case) for case in cases]
+    return tuple(messages)
+
+
+def _message(kind: str, subject_id: str, at: Micros, record: Action | Case) -> OutboxMessage:
+    body = {"type": kind, "timestamp": to_text(at), "data": msgspec.to_builtins(record)}
+    return OutboxMessage(
+        message_id=f"msg_{subject_id}",
+        kind=kind,
+        created_at=at,
+        body=msgspec.json.encode(body),
+        next_attempt_at=at,
+    )

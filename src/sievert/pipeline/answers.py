@@ -1,0 +1,73 @@
+"""What goes back: one answer or one error for each record, in the order of the input."""
+
+import numpy as np
+
+from sievert.errors import ContentConflict, InputError
+from sievert.pipeline.decode import Decoded
+from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
+from sievert.schema.decision import Answer, Language, Outcome, Stage, shown
+from sievert.schema.post import PostKey
+from sievert.stores.journal.base import CONFLICT, NEW, REPEAT, SAME, Found
+
+_OUTCOMES = {int(outcome): outcome.word for outcome in Outcome}
+_LANGUAGES = {int(language): language.word for language in Language}
+_STAGES = {int(stage): stage.word for stage in Stage}
+
+
+def answer_new(posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch) -> list[Answer]:
+    """Return the answers for posts that were just decided, from the columns."""
+    columns = [shown(np.ascontiguousarray(scored.policies[:, h])) for h in range(len(scored.heads))]
+    reasons = decided.reasons
+    return [
+        Answer(
+            id=post.id,
+            platform=post.platform,
+            revision=post.revision,
+            decision=_OUTCOMES[outcome],
+            probability=harm,
+            policies=dict(zip(scored.heads, policies, strict=True)),
+            language=_LANGUAGES[language],
+            stage=_STAGES[stage],
+            bundle=scored.bundle,
+            reasons=reasons.get(row, ()),
+        )
+        for row, (post, outcome, harm, language, stage, policies) in enumerate(
+            zip(
+                posts.posts,
+                decided.outcome.tolist(),
+                shown(scored.harm),
+                scored.language.tolist(),
+                scored.stage.tolist(),
+                zip(*columns, strict=True),
+                strict=True,
+            )
+        )
+    ]
+
+
+def assemble(read: Decoded, found: Found, fresh: list[Answer]) -> list[Answer | InputError]:
+    """Put answers and errors in the order of the records.
+
+    `fresh` answers the NEW rows of `found`, in their order. A repeat inside the batch gets the
+    answer of its first appearance; a post that came before gets the answer that it got then.
+    """
+    results: list[Answer | InputError | None] = [read.errors.get(record) for record in range(read.count)]
+    new = dict(zip(np.flatnonzero(found.status == NEW).tolist(), fresh, strict=True))
+    for row, (record, status) in enumerate(zip(read.rows, found.status.tolist(), strict=True)):
+        if status == NEW:
+            results[record] = new[row]
+        elif status == REPEAT:
+            results[record] = new[int(found.first[row])]
+        elif status == SAME:
+            results[record] = found.decisions[row].answer()
+        elif status == CONFLICT:
+            results[record] = _conflict(read.posts[row].key)
+    return [result for result in results if result is not None]
+
+
+def _conflict(key: PostKey) -> ContentConflict:
+    return ContentConflict(
+        f"Post {key.id!r} of platform {key.platform!r} came before as revision {key.revision}, with other content.",
+        field="revision",
+        remedy="Send changed content under the next revision number.",
+    )

@@ -1,0 +1,192 @@
+"""Stage 1: bytes become posts; what is wrong with a record is said with its field and remedy.
+
+Not covered: a repeated key inside one JSON object is not noticed; the last one counts.
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from sievert.errors import InputError, InvalidField, MalformedInput, TooLarge
+from sievert.schema.batch import PostBatch, TextColumn
+from sievert.schema.clock import Micros
+from sievert.schema.post import MAX_ID_BYTES, Post
+
+MAX_RECORD_BYTES = 1 << 20
+"""A longer JSON document is refused unread; the longest legal text, fully escaped, fits."""
+
+DIGEST_BYTES = 16
+
+_DECODER = msgspec.json.Decoder(Post)
+_AT = re.compile(r" - at `\$\.?([^`]*)`$")
+_NAMED = re.compile(r"field `([^`]+)`")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Decoded:
+    """Posts that could be read, and the errors of the records that could not.
+
+    `rows[i]` is the record from which `posts[i]` was read; `errors` is keyed by record.
+    """
+
+    count: int
+    posts: list[Post]
+    texts: list[bytes]
+    rows: list[int]
+    errors: dict[int, InputError]
+
+
+def split_lines(chunk: bytes) -> list[bytes]:
+    """Split NDJSON into its lines; what follows the last line feed counts unless it is empty."""
+    lines = chunk.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def decode(records: Sequence[bytes], *, max_text_bytes: int) -> Decoded:
+    """Read each record as a post. A bad record gets its error; the others go on."""
+    posts: list[Post] = []
+    texts: list[bytes] = []
+    rows: list[int] = []
+    errors: dict[int, InputError] = {}
+    read = _DECODER.decode
+    for row, record in enumerate(records):
+        try:
+            if len(record) > MAX_RECORD_BYTES:
+                _refuse_size(len(record))
+            post = read(record)
+            text = post.text.encode()
+            if len(text) > max_text_bytes or not post.id.isascii() or b"\x00" in text:
+                _check_text(text, max_text_bytes)
+            if not post.id.isprintable() or not post.id.isascii() or post.creator_id or post.platform != "default":
+                _check_ids(post)
+        except InputError as error:
+            errors[row] = error
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            errors[row] = explain(record, error)
+        else:
+            posts.append(post)
+            texts.append(text)
+            rows.append(row)
+    return Decoded(count=len(records), posts=posts, texts=texts, rows=rows, errors=errors)
+
+
+def to_batch(posts: list[Post], texts: list[bytes], *, received_at: Micros) -> PostBatch:
+    """Lay posts out as columns, with the digest that says what "the same content" is."""
+    return PostBatch(posts=posts, text=text_column(texts), digests=digests(texts), received_at=received_at)
+
+
+def text_column(texts: Sequence[bytes]) -> TextColumn:
+    """Lay UTF-8 texts end to end."""
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    return TextColumn(data=np.frombuffer(b"".join(texts), np.uint8), offsets=offsets)
+
+
+def digests(texts: Sequence[bytes]) -> list[bytes]:
+    """Return the BLAKE2b digest of each text, 16 bytes."""
+    blake = hashlib.blake2b
+    return [blake(text, digest_size=DIGEST_BYTES).digest() for text in texts]
+
+
+def explain(record: bytes, error: Exception) -> InputError:
+    """Turn a codec's complaint into an error that names the field and the remedy."""
+    try:
+        record.decode()
+    except UnicodeDecodeError as bad:
+        return MalformedInput(
+            f"The record is not valid UTF-8: byte {bad.start} is {record[bad.start]:#04x}.",
+            remedy="Send UTF-8; escape other characters as \\u sequences.",
+        )
+    if isinstance(error, RecursionError):
+        return MalformedInput("The record is nested too deeply.", remedy="Send a flat object.")
+    if isinstance(error, msgspec.ValidationError):
+        return _explain_field(str(error))
+    if b"\\u" in record and (surrogate := _lone_surrogate_field(record)) is not None:
+        return InvalidField(
+            "The record holds half of a surrogate pair, which is no character.",
+            field=surrogate,
+            remedy="Send both halves of the pair, or the character itself in UTF-8.",
+        )
+    complaint = str(error).rstrip(".")
+    if "truncated" in complaint:
+        return MalformedInput(
+            "The record ends in the middle of its JSON.",
+            remedy="Send one whole JSON object a record, and one a line in NDJSON.",
+        )
+    return MalformedInput(f"The record is not JSON: {complaint}.", remedy="Send one JSON object a record.")
+
+
+def _explain_field(complaint: str) -> InputError:
+    """Read the field out of a validation message such as "Expected `str`, got `int` - at `$.id`"."""
+    where = _AT.search(complaint)
+    what = _AT.sub("", complaint)
+    field = where.group(1) if where else ""
+    if not field and (named := _NAMED.search(what)):
+        field = named.group(1)
+    known = ", ".join(Post.__struct_fields__)
+    remedy = f"A post has the fields {known}; only id is required."
+    if "unknown field" in what:
+        return InvalidField(f"There is no field {field!r}.", field=field, remedy=remedy)
+    return InvalidField(f"{what}.", field=field or None, remedy=remedy)
+
+
+def _lone_surrogate_field(record: bytes) -> str | None:
+    """Return the name of the first field with a lone surrogate, or None (slow; on errors only)."""
+    try:
+        fields = json.loads(record)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(fields, dict):
+        for name, value in fields.items():
+            if isinstance(value, str) and _LONE_SURROGATE.search(value):
+                return str(name)
+    return None
+
+
+def _refuse_size(size: int) -> None:
+    raise TooLarge(
+        f"The record has {size:,} bytes; at most {MAX_RECORD_BYTES:,} are read.",
+        remedy="Send the post's own text only, or split it.",
+    )
+
+
+def _check_text(text: bytes, max_text_bytes: int) -> None:
+    if len(text) > max_text_bytes:
+        raise TooLarge(
+            f"The text has {len(text):,} bytes of UTF-8; at most {max_text_bytes:,} are accepted.",
+            field="text",
+            remedy="Send the part of the text that people see first, or raise max_text_bytes.",
+        )
+    if b"\x00" in text:
+        raise InvalidField(
+            f"The text holds a NUL character at byte {text.index(0)}.",
+            field="text",
+            remedy="Take NUL characters out before sending.",
+        )
+
+
+def _check_ids(post: Post) -> None:
+    for field in ("id", "platform", "creator_id"):
+        value = getattr(post, field)
+        if value is None:
+            continue
+        if not value.isascii() and len(value.encode()) > MAX_ID_BYTES:
+            raise TooLarge(
+                f"The {field} has {len(value.encode())} bytes of UTF-8; at most {MAX_ID_BYTES} are accepted.",
+                field=field,
+                remedy="Send a shorter id, such as a hash of it.",
+            )
+        if not value.isprintable():
+            raise InvalidField(
+                f"The {field} holds a control character.",
+                field=field,
+                remedy="Send ids of printable characters only.",
+            )

@@ -1,0 +1,77 @@
+"""Policies are YAML files, one a policy; all that is wrong with them is said at once."""
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from sievert.errors import ConfigurationError
+from sievert.schema.policy import Policy, PolicySet
+from sievert.schema.sentinel import SENTINEL_POLICY
+
+_ACTIONS = ("demote", "review", "remove")
+
+
+def default_policies_path() -> Path:
+    """Return the folder of the policies that ship inside the package."""
+    return Path(str(resources.files("sievert"))) / "policies"
+
+
+def load_policies(folder: Path) -> PolicySet:
+    """Read every `*.yaml` of a folder as one set of policies.
+
+    Raises:
+        ConfigurationError: lists all problems of all files.
+    """
+    problems: list[str] = []
+    policies: list[Policy] = []
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        problems.append(f"{folder} holds no *.yaml file: name the folder of your policies.")
+    for file in files:
+        try:
+            policy = msgspec.convert(yaml.safe_load(file.read_bytes()), Policy)
+        except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+            problems.append(f"{file.name}: {error}")
+            continue
+        problems.extend(f"{file.name}: {problem}" for problem in _problems(policy, file))
+        policies.append(policy)
+    names = [policy.name for policy in policies]
+    problems.extend(f"policy {name!r} is stated twice" for name in sorted(set(names)) if names.count(name) > 1)
+    if problems:
+        raise ConfigurationError(f"Policies in {folder}", problems)
+    return policy_set(policies)
+
+
+def policy_set(policies: list[Policy]) -> PolicySet:
+    """Name a set of policies by the hash of what they say."""
+    ordered = tuple(sorted(policies, key=lambda policy: policy.name))
+    digest = hashlib.sha256(msgspec.json.encode(ordered, order="deterministic")).hexdigest()
+    return PolicySet(digest=digest[:16], policies=ordered)
+
+
+def _problems(policy: Policy, file: Path) -> list[str]:
+    """Say what is wrong with a policy beyond the types of its fields."""
+    problems = []
+    if file.stem != policy.name:
+        problems.append(f"the file is named {file.stem!r} but states policy {policy.name!r}: make them equal")
+    if policy.demote_at < policy.demote_precision:
+        problems.append(
+            f"demote_at {policy.demote_at} is below demote_precision {policy.demote_precision}: "
+            "raise demote_at, or lower the floor knowingly"
+        )
+    if not policy.review_at <= policy.floor:
+        problems.append(f"review_at {policy.review_at} is above floor {policy.floor}: what is doubtful goes to people")
+    problems.extend(
+        f"{field} knows no action {action!r}: it takes {', '.join(_ACTIONS)}"
+        for field in ("live_actions", "shadow_actions")
+        for action in getattr(policy, field)
+        if action not in _ACTIONS
+    )
+    if "remove" in policy.shadow_actions:
+        problems.append("shadow_actions may not hold remove: a policy in shadow never removes")
+    if policy.name == SENTINEL_POLICY and "remove" in policy.live_actions:
+        problems.append("the sentinel's policy may not remove: it is a test")
+    return problems

@@ -1,0 +1,229 @@
+"""The decision rules of a policy, on whole batches.
+
+Removal: with calibrated probability p, forecast views v, and a certificate that fixed l1 and l2,
+remove when `v p + l1 (p - t) + l2 v (p - t_v) >= 0` and `p >= p_min`: the line that maximises
+prevented harmful views under both precision constraints. Without a forecast v counts as zero, which
+leaves the most careful rule, p >= t. Without a certificate that names exactly this bundle, policy
+version and platform, and has not expired, nothing is removed.
+
+Demotion: p >= demote_at. Review: p >= review_at, within the hour's room, likeliest harm first.
+The most severe permitted outcome wins; a post that waits for a person is demoted meanwhile if the
+demotion rule holds as well. Text in a language that the bundle does not support is never acted on
+automatically: where a rule would act, a person is asked.
+
+Legend: n posts; p [n] probability; v [n] capped forecast views.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sievert.schema.batch import DecidedBatch, Floats, PostBatch, ScoredBatch
+from sievert.schema.clock import Micros
+from sievert.schema.decision import Language, Outcome, Reason
+from sievert.schema.policy import Certificate, Mode, Policy, PolicySet
+
+# Rule codes, as they stand in reasons; `reason_text` says them in words.
+REMOVE = "remove"
+DEMOTE = "demote"
+REVIEW = "review"
+NO_CERTIFICATE = "no-certificate"
+LANGUAGE = "unsupported-language"
+NO_ROOM = "review-budget-spent"
+SHADOW = "shadow"
+
+_WORDS = {
+    REMOVE: "certified to be removed under {policy}",
+    DEMOTE: "likely enough harmful under {policy} to be shown to fewer people",
+    REVIEW: "a person should look at it under {policy}",
+    NO_CERTIFICATE: "would be removed under {policy} if the policy had a valid certificate",
+    LANGUAGE: "not acted on under {policy}: the text is in a language that the model does not read",
+    NO_ROOM: "this hour's reviews under {policy} are spent",
+    SHADOW: "{policy} does not permit in its present mode what this probability calls for",
+}
+
+
+def reason_text(reason: Reason) -> str:
+    """Say a reason in words."""
+    return _WORDS[reason.rule].format(policy=reason.policy)
+
+
+def removal_rule(
+    p: Floats, v: Floats, policy: Policy, *, lambda_posts: float, lambda_views: float
+) -> npt.NDArray[np.bool_]:
+    """Mark the posts that the removal rule of DESIGN section 6 removes."""
+    gain = v * p + lambda_posts * (p - policy.precision_posts) + lambda_views * v * (p - policy.precision_views)
+    marked: npt.NDArray[np.bool_] = (gain >= 0) & (p >= policy.floor)
+    return marked
+
+
+def covers(certificate: Certificate, policy: Policy, *, platform: str, bundle: str, now: Micros) -> bool:
+    """Tell whether a certificate holds here: all that it names must be equal, and it must be in time."""
+    return (
+        certificate.policy == policy.name
+        and certificate.policy_version == policy.version
+        and certificate.platform == platform
+        and certificate.bundle == bundle
+        and certificate.issued_at <= now < certificate.expires_at
+    )
+
+
+@dataclasses.dataclass(slots=True)
+class _Crossed:
+    """What the rules of all policies say about one post, as policy and probability each."""
+
+    remove: tuple[float, Policy] | None = None
+    demote: tuple[float, Policy] | None = None
+    review: tuple[float, Policy] | None = None
+    would: Outcome = Outcome.ALLOW
+    reasons: list[Reason] = dataclasses.field(default_factory=list)
+
+
+def decide(
+    posts: PostBatch,
+    scored: ScoredBatch,
+    *,
+    policies: PolicySet,
+    certificates: Sequence[Certificate],
+    forecast: Floats | None,
+    review_room: Mapping[str, int],
+    now: Micros,
+) -> DecidedBatch:
+    """Decide about a batch.
+
+    `forecast` is [n] capped views to come, or None while there is no forecaster; `review_room` says
+    how many more cases each policy may open at present.
+    """
+    views = np.zeros(len(posts), np.float32) if forecast is None else forecast
+    crossed: dict[int, _Crossed] = {}
+    for policy in policies.policies:
+        if policy.mode is Mode.OFF or policy.name not in scored.heads:
+            continue
+        p = scored.policies[:, scored.heads.index(policy.name)]
+        rows = np.flatnonzero(p >= min(policy.demote_at, policy.review_at, policy.floor))
+        if len(rows):
+            removals = _certified_removals(posts, scored.bundle, policy, certificates, rows, p, views, now)
+            for row in rows.tolist():
+                _cross(crossed.setdefault(row, _Crossed()), policy, float(p[row]), certified=row in removals)
+    return _settle(scored, crossed, policies.digest, review_room, views)
+
+
+def _certified_removals(
+    posts: PostBatch,
+    bundle: str,
+    policy: Policy,
+    certificates: Sequence[Certificate],
+    rows: npt.NDArray[np.intp],
+    p: Floats,
+    views: Floats,
+    now: Micros,
+) -> set[int]:
+    """Return the rows that a valid certificate lets this policy remove."""
+    removed: set[int] = set()
+    if policy.mode is not Mode.LIVE or REMOVE not in policy.live_actions:
+        return removed
+    for certificate in certificates:
+        held = [
+            row
+            for row in rows.tolist()
+            if covers(certificate, policy, platform=posts.posts[row].platform, bundle=bundle, now=now)
+        ]
+        marked = removal_rule(
+            p[held],
+            views[held],
+            policy,
+            lambda_posts=certificate.lambda_posts,
+            lambda_views=certificate.lambda_views,
+        )
+        removed.update(row for row, mark in zip(held, marked, strict=True) if mark)
+    return removed
+
+
+def _cross(post: _Crossed, policy: Policy, p: float, *, certified: bool) -> None:
+    """Add what one policy's rules say about one post."""
+    permitted = policy.live_actions if policy.mode is Mode.LIVE else policy.shadow_actions
+    probability = round(p, 8)
+
+    def note(rule: str, threshold: float) -> None:
+        post.reasons.append(
+            Reason(policy=policy.name, rule=rule, probability=probability, threshold=threshold)
+        )
+
+    would = Outcome.REVIEW if p >= policy.review_at else Outcome.DEMOTE
+    may_remove = REMOVE in policy.live_actions
+    if may_remove and (certified or p >= max(policy.precision_posts, policy.floor)):
+        would = Outcome.REMOVE
+        if certified:
+            post.remove = max(post.remove or (0.0, policy), (p, policy), key=_likelihood)
+            note(REMOVE, policy.floor)
+        else:
+            note(NO_CERTIFICATE if policy.mode is Mode.LIVE else SHADOW, policy.precision_posts)
+    post.would = max(post.would, would)
+    if p >= policy.review_at:
+        if REVIEW in permitted:
+            post.review = max(post.review or (0.0, policy), (p, policy), key=_likelihood)
+            note(REVIEW, policy.review_at)
+        else:
+            note(SHADOW, policy.review_at)
+    if p >= policy.demote_at:
+        if DEMOTE in permitted:
+            post.demote = max(post.demote or (0.0, policy), (p, policy), key=_likelihood)
+            note(DEMOTE, policy.demote_at)
+        else:
+            note(SHADOW, policy.demote_at)
+
+
+def _likelihood(crossing: tuple[float, Policy]) -> float:
+    return crossing[0]
+
+
+def _settle(
+    scored: ScoredBatch,
+    crossed: dict[int, _Crossed],
+    policy_set: str,
+    review_room: Mapping[str, int],
+    views: Floats,
+) -> DecidedBatch:
+    """Give each post its outcome; the hour's reviews go to the most harm first."""
+    count = len(scored)
+    decided = DecidedBatch(
+        policy_set=policy_set,
+        outcome=np.zeros(count, np.int8),
+        would=np.zeros(count, np.int8),
+        reasons={},
+        demoted_for={},
+        queued_for={},
+        removed_for={},
+    )
+    room = dict(review_room)
+    harm = scored.harm.astype(np.float64) * (1.0 + views)
+    for row in sorted(crossed, key=lambda row: (-harm[row], row)):
+        post = crossed[row]
+        decided.would[row] = post.would
+        if scored.language[row] != Language.ENGLISH:
+            acted = post.remove or post.demote
+            if acted:
+                post.reasons.append(Reason(policy=acted[1].name, rule=LANGUAGE))
+            post.review = post.review or acted
+            post.remove = post.demote = None
+        outcome = Outcome.ALLOW
+        if post.demote:
+            outcome = Outcome.DEMOTE
+        if post.review and not post.remove:
+            name = post.review[1].name
+            if room.get(name, 0) > 0:
+                room[name] -= 1
+                decided.queued_for[row] = name
+                outcome = Outcome.REVIEW
+            else:
+                post.reasons.append(Reason(policy=name, rule=NO_ROOM))
+        if post.remove:
+            outcome = Outcome.REMOVE
+            decided.removed_for[row] = post.remove[1].name
+        elif post.demote:
+            decided.demoted_for[row] = post.demote[1].name
+        decided.outcome[row] = outcome
+        decided.reasons[row] = tuple(post.reasons)
+    return decided

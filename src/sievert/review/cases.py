@@ -1,0 +1,32 @@
+"""Decisions become cases: review tasks, ordered by the harm that looking prevents."""
+
+from sievert.schema.action import Case
+from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
+from sievert.schema.clock import Micros
+from sievert.schema.decision import decision_id
+
+
+def cases_for(
+    posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch, *, now: Micros
+) -> tuple[Case, ...]:
+    """Return one case for each post that a person shall look at.
+
+    While there is no view forecaster a case's priority is its probability under the policy.
+    """
+    cases = []
+    for row, policy in sorted(decided.queued_for.items()):
+        post = posts.posts[row]
+        decision = decision_id(post.key)
+        cases.append(
+            Case(
+                case_id=f"c_{decision.removeprefix('d_')}",
+                decision_id=decision,
+                platform=post.platform,
+                post_id=post.id,
+                revision=post.revision,
+                policy=policy,
+                opened_at=now,
+                priority=float(scored.policies[row, scored.heads.index(policy)]),
+            )
+        )
+    return tuple(cases)
