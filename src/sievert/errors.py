@@ -1,23 +1,23 @@
 """What can go wrong, in one tree; each error says what happened, where, and what to do next.
 
-    SievertError
-    ├── InputError               something that was sent to us is wrong
-    │   ├── InvalidField         one field of one record; names it
-    │   ├── MalformedInput       not readable as a record at all
-    │   ├── TooLarge             over a stated limit
-    │   └── ContentConflict      the same post revision came before with other content
-    ├── NotFound                 no such record
-    ├── AccessError
-    │   ├── Unauthenticated      no key, or a key we do not know
-    │   └── Forbidden            a known key without the scope
-    ├── Overloaded               come back later; says when
-    ├── StoreError
-    │   ├── StoreUnavailable     the disk or the database does not answer
-    │   ├── StoreCorrupt         what was read is not what was written
-    │   └── MigrationNeeded      the database is older or newer than this release
-    ├── BundleError              a bundle's files are missing, altered or of another version
-    ├── ConfigurationError       settings or policies; all problems together
-    └── MissingExtra             an optional part is not installed; names the command
+SievertError
+├── InputError               something that was sent to us is wrong
+│   ├── InvalidField         one field of one record; names it
+│   ├── MalformedInput       not readable as a record at all
+│   ├── TooLarge             over a stated limit
+│   └── ContentConflict      the same post revision came before with other content
+├── NotFound                 no such record
+├── AccessError
+│   ├── Unauthenticated      no key, or a key we do not know
+│   └── Forbidden            a known key without the scope
+├── Overloaded               come back later; says when
+├── StoreError
+│   ├── StoreUnavailable     the disk or the database does not answer
+│   ├── StoreCorrupt         what was read is not what was written
+│   └── MigrationNeeded      the database is older or newer than this release
+├── BundleError              a bundle's files are missing, altered or of another version
+├── ConfigurationError       settings or policies; all problems together
+└── MissingExtra             an optional part is not installed; names the command
 """
 
 from collections.abc import Sequence

@@ -17,7 +17,9 @@ CASE_OPENED = "case.opened"
 
 def messages_for(actions: Iterable[Action], cases: Iterable[Case]) -> tuple[OutboxMessage, ...]:
     """Return one message for each action and each case."""
-    messages = [_message(ACTION_PERFORMED, action.action_id, action.performed_at, action) for action in actions]
+    messages = [
+        _message(ACTION_PERFORMED, action.action_id, action.performed_at, action) for action in actions
+    ]
     messages += [_message(CASE_OPENED, case.case_id, case.opened_at, case) for case in cases]
     return tuple(messages)
 

@@ -65,7 +65,12 @@ def decode(records: Sequence[bytes], *, max_text_bytes: int) -> Decoded:
             text = post.text.encode()
             if len(text) > max_text_bytes or not post.id.isascii() or b"\x00" in text:
                 _check_text(text, max_text_bytes)
-            if not post.id.isprintable() or not post.id.isascii() or post.creator_id or post.platform != "default":
+            if (
+                not post.id.isprintable()
+                or not post.id.isascii()
+                or post.creator_id
+                or post.platform != "default"
+            ):
                 _check_ids(post)
         except InputError as error:
             errors[row] = error

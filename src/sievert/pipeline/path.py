@@ -79,7 +79,9 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     now = parts.clock.now()
 
     # 1 decode: bytes to posts; a bad record gets its own error
-    read = decode(split_lines(records) if isinstance(records, bytes) else records, max_text_bytes=parts.max_text_bytes)
+    read = decode(
+        split_lines(records) if isinstance(records, bytes) else records, max_text_bytes=parts.max_text_bytes
+    )
     everything = to_batch(read.posts, read.texts, received_at=now)
     lap("decode")
 

@@ -39,7 +39,9 @@ def load_policies(folder: Path) -> PolicySet:
         problems.extend(f"{file.name}: {problem}" for problem in _problems(policy, file))
         policies.append(policy)
     names = [policy.name for policy in policies]
-    problems.extend(f"policy {name!r} is stated twice" for name in sorted(set(names)) if names.count(name) > 1)
+    problems.extend(
+        f"policy {name!r} is stated twice" for name in sorted(set(names)) if names.count(name) > 1
+    )
     if problems:
         raise ConfigurationError(f"Policies in {folder}", problems)
     return policy_set(policies)
@@ -63,7 +65,9 @@ def _problems(policy: Policy, file: Path) -> list[str]:
             "raise demote_at, or lower the floor knowingly"
         )
     if not policy.review_at <= policy.floor:
-        problems.append(f"review_at {policy.review_at} is above floor {policy.floor}: what is doubtful goes to people")
+        problems.append(
+            f"review_at {policy.review_at} is above floor {policy.floor}: what is doubtful goes to people"
+        )
     problems.extend(
         f"{field} knows no action {action!r}: it takes {', '.join(_ACTIONS)}"
         for field in ("live_actions", "shadow_actions")

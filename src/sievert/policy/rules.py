@@ -54,7 +54,9 @@ def removal_rule(
     p: Floats, v: Floats, policy: Policy, *, lambda_posts: float, lambda_views: float
 ) -> npt.NDArray[np.bool_]:
     """Mark the posts that the removal rule of DESIGN section 6 removes."""
-    gain = v * p + lambda_posts * (p - policy.precision_posts) + lambda_views * v * (p - policy.precision_views)
+    gain = (
+        v * p + lambda_posts * (p - policy.precision_posts) + lambda_views * v * (p - policy.precision_views)
+    )
     marked: npt.NDArray[np.bool_] = (gain >= 0) & (p >= policy.floor)
     return marked
 
@@ -104,7 +106,9 @@ def decide(
         p = scored.policies[:, scored.heads.index(policy.name)]
         rows = np.flatnonzero(p >= min(policy.demote_at, policy.review_at, policy.floor))
         if len(rows):
-            removals = _certified_removals(posts, scored.bundle, policy, certificates, rows, p, views, now)
+            removals = _certified_removals(
+                posts, policy, certificates, bundle=scored.bundle, rows=rows, p=p, views=views, now=now
+            )
             for row in rows.tolist():
                 _cross(crossed.setdefault(row, _Crossed()), policy, float(p[row]), certified=row in removals)
     return _settle(scored, crossed, policies.digest, review_room, views)
@@ -112,9 +116,10 @@ def decide(
 
 def _certified_removals(
     posts: PostBatch,
-    bundle: str,
     policy: Policy,
     certificates: Sequence[Certificate],
+    *,
+    bundle: str,
     rows: npt.NDArray[np.intp],
     p: Floats,
     views: Floats,

@@ -37,7 +37,9 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_f
     platform: Id = DEFAULT_PLATFORM
     revision: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     creator_id: Id | None = None
-    created_at: Annotated[int, Meta(ge=0, le=_MAX_MICROS)] | Annotated[dt.datetime, Meta(tz=True)] | None = None
+    created_at: Annotated[int, Meta(ge=0, le=_MAX_MICROS)] | Annotated[dt.datetime, Meta(tz=True)] | None = (
+        None
+    )
     language: Annotated[str, Meta(max_length=35)] | None = None
     surface: Annotated[str, Meta(max_length=64)] | None = None
 

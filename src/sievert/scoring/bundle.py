@@ -30,7 +30,7 @@ from sievert.calibration.logit_map import LogitMap
 from sievert.errors import BundleError
 from sievert.features.content.fold import FoldTables
 from sievert.features.content.ngrams import KERNEL_VERSION
-from sievert.features.content.walk import STATS
+from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, BundleFile, Head, Manifest
 from sievert.schema.decision import Language
 
@@ -137,10 +137,10 @@ def load_bundle(folder: Path) -> Bundle:
             for head in manifest.heads
         )
     except (KeyError, ValueError, msgspec.DecodeError, SafetensorError) as error:
-        raise BundleError(f"The bundle in {folder} lacks a part or has a bad one: {error}.", remedy=_REMEDY) from error
-    bundle = Bundle(
-        version=version, manifest=manifest, spec=spec, light=light, fold=fold, calibrators=maps
-    )
+        raise BundleError(
+            f"The bundle in {folder} lacks a part or has a bad one: {error}.", remedy=_REMEDY
+        ) from error
+    bundle = Bundle(version=version, manifest=manifest, spec=spec, light=light, fold=fold, calibrators=maps)
     _check_spec(folder, bundle)
     return bundle
 
@@ -207,13 +207,17 @@ def _pretty(value: object) -> bytes:
 def _read_verified(folder: Path, name: str, expected: BundleFile) -> bytes:
     # A name is a plain file of the folder: a manifest must not reach outside of it.
     if Path(name).name != name:
-        raise BundleError(f"The manifest in {folder} names {name!r}, which is no plain file name.", remedy=_REMEDY)
+        raise BundleError(
+            f"The manifest in {folder} names {name!r}, which is no plain file name.", remedy=_REMEDY
+        )
     try:
         content = (folder / name).read_bytes()
     except OSError as error:
         raise BundleError(f"The bundle in {folder} lacks {name}: {error}.", remedy=_REMEDY) from error
     if hashlib.sha256(content).hexdigest() != expected.sha256:
-        raise BundleError(f"{folder / name} is not the file that the manifest names: its hash differs.", remedy=_REMEDY)
+        raise BundleError(
+            f"{folder / name} is not the file that the manifest names: its hash differs.", remedy=_REMEDY
+        )
     return content
 
 
@@ -226,7 +230,7 @@ def _check_spec(folder: Path, bundle: Bundle) -> None:
             remedy=_REMEDY,
         )
     columns = len(bundle.manifest.heads) + len(LANGUAGE_COLUMNS)
-    shapes = {
+    shapes: dict[str, tuple[npt.NDArray[Any], tuple[int, ...], type]] = {
         "table": (light.table, (2**spec.bits, columns), np.int8),
         "scale": (light.scale, (columns,), np.float32),
         "bias": (light.bias, (columns,), np.float32),

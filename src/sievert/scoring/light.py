@@ -30,7 +30,8 @@ def light_scores(bundle: Bundle, text: TextColumn) -> LightScores:
     """Score a batch of texts with the light model."""
     light = bundle.light
     sums, stats = score_batch(text, bundle.fold, table=light.table, scale=light.scale)
-    outputs = sums + stats @ light.dense + light.bias  # [n, K]
+    # einsum adds in the same order for every n, so that a post's neighbours cannot move its score.
+    outputs = sums + np.einsum("ns,sk->nk", stats, light.dense) + light.bias  # [n, K]
     heads = len(bundle.manifest.heads)
     return LightScores(logits=outputs[:, :heads], language=_language(outputs[:, heads:]), stats=stats)
 
@@ -39,6 +40,6 @@ def _language(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
     """Turn [n, 3] language logits into codes."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares = shifted / shifted.sum(axis=1, keepdims=True)
-    codes = shares.argmax(axis=1).astype(np.int8)
+    codes: npt.NDArray[np.int8] = shares.argmax(axis=1).astype(np.int8)
     codes[shares.max(axis=1) <= _UNSURE] = Language.ENGLISH
     return codes

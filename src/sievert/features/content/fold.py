@@ -10,6 +10,7 @@ alphabet cannot be told from them letter by letter.
 
 import dataclasses
 import unicodedata
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,12 +51,12 @@ class FoldTables:
     plain: npt.NDArray[np.uint32]
     kind: npt.NDArray[np.uint8]
 
-    def tensors(self) -> dict[str, npt.NDArray[np.generic]]:
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays by the names they have in a bundle."""
         return {f"fold.{field.name}": getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, npt.NDArray[np.generic]]) -> "FoldTables":
+    def from_tensors(cls, tensors: dict[str, npt.NDArray[Any]]) -> "FoldTables":
         """Read the arrays back from a bundle's tensors."""
         return cls(**{field.name: tensors[f"fold.{field.name}"] for field in dataclasses.fields(cls)})
 

@@ -5,7 +5,7 @@ normalised text; where normalising changed a word, the word as written as well. 
 the indices (`index_batch`), serving for the weighted sums (`score_batch`); both run the same walk.
 
 Feature hashing after Weinberger et al. 2009 (arXiv 0902.2206), without the sign hash: a linear
-model learns around collisions. What normalising does is told in `walk.py`.
+model learns around collisions. What normalising does is told in `normal.py`.
 
 Legend: n posts, S content facts, K columns of a weight table.
 """
@@ -17,11 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.features.content.fold import FoldTables
-from sievert.features.content.walk import STATS, decode, walk
+from sievert.features.content.tokens import STATS
+from sievert.features.content.walk import room_for, walk
 from sievert.schema.batch import TextColumn
 
 KERNEL_VERSION = 1
 """Changes whenever the same text would yield other indices or facts; part of the feature spec."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class IndexedBatch:
@@ -59,55 +61,67 @@ def score_batch(
     count = len(text)
     sums = np.zeros((count, table.shape[1]), np.float32)
     stats = np.zeros((count, len(STATS)), np.float32)
-    _score(
-        text.data, text.offsets, fold.index, fold.folded, fold.plain, fold.kind, table, scale, sums, stats
-    )
+    _score(text.data, text.offsets, fold.index, fold.folded, fold.plain, fold.kind, table, scale, sums, stats)
     return sums, stats
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _longest(offsets):  # type: ignore[no-untyped-def]
-    longest = 0
-    for i in range(offsets.shape[0] - 1):
-        longest = max(longest, offsets[i + 1] - offsets[i])
-    return longest
-
-
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _index(data, offsets, pages, folded, plain, kind, bits, indices, starts, stats):  # type: ignore[no-untyped-def]
-    room = _longest(offsets)
-    points = np.empty(room + 2, np.uint32)
+@nb.njit(nogil=True, cache=True)
+def _index(data, offsets, pages, folded, plain, kind, bits, indices, starts, stats):
+    room = room_for(offsets)
+    scratch = np.empty((5, room + 2), np.uint32)
     words = np.empty(3 * room + 8, np.uint32)
     chars = np.empty(5 * room + 8, np.uint32)
     mask = np.uint64((1 << bits) - 1)
     total = 0
     for i in range(offsets.shape[0] - 1):
-        length = decode(data, offsets[i], offsets[i + 1], points)
-        n_words, n_chars = walk(points, length, pages, folded, plain, kind, mask, words, chars, stats[i])
+        n_words, n_chars = walk(
+            data,
+            offsets[i],
+            offsets[i + 1],
+            pages,
+            folded,
+            plain,
+            kind,
+            mask,
+            scratch,
+            words,
+            chars,
+            stats[i],
+        )
         starts[2 * i] = total
-        for j in range(n_words):
-            indices[total + j] = words[j]
+        indices[total : total + n_words] = words[:n_words]
         total += n_words
         starts[2 * i + 1] = total
-        for j in range(n_chars):
-            indices[total + j] = chars[j]
+        indices[total : total + n_chars] = chars[:n_chars]
         total += n_chars
     starts[2 * (offsets.shape[0] - 1)] = total
     return total
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _score(data, offsets, pages, folded, plain, kind, table, scale, sums, stats):  # type: ignore[no-untyped-def]
-    room = _longest(offsets)
-    points = np.empty(room + 2, np.uint32)
+@nb.njit(nogil=True, cache=True)
+def _score(data, offsets, pages, folded, plain, kind, table, scale, sums, stats):
+    room = room_for(offsets)
+    scratch = np.empty((5, room + 2), np.uint32)
     words = np.empty(3 * room + 8, np.uint32)
     chars = np.empty(5 * room + 8, np.uint32)
     columns = table.shape[1]
     total = np.empty(columns, np.int32)
     mask = np.uint64(table.shape[0] - 1)
     for i in range(offsets.shape[0] - 1):
-        length = decode(data, offsets[i], offsets[i + 1], points)
-        n_words, n_chars = walk(points, length, pages, folded, plain, kind, mask, words, chars, stats[i])
+        n_words, n_chars = walk(
+            data,
+            offsets[i],
+            offsets[i + 1],
+            pages,
+            folded,
+            plain,
+            kind,
+            mask,
+            scratch,
+            words,
+            chars,
+            stats[i],
+        )
         for part in range(2):
             picked = words if part == 0 else chars
             n_picked = n_words if part == 0 else n_chars
