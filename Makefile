@@ -1,0 +1,60 @@
+# The habits of this project, one target each. Everything a target needs it installs itself, into
+# folders of its own (.venv for serving, .venv-dev for the rest); nothing else on the machine changes.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+SERVE := .venv/bin
+DEV := .venv-dev/bin
+PIP := -m pip install --quiet --disable-pip-version-check
+export PYTHONWARNINGS := ignore::DeprecationWarning:pip
+# One thread a library: more only get in each other's way.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench bundle docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(SERVE)/sievert: pyproject.toml
+	@echo "sievert: making .venv with what serving needs, no torch (about a minute)"
+	@test -n "$(PYTHON)" || { echo "sievert: Python 3.11 or newer is needed; install it and try again"; exit 2; }
+	@$(PYTHON) -m venv .venv
+	@$(SERVE)/python $(PIP) --editable .
+	@touch $@
+
+# pip learned dependency groups in 25.1.
+.venv-dev/.made: pyproject.toml
+	@echo "sievert: making .venv-dev with what tests and checks need (about two minutes)"
+	@test -n "$(PYTHON)" || { echo "sievert: Python 3.11 or newer is needed; install it and try again"; exit 2; }
+	@$(PYTHON) -m venv .venv-dev
+	@$(DEV)/python $(PIP) --upgrade 'pip>=25.1'
+	@$(DEV)/python $(PIP) --editable '.[train]' --group test --group check
+	@touch $@
+
+demo: $(SERVE)/sievert ## watch posts being scored and decided, live, by a real model
+	@$(SERVE)/sievert demo $(DEMO)
+
+test: .venv-dev/.made ## run all tests
+	@echo "sievert: running the tests (about ten minutes on two cores)"
+	@$(DEV)/python -m pytest $(TEST)
+
+check: .venv-dev/.made ## format, lint, types, architecture, documents
+	@echo "sievert: format";       $(DEV)/ruff format --check .
+	@echo "sievert: lint";         $(DEV)/ruff check .
+	@echo "sievert: types";        $(DEV)/mypy
+	@echo "sievert: architecture"; $(DEV)/lint-imports
+	@echo "sievert: documents";    $(DEV)/python tests/generated_docs.py --check
+
+bench: .venv-dev/.made ## measure the whole path of a post
+	@$(DEV)/python benchmarks/path.py $(BENCH)
+
+bundle: .venv-dev/.made ## rebuild the default bundle from the corpora in $$SIEVERT_DATA
+	@$(DEV)/sievert train light-linear --data "$${SIEVERT_DATA:?name the folder of the corpora}" --out src/sievert/bundles/default
+
+docs: .venv-dev/.made ## write the generated parts of the documents anew
+	@$(DEV)/python tests/generated_docs.py --write
+
+clean: ## remove what the targets made
+	@rm -rf .venv .venv-dev .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

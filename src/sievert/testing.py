@@ -1,0 +1,121 @@
+"""Fakes and builders for tests, ours and those of people who build on Sievert.
+
+What is here is small on purpose: a clock that stands still, texts as columns, posts as bytes, and a
+bundle whose judgement is known, so that a test can say in advance what must be decided.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from sievert.calibration.logit_map import LogitMap
+from sievert.features.content.fold import FoldTables, build_fold_tables
+from sievert.features.content.ngrams import index_batch
+from sievert.features.content.tokens import STATS
+from sievert.pipeline.decode import text_column, to_batch
+from sievert.pipeline.path import Parts
+from sievert.policy.loading import default_policies_path, load_policies
+from sievert.review.budget import ReviewBudget
+from sievert.schema.batch import PostBatch, TextColumn
+from sievert.schema.bundle import Head
+from sievert.schema.clock import SECOND, Clock, Micros
+from sievert.schema.policy import PolicySet
+from sievert.schema.post import Post
+from sievert.scoring.bundle import Bundle, LightTensors, load_bundle, write_bundle
+from sievert.stores.memory import MemoryStores
+
+START: Micros = 1_800_000_000 * SECOND
+"""A moment in 2027 at which test clocks start."""
+
+STAND_INS = {"hate": "blorp", "harassment": "goose", "threat": "kaboom", "spam": "cruise"}
+"""The word that makes the tiny bundle sure of each policy. Nothing offensive is needed in a test."""
+
+_BITS = 14
+
+
+class FixedClock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self, at: Micros = START) -> None:
+        """Start at a moment."""
+        self.at = at
+
+    def now(self) -> Micros:
+        """Return the moment at which the clock stands."""
+        return self.at
+
+    def advance(self, by: Micros) -> None:
+        """Move the clock forward."""
+        self.at += by
+
+
+def column(texts: Sequence[str]) -> TextColumn:
+    """Lay texts out as a column."""
+    return text_column([text.encode() for text in texts])
+
+
+def batch_of(posts: Sequence[Post], *, received_at: Micros = START) -> PostBatch:
+    """Lay posts out as a batch."""
+    return to_batch(list(posts), [post.text.encode() for post in posts], received_at=received_at)
+
+
+def records(*posts: Post | dict[str, object]) -> list[bytes]:
+    """Write posts (or wrong ones, as dicts) as JSON documents."""
+    return [msgspec.json.encode(post) for post in posts]
+
+
+def write_tiny_bundle(folder: Path, *, sure: float = 12.0) -> Bundle:
+    """Write and load a bundle that is sure of a policy when its stand-in word occurs, else of nothing.
+
+    `sure` is the logit that the word adds at natural prevalence.
+    """
+    fold = build_fold_tables()
+    heads = ("harm", *STAND_INS)
+    columns = len(heads) + 3
+    weights = np.zeros((2**_BITS, columns), np.float64)
+    for h, word in enumerate(STAND_INS.values(), start=1):
+        _teach(weights, fold, word, (0, h), sure)
+    scale = np.full(columns, np.abs(weights).max() / 127, np.float32)
+    bias = np.array([-6.0] * len(heads) + [4.0, 0.0, 0.0], np.float32)
+    dense = np.zeros((len(STATS), columns), np.float32)
+    dense[STATS.index("other_script_share"), len(heads) + 1] = 12.0
+    dense[STATS.index("no_letters"), len(heads) + 2] = 12.0
+    write_bundle(
+        folder,
+        name="tiny",
+        created_at="2026-01-01T00:00:00+00:00",
+        model="hand-made",
+        heads=tuple(Head(name=name, prevalence=0.01, positives=1, negatives=1) for name in heads),
+        languages=("en",),
+        without_head=("sexual", "self_harm"),
+        light=LightTensors(
+            table=np.round(weights / scale).astype(np.int8), scale=scale, bias=bias, dense=dense
+        ),
+        fold=fold,
+        calibrators={name: LogitMap(x=np.array([-1.0, 1.0]), y=np.array([-1.0, 1.0])) for name in heads},
+        documents={"MODEL_CARD.md": b"# Tiny\n\nA bundle for tests.\n"},
+    )
+    return load_bundle(folder)
+
+
+def memory_parts(bundle: Bundle, *, clock: Clock | None = None, policies: PolicySet | None = None) -> Parts:
+    """Put a whole path together from memory parts."""
+    clock = clock or FixedClock()
+    policies = policies or load_policies(default_policies_path())
+    stores = MemoryStores(clock=clock)
+    return Parts(
+        bundle=bundle,
+        policies=policies,
+        journal=stores.journal,
+        clock=clock,
+        reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
+    )
+
+
+def _teach(weights: np.ndarray, fold: FoldTables, word: str, heads: tuple[int, ...], sure: float) -> None:
+    """Let a word alone add about `sure` to these heads, by its word weight."""
+    indexed = index_batch(column([word]), fold, bits=_BITS)
+    slot = indexed.indices[indexed.starts[0]]
+    weights[slot, list(heads)] = sure * 3.0

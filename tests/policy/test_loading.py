@@ -1,0 +1,45 @@
+"""Policy files: the shipped ones are right, and wrong ones hear everything at once."""
+
+import pytest
+
+from sievert.errors import ConfigurationError
+from sievert.policy.loading import default_policies_path, load_policies
+from sievert.schema.policy import Mode
+
+
+def test_the_shipped_policies_are_five_and_none_can_remove_uncertified():
+    loaded = load_policies(default_policies_path())
+    assert [policy.name for policy in loaded.policies] == ["harassment", "hate", "sentinel", "spam", "threat"]
+    assert {policy.name for policy in loaded.policies if policy.mode is Mode.LIVE} == {"sentinel"}
+    assert "remove" not in loaded.named("sentinel").live_actions
+
+
+def test_all_problems_are_said_at_once(tmp_path):
+    (tmp_path / "a.yaml").write_text("name: b\nversion: 1\ncategory: x\ntitle: x\ndemote_at: 0.1\n")
+    (tmp_path / "c.yaml").write_text("name: c\nversion: 1\ncategory: x\ntitle: x\nunknown_field: 1\n")
+    (tmp_path / "d.yaml").write_text("name: d\nversion: 1\ncategory: x\ntitle: x\nshadow_actions: [remove, dance]\n")
+    (tmp_path / "e.yaml").write_text("{")
+    with pytest.raises(ConfigurationError) as caught:
+        load_policies(tmp_path)
+    problems = "\n".join(caught.value.problems)
+    for piece in ("a.yaml: the file is named", "demote_at", "unknown_field", "dance", "never removes", "e.yaml"):
+        assert piece in problems
+
+
+def test_an_empty_folder_is_a_problem(tmp_path):
+    with pytest.raises(ConfigurationError, match="no \\*.yaml"):
+        load_policies(tmp_path)
+
+
+def test_yaml_cannot_run_anything(tmp_path):
+    (tmp_path / "x.yaml").write_text("!!python/object/apply:os.system ['true']\n")
+    with pytest.raises(ConfigurationError):
+        load_policies(tmp_path)
+
+
+def test_the_digest_names_what_the_policies_say(tmp_path):
+    shipped = load_policies(default_policies_path())
+    for file in default_policies_path().glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text().replace("reviews_per_hour: 60\n", "reviews_per_hour: 61\n"))
+    assert load_policies(tmp_path).digest != shipped.digest
+    assert load_policies(default_policies_path()).digest == shipped.digest
