@@ -101,8 +101,13 @@ def digests(texts: Sequence[bytes]) -> list[bytes]:
     return [blake(text, digest_size=DIGEST_BYTES).digest() for text in texts]
 
 
-def explain(record: bytes, error: Exception) -> InputError:
-    """Turn a codec's complaint into an error that names the field and the remedy."""
+def explain(
+    record: bytes, error: Exception, *, fields: tuple[str, ...] = Post.__struct_fields__
+) -> InputError:
+    """Turn a codec's complaint into an error that names the field and the remedy.
+
+    `fields` are those that the record may have.
+    """
     try:
         record.decode()
     except UnicodeDecodeError as bad:
@@ -113,7 +118,7 @@ def explain(record: bytes, error: Exception) -> InputError:
     if isinstance(error, RecursionError):
         return MalformedInput("The record is nested too deeply.", remedy="Send a flat object.")
     if isinstance(error, msgspec.ValidationError):
-        return _explain_field(str(error))
+        return _explain_field(str(error), fields)
     if b"\\u" in record and (surrogate := _lone_surrogate_field(record)) is not None:
         return InvalidField(
             "The record holds half of a surrogate pair, which is no character.",
@@ -129,15 +134,14 @@ def explain(record: bytes, error: Exception) -> InputError:
     return MalformedInput(f"The record is not JSON: {complaint}.", remedy="Send one JSON object a record.")
 
 
-def _explain_field(complaint: str) -> InputError:
+def _explain_field(complaint: str, fields: tuple[str, ...]) -> InputError:
     """Read the field out of a validation message such as "Expected `str`, got `int` - at `$.id`"."""
     where = _AT.search(complaint)
     what = _AT.sub("", complaint)
     field = where.group(1) if where else ""
     if not field and (named := _NAMED.search(what)):
         field = named.group(1)
-    known = ", ".join(Post.__struct_fields__)
-    remedy = f"A post has the fields {known}; only id is required."
+    remedy = f"A record has the fields {', '.join(fields)}."
     if "unknown field" in what:
         return InvalidField(f"There is no field {field!r}.", field=field, remedy=remedy)
     return InvalidField(f"{what}.", field=field or None, remedy=remedy)

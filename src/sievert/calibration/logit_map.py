@@ -1,0 +1,42 @@
+"""The map from a model's logit to a probability at natural prevalence."""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogitMap:
+    """A strictly increasing, piecewise linear map from raw logit to calibrated logit.
+
+    Beyond the outer knots it goes on with the outer slopes. Two knots are Platt's scaling.
+    Shapes: x, y [knots], both strictly increasing, at least two knots.
+    """
+
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        """Refuse knots that do not increase: order would be lost.
+
+        Raises:
+            ValueError: fewer than two knots, or knots out of order.
+        """
+        if len(self.x) < 2 or len(self.x) != len(self.y):
+            raise ValueError("A calibrator needs at least two knots, as many in x as in y.")
+        if not (np.all(np.diff(self.x) > 0) and np.all(np.diff(self.y) > 0)):
+            raise ValueError("A calibrator's knots must strictly increase in x and in y.")
+
+    def logits(self, z: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the calibrated logits of raw logits z [n]."""
+        raw = np.asarray(z, np.float64)
+        slopes = np.diff(self.y) / np.diff(self.x)
+        piece = np.clip(np.searchsorted(self.x, raw, side="right") - 1, 0, len(slopes) - 1)
+        calibrated: npt.NDArray[np.float64] = self.y[piece] + slopes[piece] * (raw - self.x[piece])
+        return calibrated
+
+    def apply(self, z: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Return the probabilities of raw logits z [n], float32, never exactly 0 or 1."""
+        calibrated = np.clip(self.logits(z), -30.0, 16.0)
+        return (1.0 / (1.0 + np.exp(-calibrated))).astype(np.float32)

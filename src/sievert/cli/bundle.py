@@ -1,0 +1,75 @@
+"""`sievert bundle show` and `sievert bundle verify`: what scores, and whether it is whole."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+_Folder = Annotated[Path | None, typer.Argument(help="A bundle's folder; the default bundle if left out.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    bundle = typer.Typer(help="Look at a bundle: the artefact that scores posts.", no_args_is_help=True)
+    bundle.command()(show)
+    bundle.command()(verify)
+    app.add_typer(bundle, name="bundle")
+
+
+def show(
+    folder: _Folder = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show a bundle: version, heads, prevalences that probabilities are calibrated to, files."""
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    described = describe(folder)
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(described), indent=2).decode())
+        return
+    console = Console()
+    console.print(f"[bold]{described['version']}[/bold]  {described['model']}, made {described['created_at']}")
+    console.print(f"languages: {', '.join(described['languages'])}", highlight=False)
+    table = Table("head", "calibrated to prevalence", "harmful labels", "harmless labels")
+    for head in described["heads"]:
+        table.add_row(head.name, f"{head.prevalence:.2%}", f"{head.positives:,}", f"{head.negatives:,}")
+    console.print(table)
+    console.print(f"no labels, hence no head: {', '.join(described['without_head'])}", highlight=False)
+    console.print(f"{described['bytes'] / 1e6:.1f} MB in {len(described['files'])} files; the cards are in {described['folder']}")
+
+
+def verify(folder: _Folder = None) -> None:
+    """Check every file of a bundle against the hash in its manifest."""
+    from sievert.scoring.bundle import default_bundle_path
+    from sievert.scoring.bundle import verify as verify_files
+
+    version, manifest = verify_files(folder or default_bundle_path())
+    typer.echo(f"{version}: {len(manifest.files)} files, every hash as stated")
+
+
+def describe(folder: Path | None) -> dict[str, Any]:
+    """Return what `bundle show --json` prints."""
+    from sievert.scoring.bundle import default_bundle_path, read_manifest
+
+    folder = folder or default_bundle_path()
+    version, manifest = read_manifest(folder)
+    return {
+        "version": version,
+        "name": manifest.name,
+        "model": manifest.model,
+        "created_at": manifest.created_at,
+        "folder": str(folder),
+        "prevalence": {
+            "overall": manifest.prevalence,
+            "policies": {head.name: head.prevalence for head in manifest.heads[1:]},
+        },
+        "heads": manifest.heads,
+        "languages": manifest.languages,
+        "without_head": manifest.without_head,
+        "feature_spec": manifest.feature_spec,
+        "bytes": sum(file.size for file in manifest.files.values()),
+        "files": manifest.files,
+    }

@@ -1,0 +1,102 @@
+"""`sievert score`: a file of texts becomes a file of decisions."""
+
+import contextlib
+import gzip
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+_BATCH = 2000
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(score)
+
+
+def score(
+    file: Annotated[str, typer.Argument(help='NDJSON of {"id", "text"}, gzip too; - is standard input.')] = "-",
+    out: Annotated[str, typer.Option(help="Where to write; a name ending in .gz is compressed.")] = "-",
+    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder, instead of the default one.")] = None,
+    policies: Annotated[Path | None, typer.Option(help="A folder of policies, instead of the default.")] = None,
+) -> None:
+    """Score a file of texts: one line of decision for each line of input, in the same order.
+
+    Nothing is recorded, and reviews are not limited by a budget.
+    A line that cannot be read gets a line with its error.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from sievert.pipeline.scored_lines import scored_lines
+    from sievert.policy.loading import default_policies_path, load_policies
+    from sievert.schema.clock import SystemClock
+    from sievert.scoring.bundle import default_bundle_path, load_bundle
+
+    loaded = load_bundle(bundle or default_bundle_path())
+    stated = load_policies(policies or default_policies_path())
+    console = Console(stderr=True)
+    count = wrong = 0
+    progress = Progress(
+        TextColumn("scoring"),
+        BarColumn(),
+        TextColumn("{task.fields[lines]} lines"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with contextlib.ExitStack() as stack:
+        raw = stack.enter_context(_source(file))
+        target = stack.enter_context(_target(out))
+        stack.enter_context(progress)
+        size = None if file == "-" else Path(file).stat().st_size
+        task = progress.add_task("scoring", total=size, lines="0")
+        for lines in _batches(_unzipped(raw)):
+            written, bad = scored_lines(lines, loaded, stated, now=SystemClock().now())
+            target.write(written)
+            count += len(lines)
+            wrong += bad
+            progress.update(task, completed=raw.tell() if size else None, lines=f"{count:,}")
+    unread = f"; {wrong:,} could not be read and got a line with their error" if wrong else ""
+    console.print(f"{count:,} lines scored by {loaded.version}{unread}", highlight=False)
+
+
+def _source(file: str) -> contextlib.AbstractContextManager[io.BufferedReader]:
+    from sievert.errors import InvalidField
+
+    if file == "-":
+        return contextlib.nullcontext(io.BufferedReader(sys.stdin.buffer.raw))  # type: ignore[attr-defined]
+    if not Path(file).is_file():
+        raise InvalidField(f"There is no file {file}.", remedy="Name an NDJSON file, or - for standard input.")
+    return Path(file).open("rb")
+
+
+def _target(out: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+    if out == "-":
+        return contextlib.nullcontext(sys.stdout.buffer)
+    return gzip.open(out, "wb", compresslevel=5) if out.endswith(".gz") else Path(out).open("wb")  # type: ignore[return-value]
+
+
+def _unzipped(raw: io.BufferedReader) -> IO[bytes]:
+    """Look at the first bytes, not at the name, to tell a compressed file."""
+    if raw.peek(2)[:2] == _GZIP_MAGIC:
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw))  # type: ignore[arg-type]
+    return raw
+
+
+def _batches(source: IO[bytes]) -> Iterator[list[bytes]]:
+    """Cut a stream into lists of lines without their line feeds."""
+    lines: list[bytes] = []
+    for line in source:
+        lines.append(line.rstrip(b"\n"))
+        if len(lines) == _BATCH:
+            yield lines
+            lines = []
+    if lines:
+        yield lines

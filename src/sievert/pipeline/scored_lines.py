@@ -1,0 +1,98 @@
+"""Lines of text become lines of decision: the body of `sievert score`."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from sievert.errors import InputError
+from sievert.pipeline.answers import answer_new
+from sievert.pipeline.decode import explain
+from sievert.pipeline.offline import judge
+from sievert.schema.clock import Micros
+from sievert.schema.decision import Reason
+from sievert.schema.policy import PolicySet
+from sievert.schema.post import MAX_TEXT_BYTES, Post
+from sievert.scoring.bundle import Bundle
+
+
+class TextLine(msgspec.Struct, frozen=True, gc=False):
+    """One input line. Further fields are left alone, so that labelled files can be scored as they are."""
+
+    text: str
+    id: str | int | None = None
+
+
+class ScoredLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One output line: what would be decided about a text."""
+
+    id: str | int | None
+    decision: str
+    probability: float
+    policies: dict[str, float]
+    language: str
+    stage: str
+    bundle: str
+    reasons: tuple[Reason, ...]
+
+
+class WrongLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One output line for an input line that could not be read."""
+
+    id: str | int | None
+    error: str
+    field: str | None
+    remedy: str
+
+
+_DECODER = msgspec.json.Decoder(TextLine)
+_ENCODER = msgspec.json.Encoder()
+
+
+def scored_lines(
+    lines: Sequence[bytes], bundle: Bundle, policies: PolicySet, *, now: Micros
+) -> tuple[bytes, int]:
+    """Return NDJSON with one line for each line, in their order, and how many could not be read."""
+    results: list[ScoredLine | WrongLine | None] = [None] * len(lines)
+    read: list[tuple[int, TextLine]] = []
+    for row, line in enumerate(lines):
+        parsed = _parse(line)
+        if isinstance(parsed, WrongLine):
+            results[row] = parsed
+        else:
+            read.append((row, parsed))
+    wrong = len(lines) - len(read)
+    if read:
+        judged = judge([Post(id="-", text=line.text) for _, line in read], bundle, policies, now=now)
+        answers = answer_new(judged.posts, judged.scored, judged.decided)
+        for (row, line), answer in zip(read, answers, strict=True):
+            results[row] = ScoredLine(
+                id=line.id,
+                decision=answer.decision,
+                probability=answer.probability,
+                policies=answer.policies,
+                language=answer.language,
+                stage=answer.stage,
+                bundle=answer.bundle,
+                reasons=answer.reasons,
+            )
+    return _ENCODER.encode_lines(results), wrong
+
+
+def _parse(line: bytes) -> TextLine | WrongLine:
+    try:
+        parsed = _DECODER.decode(line)
+        size = len(parsed.text.encode())
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return _wrong(explain(line, error, fields=TextLine.__struct_fields__))
+    if size > MAX_TEXT_BYTES:
+        return WrongLine(
+            id=parsed.id,
+            error=f"The text has {size:,} bytes of UTF-8; at most {MAX_TEXT_BYTES:,} are scored.",
+            field="text",
+            remedy="Send the part of the text that people see first.",
+        )
+    return parsed
+
+
+def _wrong(error: InputError) -> WrongLine:
+    return WrongLine(id=None, error=error.what, field=error.field, remedy=error.remedy)
