@@ -1,0 +1,57 @@
+"""All stores in one folder: `sievert.db`, `segments/`, and a lock, for one process."""
+
+from pathlib import Path
+
+from sqlalchemy.engine import Connection
+
+from sievert.schema.action import Action, Case
+from sievert.schema.batch import Effects
+from sievert.schema.clock import Clock
+from sievert.stores import tables
+from sievert.stores.audit import SqlAuditLog
+from sievert.stores.database import Database
+from sievert.stores.journal.embedded import EmbeddedJournal
+from sievert.stores.keys import SqlKeyStore
+from sievert.stores.locking import FolderLock
+from sievert.stores.outbox import SqlOutbox
+from sievert.stores.records import SqlRecords
+from sievert.stores.segments.log import ROWS_PER_SEGMENT, SegmentLog
+
+
+class EmbeddedStores:
+    """The stores of a laptop, and of one machine."""
+
+    def __init__(self, folder: Path, *, clock: Clock, rows_per_segment: int = ROWS_PER_SEGMENT) -> None:
+        """Open a data folder, or make it.
+
+        Raises:
+            StoreUnavailable: another process has it open, or the disk does not answer.
+            MigrationNeeded: a newer release wrote it.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FolderLock(folder)
+        try:
+            self.database = Database(folder / "sievert.db")
+            self.log = SegmentLog(
+                folder / "segments", seed=self.database.seed(), rows_per_segment=rows_per_segment
+            )
+            self.actions: SqlRecords[Action] = SqlRecords(self.database, tables.actions, Action)
+            self.cases: SqlRecords[Case] = SqlRecords(self.database, tables.cases, Case)
+            self.outbox = SqlOutbox(self.database)
+            self.keys = SqlKeyStore(self.database)
+            self.audit = SqlAuditLog(self.database, clock=clock)
+            self.journal = EmbeddedJournal(self.database, self.log, clock=clock, apply=self._apply)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _apply(self, connection: Connection, effects: Effects) -> None:
+        self.actions.add(connection, effects.actions)
+        self.cases.add(connection, effects.cases)
+        self.outbox.add(connection, effects.messages)
+        self.audit.add(connection, effects.audit)
+
+    def close(self) -> None:
+        """Let go of files and of the lock."""
+        self.database.close()
+        self._lock.release()

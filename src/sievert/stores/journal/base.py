@@ -1,0 +1,150 @@
+"""What a journal promises. The memory twin and the embedded one inherit one contract test.
+
+`find` looks for posts that came before, within a window of at least seven days; `record` makes new
+ones durable. One thread at a time uses a journal.
+
+They differ in one thing: the memory journal keeps every post's text, the embedded one only of posts
+that were not plainly allowed.
+"""
+
+import abc
+import base64
+import dataclasses
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sievert.errors import InvalidField
+from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
+from sievert.schema.clock import DAY, Micros
+from sievert.schema.decision import Decision
+from sievert.schema.post import Post, PostKey
+
+NEW = 0
+SAME = 1
+CONFLICT = 2
+REPEAT = 3
+
+DUPLICATE_WINDOW: Micros = 7 * DAY
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """What a journal knows about n posts.
+
+    status [n]: NEW, SAME (came before with this content), CONFLICT (came before with other content),
+    REPEAT (comes twice in this very batch; `first` names the NEW row it repeats).
+    """
+
+    status: npt.NDArray[np.int8]
+    first: npt.NDArray[np.int64]
+    decisions: dict[int, Decision]  # the rows that are SAME
+
+
+class DecisionFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which decisions are wanted; None means any. Times are of the decision: since <= t < until."""
+
+    outcomes: tuple[str, ...] | None = None
+    policy: str | None = None
+    platform: str | None = None
+    language: str | None = None
+    since: Micros | None = None
+    until: Micros | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some records, newest first, and the cursor of the page behind, or None at the end."""
+
+    items: list[T]
+    cursor: str | None
+
+
+class Journal(abc.ABC):
+    """Keeps decisions."""
+
+    @abc.abstractmethod
+    def find(self, keys: Sequence[PostKey], digests: Sequence[bytes]) -> Found:
+        """Say for each post whether it is new, and give the decisions of those that are not."""
+
+    @abc.abstractmethod
+    def record(
+        self,
+        posts: PostBatch,
+        scored: ScoredBatch,
+        decided: DecidedBatch,
+        effects: Effects,
+        decided_at: Micros,
+    ) -> None:
+        """Make NEW posts durable, with everything their decisions set in motion.
+
+        Raises:
+            StoreUnavailable: nothing of the batch may be acknowledged; the next batch may work.
+        """
+
+    @abc.abstractmethod
+    def trail(self, platform: str, post_id: str, revision: int | None = None) -> list[Decision]:
+        """Return all decisions about a post (or one revision of it), oldest first."""
+
+    @abc.abstractmethod
+    def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
+        """Return a post whose text was kept: the newest revision if none is named."""
+
+    @abc.abstractmethod
+    def decisions(self, wanted: DecisionFilter, *, cursor: str | None, limit: int) -> Page[Decision]:
+        """Return decisions, newest first.
+
+        Raises:
+            InvalidField: the cursor is not one that this method gave.
+        """
+
+    def close(self) -> None:
+        """Let go of files."""
+
+
+def repeats(keys: Sequence[PostKey], digests: Sequence[bytes], status: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+    """Mark what comes twice among the NEW rows of one batch, in `status`; return the first of each."""
+    first = np.arange(len(keys), dtype=np.int64)
+    seen: dict[PostKey, int] = {}
+    for row, key in enumerate(keys):
+        if status[row] != NEW:
+            continue
+        earlier = seen.setdefault(key, row)
+        if earlier != row:
+            status[row] = REPEAT if digests[row] == digests[earlier] else CONFLICT
+            first[row] = earlier
+    return first
+
+
+def write_cursor(position: dict[str, int]) -> str:
+    """Write a position as an opaque text."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
+
+
+def read_cursor(cursor: str, *names: str) -> dict[str, int]:
+    """Read a position back.
+
+    Raises:
+        InvalidField: it is not a cursor of ours.
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        position = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=dict[str, int])
+    except (ValueError, msgspec.DecodeError) as error:
+        raise _bad_cursor() from error
+    if set(position) != set(names) or not all(-1 <= value < 2**63 for value in position.values()):
+        raise _bad_cursor()
+    return position
+
+
+def _bad_cursor() -> InvalidField:
+    return InvalidField(
+        "The cursor is not one that this list gave.",
+        field="cursor",
+        remedy="Start without a cursor, and pass on the one that came with the last page.",
+    )

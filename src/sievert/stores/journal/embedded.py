@@ -1,0 +1,250 @@
+"""The embedded journal: plainly allowed posts in Arrow segments, all others in SQLite.
+
+A post lives in exactly one of the two. A batch is recorded in this order: segment appended and
+flushed, one SQLite transaction committed, then the caller may acknowledge. Dying in between leaves
+only unacknowledged, plainly allowed posts; sent again, they get the same answer (ADR 0002).
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
+from sievert.schema.clock import Clock, Micros
+from sievert.schema.decision import Decision
+from sievert.schema.post import Post, PostKey
+from sievert.stores import tables
+from sievert.stores.database import Database
+from sievert.stores.journal.allowed import allowed_batch, allowed_decision, allowed_mask
+from sievert.stores.journal.base import (
+    CONFLICT,
+    SAME,
+    DecisionFilter,
+    Found,
+    Journal,
+    Page,
+    read_cursor,
+    repeats,
+    write_cursor,
+)
+from sievert.stores.journal.rows import decision_of
+from sievert.stores.segments.keys import hash_keys
+from sievert.stores.segments.log import Place, SegmentLog, key_at
+from sievert.stores.segments.segment import facts_of
+
+_PARAMETERS = 300  # keys a query; SQLite takes three parameters for each
+
+
+class EmbeddedJournal(Journal):
+    """Keeps decisions in one folder."""
+
+    def __init__(
+        self,
+        database: Database,
+        log: SegmentLog,
+        *,
+        clock: Clock,
+        apply: Callable[[Connection, Effects], None],
+    ) -> None:
+        """`apply` writes a batch's effects inside the batch's transaction."""
+        self._database = database
+        self._log = log
+        self._clock = clock
+        self._apply = apply
+        self._seed = database.seed()
+        with database.reading() as connection:
+            kept = connection.execute(
+                sa.select(tables.decisions.c.platform, tables.decisions.c.post_id, tables.decisions.c.revision)
+            ).all()
+        # Hashes of the posts in SQLite, about one in a hundred: most look-ups end here.
+        self._kept: set[int] = set(self._hashes([PostKey(*row) for row in kept]))
+
+    def find(self, keys: Sequence[PostKey], digests: Sequence[bytes]) -> Found:
+        """Look in the segments' indexes and among the kept posts; a hit is read and compared."""
+        status = np.zeros(len(keys), np.int8)
+        decisions: dict[int, Decision] = {}
+        for row, places in self._log.maybe(keys, now=self._clock.now()):
+            for place in places:
+                batch, at, facts = self._log.row(place)
+                if key_at(batch, at) == keys[row]:
+                    known = allowed_decision(batch, at, facts)
+                    status[row], decisions[row] = _compare(known, digests[row]), known
+                    break
+        hashes = self._hashes(keys)
+        maybe = [row for row, one in enumerate(hashes) if one in self._kept and row not in decisions]
+        for key, known in self._kept_decisions([keys[row] for row in maybe]).items():
+            for row in maybe:
+                if keys[row] == key:
+                    status[row], decisions[row] = _compare(known, digests[row]), known
+        first = repeats(keys, digests, status)
+        same = {row: known for row, known in decisions.items() if status[row] == SAME}
+        return Found(status=status, first=first, decisions=same)
+
+    def record(
+        self,
+        posts: PostBatch,
+        scored: ScoredBatch,
+        decided: DecidedBatch,
+        effects: Effects,
+        decided_at: Micros,
+    ) -> None:
+        """Append the plainly allowed rows, then commit the others."""
+        plain = decided.plainly_allowed()
+        allowed, others = np.flatnonzero(plain), np.flatnonzero(~plain)
+        if len(allowed):
+            facts = facts_of(scored.bundle, decided.policy_set, scored.heads)
+            batch, keys = allowed_batch(posts, scored, allowed, facts, decided_at)
+            self._log.append(batch, facts, keys, posts.received_at)
+        if len(others):
+            kept = [decision_of(posts, scored, decided, row, decided_at) for row in others.tolist()]
+            with self._database.writing() as connection:
+                connection.execute(sa.insert(tables.decisions), [_decision_row(one) for one in kept])
+                connection.execute(
+                    sa.insert(tables.posts),
+                    [_post_row(posts.posts[row], posts.received_at) for row in others.tolist()],
+                )
+                self._apply(connection, effects)
+            self._kept.update(self._hashes([posts.posts[row].key for row in others.tolist()]))
+
+    def trail(self, platform: str, post_id: str, revision: int | None = None) -> list[Decision]:
+        """Read both places."""
+        trail = []
+        for place in self._log.all_revisions(platform, post_id):
+            batch, at, facts = self._log.row(place)
+            key = key_at(batch, at)
+            if key[:2] == (platform, post_id) and revision in (None, key.revision):
+                trail.append(allowed_decision(batch, at, facts))
+        table = tables.decisions
+        query = sa.select(table.c.record).where(table.c.platform == platform, table.c.post_id == post_id)
+        if revision is not None:
+            query = query.where(table.c.revision == revision)
+        with self._database.reading() as connection:
+            trail += [_decision(record) for record in connection.execute(query.order_by(table.c.sequence)).scalars()]
+        return sorted(trail, key=lambda decision: decision.decided_at)
+
+    def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
+        """Read the newest matching revision from SQLite."""
+        table = tables.posts
+        query = sa.select(table.c.record).where(table.c.platform == platform, table.c.post_id == post_id)
+        if revision is not None:
+            query = query.where(table.c.revision == revision)
+        with self._database.reading() as connection:
+            record = connection.execute(query.order_by(table.c.revision.desc()).limit(1)).scalar()
+        return msgspec.json.decode(record, type=Post) if record else None
+
+    def decisions(self, wanted: DecisionFilter, *, cursor: str | None, limit: int) -> Page[Decision]:
+        """Merge the newest of both places; the cursor keeps a position in each."""
+        at = (
+            read_cursor(cursor, "segment", "row", "sequence")
+            if cursor
+            else {"segment": 2**40, "row": 0, "sequence": 2**62}
+        )
+        kept = self._kept_page(wanted, at["sequence"], limit)
+        allowed = self._allowed_page(wanted, (at["segment"], at["row"]), limit)
+        merged = sorted(itertools.chain(kept, allowed), key=lambda entry: -entry[0].decided_at)[:limit]
+        if not merged:
+            return Page(items=[], cursor=None)
+        for _, position in merged:
+            at.update(position)
+        more = len(kept) + len(allowed) > len(merged) or len(merged) == limit
+        return Page(items=[decision for decision, _ in merged], cursor=write_cursor(at) if more else None)
+
+    def _kept_page(self, wanted: DecisionFilter, before: int, limit: int) -> list[tuple[Decision, dict[str, int]]]:
+        table = tables.decisions
+        query = sa.select(table.c.record, table.c.sequence).where(table.c.sequence < before)
+        if wanted.outcomes is not None:
+            query = query.where(table.c.outcome.in_(wanted.outcomes))
+        if wanted.policy is not None:
+            query = query.where(table.c.policies_named.contains(f",{wanted.policy},", autoescape=True))
+        if wanted.platform is not None:
+            query = query.where(table.c.platform == wanted.platform)
+        if wanted.language is not None:
+            query = query.where(table.c.language == wanted.language)
+        if wanted.since is not None:
+            query = query.where(table.c.decided_at >= wanted.since)
+        if wanted.until is not None:
+            query = query.where(table.c.decided_at < wanted.until)
+        with self._database.reading() as connection:
+            found = connection.execute(query.order_by(table.c.sequence.desc()).limit(limit)).all()
+        return [(_decision(record), {"sequence": sequence}) for record, sequence in found]
+
+    def _allowed_page(
+        self, wanted: DecisionFilter, before: Place, limit: int
+    ) -> list[tuple[Decision, dict[str, int]]]:
+        """Walk the segments backwards; a plainly allowed post names no policy."""
+        found: list[tuple[Decision, dict[str, int]]] = []
+        if wanted.policy is not None or (wanted.outcomes is not None and "allow" not in wanted.outcomes):
+            return found
+        for number, start, batch, facts in self._log.backwards(before):
+            if wanted.since is not None and _newest(batch) < wanted.since:
+                break
+            for at in np.flatnonzero(allowed_mask(batch, wanted))[::-1].tolist():
+                if (number, start + at) < before:
+                    found.append((allowed_decision(batch, at, facts), {"segment": number, "row": start + at}))
+                    if len(found) == limit:
+                        return found
+        return found
+
+    def _kept_decisions(self, keys: Sequence[PostKey]) -> dict[PostKey, Decision]:
+        """Return the first decision of each key that SQLite holds."""
+        table = tables.decisions
+        found: dict[PostKey, Decision] = {}
+        for start in range(0, len(keys), _PARAMETERS):
+            some = keys[start : start + _PARAMETERS]
+            query = sa.select(table.c.record).where(
+                sa.tuple_(table.c.platform, table.c.post_id, table.c.revision).in_(some)
+            )
+            with self._database.reading() as connection:
+                for record in connection.execute(query.order_by(table.c.sequence)).scalars():
+                    decision = _decision(record)
+                    found.setdefault(PostKey(decision.platform, decision.post_id, decision.revision), decision)
+        return found
+
+    def _hashes(self, keys: Sequence[PostKey]) -> list[int]:
+        return hash_keys(keys, seed=self._seed).tolist() if keys else []
+
+
+def _compare(known: Decision, digest: bytes) -> int:
+    return SAME if known.content_digest == digest.hex() else CONFLICT
+
+
+def _newest(batch: pa.RecordBatch) -> Micros:
+    newest: Micros = batch.column("decided_at")[batch.num_rows - 1].as_py()
+    return newest
+
+
+def _decision(record: bytes) -> Decision:
+    return msgspec.json.decode(record, type=Decision)
+
+
+def _decision_row(decision: Decision) -> dict[str, object]:
+    named = dict.fromkeys(reason.policy for reason in decision.reasons)
+    return {
+        "decision_id": decision.decision_id,
+        "platform": decision.platform,
+        "post_id": decision.post_id,
+        "revision": decision.revision,
+        "trigger": decision.trigger,
+        "outcome": decision.outcome,
+        "language": decision.language,
+        "policies_named": f",{','.join(named)},",
+        "received_at": decision.received_at,
+        "decided_at": decision.decided_at,
+        "digest": bytes.fromhex(decision.content_digest),
+        "record": msgspec.json.encode(decision),
+    }
+
+
+def _post_row(post: Post, received_at: Micros) -> dict[str, object]:
+    return {
+        "platform": post.platform,
+        "post_id": post.id,
+        "revision": post.revision,
+        "received_at": received_at,
+        "record": msgspec.json.encode(post),
+    }

@@ -1,0 +1,100 @@
+"""The memory twin: everything in dictionaries, for tests and trials."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
+from sievert.schema.clock import Micros
+from sievert.schema.decision import Decision
+from sievert.schema.post import Post, PostKey
+from sievert.stores.journal.base import (
+    CONFLICT,
+    SAME,
+    DecisionFilter,
+    Found,
+    Journal,
+    Page,
+    read_cursor,
+    repeats,
+    write_cursor,
+)
+from sievert.stores.journal.rows import decision_of
+
+
+class MemoryJournal(Journal):
+    """Keeps decisions, and posts with their texts, until the process ends."""
+
+    def __init__(self, *, apply: Callable[[Effects], None]) -> None:
+        """`apply` hands a batch's effects to the other memory stores."""
+        self._apply = apply
+        self._decisions: list[Decision] = []
+        self._by_key: dict[PostKey, int] = {}
+        self._posts: dict[PostKey, Post] = {}
+
+    def find(self, keys: Sequence[PostKey], digests: Sequence[bytes]) -> Found:
+        """Look each key up."""
+        status = np.zeros(len(keys), np.int8)
+        decisions: dict[int, Decision] = {}
+        for row, (key, digest) in enumerate(zip(keys, digests, strict=True)):
+            at = self._by_key.get(key)
+            if at is None:
+                continue
+            known = self._decisions[at]
+            status[row] = SAME if known.content_digest == digest.hex() else CONFLICT
+            if status[row] == SAME:
+                decisions[row] = known
+        first = repeats(keys, digests, status)
+        return Found(status=status, first=first, decisions=decisions)
+
+    def record(
+        self,
+        posts: PostBatch,
+        scored: ScoredBatch,
+        decided: DecidedBatch,
+        effects: Effects,
+        decided_at: Micros,
+    ) -> None:
+        """Append to the list."""
+        self._apply(effects)
+        for row, post in enumerate(posts.posts):
+            self._by_key[post.key] = len(self._decisions)
+            self._posts[post.key] = post
+            self._decisions.append(decision_of(posts, scored, decided, row, decided_at))
+
+    def trail(self, platform: str, post_id: str, revision: int | None = None) -> list[Decision]:
+        """Walk the list."""
+        return [
+            decision
+            for decision in self._decisions
+            if (decision.platform, decision.post_id) == (platform, post_id) and revision in (None, decision.revision)
+        ]
+
+    def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
+        """Look the newest matching revision up."""
+        matching = [
+            key for key in self._posts if key[:2] == (platform, post_id) and revision in (None, key.revision)
+        ]
+        return self._posts[max(matching)] if matching else None
+
+    def decisions(self, wanted: DecisionFilter, *, cursor: str | None, limit: int) -> Page[Decision]:
+        """Walk the list backwards."""
+        at = read_cursor(cursor, "at")["at"] if cursor else len(self._decisions)
+        items: list[Decision] = []
+        while at > 0 and len(items) < limit:
+            at -= 1
+            if matches(self._decisions[at], wanted):
+                items.append(self._decisions[at])
+        return Page(items=items, cursor=write_cursor({"at": at}) if at > 0 else None)
+
+
+def matches(decision: Decision, wanted: DecisionFilter) -> bool:
+    """Tell whether a decision is wanted."""
+    return (
+        (wanted.outcomes is None or decision.outcome in wanted.outcomes)
+        and (wanted.policy is None or any(reason.policy == wanted.policy for reason in decision.reasons))
+        and (wanted.platform is None or decision.platform == wanted.platform)
+        and (wanted.language is None or decision.language == wanted.language)
+        and (wanted.since is None or decision.decided_at >= wanted.since)
+        and (wanted.until is None or decision.decided_at < wanted.until)
+    )

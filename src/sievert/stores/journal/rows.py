@@ -1,0 +1,41 @@
+"""Rows of a decided batch become Decision records; both journals agree here, to the last digit."""
+
+from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
+from sievert.schema.clock import Micros, to_micros
+from sievert.schema.decision import CREATED, Decision, Language, Outcome, Stage, decision_id, shown
+from sievert.schema.post import Post
+
+
+def decision_of(
+    posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch, row: int, decided_at: Micros
+) -> Decision:
+    """Return the record of one row's decision."""
+    post = posts.posts[row]
+    return Decision(
+        decision_id=decision_id(post.key),
+        platform=post.platform,
+        post_id=post.id,
+        revision=post.revision,
+        created_at=created_micros(post),
+        received_at=posts.received_at,
+        decided_at=decided_at,
+        trigger=CREATED,
+        outcome=Outcome(int(decided.outcome[row])).word,
+        would=Outcome(int(decided.would[row])).word,
+        probability=shown(scored.harm[row : row + 1])[0],
+        policies=dict(zip(scored.heads, shown(scored.policies[row]), strict=True)),
+        language=Language(int(scored.language[row])).word,
+        stage=Stage(int(scored.stage[row])).word,
+        bundle=scored.bundle,
+        policy_set=decided.policy_set,
+        content_digest=posts.digests[row].hex(),
+        reasons=decided.reasons.get(row, ()),
+        creator_id=post.creator_id,
+    )
+
+
+def created_micros(post: Post) -> Micros | None:
+    """Return when a post was published, as microseconds."""
+    if post.created_at is None or isinstance(post.created_at, int):
+        return post.created_at
+    return to_micros(post.created_at)

@@ -1,0 +1,32 @@
+"""All stores in memory, for tests and trials; gone when the process ends."""
+
+from sievert.schema.action import Action, Case
+from sievert.schema.batch import Effects
+from sievert.schema.clock import Clock
+from sievert.stores.audit import MemoryAuditLog
+from sievert.stores.journal.memory import MemoryJournal
+from sievert.stores.keys import MemoryKeyStore
+from sievert.stores.outbox import MemoryOutbox
+from sievert.stores.records import MemoryRecords
+
+
+class MemoryStores:
+    """The memory twins, put together as the embedded stores are."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        """Start empty."""
+        self.actions: MemoryRecords[Action] = MemoryRecords()
+        self.cases: MemoryRecords[Case] = MemoryRecords()
+        self.outbox = MemoryOutbox()
+        self.keys = MemoryKeyStore()
+        self.audit = MemoryAuditLog(clock=clock)
+        self.journal = MemoryJournal(apply=self._apply)
+
+    def _apply(self, effects: Effects) -> None:
+        self.actions.add(effects.actions)
+        self.cases.add(effects.cases)
+        self.outbox.add(effects.messages)
+        self.audit.append(effects.audit)
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,134 @@
+"""The index of a segment: from hashes of keys to rows.
+
+The active segment has an open-addressing table of fixed size. A sealed one has an `.idx` file that
+is mapped, not loaded: sorted hashes with their rows, and a Bloom filter that skips most segments.
+Edited posts stand in it twice, under their revision and under any revision, so that a trail finds
+every revision of a post.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sievert.schema.clock import Micros
+from sievert.schema.post import PostKey
+from sievert.stores.segments.keys import (
+    ANY_REVISION,
+    BLOOM_BITS_PER_KEY,
+    Hashes,
+    fill_bloom,
+    hash_keys,
+    insert,
+    maybe_in_bloom,
+    present,
+    rows_of,
+)
+from sievert.stores.segments.segment import Segment, sync_folder
+
+_MAGIC = 0x5349_4556_4944_5831  # "SIEVIDX1"
+_HEADER = 6
+
+
+class ActiveIndex:
+    """Finds rows of the segment that still grows; memory is fixed by its capacity."""
+
+    def __init__(self, capacity: int) -> None:
+        """Make room for `capacity` rows."""
+        size = 1 << max(10, (2 * capacity).bit_length())
+        self._slots = np.zeros(size, np.uint64)
+        self._rows = np.zeros(size, np.uint32)
+        self._edited: defaultdict[int, list[int]] = defaultdict(list)
+        self._hashes: list[Hashes] = []
+        self._count = 0
+        self.newest: Micros = 0
+
+    def add(self, hashes: Hashes, edited: dict[int, int], received_at: Micros) -> None:
+        """Add the next rows; `edited` maps places among them to their hash under any revision."""
+        insert(self._slots, self._rows, hashes, self._count)
+        for place, any_hash in edited.items():
+            self._edited[any_hash].append(self._count + place)
+        self._hashes.append(hashes)
+        self._count += len(hashes)
+        self.newest = max(self.newest, received_at)
+
+    def maybe(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """Mark the hashes that have a row."""
+        held: npt.NDArray[np.bool_] = present(self._slots, hashes)
+        return held
+
+    def rows(self, wanted: int) -> list[int]:
+        """Return every row under a hash, of a key or of any revision."""
+        return list(rows_of(self._slots, self._rows, np.uint64(wanted))) + self._edited.get(wanted, [])
+
+    def seal(self, path: Path, *, seed: int) -> None:
+        """Write the index of a segment that will not grow any more, atomically."""
+        extra = [(any_hash, row) for any_hash, rows in self._edited.items() for row in rows]
+        hashes = np.concatenate([*self._hashes, np.array([one for one, _ in extra], np.uint64)])
+        rows = np.concatenate([np.arange(self._count), np.array([row for _, row in extra], np.int64)])
+        order = np.argsort(hashes, kind="stable")
+        bloom = np.zeros(max(1, len(hashes) * BLOOM_BITS_PER_KEY // 64 + 1), np.uint64)
+        fill_bloom(bloom, hashes)
+        header = np.array([_MAGIC, seed, len(hashes), len(bloom), self._count, self.newest], np.uint64)
+        temporary = path.with_suffix(".idx.new")
+        with temporary.open("wb") as file:
+            for piece in (header, bloom, hashes[order], rows[order].astype(np.uint32)):
+                file.write(piece.tobytes())
+        temporary.replace(path)
+        sync_folder(path.parent)
+
+
+class SealedIndex:
+    """Finds rows of a finished segment in its mapped `.idx` file."""
+
+    def __init__(self, path: Path) -> None:
+        """Map the file; the caller has checked it with `is_valid_index`."""
+        header = np.fromfile(path, np.uint64, _HEADER)
+        count, words = int(header[2]), int(header[3])
+        self.newest: Micros = int(header[5])
+        self._bloom = np.memmap(path, np.uint64, "r", offset=_HEADER * 8, shape=(words,))
+        self._hashes = np.memmap(path, np.uint64, "r", offset=(_HEADER + words) * 8, shape=(count,))
+        self._rows = np.memmap(path, np.uint32, "r", offset=(_HEADER + words + count) * 8, shape=(count,))
+
+    def maybe(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """Mark the hashes that may have a row."""
+        held: npt.NDArray[np.bool_] = maybe_in_bloom(self._bloom, hashes)
+        return held
+
+    def rows(self, wanted: int) -> list[int]:
+        """Return every row under a hash."""
+        left = int(np.searchsorted(self._hashes, np.uint64(wanted), side="left"))
+        right = int(np.searchsorted(self._hashes, np.uint64(wanted), side="right"))
+        found: list[int] = self._rows[left:right].tolist()
+        return found
+
+
+def is_valid_index(path: Path, segment: Segment, *, seed: int) -> bool:
+    """Tell whether an index file belongs to a segment and is whole."""
+    if not path.exists() or path.stat().st_size < _HEADER * 8:
+        return False
+    magic, its_seed, count, words, rows, _ = np.fromfile(path, np.uint64, _HEADER).tolist()
+    size = (_HEADER + words + count) * 8 + count * 4
+    return (magic, its_seed, rows) == (_MAGIC, seed, segment.rows) and path.stat().st_size == size
+
+
+def read_index(segment: Segment, *, seed: int, capacity: int) -> ActiveIndex:
+    """Build a segment's index anew from its rows."""
+    index = ActiveIndex(max(capacity, segment.rows))
+    for number in range(segment.batches):
+        batch = segment.batch(number)
+        columns = (batch.column(name).to_pylist() for name in ("platform", "id", "revision"))
+        keys = [PostKey(*parts) for parts in zip(*columns, strict=True)]
+        received = batch.column("received_at")[0].as_py() if keys else 0
+        index.add(hash_keys(keys, seed=seed), edited_hashes(keys, seed=seed), received)
+    return index
+
+
+def edited_hashes(keys: list[PostKey], *, seed: int) -> dict[int, int]:
+    """Return, for the places of keys that are later revisions, their hash under any revision."""
+    places = [place for place, key in enumerate(keys) if key.revision > 0]
+    if not places:
+        return {}
+    hashes = hash_keys([keys[place]._replace(revision=ANY_REVISION) for place in places], seed=seed)
+    return dict(zip(places, hashes.tolist(), strict=True))

@@ -1,0 +1,105 @@
+"""The tables of `sievert.db`, as the code speaks of them; `migrations` makes them."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("decision_id", sa.String, nullable=False, unique=True),
+    sa.Column("platform", sa.String, nullable=False),
+    sa.Column("post_id", sa.String, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("trigger", sa.String, nullable=False),
+    sa.Column("outcome", sa.String, nullable=False),
+    sa.Column("language", sa.String, nullable=False),
+    sa.Column("policies_named", sa.String, nullable=False),  # ",hate,spam," of the reasons
+    sa.Column("received_at", sa.BigInteger, nullable=False),
+    sa.Column("decided_at", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Decision, as JSON
+    sa.Index("decisions_by_post", "platform", "post_id", "revision"),
+    sa.Index("decisions_by_time", "decided_at"),
+)
+
+posts = sa.Table(
+    "posts",
+    metadata,
+    sa.Column("platform", sa.String, primary_key=True),
+    sa.Column("post_id", sa.String, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("received_at", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Post, as JSON
+)
+
+actions = sa.Table(
+    "actions",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("action_id", sa.String, nullable=False, unique=True),
+    sa.Column("policy", sa.String, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+)
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("case_id", sa.String, nullable=False, unique=True),
+    sa.Column("policy", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Index("cases_by_policy", "policy", "at"),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("message_id", sa.String, nullable=False, unique=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_attempt_at", sa.BigInteger, nullable=False),
+    sa.Column("last_error", sa.String, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index("outbox_by_due", "state", "next_attempt_at"),
+)
+
+keys = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("key_id", sa.String, primary_key=True),
+    sa.Column("secret_sha256", sa.String, nullable=False, unique=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("digest", sa.String, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+)
+
+# One row: how far the audit log had come. A log cut off at its end no longer fits it.
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("digest", sa.String, nullable=False),
+)
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.String, nullable=False),
+)

@@ -1,0 +1,100 @@
+"""Texts become sparse rows, by the same kernel that serving runs.
+
+Legend: n texts, S content facts, d = 2**bits + S features.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from sievert.datasets.columns import text_column
+from sievert.features.content.fold import FoldTables
+from sievert.features.content.ngrams import index_batch
+from sievert.features.content.tokens import STATS
+
+_CHUNK = 4000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Design:
+    """Sparse rows: row i has `values[j]` at feature `columns[j]` for j in starts[i]:starts[i + 1]."""
+
+    starts: npt.NDArray[np.int64]  # [n + 1]
+    columns: npt.NDArray[np.int32]  # [entries]
+    values: npt.NDArray[np.float32]  # [entries]
+    width: int  # d
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.starts) - 1
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "Design":
+        """Return the design of these rows, in this order."""
+        sizes = (self.starts[1:] - self.starts[:-1])[rows]
+        starts = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(sizes, out=starts[1:])
+        entries = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], sizes)
+        return Design(
+            starts=starts, columns=self.columns[entries], values=self.values[entries], width=self.width
+        )
+
+
+def design(
+    texts: Sequence[str], fold: FoldTables, *, bits: int, advance: Callable[[int], None] = lambda _: None
+) -> Design:
+    """Turn n texts into rows: n-grams at 1 / sqrt(length of their part), then the content facts.
+
+    `advance` hears how many texts each step has done.
+    """
+    starts, columns, values = [np.zeros(1, np.int64)], [], []
+    done = 0
+    for start in range(0, len(texts), _CHUNK):
+        chunk = texts[start : start + _CHUNK]
+        indexed = index_batch(text_column(chunk), fold, bits=bits)
+        room = len(indexed.indices) + indexed.stats.size
+        some_columns, some_values = np.empty(room, np.int32), np.empty(room, np.float32)
+        some_starts = np.zeros(len(chunk) + 1, np.int64)
+        size = _merge(
+            indexed.indices, indexed.starts, indexed.stats, 1 << bits, some_starts, some_columns, some_values
+        )
+        columns.append(some_columns[:size].copy())
+        values.append(some_values[:size].copy())
+        starts.append(some_starts[1:] + done)
+        done += size
+        advance(len(chunk))
+    return Design(
+        starts=np.concatenate(starts),
+        columns=np.concatenate(columns) if columns else np.empty(0, np.int32),
+        values=np.concatenate(values) if values else np.empty(0, np.float32),
+        width=(1 << bits) + len(STATS),
+    )
+
+
+@nb.njit(nogil=True, cache=True)
+def _merge(indices, parts, stats, table, starts, columns, values):
+    """Sum repeated n-grams of a text, add its facts; return the entries used."""
+    size = 0
+    for i in range(stats.shape[0]):
+        for part in range(2):
+            low, high = parts[2 * i + part], parts[2 * i + part + 1]
+            if high == low:
+                continue
+            unit = np.float32(1.0) / np.sqrt(np.float32(high - low))
+            grams = np.sort(indices[low:high])
+            for j in range(grams.shape[0]):
+                if j > 0 and grams[j] == grams[j - 1]:
+                    values[size - 1] += unit
+                else:
+                    columns[size] = grams[j]
+                    values[size] = unit
+                    size += 1
+        for s in range(stats.shape[1]):
+            if stats[i, s] != 0:
+                columns[size] = table + s
+                values[size] = stats[i, s]
+                size += 1
+        starts[i + 1] = size
+    return size
