@@ -1,0 +1,46 @@
+"""What all tests share: one flag, one profile, a clean environment, and a bundle whose judgement is known."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from sievert.testing import write_tiny_bundle
+
+# Machines are shared and kernels compile on first use: a slow example is not a wrong one.
+settings.register_profile("sievert", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sievert")
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write-golden", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("SIEVERT_") and name != "SIEVERT_DATA"]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def golden(request):
+    """Compare a text with its golden file, or write the file with --write-golden."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--write-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert path.exists(), f"{path} is missing: run with --write-golden and read what it wrote"
+        assert path.read_text() == text
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory):
+    """A bundle that is sure of the stand-in words, and of nothing else."""
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
