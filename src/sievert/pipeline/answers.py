@@ -4,45 +4,50 @@ import numpy as np
 
 from sievert.errors import ContentConflict, InputError
 from sievert.pipeline.decode import Decoded
-from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
+from sievert.schema.batch import Codes, DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.decision import Answer, Language, Outcome, Stage, shown
 from sievert.schema.post import PostKey
 from sievert.stores.journal.base import CONFLICT, NEW, REPEAT, SAME, Found
 
-_OUTCOMES = {int(outcome): outcome.word for outcome in Outcome}
-_LANGUAGES = {int(language): language.word for language in Language}
-_STAGES = {int(stage): stage.word for stage in Stage}
+_OUTCOMES = [outcome.word for outcome in Outcome]
+_LANGUAGES = [language.word for language in Language]
+_STAGES = [stage.word for stage in Stage]
 
 
 def answer_new(posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch) -> list[Answer]:
     """Return the answers for posts that were just decided, from the columns."""
-    columns = [shown(np.ascontiguousarray(scored.policies[:, h])) for h in range(len(scored.heads))]
+    heads = scored.heads
+    policies = [dict(zip(heads, row, strict=True)) for row in shown(scored.policies)]
     reasons = decided.reasons
     return [
         Answer(
             id=post.id,
             platform=post.platform,
             revision=post.revision,
-            decision=_OUTCOMES[outcome],
+            decision=outcome,
             probability=harm,
-            policies=dict(zip(scored.heads, policies, strict=True)),
-            language=_LANGUAGES[language],
-            stage=_STAGES[stage],
+            policies=by_policy,
+            language=language,
+            stage=stage,
             bundle=scored.bundle,
             reasons=reasons.get(row, ()),
         )
-        for row, (post, outcome, harm, language, stage, policies) in enumerate(
+        for row, (post, outcome, harm, by_policy, language, stage) in enumerate(
             zip(
                 posts.posts,
-                decided.outcome.tolist(),
+                _words(_OUTCOMES, decided.outcome),
                 shown(scored.harm),
-                scored.language.tolist(),
-                scored.stage.tolist(),
-                zip(*columns, strict=True),
+                policies,
+                _words(_LANGUAGES, scored.language),
+                _words(_STAGES, scored.stage),
                 strict=True,
             )
         )
     ]
+
+
+def _words(words: list[str], codes: Codes) -> list[str]:
+    return [words[code] for code in codes.tolist()]
 
 
 def assemble(read: Decoded, found: Found, fresh: list[Answer]) -> list[Answer | InputError]:
@@ -52,6 +57,8 @@ def assemble(read: Decoded, found: Found, fresh: list[Answer]) -> list[Answer | 
     answer of its first appearance; a post that came before gets the answer that it got then.
     """
     results: list[Answer | InputError | None] = [read.errors.get(record) for record in range(read.count)]
+    if len(fresh) == read.count:
+        return [*fresh]
     new = dict(zip(np.flatnonzero(found.status == NEW).tolist(), fresh, strict=True))
     for row, (record, status) in enumerate(zip(read.rows, found.status.tolist(), strict=True)):
         if status == NEW:

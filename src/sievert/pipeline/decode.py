@@ -15,7 +15,7 @@ import numpy as np
 from sievert.errors import InputError, InvalidField, MalformedInput, TooLarge
 from sievert.schema.batch import PostBatch, TextColumn
 from sievert.schema.clock import Micros
-from sievert.schema.post import MAX_ID_BYTES, Post
+from sievert.schema.post import MAX_ID_BYTES, Post, PostKey
 
 MAX_RECORD_BYTES = 1 << 20
 """A longer JSON document is refused unread; the longest legal text, fully escaped, fits."""
@@ -51,27 +51,50 @@ def split_lines(chunk: bytes) -> list[bytes]:
 
 
 def decode(records: Sequence[bytes], *, max_text_bytes: int) -> Decoded:
-    """Read each record as a post. A bad record gets its error; the others go on."""
+    """Read each record as a post. A bad record gets its error; the others go on.
+
+    A batch without a fault is read and checked as a whole; only where that finds one are the records
+    looked at one by one.
+    """
+    read = _DECODER.decode
+    try:
+        posts = [read(record) for record in records]
+        texts = [post.text.encode() for post in posts]
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _decode_each(records, max_text_bytes)
+    if _is_sound(records, posts, texts, max_text_bytes):
+        return Decoded(count=len(records), posts=posts, texts=texts, rows=list(range(len(posts))), errors={})
+    return _decode_each(records, max_text_bytes)
+
+
+def _is_sound(
+    records: Sequence[bytes], posts: Sequence[Post], texts: Sequence[bytes], max_text_bytes: int
+) -> bool:
+    """Tell whether every check that a record must pass is passed by all of them."""
+    ids = "".join([post.id for post in posts])
+    ids += "".join({post.platform for post in posts})
+    ids += "".join([post.creator_id for post in posts if post.creator_id is not None])
+    return (
+        ids.isascii()
+        and ids.isprintable()
+        and max(map(len, records), default=0) <= MAX_RECORD_BYTES
+        and max(map(len, texts), default=0) <= max_text_bytes
+        and b"\x00" not in b"".join(texts)
+    )
+
+
+def _decode_each(records: Sequence[bytes], max_text_bytes: int) -> Decoded:
     posts: list[Post] = []
     texts: list[bytes] = []
     rows: list[int] = []
     errors: dict[int, InputError] = {}
-    read = _DECODER.decode
     for row, record in enumerate(records):
         try:
-            if len(record) > MAX_RECORD_BYTES:
-                _refuse_size(len(record))
-            post = read(record)
+            _check_size(record)
+            post = _DECODER.decode(record)
             text = post.text.encode()
-            if len(text) > max_text_bytes or not post.id.isascii() or b"\x00" in text:
-                _check_text(text, max_text_bytes)
-            if (
-                not post.id.isprintable()
-                or not post.id.isascii()
-                or post.creator_id
-                or post.platform != "default"
-            ):
-                _check_ids(post)
+            _check_text(text, max_text_bytes)
+            _check_ids(post)
         except InputError as error:
             errors[row] = error
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -85,7 +108,13 @@ def decode(records: Sequence[bytes], *, max_text_bytes: int) -> Decoded:
 
 def to_batch(posts: list[Post], texts: list[bytes], *, received_at: Micros) -> PostBatch:
     """Lay posts out as columns, with the digest that says what "the same content" is."""
-    return PostBatch(posts=posts, text=text_column(texts), digests=digests(texts), received_at=received_at)
+    return PostBatch(
+        posts=posts,
+        keys=[PostKey(post.platform, post.id, post.revision) for post in posts],
+        text=text_column(texts),
+        digests=digests(texts),
+        received_at=received_at,
+    )
 
 
 def text_column(texts: Sequence[bytes]) -> TextColumn:
@@ -160,11 +189,12 @@ def _lone_surrogate_field(record: bytes) -> str | None:
     return None
 
 
-def _refuse_size(size: int) -> None:
-    raise TooLarge(
-        f"The record has {size:,} bytes; at most {MAX_RECORD_BYTES:,} are read.",
-        remedy="Send the post's own text only, or split it.",
-    )
+def _check_size(record: bytes) -> None:
+    if len(record) > MAX_RECORD_BYTES:
+        raise TooLarge(
+            f"The record has {len(record):,} bytes; at most {MAX_RECORD_BYTES:,} are read.",
+            remedy="Send the post's own text only, or split it.",
+        )
 
 
 def _check_text(text: bytes, max_text_bytes: int) -> None:

@@ -86,8 +86,9 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     lap("decode")
 
     # 1b known: the same post again gets the same answer, other content under its name a conflict
-    found = parts.journal.find([post.key for post in read.posts], everything.digests)
-    posts = everything.take(np.flatnonzero(found.status == NEW))
+    found = parts.journal.find(everything)
+    new = np.flatnonzero(found.status == NEW)
+    posts = everything.take(new)
     lap("known")
 
     # 2 features and 3 light: one compiled pass over the batch's bytes feeds the light model
@@ -120,7 +121,9 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         actions=actions, cases=cases, messages=messages_for(actions, cases), audit=audit_notes(actions)
     )
     if len(posts):
-        parts.journal.record(posts, scored, decided, effects, parts.clock.now())
+        parts.journal.record(
+            posts, scored, decided, effects, hashes=found.hashes[new], decided_at=parts.clock.now()
+        )
         parts.reviews.spend(cases)
     lap("record")
 

@@ -12,7 +12,7 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Reason
-from sievert.schema.post import Post
+from sievert.schema.post import Post, PostKey
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -37,6 +37,7 @@ class PostBatch:
     """Posts that were decoded together, with their texts as one column."""
 
     posts: list[Post]
+    keys: list[PostKey]
     text: TextColumn
     digests: list[bytes]  # 16 bytes each: BLAKE2b of the text, what "the same content" means
     received_at: Micros
@@ -57,6 +58,7 @@ class PostBatch:
         chosen = rows.tolist()
         return PostBatch(
             posts=[self.posts[row] for row in chosen],
+            keys=[self.keys[row] for row in chosen],
             text=TextColumn(data=data, offsets=offsets),
             digests=[self.digests[row] for row in chosen],
             received_at=self.received_at,

@@ -1,6 +1,7 @@
 """Decision: allow, demote, review or remove, with reasons and every version that led to it."""
 
 import enum
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -135,7 +136,6 @@ def decision_id(key: PostKey, *, trigger: str = CREATED, ordinal: int = 0) -> st
     return derived_id("d", key.platform, key.id, str(key.revision), trigger, str(ordinal))
 
 
-def shown(values: npt.NDArray[np.float32]) -> list[float]:
-    """Turn kept probabilities into shown ones: the same float32 always reads the same."""
-    rounded: list[float] = np.round(values.astype(np.float64), 8).tolist()
-    return rounded
+def shown(values: npt.NDArray[np.float32]) -> Any:
+    """Turn kept probabilities into shown ones, as (nested) lists: the same float32 always reads the same."""
+    return np.round(values.astype(np.float64), 8).tolist()

@@ -91,7 +91,8 @@ _ABUSE_ABSENT = {"hate": 0, "harassment": 0, "threat": 0}
 _NO_SPAM = {"spam": 0}
 
 # Corpus -> label -> what that label says about policies. The entry "" holds for every row of the
-# corpus that is not harmful. Later labels of a row overrule earlier ones.
+# corpus that is not harmful. Where two labels of a row disagree, "it is there" wins: one annotator's
+# category does not take back another's.
 CORPUS_LABELS: Mapping[str, Mapping[str, Labels]] = {
     "davidson2017": {
         "": {**_ABUSE_ABSENT, **_NO_SPAM},
@@ -110,9 +111,10 @@ CORPUS_LABELS: Mapping[str, Mapping[str, Labels]] = {
     "cad": {
         "": {**_ABUSE_ABSENT, **_NO_SPAM},
         "IdentityDirectedAbuse": {"hate": 1, **_NO_SPAM},
-        "PersonDirectedAbuse": {"harassment": 1, **_NO_SPAM},
+        # Its makers marked every target that applies, so a target without a mark is not there.
+        "PersonDirectedAbuse": {"hate": 0, "harassment": 1, **_NO_SPAM},
         # Parties and fan groups are not protected groups, and not one person either.
-        "AffiliationDirectedAbuse": _NO_SPAM,
+        "AffiliationDirectedAbuse": {"hate": 0, "harassment": 0, **_NO_SPAM},
     },
     "toxic_spans_civil": {"": {**_ABUSE_ABSENT, **_NO_SPAM}, "toxic": _NO_SPAM},
     "paradetox": {"": {**_ABUSE_ABSENT, **_NO_SPAM}, "toxic": _NO_SPAM},
@@ -120,6 +122,7 @@ CORPUS_LABELS: Mapping[str, Mapping[str, Labels]] = {
         "": {**_ABUSE_ABSENT, **_NO_SPAM},
         # Said to a chat bot, one to one: harassment by definition; its type tells whether it is hate.
         "abuse": {"harassment": 1, **_NO_SPAM},
+        "intellectual": {"hate": 0},
         "sexist": {"hate": 1},
         "homophobic": {"hate": 1},
         "racist": {"hate": 1},
@@ -161,7 +164,8 @@ def labels_of(corpus: str, labels: Iterable[str], *, harmful: int) -> dict[str, 
     if not harmful:
         known.update(table.get("", {}))
     for label in labels:
-        known.update(table.get(label, {}))
+        for head, value in table.get(label, {}).items():
+            known[head] = max(known.get(head, 0), value)
     if not harmful and any(known.get(policy) for policy in LABELLED):
         # The corpus asked about one thing and noted another in passing: its verdict is not ours.
         del known[HARM]

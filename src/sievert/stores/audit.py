@@ -108,7 +108,9 @@ class SqlAuditLog(AuditLog):
 
     def entries(self, *, after: int = 0, limit: int = 1000) -> list[AuditEntry]:
         """Query by sequence."""
-        query = sa.select(audit.c.record).where(audit.c.sequence > after).order_by(audit.c.sequence).limit(limit)
+        query = (
+            sa.select(audit.c.record).where(audit.c.sequence > after).order_by(audit.c.sequence).limit(limit)
+        )
         with self._database.reading() as connection:
             records = connection.execute(query).scalars().all()
         try:

@@ -72,7 +72,9 @@ class Database:
             with self.engine.connect() as connection:
                 yield connection
         except sa.exc.OperationalError as error:
-            raise StoreUnavailable(f"The database does not answer: {error.orig}.", remedy="Try again.") from error
+            raise StoreUnavailable(
+                f"The database does not answer: {error.orig}.", remedy="Try again."
+            ) from error
 
     def seed(self) -> int:
         """Return this store's own random number, made when it was first opened."""

@@ -105,4 +105,6 @@ class SqlKeyStore(KeyStore):
 
 
 def _unknown(key_id: str) -> NotFound:
-    return NotFound(f"There is no key {key_id!r}.", remedy="List the keys with `sievert keys list`.", field="key")
+    return NotFound(
+        f"There is no key {key_id!r}.", remedy="List the keys with `sievert keys list`.", field="key"
+    )

@@ -70,7 +70,9 @@ class MemoryOutbox(Outbox):
 
     def due(self, now: Micros, limit: int) -> list[OutboxMessage]:
         """Walk the dictionary."""
-        waiting = [one for one in self._messages.values() if one.state == PENDING and one.next_attempt_at <= now]
+        waiting = [
+            one for one in self._messages.values() if one.state == PENDING and one.next_attempt_at <= now
+        ]
         return waiting[:limit]
 
     def mark_delivered(self, message_id: str) -> None:
@@ -174,5 +176,7 @@ class SqlOutbox(Outbox):
 
 def _not_dead(message_id: str) -> NotFound:
     return NotFound(
-        f"There is no dead letter {message_id!r}.", remedy="List them with `sievert webhooks dead`.", field="id"
+        f"There is no dead letter {message_id!r}.",
+        remedy="List them with `sievert webhooks dead`.",
+        field="id",
     )

@@ -20,8 +20,8 @@ def allowed_batch(
     rows: npt.NDArray[np.intp],
     facts: SegmentFacts,
     decided_at: Micros,
-) -> tuple[pa.RecordBatch, list[PostKey]]:
-    """Return these rows of a batch as an Arrow batch, and their keys."""
+) -> pa.RecordBatch:
+    """Return these rows of a batch as an Arrow batch."""
     chosen = [posts.posts[row] for row in rows.tolist()]
     count = len(chosen)
     columns = [
@@ -38,8 +38,7 @@ def allowed_batch(
         pa.array(scored.stage[rows]),
         pa.array([posts.digests[row] for row in rows.tolist()], pa.binary(16)),
     ]
-    batch = pa.record_batch(columns, schema=schema_of(facts))
-    return batch, [post.key for post in chosen]
+    return pa.record_batch(columns, schema=schema_of(facts))
 
 
 def allowed_decision(batch: pa.RecordBatch, row: int, facts: SegmentFacts) -> Decision:

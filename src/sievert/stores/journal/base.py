@@ -43,6 +43,7 @@ class Found:
 
     status: npt.NDArray[np.int8]
     first: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.uint64]  # what the journal calls the keys; `record` wants those of its rows
     decisions: dict[int, Decision]  # the rows that are SAME
 
 
@@ -69,7 +70,7 @@ class Journal(abc.ABC):
     """Keeps decisions."""
 
     @abc.abstractmethod
-    def find(self, keys: Sequence[PostKey], digests: Sequence[bytes]) -> Found:
+    def find(self, posts: PostBatch) -> Found:
         """Say for each post whether it is new, and give the decisions of those that are not."""
 
     @abc.abstractmethod
@@ -79,9 +80,13 @@ class Journal(abc.ABC):
         scored: ScoredBatch,
         decided: DecidedBatch,
         effects: Effects,
+        *,
+        hashes: npt.NDArray[np.uint64],
         decided_at: Micros,
     ) -> None:
         """Make NEW posts durable, with everything their decisions set in motion.
+
+        `hashes` [n] are those that `find` gave for these posts.
 
         Raises:
             StoreUnavailable: nothing of the batch may be acknowledged; the next batch may work.
@@ -107,9 +112,13 @@ class Journal(abc.ABC):
         """Let go of files."""
 
 
-def repeats(keys: Sequence[PostKey], digests: Sequence[bytes], status: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+def repeats(
+    keys: Sequence[PostKey], digests: Sequence[bytes], status: npt.NDArray[np.int8]
+) -> npt.NDArray[np.int64]:
     """Mark what comes twice among the NEW rows of one batch, in `status`; return the first of each."""
     first = np.arange(len(keys), dtype=np.int64)
+    if len(set(keys)) == len(keys):
+        return first
     seen: dict[PostKey, int] = {}
     for row, key in enumerate(keys):
         if status[row] != NEW:
@@ -134,7 +143,9 @@ def read_cursor(cursor: str, *names: str) -> dict[str, int]:
     """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        position = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=dict[str, int])
+        position = msgspec.json.decode(
+            base64.b64decode(padded, altchars=b"-_", validate=True), type=dict[str, int]
+        )
     except (ValueError, msgspec.DecodeError) as error:
         raise _bad_cursor() from error
     if set(position) != set(names) or not all(-1 <= value < 2**63 for value in position.values()):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -59,31 +60,35 @@ class EmbeddedJournal(Journal):
         self._seed = database.seed()
         with database.reading() as connection:
             kept = connection.execute(
-                sa.select(tables.decisions.c.platform, tables.decisions.c.post_id, tables.decisions.c.revision)
+                sa.select(
+                    tables.decisions.c.platform, tables.decisions.c.post_id, tables.decisions.c.revision
+                )
             ).all()
         # Hashes of the posts in SQLite, about one in a hundred: most look-ups end here.
-        self._kept: set[int] = set(self._hashes([PostKey(*row) for row in kept]))
+        self._kept: set[int] = set(hash_keys([PostKey(*row) for row in kept], seed=self._seed).tolist())
 
-    def find(self, keys: Sequence[PostKey], digests: Sequence[bytes]) -> Found:
+    def find(self, posts: PostBatch) -> Found:
         """Look in the segments' indexes and among the kept posts; a hit is read and compared."""
+        keys, digests = posts.keys, posts.digests
+        hashes = hash_keys(keys, seed=self._seed)
         status = np.zeros(len(keys), np.int8)
         decisions: dict[int, Decision] = {}
-        for row, places in self._log.maybe(keys, now=self._clock.now()):
+        for row, places in self._log.maybe(hashes, now=self._clock.now()):
             for place in places:
                 batch, at, facts = self._log.row(place)
                 if key_at(batch, at) == keys[row]:
                     known = allowed_decision(batch, at, facts)
                     status[row], decisions[row] = _compare(known, digests[row]), known
                     break
-        hashes = self._hashes(keys)
-        maybe = [row for row, one in enumerate(hashes) if one in self._kept and row not in decisions]
+        kept = self._kept
+        maybe = [row for row, one in enumerate(hashes.tolist()) if one in kept and row not in decisions]
         for key, known in self._kept_decisions([keys[row] for row in maybe]).items():
             for row in maybe:
                 if keys[row] == key:
                     status[row], decisions[row] = _compare(known, digests[row]), known
         first = repeats(keys, digests, status)
         same = {row: known for row, known in decisions.items() if status[row] == SAME}
-        return Found(status=status, first=first, decisions=same)
+        return Found(status=status, first=first, hashes=hashes, decisions=same)
 
     def record(
         self,
@@ -91,6 +96,8 @@ class EmbeddedJournal(Journal):
         scored: ScoredBatch,
         decided: DecidedBatch,
         effects: Effects,
+        *,
+        hashes: npt.NDArray[np.uint64],
         decided_at: Micros,
     ) -> None:
         """Append the plainly allowed rows, then commit the others."""
@@ -98,8 +105,13 @@ class EmbeddedJournal(Journal):
         allowed, others = np.flatnonzero(plain), np.flatnonzero(~plain)
         if len(allowed):
             facts = facts_of(scored.bundle, decided.policy_set, scored.heads)
-            batch, keys = allowed_batch(posts, scored, allowed, facts, decided_at)
-            self._log.append(batch, facts, keys, posts.received_at)
+            batch = allowed_batch(posts, scored, allowed, facts, decided_at)
+            edited = {
+                place: posts.keys[row]
+                for place, row in enumerate(allowed.tolist())
+                if posts.posts[row].revision > 0
+            }
+            self._log.append(batch, facts, hashes[allowed], edited, posts.received_at)
         if len(others):
             kept = [decision_of(posts, scored, decided, row, decided_at) for row in others.tolist()]
             with self._database.writing() as connection:
@@ -109,7 +121,7 @@ class EmbeddedJournal(Journal):
                     [_post_row(posts.posts[row], posts.received_at) for row in others.tolist()],
                 )
                 self._apply(connection, effects)
-            self._kept.update(self._hashes([posts.posts[row].key for row in others.tolist()]))
+            self._kept.update(hashes[others].tolist())
 
     def trail(self, platform: str, post_id: str, revision: int | None = None) -> list[Decision]:
         """Read both places."""
@@ -124,7 +136,9 @@ class EmbeddedJournal(Journal):
         if revision is not None:
             query = query.where(table.c.revision == revision)
         with self._database.reading() as connection:
-            trail += [_decision(record) for record in connection.execute(query.order_by(table.c.sequence)).scalars()]
+            trail += [
+                _decision(record) for record in connection.execute(query.order_by(table.c.sequence)).scalars()
+            ]
         return sorted(trail, key=lambda decision: decision.decided_at)
 
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
@@ -154,7 +168,9 @@ class EmbeddedJournal(Journal):
         more = len(kept) + len(allowed) > len(merged) or len(merged) == limit
         return Page(items=[decision for decision, _ in merged], cursor=write_cursor(at) if more else None)
 
-    def _kept_page(self, wanted: DecisionFilter, before: int, limit: int) -> list[tuple[Decision, dict[str, int]]]:
+    def _kept_page(
+        self, wanted: DecisionFilter, before: int, limit: int
+    ) -> list[tuple[Decision, dict[str, int]]]:
         table = tables.decisions
         query = sa.select(table.c.record, table.c.sequence).where(table.c.sequence < before)
         if wanted.outcomes is not None:
@@ -202,11 +218,10 @@ class EmbeddedJournal(Journal):
             with self._database.reading() as connection:
                 for record in connection.execute(query.order_by(table.c.sequence)).scalars():
                     decision = _decision(record)
-                    found.setdefault(PostKey(decision.platform, decision.post_id, decision.revision), decision)
+                    found.setdefault(
+                        PostKey(decision.platform, decision.post_id, decision.revision), decision
+                    )
         return found
-
-    def _hashes(self, keys: Sequence[PostKey]) -> list[int]:
-        return hash_keys(keys, seed=self._seed).tolist() if keys else []
 
 
 def _compare(known: Decision, digest: bytes) -> int:

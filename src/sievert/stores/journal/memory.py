@@ -1,8 +1,9 @@
 """The memory twin: everything in dictionaries, for tests and trials."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
@@ -32,8 +33,9 @@ class MemoryJournal(Journal):
         self._by_key: dict[PostKey, int] = {}
         self._posts: dict[PostKey, Post] = {}
 
-    def find(self, keys: Sequence[PostKey], digests: Sequence[bytes]) -> Found:
+    def find(self, posts: PostBatch) -> Found:
         """Look each key up."""
+        keys, digests = posts.keys, posts.digests
         status = np.zeros(len(keys), np.int8)
         decisions: dict[int, Decision] = {}
         for row, (key, digest) in enumerate(zip(keys, digests, strict=True)):
@@ -45,7 +47,7 @@ class MemoryJournal(Journal):
             if status[row] == SAME:
                 decisions[row] = known
         first = repeats(keys, digests, status)
-        return Found(status=status, first=first, decisions=decisions)
+        return Found(status=status, first=first, hashes=np.zeros(len(keys), np.uint64), decisions=decisions)
 
     def record(
         self,
@@ -53,13 +55,16 @@ class MemoryJournal(Journal):
         scored: ScoredBatch,
         decided: DecidedBatch,
         effects: Effects,
+        *,
+        hashes: npt.NDArray[np.uint64],
         decided_at: Micros,
     ) -> None:
         """Append to the list."""
+        del hashes
         self._apply(effects)
-        for row, post in enumerate(posts.posts):
-            self._by_key[post.key] = len(self._decisions)
-            self._posts[post.key] = post
+        for row, (key, post) in enumerate(zip(posts.keys, posts.posts, strict=True)):
+            self._by_key[key] = len(self._decisions)
+            self._posts[key] = post
             self._decisions.append(decision_of(posts, scored, decided, row, decided_at))
 
     def trail(self, platform: str, post_id: str, revision: int | None = None) -> list[Decision]:
@@ -67,7 +72,8 @@ class MemoryJournal(Journal):
         return [
             decision
             for decision in self._decisions
-            if (decision.platform, decision.post_id) == (platform, post_id) and revision in (None, decision.revision)
+            if (decision.platform, decision.post_id) == (platform, post_id)
+            and revision in (None, decision.revision)
         ]
 
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:

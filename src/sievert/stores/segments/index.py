@@ -121,14 +121,14 @@ def read_index(segment: Segment, *, seed: int, capacity: int) -> ActiveIndex:
         columns = (batch.column(name).to_pylist() for name in ("platform", "id", "revision"))
         keys = [PostKey(*parts) for parts in zip(*columns, strict=True)]
         received = batch.column("received_at")[0].as_py() if keys else 0
-        index.add(hash_keys(keys, seed=seed), edited_hashes(keys, seed=seed), received)
+        edited = {place: key for place, key in enumerate(keys) if key.revision > 0}
+        index.add(hash_keys(keys, seed=seed), any_revision_hashes(edited, seed=seed), received)
     return index
 
 
-def edited_hashes(keys: list[PostKey], *, seed: int) -> dict[int, int]:
-    """Return, for the places of keys that are later revisions, their hash under any revision."""
-    places = [place for place, key in enumerate(keys) if key.revision > 0]
-    if not places:
+def any_revision_hashes(edited: dict[int, PostKey], *, seed: int) -> dict[int, int]:
+    """Return, for the places of later revisions, their hash under any revision."""
+    if not edited:
         return {}
-    hashes = hash_keys([keys[place]._replace(revision=ANY_REVISION) for place in places], seed=seed)
-    return dict(zip(places, hashes.tolist(), strict=True))
+    keys = [key._replace(revision=ANY_REVISION) for key in edited.values()]
+    return dict(zip(edited, hash_keys(keys, seed=seed).tolist(), strict=True))

@@ -23,7 +23,7 @@ def hash_keys(keys: Sequence[PostKey], *, seed: int) -> Hashes:
     encoded = [key.id.encode() for key in keys]
     offsets = np.zeros(len(keys) + 1, np.int64)
     np.cumsum([len(one) for one in encoded], out=offsets[1:])
-    platforms = {key.platform for key in keys}
+    platforms = {key.platform for key in keys} or {""}
     bases = {name: _hash_bytes(np.frombuffer(name.encode(), np.uint8), np.uint64(seed)) for name in platforms}
     if len(bases) == 1:
         base = np.full(len(keys), next(iter(bases.values())), np.uint64)
@@ -45,7 +45,10 @@ def _hash_bytes(data: npt.NDArray[np.uint8], seed: np.uint64) -> np.uint64:
 
 @nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _hash_ids(
-    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], base: Hashes, revisions: npt.NDArray[np.int64]
+    data: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    base: Hashes,
+    revisions: npt.NDArray[np.int64],
 ) -> Hashes:
     hashes = np.empty(revisions.shape[0], np.uint64)
     for i in range(revisions.shape[0]):

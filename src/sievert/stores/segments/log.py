@@ -4,7 +4,7 @@ A segment is sealed when it is full, or when bundle, policies or heads change. L
 end at the duplicate window; trails and lists read everything that was not expired.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,11 @@ from sievert.stores.journal.base import DUPLICATE_WINDOW
 from sievert.stores.segments.index import (
     ActiveIndex,
     SealedIndex,
-    edited_hashes,
+    any_revision_hashes,
     is_valid_index,
     read_index,
 )
-from sievert.stores.segments.keys import ANY_REVISION, hash_keys
+from sievert.stores.segments.keys import ANY_REVISION, Hashes, hash_keys
 from sievert.stores.segments.segment import Segment, SegmentFacts, frames_path, recover
 
 Place = tuple[int, int]
@@ -47,11 +47,8 @@ class SegmentLog:
             self._open(number, newest=number == numbers[-1])
         self._next = numbers[-1] + 1 if numbers else 0
 
-    def maybe(self, keys: Sequence[PostKey], *, now: Micros) -> list[tuple[int, list[Place]]]:
-        """Return (place in keys, candidates newest first) for the keys that may have come before."""
-        if not keys:
-            return []
-        hashes = hash_keys(keys, seed=self._seed)
+    def maybe(self, hashes: Hashes, *, now: Micros) -> list[tuple[int, list[Place]]]:
+        """Return (place in hashes, candidates newest first) for the keys that may have come before."""
         candidates: dict[int, list[Place]] = {}
         for number in reversed(self._segments):
             index = self._indexes[number]
@@ -68,21 +65,30 @@ class SegmentLog:
         hashes = hash_keys(keys, seed=self._seed)
         places: set[Place] = set()
         for number, index in self._indexes.items():
-            for wanted in hashes[index.maybe(hashes)].tolist() if isinstance(index, SealedIndex) else hashes.tolist():
+            for wanted in (
+                hashes[index.maybe(hashes)].tolist() if isinstance(index, SealedIndex) else hashes.tolist()
+            ):
                 places.update((number, row) for row in index.rows(wanted))
         return sorted(places)
 
-    def append(self, batch: pa.RecordBatch, facts: SegmentFacts, keys: list[PostKey], received_at: Micros) -> None:
-        """Make rows durable and findable.
+    def append(
+        self,
+        batch: pa.RecordBatch,
+        facts: SegmentFacts,
+        hashes: Hashes,
+        edited: dict[int, PostKey],
+        received_at: Micros,
+    ) -> None:
+        """Make rows durable and findable; `edited` holds the keys of later revisions by place.
 
         Raises:
             StoreUnavailable: the disk did not take them.
         """
-        number = self._segment_for(facts, len(keys))
+        number = self._segment_for(facts, len(hashes))
         self._segments[number].append(batch)
         index = self._indexes[number]
         if isinstance(index, ActiveIndex):
-            index.add(hash_keys(keys, seed=self._seed), edited_hashes(keys, seed=self._seed), received_at)
+            index.add(hashes, any_revision_hashes(edited, seed=self._seed), received_at)
 
     def row(self, place: Place) -> tuple[pa.RecordBatch, int, SegmentFacts]:
         """Return the batch and the row in it at a place, and the segment's facts."""

@@ -13,7 +13,9 @@ def upgrade() -> None:
     """Make every table of the first release."""
     text, blob, big = sa.String, sa.LargeBinary, sa.BigInteger
 
-    def column(name: str, kind: type[sa.types.TypeEngine[object]], *, primary: bool = False, unique: bool = False) -> sa.Column[object]:
+    def column(
+        name: str, kind: type[sa.types.TypeEngine[object]], *, primary: bool = False, unique: bool = False
+    ) -> sa.Column[object]:
         return sa.Column(name, kind, primary_key=primary, nullable=False, unique=unique)
 
     op.create_table(
@@ -80,9 +82,14 @@ def upgrade() -> None:
         column("secret_sha256", text, unique=True),
         column("record", blob),
     )
-    op.create_table("audit", column("sequence", sa.Integer, primary=True), column("digest", text), column("record", blob))
     op.create_table(
-        "audit_head", column("one", sa.Integer, primary=True), column("sequence", sa.Integer), column("digest", text)
+        "audit", column("sequence", sa.Integer, primary=True), column("digest", text), column("record", blob)
+    )
+    op.create_table(
+        "audit_head",
+        column("one", sa.Integer, primary=True),
+        column("sequence", sa.Integer),
+        column("digest", text),
     )
     op.create_table("facts", column("name", text, primary=True), column("value", text))
     for verb in ("UPDATE", "DELETE"):
