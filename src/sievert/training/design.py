@@ -6,7 +6,6 @@ Legend: n texts, S content facts, d = 2**bits + S features.
 import dataclasses
 from collections.abc import Callable, Sequence
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +13,7 @@ from sievert.datasets.columns import text_column
 from sievert.features.content.fold import FoldTables
 from sievert.features.content.ngrams import index_batch
 from sievert.features.content.tokens import STATS
+from sievert.training.kernels import merge
 
 _CHUNK = 4000
 
@@ -57,7 +57,7 @@ def design(
         room = len(indexed.indices) + indexed.stats.size
         some_columns, some_values = np.empty(room, np.int32), np.empty(room, np.float32)
         some_starts = np.zeros(len(chunk) + 1, np.int64)
-        size = _merge(
+        size = merge(
             indexed.indices, indexed.starts, indexed.stats, 1 << bits, some_starts, some_columns, some_values
         )
         columns.append(some_columns[:size].copy())
@@ -71,30 +71,3 @@ def design(
         values=np.concatenate(values) if values else np.empty(0, np.float32),
         width=(1 << bits) + len(STATS),
     )
-
-
-@nb.njit(nogil=True, cache=True)
-def _merge(indices, parts, stats, table, starts, columns, values):
-    """Sum repeated n-grams of a text, add its facts; return the entries used."""
-    size = 0
-    for i in range(stats.shape[0]):
-        for part in range(2):
-            low, high = parts[2 * i + part], parts[2 * i + part + 1]
-            if high == low:
-                continue
-            unit = np.float32(1.0) / np.sqrt(np.float32(high - low))
-            grams = np.sort(indices[low:high])
-            for j in range(grams.shape[0]):
-                if j > 0 and grams[j] == grams[j - 1]:
-                    values[size - 1] += unit
-                else:
-                    columns[size] = grams[j]
-                    values[size] = unit
-                    size += 1
-        for s in range(stats.shape[1]):
-            if stats[i, s] != 0:
-                columns[size] = table + s
-                values[size] = stats[i, s]
-                size += 1
-        starts[i + 1] = size
-    return size

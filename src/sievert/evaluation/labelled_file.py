@@ -1,0 +1,201 @@
+"""A labelled file becomes a report: the body of `sievert evaluate FILE`.
+
+A line is {"text", "harmful": 0 or 1} with, if known, "policies": {name: 0 or 1}, "source", "weight";
+or an already scored one with "probability" in place of, or beside, "text". Other fields are ignored.
+"""
+
+import gzip
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import Meta
+
+from sievert.errors import InvalidField, NotFound
+from sievert.evaluation.identity_terms import IdentityTerms, measure_identity_terms, terms_named
+from sievert.evaluation.scored_rows import score_texts
+from sievert.measurement.ranking import RankingReport, measure_ranking
+from sievert.measurement.reliability import Reliability, reliability
+from sievert.schema.decision import Language
+from sievert.schema.taxonomy import HARM
+from sievert.scoring.bundle import Bundle
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_LEAST_TERMS = 500
+_REMOVAL_SHARE = 0.005
+
+Binary = Annotated[int, Meta(ge=0, le=1)]
+
+
+class LabelledLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One line of a labelled file."""
+
+    harmful: Binary
+    text: str | None = None
+    probability: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
+    policies: dict[str, Binary] = {}
+    source: str | None = None
+    weight: Annotated[float, Meta(gt=0.0)] = 1.0
+
+
+class HeadReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One head on the whole file, or on the lines of one source."""
+
+    head: str
+    source: str | None
+    ranking: RankingReport
+    calibration: Reliability
+
+
+class FileReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a labelled file says about a bundle, or about probabilities that came with it."""
+
+    file: str
+    lines: int
+    scored_by: str
+    prevalence: float
+    reports: tuple[HeadReport, ...]
+    languages: dict[str, int]
+    identity_terms: IdentityTerms | None
+
+
+def read_labelled(path: Path) -> list[LabelledLine]:
+    """Read a labelled file, compressed or not.
+
+    Raises:
+        NotFound: there is no such file.
+        InvalidField: a line is not a labelled line; names the line.
+    """
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}.", remedy="Name a labelled NDJSON file.")
+    return list(_lines(path))
+
+
+def _lines(path: Path) -> Iterator[LabelledLine]:
+    decoder = msgspec.json.Decoder(LabelledLine)
+    with path.open("rb") as raw:
+        packed = raw.read(2) == _GZIP_MAGIC
+    with gzip.open(path, "rb") if packed else path.open("rb") as source:
+        for number, line in enumerate(source, start=1):
+            if not line.strip():
+                continue
+            try:
+                parsed = decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeError) as error:
+                raise InvalidField(
+                    f"{path.name}, line {number}: {error}.",
+                    remedy='A line is {"text", "harmful": 0 or 1}, or {"probability", "harmful"}.',
+                ) from error
+            if parsed.text is None and parsed.probability is None:
+                raise InvalidField(
+                    f"{path.name}, line {number} has neither a text nor a probability.",
+                    remedy='Give "text", and the bundle scores it, or "probability".',
+                    field="text",
+                )
+            yield parsed
+
+
+def evaluate_lines(
+    name: str,
+    lines: list[LabelledLine],
+    bundle: Bundle,
+    *,
+    prevalence: float,
+    confidence: float,
+    resamples: int,
+    by_source: bool,
+    advance: Callable[[int], None] = lambda _: None,
+) -> FileReport:
+    """Measure every head that the file has labels for.
+
+    Lines that bring a probability are taken at their word, if all do; else the bundle scores all.
+
+    Raises:
+        InvalidField: the file lacks posts of one kind, or the prevalence is not natural.
+    """
+    brought = all(line.probability is not None for line in lines)
+    harmful = np.array([line.harmful for line in lines], bool)
+    if not (harmful.any() and (~harmful).any()):
+        raise InvalidField(
+            f"{name} has {int(harmful.sum())} harmful of {len(lines)} lines; both kinds are needed.",
+            remedy="Add lines of the kind that is missing: recall and false alarms need one each.",
+            field="harmful",
+        )
+    sources = np.array([line.source or "" for line in lines])
+    weight = np.array([line.weight for line in lines])
+    columns: dict[str, npt.NDArray[np.float32]] = {}
+    languages: dict[str, int] = {}
+    if brought:
+        columns[HARM] = np.array([line.probability for line in lines], np.float32)
+    else:
+        scores = score_texts([line.text or "" for line in lines], bundle, advance=advance)
+        columns = {head: scores.of(head) for head in scores.heads}
+        languages = {word.word: int((scores.language == word).sum()) for word in Language}
+    reports: list[HeadReport] = []
+    for head, probability in columns.items():
+        labels = _labels(lines, head)
+        known = labels >= 0
+        for source in (None, *(sorted(set(sources.tolist())) if by_source else ())):
+            mine = known if source is None else known & (sources == source)
+            y = labels[mine] == 1
+            if not (y.any() and (~y).any()):
+                continue
+            reports.append(
+                HeadReport(
+                    head=head,
+                    source=source,
+                    ranking=measure_ranking(
+                        y,
+                        probability[mine],
+                        prevalence=prevalence,
+                        weight=weight[mine],
+                        confidence=confidence,
+                        resamples=resamples,
+                    ),
+                    calibration=reliability(y, probability[mine], prevalence=prevalence, weight=weight[mine]),
+                )
+            )
+    return FileReport(
+        file=name,
+        lines=len(lines),
+        scored_by="the file itself" if brought else bundle.version,
+        prevalence=prevalence,
+        reports=tuple(reports),
+        languages=languages,
+        identity_terms=_identity(lines, harmful, columns[HARM], reports[0].ranking),
+    )
+
+
+def _labels(lines: list[LabelledLine], head: str) -> npt.NDArray[np.int8]:
+    """Return 1, 0, or -1 where a line says nothing about the head."""
+    if head == HARM:
+        return np.array([line.harmful for line in lines], np.int8)
+    return np.array([line.policies.get(head, -1) for line in lines], np.int8)
+
+
+def _identity(
+    lines: list[LabelledLine],
+    harmful: npt.NDArray[np.bool_],
+    probability: npt.NDArray[np.float32],
+    ranking: RankingReport,
+) -> IdentityTerms | None:
+    """Measure identity terms where enough lines name one, at the file's own removal point."""
+    texts = [line.text or "" for line in lines]
+    named = np.flatnonzero(terms_named(texts) >= 0)
+    both = len(named) and harmful[named].any() and (~harmful[named]).any()
+    if len(named) < _LEAST_TERMS or not both:
+        return None
+    point = next(one for one in ranking.at_shares if one.share == _REMOVAL_SHARE)
+    if math.isinf(point.threshold):
+        return None
+    return measure_identity_terms(
+        [texts[i] for i in named.tolist()],
+        harmful[named],
+        probability[named],
+        threshold=point.threshold,
+        removal_share=_REMOVAL_SHARE,
+    )

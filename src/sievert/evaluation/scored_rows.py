@@ -1,0 +1,46 @@
+"""Texts scored exactly as they would be in service, many at a time."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sievert.datasets.columns import text_column
+from sievert.scoring.bundle import Bundle
+from sievert.scoring.cascade import calibrate
+from sievert.scoring.light import light_scores
+
+_CHUNK = 4000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scores:
+    """Probabilities of n texts for the H heads of a bundle, harm first, and their language."""
+
+    heads: tuple[str, ...]
+    probability: npt.NDArray[np.float32]  # [n, H]
+    language: npt.NDArray[np.int8]  # [n] schema.decision.Language
+
+    def of(self, head: str) -> npt.NDArray[np.float32]:
+        """Return the probabilities [n] of one head."""
+        return self.probability[:, self.heads.index(head)]
+
+
+def score_texts(
+    texts: Sequence[str], bundle: Bundle, *, advance: Callable[[int], None] = lambda _: None
+) -> Scores:
+    """Score n texts. `advance` hears how many each step has done."""
+    heads = tuple(head.name for head in bundle.manifest.heads)
+    probability = np.empty((len(texts), len(heads)), np.float32)
+    language = np.empty(len(texts), np.int8)
+    for start in range(0, len(texts), _CHUNK):
+        column = text_column(texts[start : start + _CHUNK])
+        scored = calibrate(bundle, light_scores(bundle, column), column)
+        rows = slice(start, start + len(column))
+        probability[rows, 0] = scored.harm
+        # The last policy of a scored batch is the sentinel's, which no head speaks for.
+        probability[rows, 1:] = scored.policies[:, : len(heads) - 1]
+        language[rows] = scored.language
+        advance(len(column))
+    return Scores(heads=heads, probability=probability, language=language)

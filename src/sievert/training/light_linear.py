@@ -1,0 +1,268 @@
+"""The light model, from folds to a bundle in memory: learn, round, calibrate.
+
+1 rows to sparse features   2 labels and weights   3 all heads learn together
+4 weights rounded to bytes  5 calibrators fitted on the calibration fold, over the rounded model
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sievert.calibration.fitting import fit_logit_map
+from sievert.calibration.logit_map import LogitMap
+from sievert.datasets.columns import text_column
+from sievert.datasets.corpora import Row
+from sievert.datasets.folds import Folded
+from sievert.datasets.loading import refuse_unfit
+from sievert.errors import InvalidField
+from sievert.features.content.fold import FoldTables
+from sievert.features.content.ngrams import KERNEL_VERSION
+from sievert.features.content.tokens import STATS
+from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
+from sievert.schema.decision import Language
+from sievert.schema.taxonomy import UNLABELLED
+from sievert.scoring.bundle import Bundle, FeatureSpec, LightTensors, write_bundle
+from sievert.scoring.light import light_scores
+from sievert.training.design import Design, design
+from sievert.training.languages import LanguageExample, everyday_examples, unreadable_examples
+from sievert.training.quantise import quantise_columns
+from sievert.training.recipe import Recipe
+from sievert.training.solver import LinearHeads, SolverSettings, fit_heads
+from sievert.training.targets import corpus_weights, label_matrix
+
+Advance = Callable[[str, int, int], None]
+"""Hears (stage, done, of how many)."""
+
+LANGUAGE = "en"
+"""The language whose posts the harm heads learn from."""
+
+# What each answer of the language head weighs in training, and which part of that the corpora carry.
+_LANGUAGE_MASS = {Language.ENGLISH: 0.4, Language.OTHER: 0.4, Language.UNREADABLE: 0.2}
+_CORPORA_SHARE = {Language.ENGLISH: 0.6, Language.OTHER: 0.35, Language.UNREADABLE: 0.0}
+_UNREADABLE = 7000
+_LABELS_A_PIECE = 300
+"""A calibrator bends once for this many harmful posts of the calibration fold."""
+_CHUNK = 4000
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Hear nothing."""
+    del stage, done, total
+
+
+def train_light_linear(
+    folded: Folded,
+    recipe: Recipe,
+    tables: FoldTables,
+    *,
+    advance: Advance = silent,
+    leave_out_languages: tuple[str, ...] = (),
+) -> Bundle:
+    """Train on the train fold, calibrate on the calibration fold; the test fold is not looked at.
+
+    Raises:
+        InvalidField: a corpus may not feed a shipped bundle, or a head lacks labels of both kinds.
+    """
+    train = folded.pick("train")
+    refuse_unfit(train)
+    examples = [
+        *everyday_examples(seed=recipe.seed, leave_out=leave_out_languages),
+        *unreadable_examples(_UNREADABLE, seed=recipe.seed),
+    ]
+    x = _design(train, examples, recipe, tables, advance)
+    y, weight, counts = _targets(train, examples, recipe)
+    learned = learn(x, y, weight, recipe, advance=advance)
+    light = _rounded(learned, x)
+    provisional = _bundle(recipe, light, tables, counts, (_IDENTITY,) * len(recipe.heads))
+    calibrators = _calibrators(provisional, folded.pick("calibration"), recipe, advance)
+    return dataclasses.replace(provisional, calibrators=calibrators)
+
+
+def learn(
+    x: Design,
+    y: npt.NDArray[np.float32],
+    weight: npt.NDArray[np.float32],
+    recipe: Recipe,
+    *,
+    advance: Advance = silent,
+) -> LinearHeads:
+    """Run the recipe's solver over n rows and K columns; shapes as in `solver.fit_heads`."""
+    solver = recipe.solver
+    return fit_heads(
+        x,
+        y,
+        weight,
+        logistic=min(len(recipe.heads), y.shape[1]),
+        settings=SolverSettings(epochs=solver.epochs, rate=solver.rate, l2=solver.l2, dropout=solver.dropout),
+        seed=recipe.seed,
+        epoch_done=lambda epoch: advance("learn", epoch + 1, solver.epochs),
+    )
+
+
+def save(bundle: Bundle, folder: Path, *, created_at: str, documents: Mapping[str, bytes]) -> str:
+    """Write a trained bundle with its documents; return its version."""
+    manifest = bundle.manifest
+    return write_bundle(
+        folder,
+        name=manifest.name,
+        created_at=created_at,
+        model=manifest.model,
+        heads=manifest.heads,
+        languages=manifest.languages,
+        without_head=manifest.without_head,
+        light=bundle.light,
+        fold=bundle.fold,
+        calibrators={head.name: one for head, one in zip(manifest.heads, bundle.calibrators, strict=True)},
+        documents=documents,
+    )
+
+
+_IDENTITY = LogitMap(x=np.array([-1.0, 1.0]), y=np.array([-1.0, 1.0]))
+
+
+def _design(
+    train: list[Row], examples: list[LanguageExample], recipe: Recipe, tables: FoldTables, advance: Advance
+) -> Design:
+    texts = [row.text for row in train] + [example.text for example in examples]
+    done = 0
+
+    def count(size: int) -> None:
+        nonlocal done
+        done += size
+        advance("features", done, len(texts))
+
+    return design(texts, tables, bits=recipe.bits, advance=count)
+
+
+def _targets(
+    train: list[Row], examples: list[LanguageExample], recipe: Recipe
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return y and weight [n, K], and the counts [H, 2] of harmless and harmful labels.
+
+    Raises:
+        InvalidField: a head lacks labels of both kinds.
+    """
+    heads = recipe.heads
+    labels = label_matrix(train, heads)
+    english = np.array([row.language == LANGUAGE for row in train])
+    # Other languages teach the language head only: what is harmful in them nobody could check here.
+    labels[~english] = -1
+    counts = np.stack([(labels == 0).sum(axis=0), (labels == 1).sum(axis=0)], axis=1)
+    lacking = [head for head, some in zip(heads, counts, strict=True) if not some.all()]
+    if lacking:
+        raise InvalidField(
+            f"No labels of both kinds in the training fold for: {', '.join(lacking)}.",
+            remedy="Add corpora that have them, or take the heads out of the recipe.",
+            field="labels",
+        )
+    corpora = np.array([row.corpus for row in train])
+    columns, rows = len(heads) + len(Language), len(train) + len(examples)
+    y, weight = np.zeros((rows, columns), np.float32), np.zeros((rows, columns), np.float32)
+    y[: len(train), : len(heads)] = labels == 1
+    for h in range(len(heads)):
+        weight[: len(train), h] = corpus_weights(
+            corpora, labels[:, h], flatten=recipe.flatten, harmful_share=recipe.harmful_share
+        )
+    spoken = np.array(
+        [Language.ENGLISH if mine else Language.OTHER for mine in english]
+        + [example.language for example in examples]
+    )
+    y[np.arange(rows), len(heads) + spoken] = 1.0
+    weight[:, len(heads)] = _language_weights(spoken, len(train), [one.weight for one in examples])
+    return y, weight, counts
+
+
+def _language_weights(
+    spoken: npt.NDArray[np.int_], corpora: int, weights: list[float]
+) -> npt.NDArray[np.float32]:
+    """Weigh rows [n] for the language head: the first `corpora` rows are of corpora, then examples."""
+    relative = np.concatenate([np.ones(corpora), weights])
+    of_corpora = np.arange(len(relative)) < corpora
+    weight = np.zeros(len(relative))
+    for language, mass in _LANGUAGE_MASS.items():
+        for where, share in ((True, _CORPORA_SHARE[language]), (False, 1 - _CORPORA_SHARE[language])):
+            mine = (spoken == language) & (of_corpora == where)
+            if mine.any():
+                weight[mine] = mass * share * relative[mine] / relative[mine].sum()
+    scaled: npt.NDArray[np.float32] = (weight / weight.mean()).astype(np.float32)
+    return scaled
+
+
+def _rounded(learned: LinearHeads, x: Design) -> LightTensors:
+    """Round the n-gram weights to bytes; the few weights of content facts stay as they are."""
+    grams = x.width - len(STATS)
+    importance = np.bincount(x.columns, weights=np.square(x.values), minlength=x.width)
+    table, scale = quantise_columns(learned.weights[:grams], importance[:grams].astype(np.float32))
+    return LightTensors(
+        table=table,
+        scale=scale,
+        bias=learned.bias.copy(),
+        dense=np.ascontiguousarray(learned.weights[grams:]),
+    )
+
+
+def _bundle(
+    recipe: Recipe,
+    light: LightTensors,
+    tables: FoldTables,
+    counts: npt.NDArray[np.int64],
+    calibrators: tuple[LogitMap, ...],
+) -> Bundle:
+    """Return a bundle that lives in memory; it gets its version when it is written."""
+    heads = tuple(
+        Head(
+            name=head,
+            prevalence=recipe.prevalence[head],
+            positives=int(counts[h, 1]),
+            negatives=int(counts[h, 0]),
+        )
+        for h, head in enumerate(recipe.heads)
+    )
+    manifest = Manifest(
+        format=BUNDLE_FORMAT,
+        name=recipe.name,
+        created_at="",
+        model=recipe.name,
+        heads=heads,
+        languages=(LANGUAGE,),
+        without_head=UNLABELLED,
+        feature_spec="",
+        files={},
+    )
+    return Bundle(
+        version=f"{recipe.name}@unsaved",
+        manifest=manifest,
+        spec=FeatureSpec(kernel=KERNEL_VERSION, bits=recipe.bits, stats=STATS),
+        light=light,
+        fold=tables,
+        calibrators=calibrators,
+    )
+
+
+def _calibrators(bundle: Bundle, rows: list[Row], recipe: Recipe, advance: Advance) -> tuple[LogitMap, ...]:
+    """Fit one map a head on the calibration fold, at the head's natural prevalence."""
+    rows = [row for row in rows if row.language == LANGUAGE]
+    labels = label_matrix(rows, recipe.heads)
+    logits = np.concatenate(
+        [
+            light_scores(bundle, text_column([row.text for row in rows[start : start + _CHUNK]])).logits
+            for start in range(0, len(rows), _CHUNK)
+        ]
+    )
+    maps = []
+    for h, head in enumerate(recipe.heads):
+        known = labels[:, h] >= 0
+        y = labels[known, h] == 1
+        if not (y.any() and (~y).any()):
+            raise InvalidField(
+                f"The calibration fold has no labels of both kinds for {head}.",
+                remedy="Add corpora that have them, or take the head out of the recipe.",
+                field="labels",
+            )
+        pieces = int(np.clip(y.sum() // _LABELS_A_PIECE, 1, recipe.calibrator_pieces))
+        maps.append(fit_logit_map(logits[known, h], y, prevalence=recipe.prevalence[head], pieces=pieces))
+        advance("calibrate", h + 1, len(recipe.heads))
+    return tuple(maps)
