@@ -55,14 +55,16 @@ def _signatures(text: TextColumn, fold: FoldTables) -> npt.NDArray[np.uint64]:
     starts = indexed.starts[::2]
     rng = np.random.default_rng(2027)
     factors = rng.integers(1, 2**63, _PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
-    # A text without n-grams is like every other such text: one sentinel value keeps reduceat happy.
-    grams = np.append(indexed.indices.astype(np.uint64), np.uint64(0))
+    grams = indexed.indices.astype(np.uint64)
     empty = starts[:-1] == starts[1:]
     signatures = np.empty((count, _PERMUTATIONS), np.uint64)
     for p, factor in enumerate(factors):
         hashed = grams * factor
         hashed ^= hashed >> np.uint64(31)
-        smallest = np.minimum.reduceat(hashed, starts[:-1]) if count else hashed[:0]
+        # The largest value at the end belongs to nobody: it lets empty texts stand last.
+        ended = np.append(hashed, np.uint64(2**64 - 1))
+        smallest = np.minimum.reduceat(ended, starts[:-1]) if count else ended[:0]
+        # A text without n-grams is like every other such text.
         signatures[:, p] = np.where(empty, np.uint64(0), smallest)
     return signatures
 

@@ -95,7 +95,9 @@ def measure_ranking(
     point = _metrics(natural[None, :] * sorted_y, natural[None, :], ends, precision, shares)[0]
     replicates = [
         _metrics(some * sorted_y, some, ends, precision, shares)
-        for some in _resampled(sampling, sorted_y, groups, prevalence, resamples, seed)
+        for some in _resampled(
+            sampling, sorted_y, groups, prevalence=prevalence, resamples=resamples, seed=seed
+        )
     ]
     low, high = _percentiles(replicates, confidence)
 
@@ -189,6 +191,7 @@ def _resampled(
     sampling: Array,
     y: npt.NDArray[np.bool_],
     groups: npt.NDArray[np.int64],
+    *,
     prevalence: float,
     resamples: int,
     seed: int,

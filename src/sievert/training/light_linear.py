@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -21,9 +22,11 @@ from sievert.errors import InvalidField
 from sievert.features.content.fold import FoldTables
 from sievert.features.content.ngrams import KERNEL_VERSION
 from sievert.features.content.tokens import STATS
+from sievert.measurement.prevalence import natural_weights
+from sievert.measurement.ranking import average_precision
 from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
 from sievert.schema.decision import Language
-from sievert.schema.taxonomy import UNLABELLED
+from sievert.schema.taxonomy import HARM, UNLABELLED
 from sievert.scoring.bundle import Bundle, FeatureSpec, LightTensors, write_bundle
 from sievert.scoring.light import light_scores
 from sievert.training.design import Design, design
@@ -48,6 +51,22 @@ _LABELS_A_PIECE = 300
 _CHUNK = 4000
 
 
+class Rounding(msgspec.Struct, frozen=True, kw_only=True):
+    """PR-AUC of one head on the calibration fold, with exact weights and with weights of one byte."""
+
+    head: str
+    exact: float
+    rounded: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trained:
+    """A bundle in memory, not written yet, and what rounding its weights cost."""
+
+    bundle: Bundle
+    rounding: tuple[Rounding, ...]
+
+
 def silent(stage: str, done: int, total: int) -> None:
     """Hear nothing."""
     del stage, done, total
@@ -60,7 +79,7 @@ def train_light_linear(
     *,
     advance: Advance = silent,
     leave_out_languages: tuple[str, ...] = (),
-) -> Bundle:
+) -> Trained:
     """Train on the train fold, calibrate on the calibration fold; the test fold is not looked at.
 
     Raises:
@@ -77,8 +96,16 @@ def train_light_linear(
     learned = learn(x, y, weight, recipe, advance=advance)
     light = _rounded(learned, x)
     provisional = _bundle(recipe, light, tables, counts, (_IDENTITY,) * len(recipe.heads))
-    calibrators = _calibrators(provisional, folded.pick("calibration"), recipe, advance)
-    return dataclasses.replace(provisional, calibrators=calibrators)
+    held = [row for row in folded.pick("calibration") if row.language == LANGUAGE]
+    logits = _logits(provisional, held)
+    advance("calibrate", 1, 2)
+    calibrators = _calibrators(logits, held, recipe)
+    exact = learned.outputs(design([row.text for row in held], tables, bits=recipe.bits))
+    advance("calibrate", 2, 2)
+    return Trained(
+        bundle=dataclasses.replace(provisional, calibrators=calibrators),
+        rounding=_rounding(logits, exact, held, recipe),
+    )
 
 
 def learn(
@@ -225,7 +252,7 @@ def _bundle(
         format=BUNDLE_FORMAT,
         name=recipe.name,
         created_at="",
-        model=recipe.name,
+        model="hashed word and character n-grams into one linear layer",
         heads=heads,
         languages=(LANGUAGE,),
         without_head=UNLABELLED,
@@ -242,16 +269,22 @@ def _bundle(
     )
 
 
-def _calibrators(bundle: Bundle, rows: list[Row], recipe: Recipe, advance: Advance) -> tuple[LogitMap, ...]:
-    """Fit one map a head on the calibration fold, at the head's natural prevalence."""
-    rows = [row for row in rows if row.language == LANGUAGE]
+def _logits(bundle: Bundle, rows: list[Row]) -> npt.NDArray[np.float32]:
+    """Return the logits [n, H] of rows, by the functions that serve."""
+    parts = [
+        light_scores(bundle, text_column([row.text for row in rows[start : start + _CHUNK]])).logits
+        for start in range(0, len(rows), _CHUNK)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, len(bundle.manifest.heads)), np.float32)
+
+
+def _calibrators(logits: npt.NDArray[np.float32], rows: list[Row], recipe: Recipe) -> tuple[LogitMap, ...]:
+    """Fit one map a head on n rows with logits [n, H], at the head's natural prevalence.
+
+    Raises:
+        InvalidField: the rows lack labels of both kinds for a head.
+    """
     labels = label_matrix(rows, recipe.heads)
-    logits = np.concatenate(
-        [
-            light_scores(bundle, text_column([row.text for row in rows[start : start + _CHUNK]])).logits
-            for start in range(0, len(rows), _CHUNK)
-        ]
-    )
     maps = []
     for h, head in enumerate(recipe.heads):
         known = labels[:, h] >= 0
@@ -264,5 +297,23 @@ def _calibrators(bundle: Bundle, rows: list[Row], recipe: Recipe, advance: Advan
             )
         pieces = int(np.clip(y.sum() // _LABELS_A_PIECE, 1, recipe.calibrator_pieces))
         maps.append(fit_logit_map(logits[known, h], y, prevalence=recipe.prevalence[head], pieces=pieces))
-        advance("calibrate", h + 1, len(recipe.heads))
     return tuple(maps)
+
+
+def _rounding(
+    rounded: npt.NDArray[np.float32], exact: npt.NDArray[np.float32], rows: list[Row], recipe: Recipe
+) -> tuple[Rounding, ...]:
+    labels = label_matrix(rows, recipe.heads)
+    lines = []
+    for h, head in enumerate(recipe.heads):
+        known = labels[:, h] >= 0
+        y = labels[known, h] == 1
+        weight = natural_weights(y, prevalence=recipe.prevalence[HARM])
+        lines.append(
+            Rounding(
+                head=head,
+                exact=average_precision(y, exact[known, h], weight),
+                rounded=average_precision(y, rounded[known, h], weight),
+            )
+        )
+    return tuple(lines)

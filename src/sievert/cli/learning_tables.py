@@ -1,0 +1,57 @@
+"""What `train` and `evaluate` print about rankings."""
+
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from sievert.evaluation.card import shown
+from sievert.evaluation.held_out import HeldOutLine
+from sievert.measurement.ranking import RankingReport
+from sievert.measurement.reliability import Reliability
+
+
+def rankings_table(title: str, lines: Iterable[HeldOutLine]) -> Table:
+    """Draw a line for each head and corpus."""
+    table = Table("head", "corpus", "harmful", "harmless", "PR-AUC", "Recall@Precision95", title=title)
+    for line in lines:
+        ranking = line.ranking
+        table.add_row(
+            line.head,
+            line.corpus,
+            f"{ranking.harmful:,}",
+            f"{ranking.harmless:,}",
+            shown(ranking.pr_auc),
+            recall_at_precision(ranking),
+        )
+    return table
+
+
+def recall_at_precision(ranking: RankingReport) -> str:
+    """Write Recall@Precision, or that the sample is too small to show any."""
+    if ranking.recall_at_precision.value is not None:
+        return shown(ranking.recall_at_precision)
+    return f"not enough evidence (provable from {ranking.provable_recall:.2f})"
+
+
+def removal_table(ranking: RankingReport) -> Table:
+    """Draw what removing the highest-scored share of all posts would catch."""
+    table = Table("share removed", "threshold", "recall", "precision")
+    for point in ranking.at_shares:
+        table.add_row(
+            f"{point.share:.1%}", f"{point.threshold:.4f}", shown(point.recall), shown(point.precision)
+        )
+    return table
+
+
+def reliability_table(calibration: Reliability) -> Table:
+    """Draw stated beside observed."""
+    table = Table("stated between", "share of traffic", "mean stated", "observed harmful", "posts")
+    for one in calibration.bins:
+        table.add_row(
+            f"{one.low:g} and {one.high:g}",
+            f"{one.share:.3%}",
+            f"{one.stated:.4f}",
+            f"{one.observed:.4f} ({one.observed_low:.4f} to {one.observed_high:.4f})",
+            f"{one.posts:,}",
+        )
+    return table

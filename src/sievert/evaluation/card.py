@@ -1,0 +1,233 @@
+"""The model card: what a bundle is for, how good it is and at what it fails, in Markdown."""
+
+from collections.abc import Iterable
+
+from sievert.evaluation.held_out import POOLED, HeldOutLine
+from sievert.evaluation.identity_terms import IdentityTerms
+from sievert.evaluation.trained import TrainedReport
+from sievert.measurement.ranking import Estimate, RankingReport
+from sievert.schema.bundle import Manifest
+from sievert.schema.taxonomy import HARM
+
+_COMMAND = "sievert train light-linear --data FOLDER --out FOLDER"
+
+
+def model_card(manifest: Manifest, report: TrainedReport) -> str:
+    """Write the model card of a bundle, one sentence a line."""
+    return "\n".join(
+        [
+            *_purpose(manifest, report),
+            *_held_out(report),
+            *_leave_one_out(report),
+            *_calibration(report),
+            *_languages(report),
+            *_identity(report.identity_terms),
+            *_limits(manifest, report),
+        ]
+    )
+
+
+def shown(estimate: Estimate) -> str:
+    """Write an estimate with its interval."""
+    if estimate.value is None:
+        return "not enough evidence"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def _purpose(manifest: Manifest, report: TrainedReport) -> list[str]:
+    shares = ", ".join(f"{head.name} {head.prevalence:.2%}" for head in manifest.heads)
+    return [
+        f"# Model card: {manifest.name}",
+        "",
+        f"The light model: {manifest.model}, 2**{report.recipe.bits} rows of one byte a head.",
+        "It reads every post, costs microseconds, and knows words, not meaning.",
+        "",
+        "**For**: ordering posts for people to look at, lowering the reach of likely harm, and choosing what a",
+        "heavier model should read.",
+        "**Not for**: removing posts without a certificate from the platform's own traffic, judging people,",
+        "languages other than English, pictures, and any of the policies listed below as having no head.",
+        "",
+        f"Probabilities are calibrated to these shares of traffic: {shares}.",
+        "Where traffic differs, they are off by the difference of the prior logits.",
+        "",
+        f"No labels, hence no head and no probability: {', '.join(manifest.without_head)}.",
+        "",
+        f"Every number below comes from one command: `{_COMMAND}`.",
+        "The same numbers for machines stand in `report.json`; the texts and their licences in `DATA_CARD.md`.",
+        "A bundle's own labelled file is measured by `sievert evaluate FILE`.",
+        "",
+    ]
+
+
+def _held_out(report: TrainedReport) -> list[str]:
+    prevalence = report.held_out.prevalence
+    return [
+        "## On held-out texts of the corpora it learned from",
+        "",
+        f"Test fold, reweighted to {prevalence:.1%} harmful, rounded weights.",
+        f"Intervals are 95 % bootstrap intervals ({report.resamples} resamples).",
+        "PR-AUC of a coin is the prevalence itself.",
+        "`all` pools the corpora; every text weighs the same within its class.",
+        "Recall@Precision95 needs many harmless texts: below the provable recall no sample of this size can",
+        "show any, and the table says so.",
+        "",
+        *_table(report.held_out.lines),
+        "",
+        *_never(report),
+    ]
+
+
+def _never(report: TrainedReport) -> list[str]:
+    if not report.never_trained:
+        return []
+    return [
+        "English corpora that it may not learn from, whole:",
+        "",
+        *_table(report.never_trained),
+        "",
+    ]
+
+
+def _table(lines: Iterable[HeldOutLine]) -> list[str]:
+    rows = [
+        "| head | corpus | harmful | harmless | PR-AUC | Recall@Precision95 | recall at 0.5 % removed | recall at 1 % removed |",
+        "| --- | --- | ---: | ---: | --- | --- | --- | --- |",
+    ]
+    for line in lines:
+        ranking = line.ranking
+        rows.append(
+            f"| {line.head} | {line.corpus} | {ranking.harmful:,} | {ranking.harmless:,} "
+            f"| {shown(ranking.pr_auc)} | {_at_precision(ranking)} "
+            f"| {_recall_at(ranking, 0.005)} | {_recall_at(ranking, 0.01)} |"
+        )
+    return rows
+
+
+def _at_precision(ranking: RankingReport) -> str:
+    if ranking.recall_at_precision.value is not None:
+        return shown(ranking.recall_at_precision)
+    return f"not enough evidence (provable from {ranking.provable_recall:.2f})"
+
+
+def _recall_at(ranking: RankingReport, share: float) -> str:
+    return next((shown(point.recall) for point in ranking.at_shares if point.share == share), "")
+
+
+def _leave_one_out(report: TrainedReport) -> list[str]:
+    if not report.leave_one_out:
+        return ["## Leaving one corpus out", "", "Not measured in this run (`--quick`).", ""]
+    rows = [
+        "## Leaving one corpus out",
+        "",
+        "Trained without a corpus, tested on its test fold: what to expect on texts of a new kind.",
+        "Beside it, the same texts with the corpus in training.",
+        "",
+        "| head | corpus | PR-AUC left out | PR-AUC trained on |",
+        "| --- | --- | --- | --- |",
+    ]
+    for line in report.leave_one_out:
+        known = report.held_out.line(line.head, line.corpus)
+        beside = shown(known.ranking.pr_auc) if known else ""
+        rows.append(f"| {line.head} | {line.corpus} | {shown(line.ranking.pr_auc)} | {beside} |")
+    return [*rows, ""]
+
+
+def _calibration(report: TrainedReport) -> list[str]:
+    rows = [
+        "## Do probabilities mean what they say?",
+        "",
+        "Test fold at each head's natural prevalence; bins of the harm head.",
+        "",
+        "| stated between | share of traffic | mean stated | observed harmful (95 % interval) | texts |",
+        "| --- | ---: | ---: | --- | ---: |",
+    ]
+    harm = report.held_out.calibration.get(HARM)
+    rows += [
+        f"| {one.low:g} and {one.high:g} | {one.share:.3%} | {one.stated:.4f} "
+        f"| {one.observed:.4f} ({one.observed_low:.4f} to {one.observed_high:.4f}) | {one.posts:,} |"
+        for one in (harm.bins if harm else ())
+    ]
+    errors = ", ".join(
+        f"{head} {table.expected_error:.4f}" for head, table in report.held_out.calibration.items()
+    )
+    rounding = ", ".join(f"{one.head} {one.exact:.4f} to {one.rounded:.4f}" for one in report.rounding)
+    return [
+        *rows,
+        "",
+        f"Expected calibration error: {errors}.",
+        f"Rounding weights to bytes moves PR-AUC on the calibration fold: {rounding}.",
+        "",
+    ]
+
+
+def _languages(report: TrainedReport) -> list[str]:
+    rows = [
+        "## Which language it thinks a text is in",
+        "",
+        "Only texts read as English are ever acted on automatically.",
+        "",
+        "| corpus | language | texts | read as English | as other | as unreadable | corpus trained on |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    rows += [
+        f"| {line.source} | {line.language} | {line.texts:,} | {line.said['english']:.1%} "
+        f"| {line.said['other']:.1%} | {line.said['unreadable']:.1%} | {'yes' if line.seen else 'no'} |"
+        for line in report.languages
+    ]
+    return [*rows, ""]
+
+
+def _identity(identity: IdentityTerms | None) -> list[str]:
+    title = ["## Naming a group", ""]
+    if identity is None:
+        return [*title, "Not measured: the templates (madlibs77k) were not in the folder.", ""]
+    rows = [
+        *title,
+        "Template sentences (madlibs77k, for measuring only) that differ in the identity term they name.",
+        f"False alarms: harmless sentences at or above the score at which {identity.removal_share:.1%} of traffic",
+        f"would be removed (probability {identity.threshold:.4f}).",
+        f"Over all terms {identity.overall_false_alarms:.1%}; largest less smallest {identity.gap:.1%};",
+        f"pinned AUC from {identity.pinned_auc_lowest:.3f} to {identity.pinned_auc_highest:.3f}.",
+        "",
+        "| term | harmless sentences | false alarms | pinned AUC |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    rows += [
+        f"| {line.term} | {line.harmless:,} | {line.false_alarms:.1%} | {line.pinned_auc:.3f} |"
+        for line in identity.terms
+    ]
+    return [*rows, ""]
+
+
+def _limits(manifest: Manifest, report: TrainedReport) -> list[str]:
+    scarce = [f"{head.name} ({head.positives:,})" for head in manifest.heads if head.positives < 2000]
+    pooled = report.held_out.line(HARM, POOLED)
+    lines = [
+        "## What it gets wrong",
+        "",
+        "- Meaning: negation, irony, quoting to object, reclaimed words, harm said politely.",
+        "- Corpora disagree on plain profanity, so it is often taken for harm.",
+        "- Harm of a new kind: compare the two columns of the leave-one-out table.",
+        "- Adversarial pairs that differ by one emoji or one word: close to chance.",
+    ]
+    if scarce:
+        lines.append(f"- Policies with few harmful labels: {', '.join(scarce)}.")
+    if pooled is not None and pooled.ranking.recall_at_precision.value is None:
+        lines.append(
+            "- It cannot be shown to reach 95 % precision at any useful recall, and must not remove alone."
+        )
+    lines += [
+        "- The templates above show which group names alone raise its score.",
+        "",
+        "## How it was made",
+        "",
+        f"Logistic regression over n-grams: {report.recipe.solver.epochs} epochs, dropout",
+        f"{report.recipe.solver.dropout:g}, seed {report.recipe.seed}.",
+        "Everything else stands in the recipe (`recipes/light-linear.yaml`).",
+        "Choices were made on the calibration fold, never on the test fold; `experiments/LOG.md` tells of each.",
+        "Nothing of HateCheck, Multilingual HateCheck or the OpenAI moderation set was used or imitated.",
+        "",
+    ]
+    return lines
