@@ -73,6 +73,7 @@ class Laps:
 
 
 def worker(number, seconds, folder, queue, barrier):
+    from sievert.pipeline.collector import settle_collector
     from sievert.pipeline.path import Parts, run
     from sievert.policy.loading import default_policies_path, load_policies
     from sievert.review.budget import ReviewBudget
@@ -95,6 +96,7 @@ def worker(number, seconds, folder, queue, barrier):
     lines = ndjson(CYCLE, seed=number)
     encode = msgspec.json.Encoder().encode_lines
     run(b"\n".join(line.replace(b"@@@@@@@@@@@@", b"warm%d-%08d" % (number, i)) for i, line in enumerate(lines[:BATCH])), parts)
+    settle_collector()
     barrier.wait()
     laps.seconds.clear()
     posts = batches = 0

@@ -136,7 +136,8 @@ def test_a_posts_numbers_do_not_depend_on_its_neighbours(batch):
 def test_fold_tables_survive_the_bundle(text):
     again = FoldTables.from_tensors(FOLD.tensors())
     np.testing.assert_array_equal(
-        index_batch(column([text]), FOLD, bits=WIDE).indices, index_batch(column([text]), again, bits=WIDE).indices
+        index_batch(column([text]), FOLD, bits=WIDE).indices,
+        index_batch(column([text]), again, bits=WIDE).indices,
     )
 
 
@@ -156,11 +157,42 @@ print(len(texts))
 
 def test_no_array_is_left_by_any_text(tmp_path):
     """Compiled with bounds checks, the worst texts we can think of raise nothing."""
-    alphabet = ["a", "B", "1", "!", "@", "$", "*", "'", "#", ".", " ", "é", "о", "漢", "😀", "\u200b", "\u0301", "h", "http://", "www."]
+    alphabet = [
+        "a",
+        "B",
+        "1",
+        "!",
+        "@",
+        "$",
+        "*",
+        "'",
+        "#",
+        ".",
+        " ",
+        "é",
+        "о",
+        "漢",
+        "😀",
+        "\u200b",
+        "\u0301",
+        "h",
+        "http://",
+        "www.",
+    ]
     rng = np.random.default_rng(11)
     hostile = ["".join(rng.choice(alphabet, int(rng.integers(1, 80)))) for _ in range(400)]
     hostile += [piece * count for piece in alphabet for count in (1, 2, 47, 48, 49, 97, 500)]
-    hostile += ["a " * 300, "a1" * 300, "😀a" * 100, "@" * 100, "$" * 100, "@@a" * 60, "$a" * 60, "a*" * 99, "a'" * 99]
+    hostile += [
+        "a " * 300,
+        "a1" * 300,
+        "😀a" * 100,
+        "@" * 100,
+        "$" * 100,
+        "@@a" * 60,
+        "$a" * 60,
+        "a*" * 99,
+        "a'" * 99,
+    ]
     done = subprocess.run(
         [sys.executable, "-c", _BOUNDS],
         input=json.dumps(hostile),

@@ -82,10 +82,14 @@ def test_texts_lie_end_to_end_and_subsets_are_the_same(texts):
     posts = decode([b'{"id":"%d"}' % i for i in range(len(texts))], max_text_bytes=LIMIT).posts
     batch = to_batch(posts, encoded, received_at=1)
     column = batch.text
-    assert [bytes(column.data[a:b]) for a, b in zip(column.offsets, column.offsets[1:], strict=False)] == encoded
+    assert [
+        bytes(column.data[a:b]) for a, b in zip(column.offsets, column.offsets[1:], strict=False)
+    ] == encoded
     import numpy as np
 
     rows = np.arange(0, len(texts), 2)
     part = batch.take(rows)
-    assert [bytes(part.text.data[a:b]) for a, b in zip(part.text.offsets, part.text.offsets[1:], strict=False)] == encoded[::2]
+    assert [
+        bytes(part.text.data[a:b]) for a, b in zip(part.text.offsets, part.text.offsets[1:], strict=False)
+    ] == encoded[::2]
     assert part.digests == batch.digests[::2]

@@ -17,12 +17,21 @@ def test_the_shipped_policies_are_five_and_none_can_remove_uncertified():
 def test_all_problems_are_said_at_once(tmp_path):
     (tmp_path / "a.yaml").write_text("name: b\nversion: 1\ncategory: x\ntitle: x\ndemote_at: 0.1\n")
     (tmp_path / "c.yaml").write_text("name: c\nversion: 1\ncategory: x\ntitle: x\nunknown_field: 1\n")
-    (tmp_path / "d.yaml").write_text("name: d\nversion: 1\ncategory: x\ntitle: x\nshadow_actions: [remove, dance]\n")
+    (tmp_path / "d.yaml").write_text(
+        "name: d\nversion: 1\ncategory: x\ntitle: x\nshadow_actions: [remove, dance]\n"
+    )
     (tmp_path / "e.yaml").write_text("{")
     with pytest.raises(ConfigurationError) as caught:
         load_policies(tmp_path)
     problems = "\n".join(caught.value.problems)
-    for piece in ("a.yaml: the file is named", "demote_at", "unknown_field", "dance", "never removes", "e.yaml"):
+    for piece in (
+        "a.yaml: the file is named",
+        "demote_at",
+        "unknown_field",
+        "dance",
+        "never removes",
+        "e.yaml",
+    ):
         assert piece in problems
 
 
@@ -40,6 +49,8 @@ def test_yaml_cannot_run_anything(tmp_path):
 def test_the_digest_names_what_the_policies_say(tmp_path):
     shipped = load_policies(default_policies_path())
     for file in default_policies_path().glob("*.yaml"):
-        (tmp_path / file.name).write_text(file.read_text().replace("reviews_per_hour: 60\n", "reviews_per_hour: 61\n"))
+        (tmp_path / file.name).write_text(
+            file.read_text().replace("reviews_per_hour: 60\n", "reviews_per_hour: 61\n")
+        )
     assert load_policies(tmp_path).digest != shipped.digest
     assert load_policies(default_policies_path()).digest == shipped.digest

@@ -30,7 +30,16 @@ CERTIFICATE = Certificate(
 )
 
 
-def decided(p, *, policies=(HATE,), certificates=(), room=100, language=Language.ENGLISH, forecast=None, heads=("hate",)):
+def decided(
+    p,
+    *,
+    policies=(HATE,),
+    certificates=(),
+    room=100,
+    language=Language.ENGLISH,
+    forecast=None,
+    heads=("hate",),
+):
     p = np.atleast_2d(np.asarray(p, np.float32))
     p = p.T if p.shape[0] == 1 and len(heads) == 1 else p
     count = len(p)
@@ -153,7 +162,9 @@ def test_the_threshold_falls_as_the_forecast_rises():
     views = np.array([0, 5, 6, 1e6], np.float32)
     marked = removal_rule(p, views, HATE, lambda_posts=100.0, lambda_views=0.0)
     assert list(marked) == [False, False, True, True]
-    assert not removal_rule(np.array([0.84], np.float32), views[3:], HATE, lambda_posts=1.0, lambda_views=0.0)[0]
+    assert not removal_rule(
+        np.array([0.84], np.float32), views[3:], HATE, lambda_posts=1.0, lambda_views=0.0
+    )[0]
 
 
 @given(

@@ -139,7 +139,7 @@ class EmbeddedJournal(Journal):
             trail += [
                 _decision(record) for record in connection.execute(query.order_by(table.c.sequence)).scalars()
             ]
-        return sorted(trail, key=lambda decision: decision.decided_at)
+        return sorted(trail, key=lambda decision: (decision.decided_at, decision.revision))
 
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
         """Read the newest matching revision from SQLite."""

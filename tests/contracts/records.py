@@ -1,0 +1,108 @@
+"""What every store beside the journal must do; each implementation inherits and gives a fixture `store`."""
+
+import msgspec
+import pytest
+
+from sievert.errors import InvalidField, NotFound
+from sievert.schema.access import ApiKey, AuditNote
+from sievert.schema.action import Case, OutboxMessage
+from sievert.testing import START
+
+
+def case(number, *, policy="hate"):
+    return Case(
+        case_id=f"c{number}",
+        decision_id=f"d{number}",
+        platform="default",
+        post_id=f"p{number}",
+        revision=0,
+        policy=policy,
+        opened_at=START + number,
+        priority=0.5,
+    )
+
+
+def message(number):
+    return OutboxMessage(
+        message_id=f"m{number}", kind="case.opened", created_at=START, body=b"{}", next_attempt_at=START + number
+    )
+
+
+class RecordsContract:
+    """`add` puts records in, whatever the implementation calls it."""
+
+    def test_newest_first_in_pages(self, store, add):
+        add(tuple(case(i, policy="hate" if i % 3 else "spam") for i in range(10)))
+        seen, cursor = [], None
+        while True:
+            page = store.list(cursor=cursor, limit=3)
+            seen += page.items
+            cursor = page.cursor
+            if cursor is None:
+                break
+        assert [one.case_id for one in seen] == [f"c{i}" for i in range(9, -1, -1)]
+        assert [one.case_id for one in store.list(policy="spam").items] == ["c9", "c6", "c3", "c0"]
+        with pytest.raises(InvalidField):
+            store.list(cursor="nonsense")
+
+    def test_counting_since(self, store, add):
+        add(tuple(case(i) for i in range(10)))
+        assert store.opened_since("hate", START + 4) == 6
+        assert store.opened_since("spam", START) == 0
+
+
+class OutboxContract:
+    def test_a_message_waits_until_it_is_due_and_until_it_is_taken(self, store, add):
+        add((message(0), message(5)))
+        assert [one.message_id for one in store.due(START, 10)] == ["m0"]
+        assert [one.message_id for one in store.due(START + 5, 10)] == ["m0", "m5"]
+        assert [one.message_id for one in store.due(START + 5, 1)] == ["m0"]
+        store.mark_delivered("m0")
+        assert [one.message_id for one in store.due(START + 5, 10)] == ["m5"]
+        assert store.counts() == {"pending": 1, "delivered": 1, "dead": 0}
+
+    def test_failures_are_counted_and_put_off_and_end_as_dead_letters(self, store, add):
+        add((message(0),))
+        store.mark_failed("m0", "refused", START + 100)
+        assert store.due(START + 99, 10) == []
+        (again,) = store.due(START + 100, 10)
+        assert (again.attempts, again.last_error, again.body) == (1, "refused", b"{}")
+        store.bury("m0", "refused again")
+        assert store.due(START + 10**9, 10) == []
+        (dead,) = store.dead(10)
+        assert (dead.attempts, dead.state, dead.last_error) == (2, "dead", "refused again")
+
+    def test_a_dead_letter_can_be_revived_and_nothing_else(self, store, add):
+        add((message(0),))
+        for name in ("m0", "nobody"):
+            with pytest.raises(NotFound):
+                store.revive(name, START)
+        store.bury("m0", "x")
+        store.revive("m0", START + 7)
+        assert store.due(START + 6, 10) == []
+        assert store.due(START + 7, 10)[0].attempts == 0
+
+
+class KeysContract:
+    def test_a_key_is_found_by_its_hash_until_it_is_revoked(self, store):
+        key = ApiKey(key_id="k1", name="n", secret_sha256="ab", scopes=("admin",), created_at=START)
+        store.add(key)
+        assert store.find("ab") == key
+        assert store.find("cd") is None
+        store.revoke("k1", START + 1)
+        assert store.find("ab") is None
+        assert store.list() == [msgspec.structs.replace(key, revoked_at=START + 1)]
+        with pytest.raises(NotFound):
+            store.revoke("k2", START)
+
+
+class AuditContract:
+    def test_entries_are_chained(self, store):
+        assert store.verify()[0] == 0
+        store.append([AuditNote(actor="a", event="e", subject=str(i), details={"n": str(i)}) for i in range(5)])
+        store.append([AuditNote(actor="a", event="e", subject="5")])
+        entries = store.entries()
+        assert [entry.sequence for entry in entries] == [1, 2, 3, 4, 5, 6]
+        assert all(later.previous == earlier.digest for earlier, later in zip(entries, entries[1:], strict=False))
+        assert store.verify() == (6, entries[-1].digest)
+        assert store.entries(after=4, limit=1) == [entries[4]]

@@ -1,0 +1,298 @@
+"""Both journals keep the contract; the embedded one also survives crashes, collisions and full disks."""
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from contracts.journal import HISTORIES, JournalContract, keep
+from hypothesis import given
+
+from sievert.errors import StoreCorrupt, StoreUnavailable
+from sievert.schema.clock import DAY
+from sievert.schema.post import Post
+from sievert.stores.embedded import EmbeddedStores
+from sievert.stores.journal.base import CONFLICT, NEW, SAME, DecisionFilter, Journal
+from sievert.stores.memory import MemoryStores
+from sievert.stores.segments import index as index_module
+from sievert.stores.segments import log as log_module
+from sievert.stores.segments import segment as segment_module
+from sievert.testing import START, FixedClock
+
+
+class TestMemoryJournal(JournalContract):
+    @pytest.fixture
+    def journal(self):
+        return MemoryStores(clock=FixedClock()).journal
+
+    @pytest.fixture
+    def reopen(self, journal):
+        return lambda: journal
+
+    @given(HISTORIES)
+    def test_it_behaves_like_a_dictionary(self, history):
+        self.check_history(history)
+
+    def fresh(self):
+        journal = MemoryStores(clock=FixedClock()).journal
+        return journal, lambda: journal
+
+
+class Folder:
+    """A data folder that can be closed and opened again."""
+
+    def __init__(self, path, **options):
+        self.path, self.options = path, {"clock": FixedClock(), **options}
+        self.stores = None
+
+    def open(self):
+        self.close()
+        self.stores = EmbeddedStores(self.path, **self.options)
+        return self.stores.journal
+
+    def close(self):
+        if self.stores:
+            self.stores.close()
+            self.stores = None
+
+
+@pytest.fixture(params=[7, 1_000_000], ids=["small segments", "one segment"])
+def folder(request, tmp_path):
+    made = Folder(tmp_path / "data", rows_per_segment=request.param)
+    yield made
+    made.close()
+
+
+class TestEmbeddedJournal(JournalContract):
+    @pytest.fixture
+    def journal(self, folder):
+        return folder.open()
+
+    @pytest.fixture
+    def reopen(self, folder):
+        return folder.open
+
+    @given(HISTORIES)
+    def test_it_behaves_like_a_dictionary(self, history):
+        self.check_history(history)
+
+    def fresh(self):
+        made = Folder(Path(tempfile.mkdtemp(prefix="history")), rows_per_segment=4)
+        return made.open(), made.open
+
+
+def test_every_journal_is_under_contract():
+    concrete = {one.__name__ for one in Journal.__subclasses__()}
+    assert concrete == {"MemoryJournal", "EmbeddedJournal"}
+    assert len(JournalContract.__subclasses__()) == len(concrete)
+
+
+def segments(folder):
+    return sorted((folder.path / "segments").glob("*.arrow"))
+
+
+def test_any_arrow_reader_reads_a_segment(folder):
+    journal = folder.open()
+    keep(journal, [Post(id=f"p{i}") for i in range(5)])
+    with pa.OSFile(str(segments(folder)[-1])) as file:
+        table = pa.ipc.open_stream(file).read_all()
+    assert table.column("id").to_pylist() == [f"p{i}" for i in range(5)]
+
+
+@pytest.mark.parametrize("wound", ["cut", "flip"])
+def test_a_torn_tail_costs_only_what_was_not_acknowledged(folder, wound):
+    first = [Post(id=f"first{i}") for i in range(3)]
+    last = [Post(id=f"last{i}") for i in range(3)]
+    journal = folder.open()
+    keep(journal, first)
+    whole = segments(folder)[0].stat().st_size
+    frames = segments(folder)[0].with_suffix(".frames").stat().st_size
+    keep(journal, last)
+    folder.close()
+    path = segments(folder)[0]
+    data, framed = path.read_bytes(), path.with_suffix(".frames").read_bytes()
+    rng = random.Random(4)
+    for at in [whole, whole + 1, len(data) - 1, *(rng.randrange(whole, len(data)) for _ in range(12))]:
+        torn = data[:at] if wound == "cut" else data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
+        path.write_bytes(torn)
+        path.with_suffix(".frames").write_bytes(framed)
+        journal = folder.open()
+        found = keep(journal, first)
+        assert list(found.status) == [SAME] * 3
+        assert journal.trail("default", "last0") == []
+        assert list(keep(journal, last).status) == [NEW] * 3
+        folder.close()
+    for at in range(frames, len(framed)):
+        path.write_bytes(data)
+        path.with_suffix(".frames").write_bytes(framed[:at])
+        journal = folder.open()
+        assert journal.trail("default", "last0") == []
+        assert list(keep(journal, last).status) == [NEW] * 3
+        folder.close()
+
+
+def test_a_damaged_sealed_segment_is_named(tmp_path):
+    folder = Folder(tmp_path, rows_per_segment=2)
+    journal = folder.open()
+    for i in range(6):
+        keep(journal, [Post(id=f"p{i}")])
+    folder.close()
+    path = segments(folder)[0]
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 0xFF
+    path.write_bytes(bytes(data))
+    journal = folder.open()
+    with pytest.raises(StoreCorrupt, match=path.name):
+        journal.trail("default", "p1")
+    folder.close()
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "stranger"])
+def test_a_lost_index_is_built_anew(tmp_path, damage):
+    folder = Folder(tmp_path, rows_per_segment=2)
+    journal = folder.open()
+    for i in range(6):
+        keep(journal, [Post(id=f"p{i}", revision=i % 2)])
+    folder.close()
+    for path in (tmp_path / "segments").glob("*.idx"):
+        if damage == "missing":
+            path.unlink()
+        elif damage == "short":
+            path.write_bytes(path.read_bytes()[:-3])
+        else:
+            path.write_bytes(b"\x00" * 100)
+    journal = folder.open()
+    assert list(keep(journal, [Post(id=f"p{i}", revision=i % 2) for i in range(6)]).status) == [SAME] * 6
+    assert len(journal.trail("default", "p1")) == 1
+    folder.close()
+
+
+def test_keys_whose_hashes_collide_are_still_told_apart(tmp_path, monkeypatch):
+    def all_alike(keys, *, seed):
+        return np.full(len(keys), 42, np.uint64)
+
+    from sievert.stores.journal import embedded
+
+    for module in (index_module, log_module, embedded):
+        monkeypatch.setattr(module, "hash_keys", all_alike)
+    folder = Folder(tmp_path, rows_per_segment=4)
+    journal = folder.open()
+    posts = [Post(id=f"p{i}", text=str(i)) for i in range(12)]
+    for start in range(0, 12, 3):
+        keep(journal, posts[start : start + 3], kept=(1,))
+    for journal in (journal, folder.open()):
+        found = keep(journal, [*posts, Post(id="p0", text="other"), Post(id="fresh")], kept=())
+        assert list(found.status[:13]) == [SAME] * 12 + [CONFLICT]
+        assert [found.decisions[i].post_id for i in range(12)] == [post.id for post in posts]
+        assert len(journal.trail("default", "p7")) == 1
+    folder.close()
+
+
+def test_a_full_disk_acknowledges_nothing_and_leaves_nothing_half_written(folder, monkeypatch):
+    journal = folder.open()
+    keep(journal, [Post(id="a")])
+
+    real = os.pwrite
+
+    def full(handle, data, offset):
+        real(handle, data[: len(data) // 2], offset)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segment_module.os, "pwrite", full)
+        with pytest.raises(StoreUnavailable, match="No space"):
+            keep(journal, [Post(id="b")])
+    assert journal.trail("default", "b") == []
+    assert list(keep(journal, [Post(id="b"), Post(id="a")]).status) == [NEW, SAME]
+    journal = folder.open()
+    assert list(keep(journal, [Post(id="b"), Post(id="a")]).status) == [SAME, SAME]
+
+
+def test_one_process_at_a_time(tmp_path):
+    folder = Folder(tmp_path)
+    folder.open()
+    with pytest.raises(StoreUnavailable, match=str(os.getpid())):
+        EmbeddedStores(tmp_path, clock=FixedClock())
+    folder.close()
+    folder.open()
+    folder.close()
+
+
+def test_repeats_are_looked_for_in_a_window_of_seven_days(tmp_path):
+    clock = FixedClock()
+    folder = Folder(tmp_path, clock=clock, rows_per_segment=1)
+    journal = folder.open()
+    keep(journal, [Post(id="a")])
+    keep(journal, [Post(id="b")])
+    clock.advance(7 * DAY)
+    assert list(keep(journal, [Post(id="a")]).status) == [SAME]
+    clock.advance(DAY)
+    assert list(keep(journal, [Post(id="a")], at=clock.now()).status) == [NEW]
+    folder.close()
+
+
+def test_expired_segments_are_gone_and_the_rest_stays(tmp_path):
+    folder = Folder(tmp_path, rows_per_segment=2)
+    journal = folder.open()
+    for day in range(4):
+        keep(journal, [Post(id=f"{day}{i}") for i in range(2)], at=START + day * DAY)
+    assert folder.stores.log.expire(START + 2 * DAY) == 2
+    assert [journal.trail("default", f"{day}0") == [] for day in range(4)] == [True, True, False, False]
+    assert len(journal.decisions(DecisionFilter(), cursor=None, limit=100).items) == 4
+    folder.close()
+
+
+_KILLED = """
+import sys
+from contracts.journal import keep
+from sievert.schema.clock import SystemClock
+from sievert.schema.post import Post
+from sievert.stores.embedded import EmbeddedStores
+from pathlib import Path
+stores = EmbeddedStores(Path(sys.argv[1]), clock=SystemClock(), rows_per_segment=500)
+run = sys.argv[2]
+for batch in range(100000):
+    keep(stores.journal, [Post(id=f"{run}-{batch}-{i}", text=str(i)) for i in range(40)], kept=(3, 17))
+    print(f"{run}-{batch}", flush=True)
+"""
+
+
+@pytest.mark.crash
+def test_what_was_acknowledged_survives_sigkill_at_any_moment(tmp_path):
+    rng = random.Random(8)
+    acknowledged = []
+    for run in range(20):
+        child = subprocess.Popen(
+            [sys.executable, "-c", _KILLED, str(tmp_path), str(run)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))},
+        )
+        acknowledged.append(child.stdout.readline().strip())
+        time.sleep(rng.random() * 0.15)
+        os.kill(child.pid, signal.SIGKILL)
+        acknowledged += [line.strip() for line in child.stdout if line.endswith("\n")]
+        child.wait()
+        child.stdout.close()
+    stores = EmbeddedStores(tmp_path, clock=FixedClock(), rows_per_segment=500)
+    assert len(acknowledged) >= 20
+    for name in acknowledged:
+        posts = [Post(id=f"{name}-{i}", text=str(i)) for i in range(40)]
+        assert list(keep(stores.journal, posts).status) == [SAME] * 40, name
+    everything, cursor = [], None
+    while True:
+        page = stores.journal.decisions(DecisionFilter(), cursor=cursor, limit=5000)
+        everything += [one.post_id for one in page.items]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert len(everything) == len(set(everything))
+    stores.close()

@@ -1,0 +1,130 @@
+"""Actions, cases, outbox, keys and audit: memory and SQLite keep the same contracts."""
+
+import sqlite3
+
+import pytest
+import sqlalchemy as sa
+from contracts.records import AuditContract, KeysContract, OutboxContract, RecordsContract
+
+from sievert.errors import MigrationNeeded, StoreCorrupt, StoreUnavailable
+from sievert.schema.access import AuditNote
+from sievert.stores.database import Database
+from sievert.stores.embedded import EmbeddedStores
+from sievert.stores.memory import MemoryStores
+from sievert.stores.tables import metadata
+from sievert.testing import FixedClock
+
+CONTRACTS = {"cases": RecordsContract, "outbox": OutboxContract, "keys": KeysContract, "audit": AuditContract}
+
+
+class InMemory:
+    @pytest.fixture
+    def stores(self):
+        return MemoryStores(clock=FixedClock())
+
+    @pytest.fixture
+    def add(self, store):
+        return store.add
+
+
+class Embedded:
+    @pytest.fixture
+    def stores(self, tmp_path):
+        stores = EmbeddedStores(tmp_path / "data", clock=FixedClock())
+        yield stores
+        stores.close()
+
+    @pytest.fixture
+    def add(self, stores, store):
+        def put(records):
+            with stores.database.writing() as connection:
+                store.add(connection, records)
+
+        return put
+
+
+def _suite(name, contract, kind):
+    def store(self, stores):
+        return getattr(stores, name)
+
+    return type(f"Test{kind.__name__}{name.title()}", (kind, contract), {"store": pytest.fixture(store)})
+
+
+for _name, _contract in CONTRACTS.items():
+    for _kind in (InMemory, Embedded):
+        _made = _suite(_name, _contract, _kind)
+        globals()[_made.__name__] = _made
+
+
+def test_every_store_is_under_contract():
+    suites = [name for name in globals() if name.startswith(("TestInMemory", "TestEmbedded"))]
+    assert len(suites) == 2 * len(CONTRACTS) == 8
+
+
+@pytest.fixture
+def audited(tmp_path):
+    stores = EmbeddedStores(tmp_path, clock=FixedClock())
+    stores.audit.append([AuditNote(actor="a", event="e", subject=str(i)) for i in range(5)])
+    yield stores
+    stores.close()
+
+
+def test_sqlite_itself_refuses_to_change_the_audit_log(audited):
+    for statement in ("UPDATE audit SET digest = 'x'", "DELETE FROM audit"):
+        with pytest.raises(sa.exc.IntegrityError, match="append-only"), audited.database.engine.begin() as connection:
+            connection.execute(sa.text(statement))
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE audit SET record = replace(record, '\"subject\":\"2\"', '\"subject\":\"9\"')", "entry 3"),
+        ("DELETE FROM audit WHERE sequence = 2", "entry 2"),
+        ("DELETE FROM audit WHERE sequence = 5", "should end at entry 5"),
+        ("UPDATE audit SET record = 'x' WHERE sequence = 1", "cannot be read"),
+        ("UPDATE audit_head SET sequence = 4", "should end at entry 4"),
+    ],
+)
+def test_tampering_shows(audited, tmp_path, statement, says):
+    with sqlite3.connect(tmp_path / "sievert.db") as connection:
+        for verb in ("update", "delete"):
+            connection.execute(f"DROP TRIGGER audit_no_{verb}")
+        connection.execute(statement)
+    connection.close()
+    with pytest.raises(StoreCorrupt, match=says):
+        audited.audit.verify()
+
+
+def test_migrations_make_what_the_code_speaks_of(tmp_path):
+    database = Database(tmp_path / "sievert.db")
+    with database.reading() as connection:
+        inspector = sa.inspect(connection)
+        made = {table: {one["name"] for one in inspector.get_columns(table)} for table in inspector.get_table_names()}
+    del made["alembic_version"]
+    assert made == {name: {one.name for one in table.columns} for name, table in metadata.tables.items()}
+    with database.reading() as connection:
+        assert connection.execute(sa.text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(sa.text("PRAGMA synchronous")).scalar() == 2
+    database.close()
+
+
+def test_a_database_of_a_newer_release_is_refused(tmp_path):
+    Database(tmp_path / "sievert.db").close()
+    with sqlite3.connect(tmp_path / "sievert.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(MigrationNeeded, match="9999"):
+        Database(tmp_path / "sievert.db")
+
+
+def test_what_is_no_database_is_refused(tmp_path):
+    (tmp_path / "sievert.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        Database(tmp_path / "sievert.db")
+
+
+def test_the_seed_is_this_stores_own_and_stays(tmp_path):
+    one, other = Database(tmp_path / "a.db"), Database(tmp_path / "b.db")
+    assert one.seed() == one.seed() != other.seed()
+    one.close()
+    other.close()
