@@ -28,17 +28,40 @@ import msgspec
 import numpy as np
 
 # What each stage cost in the throw-away prototype, core-microseconds a post (text only, its own kernels).
-CEILINGS = {"decode": 1.4, "known": None, "light": 4.5, "calibrate": 0.41, "decide": None, "record": 0.30, "answer": None}
+CEILINGS = {
+    "decode": 1.4,
+    "known": None,
+    "light": 4.5,
+    "calibrate": 0.41,
+    "decide": None,
+    "record": 0.30,
+    "answer": None,
+}
 BATCH = 2000
 CYCLE = 200_000  # distinct texts; ids are always new
 
-WORDS = (
-    "the a to and of in is it you that for on with as are this be at have not but what all we can her was one our "
-    "out day get has him his how man new now old see two way who boy did its let put say she too use dad mom coffee "
-    "morning river mountain football recipe bread garden ticket train window music summer winter holiday neighbour "
-    "picture story question answer weather friend family school market street evening birthday weekend library"
-).split()
-EXTRA = ("😀", "😂", "🎉", "http://example.com/x", "@friend", "#monday", "привет", "это", "g00d", "v\u200bery", "café", "1234")
+COMMON = """
+the a to and of in is it you that for on with as are this be at have not but what all we can her was
+one our out day get has him his how man new now old see two way who boy did its let put say she too
+use dad mom coffee morning river mountain football recipe bread garden ticket train window music
+summer winter holiday neighbour picture story question answer weather friend family school market
+street evening birthday weekend library
+"""
+WORDS = COMMON.split()
+EXTRA = (
+    "😀",
+    "😂",
+    "🎉",
+    "http://example.com/x",
+    "@friend",
+    "#monday",
+    "привет",
+    "это",
+    "g00d",
+    "v\u200bery",
+    "café",
+    "1234",
+)
 
 
 def ndjson(count: int, *, seed: int) -> list[bytes]:
@@ -51,7 +74,12 @@ def ndjson(count: int, *, seed: int) -> list[bytes]:
         if i % 3 == 0:
             words[int(rng.integers(0, length))] = EXTRA[int(rng.integers(0, len(EXTRA)))]
         text = " ".join(words)
-        post = {"id": "@@@@@@@@@@@@", "text": text, "creator_id": f"u{int(rng.integers(0, 50_000))}", "created_at": 1_800_000_000_000_000 + i}
+        post = {
+            "id": "@@@@@@@@@@@@",
+            "text": text,
+            "creator_id": f"u{int(rng.integers(0, 50_000))}",
+            "created_at": 1_800_000_000_000_000 + i,
+        }
         lines.append(json.dumps(post, ensure_ascii=False).encode())
     return lines
 
@@ -95,7 +123,13 @@ def worker(number, seconds, folder, queue, barrier):
     )
     lines = ndjson(CYCLE, seed=number)
     encode = msgspec.json.Encoder().encode_lines
-    run(b"\n".join(line.replace(b"@@@@@@@@@@@@", b"warm%d-%08d" % (number, i)) for i, line in enumerate(lines[:BATCH])), parts)
+    run(
+        b"\n".join(
+            line.replace(b"@@@@@@@@@@@@", b"warm%d-%08d" % (number, i))
+            for i, line in enumerate(lines[:BATCH])
+        ),
+        parts,
+    )
     settle_collector()
     barrier.wait()
     laps.seconds.clear()
@@ -107,7 +141,10 @@ def worker(number, seconds, folder, queue, barrier):
         before = time.process_time()
         at = posts % CYCLE
         # Ids must be new each time; writing them is the client's work and is not counted.
-        chunk = b"\n".join(line.replace(b"@@@@@@@@@@@@", b"%d-%010d" % (number, posts + i)) for i, line in enumerate(lines[at : at + BATCH]))
+        chunk = b"\n".join(
+            line.replace(b"@@@@@@@@@@@@", b"%d-%010d" % (number, posts + i))
+            for i, line in enumerate(lines[at : at + BATCH])
+        )
         laps.last = time.process_time()
         prepared += laps.last - before
         answers = run(chunk, parts)
@@ -118,7 +155,16 @@ def worker(number, seconds, folder, queue, barrier):
         if batches % 50 == 1:
             memory.append(int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6)
     wall, cpu = time.perf_counter() - started, time.process_time() - cpu - prepared
-    queue.put({"posts": posts, "wall": wall, "cpu": cpu, "laps": laps.seconds, "memory": memory, "rows": stores.log.rows})
+    queue.put(
+        {
+            "posts": posts,
+            "wall": wall,
+            "cpu": cpu,
+            "laps": laps.seconds,
+            "memory": memory,
+            "rows": stores.log.rows,
+        }
+    )
     stores.close()
 
 
@@ -182,8 +228,17 @@ def main():
         "bert_base_core_us_per_post": round(bert * 1e6) if bert else None,
         "times_cheaper_than_bert_base": round(bert * 1e6 / core_us) if bert else None,
     }
-    print(f"\n{posts:,} posts in {options.seconds:.0f} s with {options.workers} workers: {rate:,.0f} a second (wall clock)")
-    print("BERT-base: " + (f"{bert * 1e6:,.0f} core-us a post, compute only" if bert else "install the extra 'bench' to see it"))
+    print(
+        f"\n{posts:,} posts in {options.seconds:.0f} s with {options.workers} workers: {rate:,.0f} a second (wall clock)"
+    )
+    print(
+        "BERT-base: "
+        + (
+            f"{bert * 1e6:,.0f} core-us a post, compute only"
+            if bert
+            else "install the extra 'bench' to see it"
+        )
+    )
     print(json.dumps(figures))
 
 

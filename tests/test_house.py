@@ -9,9 +9,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from generated_docs import SECTIONS, card, generated, layers
 
 import sievert
+from generated_docs import SECTIONS, card, generated, layers
 from sievert import errors
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +59,7 @@ def test_the_contracts_hold_and_nothing_is_excepted(copy):
     [
         ("schema/clock.py", "import sievert.stores.outbox", "floors"),
         ("policy/rules.py", "from sievert.enforcement import effects", "imports only from the floors below"),
-        ("pipeline/path.py", "def late():\n    import sievert.training.run", "never imports what learns"),
+        ("pipeline/path.py", "def late():\n    import sievert.training.solver", "never imports what learns"),
         ("scoring/light.py", "import torch", "torch and scikit-learn"),
         ("policy/rules.py", "import sqlite3", "Only serving speaks HTTP"),
     ],

@@ -191,4 +191,3 @@ class JournalContract:
                 journal = reopen()
         for key in model:
             assert len(journal.trail(*key)) == 1
-        journal.close()

@@ -36,7 +36,7 @@ def test_all_problems_are_said_at_once(tmp_path):
 
 
 def test_an_empty_folder_is_a_problem(tmp_path):
-    with pytest.raises(ConfigurationError, match="no \\*.yaml"):
+    with pytest.raises(ConfigurationError, match=r"no \*.yaml"):
         load_policies(tmp_path)
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from contracts.journal import HISTORIES, JournalContract, keep
 from hypothesis import given
 
+from contracts.journal import HISTORIES, JournalContract, keep
 from sievert.errors import StoreCorrupt, StoreUnavailable
 from sievert.schema.clock import DAY
 from sievert.schema.post import Post
@@ -188,11 +188,11 @@ def test_keys_whose_hashes_collide_are_still_told_apart(tmp_path, monkeypatch):
     posts = [Post(id=f"p{i}", text=str(i)) for i in range(12)]
     for start in range(0, 12, 3):
         keep(journal, posts[start : start + 3], kept=(1,))
-    for journal in (journal, folder.open()):
-        found = keep(journal, [*posts, Post(id="p0", text="other"), Post(id="fresh")], kept=())
+    for again in (journal, folder.open()):
+        found = keep(again, [*posts, Post(id="p0", text="other"), Post(id="fresh")], kept=())
         assert list(found.status[:13]) == [SAME] * 12 + [CONFLICT]
         assert [found.decisions[i].post_id for i in range(12)] == [post.id for post in posts]
-        assert len(journal.trail("default", "p7")) == 1
+        assert len(again.trail("default", "p7")) == 1
     folder.close()
 
 
@@ -274,7 +274,7 @@ def test_what_was_acknowledged_survives_sigkill_at_any_moment(tmp_path):
             [sys.executable, "-c", _KILLED, str(tmp_path), str(run)],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
         )
         acknowledged.append(child.stdout.readline().strip())
         time.sleep(rng.random() * 0.15)

@@ -1,13 +1,15 @@
 """Actions, cases, outbox, keys and audit: memory and SQLite keep the same contracts."""
 
 import sqlite3
+import threading
 
 import pytest
 import sqlalchemy as sa
-from contracts.records import AuditContract, KeysContract, OutboxContract, RecordsContract
 
+from contracts.records import AuditContract, KeysContract, OutboxContract, RecordsContract
 from sievert.errors import MigrationNeeded, StoreCorrupt, StoreUnavailable
 from sievert.schema.access import AuditNote
+from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.memory import MemoryStores
@@ -71,14 +73,33 @@ def audited(tmp_path):
 
 def test_sqlite_itself_refuses_to_change_the_audit_log(audited):
     for statement in ("UPDATE audit SET digest = 'x'", "DELETE FROM audit"):
-        with pytest.raises(sa.exc.IntegrityError, match="append-only"), audited.database.engine.begin() as connection:
+        with (
+            pytest.raises(sa.exc.IntegrityError, match="append-only"),
+            audited.database.engine.begin() as connection,
+        ):
             connection.execute(sa.text(statement))
+
+
+def test_two_processes_may_write_to_the_audit_log_at_once(audited, tmp_path):
+    def write(name):
+        database = Database(tmp_path / "sievert.db")
+        log = SqlAuditLog(database, clock=FixedClock())
+        for i in range(25):
+            log.append([AuditNote(actor=name, event="e", subject=str(i))])
+        database.close()
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert audited.audit.verify()[0] == 55
 
 
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("UPDATE audit SET record = replace(record, '\"subject\":\"2\"', '\"subject\":\"9\"')", "entry 3"),
+        ('UPDATE audit SET record = replace(record, \'"subject":"2"\', \'"subject":"9"\')', "entry 3"),
         ("DELETE FROM audit WHERE sequence = 2", "entry 2"),
         ("DELETE FROM audit WHERE sequence = 5", "should end at entry 5"),
         ("UPDATE audit SET record = 'x' WHERE sequence = 1", "cannot be read"),
@@ -99,7 +120,10 @@ def test_migrations_make_what_the_code_speaks_of(tmp_path):
     database = Database(tmp_path / "sievert.db")
     with database.reading() as connection:
         inspector = sa.inspect(connection)
-        made = {table: {one["name"] for one in inspector.get_columns(table)} for table in inspector.get_table_names()}
+        made = {
+            table: {one["name"] for one in inspector.get_columns(table)}
+            for table in inspector.get_table_names()
+        }
     del made["alembic_version"]
     assert made == {name: {one.name for one in table.columns} for name, table in metadata.tables.items()}
     with database.reading() as connection:

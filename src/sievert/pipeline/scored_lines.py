@@ -64,9 +64,9 @@ def scored_lines(
     if read:
         judged = judge([Post(id="-", text=line.text) for _, line in read], bundle, policies, now=now)
         answers = answer_new(judged.posts, judged.scored, judged.decided)
-        for (row, line), answer in zip(read, answers, strict=True):
+        for (row, text_line), answer in zip(read, answers, strict=True):
             results[row] = ScoredLine(
-                id=line.id,
+                id=text_line.id,
                 decision=answer.decision,
                 probability=answer.probability,
                 policies=answer.policies,

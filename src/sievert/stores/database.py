@@ -35,8 +35,10 @@ class Database:
             StoreUnavailable: the file cannot be opened.
         """
         self.engine = _engine(path)
+        # Takes the write lock at the start: what is read inside a transaction stays true until it ends.
+        self._writer = self.engine.execution_options(immediate=True)
         try:
-            with self.engine.begin() as connection:
+            with self._writer.begin() as connection:
                 _migrate(connection, path)
         except sa.exc.DatabaseError as error:
             self.engine.dispose()
@@ -53,7 +55,7 @@ class Database:
             StoreUnavailable: it did not commit; nothing of it remains.
         """
         try:
-            with self.engine.begin() as connection:
+            with self._writer.begin() as connection:
                 yield connection
         except sa.exc.OperationalError as error:
             raise StoreUnavailable(
@@ -95,10 +97,17 @@ def _engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _settings(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
+        # Transactions are begun below, and not by the driver, which would begin them late.
+        connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
 

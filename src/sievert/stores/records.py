@@ -67,7 +67,7 @@ class SqlRecords(Records[R]):
         """Speak of one table and one kind of record."""
         self._database = database
         self._table = table
-        self._kind = kind
+        self._kind: type[R] = kind
 
     def add(self, connection: Connection, records: tuple[R, ...]) -> None:
         """Insert records inside a transaction."""

@@ -108,9 +108,6 @@ class Journal(abc.ABC):
             InvalidField: the cursor is not one that this method gave.
         """
 
-    def close(self) -> None:
-        """Let go of files."""
-
 
 def repeats(
     keys: Sequence[PostKey], digests: Sequence[bytes], status: npt.NDArray[np.int8]

@@ -30,10 +30,10 @@ def hash_keys(keys: Sequence[PostKey], *, seed: int) -> Hashes:
     else:
         base = np.array([bases[key.platform] for key in keys], np.uint64)
     revisions = np.array([key.revision for key in keys], np.int64)
-    return _hash_ids(np.frombuffer(b"".join(encoded), np.uint8), offsets, base, revisions)  # type: ignore[no-any-return]
+    return _hash_ids(np.frombuffer(b"".join(encoded), np.uint8), offsets, base, revisions)
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(nogil=True, cache=True)
 def _hash_bytes(data: npt.NDArray[np.uint8], seed: np.uint64) -> np.uint64:
     h = seed ^ (np.uint64(data.shape[0]) * np.uint64(0x9E3779B97F4A7C15))
     for byte in data:
@@ -43,7 +43,7 @@ def _hash_bytes(data: npt.NDArray[np.uint8], seed: np.uint64) -> np.uint64:
     return h ^ (h >> np.uint64(31))
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(nogil=True, cache=True)
 def _hash_ids(
     data: npt.NDArray[np.uint8],
     offsets: npt.NDArray[np.int64],
@@ -59,7 +59,7 @@ def _hash_ids(
     return hashes
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(nogil=True, cache=True)
 def insert(slots: Hashes, rows: npt.NDArray[np.uint32], hashes: Hashes, first_row: int) -> None:
     """Put `hashes` into an open-addressing table as rows `first_row`, `first_row + 1`, ..."""
     mask = np.uint64(slots.shape[0] - 1)
@@ -71,7 +71,7 @@ def insert(slots: Hashes, rows: npt.NDArray[np.uint32], hashes: Hashes, first_ro
         rows[at] = first_row + i
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(nogil=True, cache=True)
 def present(slots: Hashes, hashes: Hashes) -> npt.NDArray[np.bool_]:
     """Mark the hashes that the table holds."""
     mask = np.uint64(slots.shape[0] - 1)
@@ -86,7 +86,7 @@ def present(slots: Hashes, hashes: Hashes) -> npt.NDArray[np.bool_]:
     return held
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(nogil=True, cache=True)
 def rows_of(slots: Hashes, rows: npt.NDArray[np.uint32], wanted: np.uint64) -> list[int]:
     """Return every row of one hash."""
     mask = np.uint64(slots.shape[0] - 1)
@@ -94,7 +94,7 @@ def rows_of(slots: Hashes, rows: npt.NDArray[np.uint32], wanted: np.uint64) -> l
     result = [0 for _ in range(0)]
     while slots[at] != 0:
         if slots[at] == wanted:
-            result.append(np.int64(rows[at]))
+            result.append(int(rows[at]))
         at = (at + np.uint64(1)) & mask
     return result
 
@@ -103,7 +103,7 @@ BLOOM_BITS_PER_KEY = 12
 _PROBES = 5
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(nogil=True, cache=True)
 def fill_bloom(bits: npt.NDArray[np.uint64], hashes: Hashes) -> None:
     """Mark hashes in a Bloom filter of 64 * len(bits) bits (Bloom 1970; two halves of one hash)."""
     size = np.uint64(bits.shape[0] * 64)
@@ -114,7 +114,7 @@ def fill_bloom(bits: npt.NDArray[np.uint64], hashes: Hashes) -> None:
             bits[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
 
 
-@nb.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(nogil=True, cache=True)
 def maybe_in_bloom(bits: npt.NDArray[np.uint64], hashes: Hashes) -> npt.NDArray[np.bool_]:
     """Mark the hashes that the filter may hold; the others it certainly does not."""
     size = np.uint64(bits.shape[0] * 64)

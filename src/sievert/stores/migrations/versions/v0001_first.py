@@ -1,5 +1,7 @@
 """The first tables."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,9 +15,7 @@ def upgrade() -> None:
     """Make every table of the first release."""
     text, blob, big = sa.String, sa.LargeBinary, sa.BigInteger
 
-    def column(
-        name: str, kind: type[sa.types.TypeEngine[object]], *, primary: bool = False, unique: bool = False
-    ) -> sa.Column[object]:
+    def column(name: str, kind: Any, *, primary: bool = False, unique: bool = False) -> sa.Column[Any]:
         return sa.Column(name, kind, primary_key=primary, nullable=False, unique=unique)
 
     op.create_table(
