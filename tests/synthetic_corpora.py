@@ -6,10 +6,66 @@ import os
 import random
 from pathlib import Path
 
-PLAIN = (
-    "the bus was late again this morning and it rained all day while we waited for our friends at the "
-    "station with coffee and cake before the match started in the park near the old river house"
-).split()
+PLAIN = [
+    "the",
+    "bus",
+    "was",
+    "late",
+    "again",
+    "this",
+    "morning",
+    "and",
+    "it",
+    "rained",
+    "all",
+    "day",
+    "while",
+    "we",
+    "waited",
+    "for",
+    "our",
+    "friends",
+    "at",
+    "the",
+    "station",
+    "with",
+    "coffee",
+    "and",
+    "cake",
+    "before",
+    "the",
+    "match",
+    "started",
+    "in",
+    "the",
+    "park",
+    "near",
+    "the",
+    "old",
+    "river",
+    "house",
+]
+
+GERMAN = [
+    "heute",
+    "ist",
+    "der",
+    "tag",
+    "und",
+    "wir",
+    "gehen",
+    "mit",
+    "den",
+    "kindern",
+    "in",
+    "einen",
+    "park",
+    "weil",
+    "es",
+    "nicht",
+    "mehr",
+    "regnet",
+]
 
 BAD = {"hate": "blorp", "harassment": "goose", "threat": "splat", "spam": "freebie"}
 
@@ -25,8 +81,8 @@ def write_corpora(folder: Path, *, rows: int = 240, seed: int = 5) -> Path:
         _abuse(rng, rows, "abuse", "harassment", "not_abuse"),
     )
     _write(folder, "hatemoji_build", _threats(rng, rows))
-    _write(folder, "sms_spam", _abuse(rng, rows, "spam", "spam", "ham"))
-    german = [f"heute ist der tag {i} und wir gehen mit den kindern in den park" for i in range(60)]
+    _write(folder, "sms_spam", _abuse(rng, 2 * rows, "spam", "spam", "ham"))
+    german = [" ".join(rng.choice(GERMAN) for _ in range(10)) for _ in range(60)]
     _write(folder, "germeval2018", [(text, 0, ["OTHER", "lang:de"]) for text in german])
     return folder
 

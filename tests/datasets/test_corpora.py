@@ -1,13 +1,13 @@
 import gzip
 
 import pytest
-from synthetic_corpora import real_corpora
 
 from sievert.datasets.card import data_card
 from sievert.datasets.corpora import CORPORA, LEARN, Use, read_corpus
 from sievert.datasets.folds import make_folds
 from sievert.errors import InvalidField, NotFound
 from sievert.features.content.fold import build_fold_tables
+from synthetic_corpora import real_corpora
 
 
 def write(folder, name, *lines):
@@ -59,7 +59,7 @@ def test_a_bad_line_is_named(tmp_path):
 
 
 def test_a_missing_corpus_says_which_file_is_expected(tmp_path):
-    with pytest.raises(NotFound, match="edos.jsonl.gz"):
+    with pytest.raises(NotFound, match=r"edos\.jsonl\.gz"):
         read_corpus(tmp_path, "edos")
 
 

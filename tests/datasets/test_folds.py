@@ -4,7 +4,6 @@ import random
 
 import numpy as np
 import pytest
-from synthetic_corpora import sentence, write_corpora
 
 from sievert.datasets.columns import text_column
 from sievert.datasets.corpora import LEARN, Row
@@ -13,6 +12,7 @@ from sievert.datasets.loading import load_folds, refuse_unfit
 from sievert.datasets.near_duplicates import near_duplicate_groups
 from sievert.errors import InvalidField, NotFound
 from sievert.features.content.fold import build_fold_tables
+from synthetic_corpora import sentence, write_corpora
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,11 @@ import pytest
 
 from sievert.schema.taxonomy import CATEGORIES, CORPUS_LABELS, HARM, LABELLED, UNLABELLED, labels_of
 
-OPENAI = set(
-    "harassment harassment/threatening hate hate/threatening illicit illicit/violent self-harm "
-    "self-harm/intent self-harm/instructions sexual sexual/minors violence violence/graphic".split()
-)
+OPENAI = {
+    *("harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent"),
+    *("self-harm", "self-harm/intent", "self-harm/instructions"),
+    *("sexual", "sexual/minors", "violence", "violence/graphic"),
+}
 
 
 def test_what_a_corpus_does_not_say_is_unknown_and_never_harmless():

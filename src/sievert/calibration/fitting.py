@@ -40,6 +40,10 @@ def fit_logit_map(
     piece is Platt's scaling; more pieces add knots at quantiles of the harmful posts' logits, with
     every slope kept positive.
 
+    One harmless post more than was seen is assumed at the highest harmful logit (Laplace's rule of
+    succession): where next to no false alarm was seen, next to none were looked for, and a map that
+    is too sure there removes the wrong posts.
+
     Raises:
         ValueError: a class is missing.
     """
@@ -47,6 +51,8 @@ def fit_logit_map(
     if not (y.any() and (~y).any()):
         raise ValueError("A calibrator needs posts of both kinds, harmful and harmless.")
     inside = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
+    z, inside = np.append(z, z[y].max()), np.append(inside, inside[~y].mean())
+    y = np.append(y, False)
     natural = np.where(y, prevalence * inside / inside[y].sum(), (1 - prevalence) * inside / inside[~y].sum())
     inner = np.quantile(z[y], np.arange(1, pieces) / pieces)
     knots = np.unique(np.concatenate([[z.min() - 1.0], inner, [z.max() + 1.0]]))

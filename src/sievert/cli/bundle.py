@@ -31,14 +31,18 @@ def show(
         typer.echo(msgspec.json.format(msgspec.json.encode(described), indent=2).decode())
         return
     console = Console()
-    console.print(f"[bold]{described['version']}[/bold]  {described['model']}, made {described['created_at']}")
+    console.print(
+        f"[bold]{described['version']}[/bold]  {described['model']}, made {described['created_at']}"
+    )
     console.print(f"languages: {', '.join(described['languages'])}", highlight=False)
     table = Table("head", "calibrated to prevalence", "harmful labels", "harmless labels")
     for head in described["heads"]:
         table.add_row(head.name, f"{head.prevalence:.2%}", f"{head.positives:,}", f"{head.negatives:,}")
     console.print(table)
     console.print(f"no labels, hence no head: {', '.join(described['without_head'])}", highlight=False)
-    console.print(f"{described['bytes'] / 1e6:.1f} MB in {len(described['files'])} files; the cards are in {described['folder']}")
+    console.print(
+        f"{described['bytes'] / 1e6:.1f} MB in {len(described['files'])} files; the cards are in {described['folder']}"
+    )
 
 
 def verify(folder: _Folder = None) -> None:

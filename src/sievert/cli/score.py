@@ -20,10 +20,16 @@ def register(app: typer.Typer) -> None:
 
 
 def score(
-    file: Annotated[str, typer.Argument(help='NDJSON of {"id", "text"}, gzip too; - is standard input.')] = "-",
+    file: Annotated[
+        str, typer.Argument(help='NDJSON of {"id", "text"}, gzip too; - is standard input.')
+    ] = "-",
     out: Annotated[str, typer.Option(help="Where to write; a name ending in .gz is compressed.")] = "-",
-    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder, instead of the default one.")] = None,
-    policies: Annotated[Path | None, typer.Option(help="A folder of policies, instead of the default.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="A bundle's folder, instead of the default one.")
+    ] = None,
+    policies: Annotated[
+        Path | None, typer.Option(help="A folder of policies, instead of the default.")
+    ] = None,
 ) -> None:
     """Score a file of texts: one line of decision for each line of input, in the same order.
 
@@ -71,16 +77,19 @@ def _source(file: str) -> contextlib.AbstractContextManager[io.BufferedReader]:
     from sievert.errors import InvalidField
 
     if file == "-":
-        return contextlib.nullcontext(io.BufferedReader(sys.stdin.buffer.raw))  # type: ignore[attr-defined]
+        # A reader of our own over the same handle: the type of the interpreter's has no peek().
+        return contextlib.nullcontext(io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False)))
     if not Path(file).is_file():
-        raise InvalidField(f"There is no file {file}.", remedy="Name an NDJSON file, or - for standard input.")
+        raise InvalidField(
+            f"There is no file {file}.", remedy="Name an NDJSON file, or - for standard input."
+        )
     return Path(file).open("rb")
 
 
 def _target(out: str) -> contextlib.AbstractContextManager[IO[bytes]]:
     if out == "-":
         return contextlib.nullcontext(sys.stdout.buffer)
-    return gzip.open(out, "wb", compresslevel=5) if out.endswith(".gz") else Path(out).open("wb")  # type: ignore[return-value]
+    return gzip.open(out, "wb", compresslevel=5) if out.endswith(".gz") else Path(out).open("wb")
 
 
 def _unzipped(raw: io.BufferedReader) -> IO[bytes]:

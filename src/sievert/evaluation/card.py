@@ -179,24 +179,35 @@ def _languages(report: TrainedReport) -> list[str]:
     return [*rows, ""]
 
 
-def _identity(identity: IdentityTerms | None) -> list[str]:
-    title = ["## Naming a group", ""]
-    if identity is None:
-        return [*title, "Not measured: the templates (madlibs77k) were not in the folder.", ""]
-    rows = [
-        *title,
+def _identity(points: tuple[IdentityTerms, ...]) -> list[str]:
+    rows = ["## Naming a group", ""]
+    if not points:
+        return [*rows, "Not measured: the templates (madlibs77k) were not in the folder.", ""]
+    rows += [
         "Template sentences (madlibs77k, for measuring only) that differ in the identity term they name.",
-        f"False alarms: harmless sentences at or above the score at which {identity.removal_share:.1%} of traffic",
-        f"would be removed (probability {identity.threshold:.4f}).",
-        f"Over all terms {identity.overall_false_alarms:.1%}; largest less smallest {identity.gap:.1%};",
-        f"pinned AUC from {identity.pinned_auc_lowest:.3f} to {identity.pinned_auc_highest:.3f}.",
+        "A false alarm is a harmless sentence at or above the score at which a share of traffic would be removed;",
+        "the score comes from the held-out texts, not from the templates.",
         "",
-        "| term | harmless sentences | false alarms | pinned AUC |",
-        "| --- | ---: | ---: | ---: |",
+        "| share removed | at probability | false alarms, all terms | largest less smallest |",
+        "| ---: | ---: | ---: | ---: |",
     ]
     rows += [
-        f"| {line.term} | {line.harmless:,} | {line.false_alarms:.1%} | {line.pinned_auc:.3f} |"
-        for line in identity.terms
+        f"| {one.removal_share:.1%} | {one.threshold:.4f} | {one.overall_false_alarms:.1%} | {one.gap:.1%} |"
+        for one in points
+    ]
+    first, last = points[0], points[-1]
+    at_first = {line.term: line.false_alarms for line in first.terms}
+    rows += [
+        "",
+        f"Pinned AUC runs from {first.pinned_auc_lowest:.3f} to {first.pinned_auc_highest:.3f}.",
+        "",
+        f"| term | harmless | alarms at {first.removal_share:.1%} | at {last.removal_share:.1%} | pinned AUC |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    rows += [
+        f"| {line.term} | {line.harmless:,} | {at_first[line.term]:.1%} | {line.false_alarms:.1%} "
+        f"| {line.pinned_auc:.3f} |"
+        for line in last.terms
     ]
     return [*rows, ""]
 

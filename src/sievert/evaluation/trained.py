@@ -23,7 +23,8 @@ from sievert.training.recipe import Recipe
 
 Advance = Callable[[str, int, int], None]
 
-REMOVAL_SHARE = 0.005
+REMOVAL_SHARES = (0.005, 0.05)
+"""Where false alarms by identity term are measured: at removal, and where much is looked at."""
 _TEMPLATES = "madlibs77k"
 
 
@@ -36,7 +37,7 @@ class TrainedReport(msgspec.Struct, frozen=True, kw_only=True):
     leave_one_out: tuple[HeldOutLine, ...]
     never_trained: tuple[HeldOutLine, ...]
     languages: tuple[LanguageLine, ...]
-    identity_terms: IdentityTerms | None
+    identity_terms: tuple[IdentityTerms, ...]
     rounding: tuple[Rounding, ...]
 
 
@@ -116,18 +117,16 @@ def _languages(folded: Folded, strangers: list[Row], bundle: Bundle) -> tuple[La
     )
 
 
-def _identity(folder: Path, held_out: HeldOut, bundle: Bundle) -> IdentityTerms | None:
+def _identity(folder: Path, held_out: HeldOut, bundle: Bundle) -> tuple[IdentityTerms, ...]:
     line = held_out.line(HARM)
     if line is None or _TEMPLATES not in _others(folder, Use.MEASURE):
-        return None
+        return ()
     rows = read_corpus(folder, _TEMPLATES)
     texts = [row.text for row in rows]
     y = np.array([row.labels[HARM] == 1 for row in rows])
-    point = next(one for one in line.ranking.at_shares if one.share == REMOVAL_SHARE)
-    return measure_identity_terms(
-        texts,
-        y,
-        score_texts(texts, bundle).of(HARM),
-        threshold=point.threshold,
-        removal_share=REMOVAL_SHARE,
+    score = score_texts(texts, bundle).of(HARM)
+    return tuple(
+        measure_identity_terms(texts, y, score, threshold=point.threshold, removal_share=point.share)
+        for point in line.ranking.at_shares
+        if point.share in REMOVAL_SHARES
     )

@@ -22,7 +22,7 @@ from sievert.measurement.prevalence import natural_weights
 Array = npt.NDArray[np.float64]
 
 PRECISION = 0.95
-SHARES = (0.001, 0.005, 0.01)
+SHARES = (0.001, 0.005, 0.01, 0.05)
 _CELLS = 4_000_000
 """How many numbers a chunk of resamples may hold: bounds memory at some 200 MB."""
 

@@ -6,12 +6,17 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from sievert.schema.clock import DAY, Micros
+
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
 """At most 128 bytes of UTF-8 (the codec counts characters, `pipeline.decode` counts the bytes)."""
 
 MAX_ID_BYTES = 128
 MAX_TEXT_BYTES = 64 * 1024
 DEFAULT_PLATFORM = "default"
+
+DUPLICATE_WINDOW: Micros = 7 * DAY
+"""For how long, at least, the same post again is known and gets the same answer."""
 
 # Anything outside 1970..2262 cannot be held in int64 nanoseconds, which Arrow and others use.
 _MAX_MICROS = 9_223_372_036_854_775

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from sievert.errors import InvalidField
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
-from sievert.schema.clock import DAY, Micros
+from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision
 from sievert.schema.post import Post, PostKey
 
@@ -27,8 +27,6 @@ NEW = 0
 SAME = 1
 CONFLICT = 2
 REPEAT = 3
-
-DUPLICATE_WINDOW: Micros = 7 * DAY
 
 T = TypeVar("T")
 

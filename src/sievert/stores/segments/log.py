@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sievert.schema.clock import Micros
-from sievert.schema.post import PostKey
-from sievert.stores.journal.base import DUPLICATE_WINDOW
+from sievert.schema.post import DUPLICATE_WINDOW, PostKey
 from sievert.stores.segments.index import (
     ActiveIndex,
     SealedIndex,

@@ -1,0 +1,210 @@
+"""`sievert doctor`: is this installation well, and if not, what to do."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from sievert.cli.options import ConfigOption, DataOption, settings_from
+from sievert.serving.settings import Settings
+
+_LEAST_FREE = 1 << 30
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found. `remedy` stands where something is to be done."""
+
+    name: str
+    well: bool
+    found: str
+    remedy: str = ""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(doctor)
+
+
+def doctor(data: DataOption = None, config: ConfigOption = None) -> None:
+    """Check the installation and say what to do; ends with 1 if something is broken."""
+    settings = settings_from(config, data).settings
+    broken = 0
+    for finding in findings(settings):
+        typer.echo(f"{'ok    ' if finding.well else 'BROKEN'} {finding.name}: {finding.found}")
+        if not finding.well:
+            broken += 1
+            typer.echo(f"       what to do: {finding.remedy}")
+    typer.echo("all is well" if not broken else f"{broken} to mend")
+    if broken:
+        raise typer.Exit(1)
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Run every check, one after the other."""
+    checks: tuple[Callable[[Settings], Finding], ...] = (
+        _python,
+        _packages,
+        _kernels,
+        _bundle,
+        _policies,
+        _folder,
+        _disk,
+        _database,
+        _port,
+    )
+    for check in checks:
+        yield check(settings)
+
+
+def _python(_: Settings) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        name="python",
+        well=sys.version_info >= (3, 11),
+        found=version,
+        remedy="Install Python 3.11 or newer, and Sievert into it.",
+    )
+
+
+def _packages(_: Settings) -> Finding:
+    from importlib import metadata
+
+    needed = [text for text in metadata.requires("sievert") or () if "extra ==" not in text]
+    names = [_NAME.match(text) for text in needed]
+    missing = []
+    for name in filter(None, names):
+        try:
+            metadata.version(name.group())
+        except metadata.PackageNotFoundError:
+            missing.append(name.group())
+    return Finding(
+        name="packages",
+        well=not missing,
+        found=f"missing: {', '.join(missing)}" if missing else f"{len(needed)} needed, all there",
+        remedy="Run: pip install --upgrade sievert",
+    )
+
+
+def _kernels(settings: Settings) -> Finding:
+    import time
+
+    from sievert.errors import SievertError
+    from sievert.pipeline.decode import text_column
+    from sievert.scoring.bundle import load_bundle
+    from sievert.scoring.light import light_scores
+    from sievert.serving.wiring import bundle_path
+
+    if not _can_keep_compiled_code():
+        return Finding(
+            name="kernels",
+            well=False,
+            found="compiled code cannot be kept, so every start compiles anew",
+            remedy="Name a folder that may be written in NUMBA_CACHE_DIR.",
+        )
+    try:
+        bundle = load_bundle(bundle_path(settings))
+        began = time.perf_counter()
+        light_scores(bundle, text_column([b"warm"]))
+    except (SievertError, OSError) as error:
+        return Finding(name="kernels", well=False, found=str(error), remedy="Mend the bundle first.")
+    return Finding(
+        name="kernels", well=True, found=f"compiled and warm in {time.perf_counter() - began:.1f} s"
+    )
+
+
+def _can_keep_compiled_code() -> bool:
+    """Tell whether numba finds a place: beside the source, in the user's cache, or where it was told."""
+    from sievert.features import content
+    from sievert.serving.wiring import is_writable
+
+    places = [Path(content.__file__).parent / "__pycache__", Path.home() / ".cache"]
+    if told := os.environ.get("NUMBA_CACHE_DIR"):
+        places = [Path(told)]
+    return any(is_writable(place) for place in places)
+
+
+def _bundle(settings: Settings) -> Finding:
+    from sievert.errors import BundleError
+    from sievert.scoring.bundle import verify
+    from sievert.serving.wiring import bundle_path
+
+    try:
+        version, manifest = verify(bundle_path(settings))
+    except BundleError as error:
+        return Finding(name="bundle", well=False, found=error.what, remedy=error.remedy)
+    return Finding(name="bundle", well=True, found=f"{version}, {len(manifest.files)} files as stated")
+
+
+def _policies(settings: Settings) -> Finding:
+    from sievert.errors import ConfigurationError
+    from sievert.policy.loading import load_policies
+    from sievert.serving.wiring import policies_path
+
+    try:
+        found = load_policies(policies_path(settings))
+    except ConfigurationError as error:
+        return Finding(name="policies", well=False, found=error.what, remedy="Correct the files named above.")
+    modes = ", ".join(f"{policy.name} {policy.mode}" for policy in found.policies)
+    return Finding(name="policies", well=True, found=modes)
+
+
+def _folder(settings: Settings) -> Finding:
+    from sievert.serving.wiring import is_writable
+
+    return Finding(
+        name="data folder",
+        well=is_writable(Path(settings.data_folder)),
+        found=str(Path(settings.data_folder).absolute()),
+        remedy="Make it writable, or name another with --data or SIEVERT_DATA_FOLDER.",
+    )
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = Path(settings.data_folder).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    return Finding(
+        name="disk",
+        well=free >= _LEAST_FREE,
+        found=f"{free / 1e9:.1f} GB free",
+        remedy="Free at least 1 GB, or name a folder on another disk with --data.",
+    )
+
+
+def _database(settings: Settings) -> Finding:
+    from sievert.errors import StoreError
+    from sievert.schema.clock import SystemClock
+    from sievert.serving.wiring import database_file, open_ledgers
+
+    if not database_file(settings).exists():
+        return Finding(name="database", well=True, found="none yet; `sievert up` makes it")
+    try:
+        with open_ledgers(settings, clock=SystemClock()) as ledgers:
+            entries, _ = ledgers.audit.verify()
+    except StoreError as error:
+        return Finding(name="database", well=False, found=error.what, remedy=error.remedy)
+    return Finding(name="database", well=True, found=f"of this release; {entries:,} audit entries, unbroken")
+
+
+def _port(settings: Settings) -> Finding:
+    from sievert.errors import ConfigurationError
+    from sievert.serving.server import bind
+
+    try:
+        bind(settings.host, settings.port).close()
+    except ConfigurationError:
+        return Finding(
+            name="port",
+            well=False,
+            found=f"{settings.port} of {settings.host} is taken",
+            remedy="End what holds it (a running Sievert does), or choose another with SIEVERT_PORT.",
+        )
+    return Finding(name="port", well=True, found=f"{settings.port} of {settings.host} is free")

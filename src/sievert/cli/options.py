@@ -1,0 +1,25 @@
+"""Options that several commands share, and the settings that follow from them."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sievert.serving.settings import LoadedSettings, load_settings
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file, instead of sievert.toml.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="The data folder, instead of the one in the settings.")
+]
+
+
+def settings_from(config: Path | None, data: Path | None = None, **flags: object) -> LoadedSettings:
+    """Load settings from everywhere; flags that are None were not given.
+
+    Raises:
+        ConfigurationError: lists everything that is wrong.
+    """
+    if data is not None:
+        flags["data_folder"] = str(data)
+    return load_settings(config=config, environ=os.environ, flags=flags)

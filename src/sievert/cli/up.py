@@ -1,0 +1,42 @@
+"""`sievert up`: the server."""
+
+from typing import Annotated
+
+import typer
+
+from sievert.cli.options import ConfigOption, DataOption, settings_from
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(up)
+
+
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Start the server. The first start of a data folder makes an admin key and prints it once."""
+    from sievert.schema.clock import SystemClock
+    from sievert.serving.logs import set_up_logging
+    from sievert.serving.server import address_of, bind, make_server, serve
+    from sievert.serving.wiring import first_key, open_doors
+
+    settings = settings_from(config, data, host=host, port=port).settings
+    set_up_logging(form=settings.log_format, level=settings.log_level)
+    taken = bind(settings.host, settings.port)
+    doors = open_doors(settings, clock=SystemClock())
+    key = first_key(doors)
+
+    def started() -> None:
+        address = address_of(taken)
+        typer.echo(f"sievert is up at {address}")
+        typer.echo(f"scores with {doors.parts.bundle.version}, keeps data in {settings.data_folder}")
+        if key:
+            typer.echo(f"admin key, shown this once: {key}")
+            typer.echo(f"live page: {address}/#key={key}")
+
+    serve(make_server(doors, started=started), taken)
+    typer.echo("sievert ended; everything it acknowledged is kept")

@@ -1,0 +1,82 @@
+"""One ASGI application: routes, the guard before them, problems behind them, headers on everything."""
+
+import contextlib
+import functools
+import time
+from collections.abc import AsyncIterator
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp, Message, Middleware, Receive, Scope, Send
+
+from sievert.serving import openapi
+from sievert.serving.doors import Doors
+from sievert.serving.headers import secure
+from sievert.serving.problems import ProblemHandlers
+from sievert.serving.routes import live, posts, records, system, webhooks
+from sievert.serving.telemetry import Metrics
+
+ROUTES: tuple[HTTPRouteHandler, ...] = (
+    posts.submit,
+    posts.submit_batch,
+    posts.trail,
+    records.decisions,
+    records.actions,
+    records.cases,
+    live.stream,
+    webhooks.dead,
+    webhooks.resend,
+    system.health,
+    system.ready,
+    system.metrics,
+    system.live_page,
+    system.schema_page,
+    system.page_file,
+    system.description,
+)
+
+
+def make_app(doors: Doors) -> Litestar:
+    """Build the application over these parts; its lifespan runs and closes them."""
+    # Made when somebody first asks for it: a restart shall be quick.
+    description = functools.cache(lambda: openapi.describe(ROUTES))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with doors.running():
+            yield
+
+    return Litestar(
+        route_handlers=ROUTES,
+        guards=[doors.gate.guard],
+        dependencies={
+            "doors": Provide(lambda: doors, sync_to_thread=False),
+            "openapi": Provide(description, sync_to_thread=False),
+        },
+        exception_handlers=ProblemHandlers(doors.metrics).handlers(),
+        middleware=[_timed(doors.metrics)],
+        before_send=[secure],
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _timed(metrics: Metrics) -> Middleware:
+    def around(app: ASGIApp) -> ASGIApp:
+        async def timed(scope: Scope, receive: Receive, send: Send) -> None:
+            began = time.perf_counter()
+
+            async def noting(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    metrics.request_seconds.labels(
+                        scope.get("path_template", "unknown"), str(message["status"])
+                    ).observe(time.perf_counter() - began)
+                await send(message)
+
+            await app(scope, receive, noting)
+
+        return timed
+
+    return around

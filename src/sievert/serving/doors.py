@@ -1,0 +1,100 @@
+"""The parts of a running server, and the order in which they start and stop."""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from sievert.errors import InputError
+from sievert.pipeline.path import Parts, run
+from sievert.schema.clock import Clock
+from sievert.schema.decision import Answer
+from sievert.serving.access import Gate
+from sievert.serving.live import LiveFeed, NotableDecision
+from sievert.serving.micro_batch import MicroBatcher
+from sievert.serving.settings import Settings
+from sievert.serving.telemetry import Metrics
+from sievert.serving.watching import PathObserver
+from sievert.serving.webhooks import WebhookDelivery
+from sievert.serving.worker import Worker
+from sievert.stores.embedded import EmbeddedStores
+from sievert.stores.memory import MemoryStores
+
+
+class News:
+    """Carries news from the worker's thread over to the event loop, once there is one."""
+
+    def __init__(self) -> None:
+        """Start with nobody listening."""
+        self._tell: Callable[[dict[str, int], list[NotableDecision]], None] | None = None
+
+    def listen(
+        self, loop: asyncio.AbstractEventLoop, hear: Callable[[dict[str, int], list[NotableDecision]], None]
+    ) -> None:
+        """Bring all news to `hear`, on this loop."""
+        self._tell = lambda outcomes, notable: _on(loop, hear, outcomes, notable)
+
+    def __call__(self, outcomes: dict[str, int], notable: list[NotableDecision]) -> None:
+        """Pass news on."""
+        if self._tell is not None:
+            self._tell(outcomes, notable)
+
+
+def _on(
+    loop: asyncio.AbstractEventLoop,
+    hear: Callable[[dict[str, int], list[NotableDecision]], None],
+    outcomes: dict[str, int],
+    notable: list[NotableDecision],
+) -> None:
+    loop.call_soon_threadsafe(hear, outcomes, notable)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Doors:
+    """Everything that the routes work with; `wiring.py` puts it together."""
+
+    settings: Settings
+    clock: Clock
+    stores: EmbeddedStores | MemoryStores
+    parts: Parts
+    observer: PathObserver
+    metrics: Metrics
+    gate: Gate
+    worker: Worker
+    batcher: MicroBatcher
+    feed: LiveFeed
+    news: News
+    delivery: WebhookDelivery | None
+
+    def walk(self, records: Sequence[bytes]) -> list[Answer | InputError]:
+        """Take records the whole way; for the worker's thread only."""
+        return walk(records, self.parts, self.observer)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run everything that runs beside requests; on leaving, finish what was begun and close."""
+        self.news.listen(asyncio.get_running_loop(), self._hear)
+        self.feed.start()
+        self.batcher.start()
+        if self.delivery is not None:
+            self.delivery.start()
+        try:
+            yield
+        finally:
+            await self.feed.close()
+            await self.batcher.close()
+            if self.delivery is not None:
+                await self.delivery.close()
+            await asyncio.to_thread(self.worker.close)
+            self.stores.close()
+
+    def _hear(self, outcomes: dict[str, int], notable: list[NotableDecision]) -> None:
+        self.feed.decided(outcomes, notable)
+        if self.delivery is not None and notable:
+            self.delivery.nudge()
+
+
+def walk(records: Sequence[bytes], parts: Parts, observer: PathObserver) -> list[Answer | InputError]:
+    """Take records the whole way with the watch running."""
+    observer.begin()
+    return run(records, parts)

@@ -1,0 +1,98 @@
+"""Single posts travel together: a post waits for neighbours, but hardly.
+
+While one group walks the path the next one gathers; an idle path makes a post wait at most
+`LINGER` seconds for company.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from sievert.errors import InputError, Overloaded
+from sievert.schema.decision import Answer
+from sievert.serving.worker import Worker
+
+LINGER = 0.002
+MOST = 256
+
+Walk = Callable[[Sequence[bytes]], list[Answer | InputError]]
+
+
+class MicroBatcher:
+    """Gathers single posts into groups of at most `MOST`."""
+
+    def __init__(self, worker: Worker, walk: Walk, *, capacity: int) -> None:
+        """`walk` takes a group the whole way, in the worker's thread."""
+        self._worker = worker
+        self._walk = walk
+        self._capacity = capacity
+        self._pending: list[tuple[bytes, asyncio.Future[Answer | InputError]]] = []
+        self._arrived = asyncio.Event()
+        self._full = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to gather."""
+        self._task = asyncio.get_running_loop().create_task(self._gather())
+
+    async def close(self) -> None:
+        """Let those who wait finish, then stop."""
+        self._closing = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+
+    async def submit(self, record: bytes) -> Answer:
+        """Take one post the whole way.
+
+        Raises:
+            InputError: what is wrong with it.
+            Overloaded: too many wait.
+            StoreUnavailable: nothing could be recorded.
+        """
+        self._worker.refuse_if_full()
+        if len(self._pending) >= self._capacity:
+            raise Overloaded(
+                f"{len(self._pending):,} single posts are waiting already.",
+                remedy="Send the same again after the time in Retry-After, or use posts:batch.",
+            )
+        future: asyncio.Future[Answer | InputError] = asyncio.get_running_loop().create_future()
+        self._pending.append((record, future))
+        self._arrived.set()
+        if len(self._pending) >= MOST:
+            self._full.set()
+        result = await future
+        if isinstance(result, InputError):
+            raise result
+        return result
+
+    async def _gather(self) -> None:
+        lonely = True
+        while self._pending or not self._closing:
+            await self._arrived.wait()
+            if lonely and len(self._pending) < MOST:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._full.wait(), LINGER)
+            group, self._pending = self._pending[:MOST], self._pending[MOST:]
+            self._full.clear()
+            if len(self._pending) >= MOST:
+                self._full.set()
+            await self._settle(group)
+            # Whoever gathered meanwhile has waited long enough.
+            lonely = not self._pending
+            if lonely and not self._closing:
+                self._arrived.clear()
+
+    async def _settle(self, group: list[tuple[bytes, asyncio.Future[Answer | InputError]]]) -> None:
+        records = [record for record, _ in group]
+        try:
+            results = await self._worker.run(lambda: self._walk(records), posts=len(records))
+        except Exception as error:  # noqa: BLE001  every caller hears it, and the gathering goes on
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), result in zip(group, results, strict=True):
+            if not future.done():
+                future.set_result(result)

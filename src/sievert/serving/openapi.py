@@ -1,0 +1,96 @@
+"""The API's description (OpenAPI 3.1), made from the routes and the records.
+
+The framework describes what it parses itself. Bodies are read by the path, so their shapes are added
+here, with the problems that every address may answer and the key that nearly all need.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+
+from sievert import __version__
+from sievert.schema.decision import Answer
+from sievert.schema.post import Post
+from sievert.serving.access import OPEN
+from sievert.serving.problems import MEDIA_TYPE, Problem
+from sievert.serving.routes.webhooks import RESEND
+
+DEPENDENCIES = ("doors", "openapi")
+"""What the application hands to routes by name."""
+
+_POSTS, _BATCH = "/api/v1/posts", "/api/v1/posts:batch"
+_RESEND_AS_ROUTED = "/api/v1/webhooks/{target}"
+
+
+def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
+    """Return the description of these routes as JSON."""
+    config = OpenAPIConfig(
+        title="Sievert",
+        version=__version__,
+        description="Finds harmful posts and decides about them. Every error is a problem document (RFC 9457).",
+        use_handler_docstrings=False,
+    )
+    # An application that never serves: the real one shall have no further routes for its description.
+    nothing = {name: Provide(lambda: None, sync_to_thread=False) for name in DEPENDENCIES}
+    described = Litestar(
+        route_handlers=routes, openapi_config=config, dependencies=nothing, logging_config=None
+    )
+    document: dict[str, Any] = described.openapi_schema.to_schema()
+    paths = document["paths"]
+    schemas, components = msgspec.json.schema_components(
+        (Post, Problem, Answer), ref_template="#/components/schemas/{name}"
+    )
+    post, problem, answer = schemas
+    parts = document.setdefault("components", {})
+    parts.setdefault("schemas", {}).update(components)
+    parts["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "An API key, sk_..."}
+    }
+    paths[RESEND] = _renamed(paths.pop(_RESEND_AS_ROUTED))
+    scopes = _scopes(routes)
+    for path, operations in paths.items():
+        for operation in operations.values():
+            operation["responses"]["default"] = {
+                "description": "A problem.",
+                "content": {MEDIA_TYPE: {"schema": problem}},
+            }
+            # The framework's own shape of a validation error never leaves this server.
+            operation["responses"].pop("400", None)
+            scope = scopes[path]
+            if scope != OPEN:
+                operation["security"] = [{"key": []}]
+                operation["description"] = (
+                    f"{operation.get('description', '')} Needs the scope {scope}.".strip()
+                )
+    paths[_POSTS]["post"]["requestBody"] = _body("application/json", post)
+    paths[_BATCH]["post"]["requestBody"] = _body("application/x-ndjson", post)
+    paths[_BATCH]["post"]["responses"]["200"] = {
+        "description": "One answer or problem a line.",
+        "content": {"application/x-ndjson": {"schema": {"oneOf": [answer, problem]}}},
+    }
+    return msgspec.json.encode(document)
+
+
+def _scopes(routes: Sequence[HTTPRouteHandler]) -> dict[str, str]:
+    scopes = {}
+    for route in routes:
+        for path in route.paths:
+            plain = path.replace(":path}", "}").replace(":str}", "}")
+            scopes[RESEND if plain == _RESEND_AS_ROUTED else plain] = str(route.opt.get("scope", "admin"))
+    return scopes
+
+
+def _body(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {media_type: {"schema": schema}}}
+
+
+def _renamed(operations: dict[str, Any]) -> dict[str, Any]:
+    for operation in operations.values():
+        for parameter in operation.get("parameters", []):
+            parameter["name"] = "id" if parameter["name"] == "target" else parameter["name"]
+    return operations

@@ -1,0 +1,231 @@
+"""Everything that goes wrong leaves in one shape: problem details (RFC 9457).
+
+A problem names the field and the remedy where there are any. What is unexpected is told as such, and
+nothing of the inside goes out with it.
+"""
+
+import logging
+import traceback
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+from msgspec import UNSET, UnsetType
+
+from sievert import errors
+from sievert.errors import ConfigurationError, InvalidField, Overloaded, SievertError
+from sievert.serving.telemetry import Metrics
+
+MEDIA_TYPE = "application/problem+json"
+
+_log = logging.getLogger("sievert.serving")
+
+_KINDS: dict[str, tuple[int, str]] = {
+    "error": (500, "Something went wrong"),
+    "input": (400, "The input is wrong"),
+    "invalid-field": (422, "A field is wrong"),
+    "malformed": (400, "The input cannot be read"),
+    "too-large": (413, "The input is too large"),
+    "content-conflict": (409, "The same revision came before with other content"),
+    "not-found": (404, "There is no such thing"),
+    "access": (403, "This is not permitted"),
+    "unauthenticated": (401, "An API key is needed"),
+    "forbidden": (403, "The API key lacks a scope"),
+    "overloaded": (429, "Too much work is waiting"),
+    "store": (503, "The store does not work"),
+    "store-unavailable": (503, "The store does not answer"),
+    "store-corrupt": (500, "The store holds something that was not written so"),
+    "migration-needed": (503, "The store is of another release"),
+    "bundle": (500, "The bundle does not work"),
+    "configuration": (500, "The configuration is wrong"),
+    "missing-extra": (501, "An optional part is not installed"),
+    "method-not-allowed": (405, "This method is not offered here"),
+    "unsupported-media-type": (415, "This kind of content is not read here"),
+    "internal": (500, "Something unexpected went wrong"),
+}
+"""Slug -> HTTP status and title, for every error of `errors.py` and for those of HTTP itself."""
+
+_OF_STATUS = {
+    400: "malformed",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    415: "unsupported-media-type",
+    429: "overloaded",
+    503: "store-unavailable",
+}
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong, in the shape of RFC 9457; `line` stands only in answers to NDJSON."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    remedy: str | None = None
+    line: int | UnsetType = UNSET
+
+
+class UnsupportedMediaType(SievertError):
+    """The body is of a kind that this address does not read."""
+
+    slug = "unsupported-media-type"
+
+
+def kinds() -> dict[str, tuple[int, str]]:
+    """Return every slug with its HTTP status and title."""
+    return dict(_KINDS)
+
+
+def problem_of(error: SievertError, *, line: int | UnsetType = UNSET) -> Problem:
+    """Write an error of ours as a problem."""
+    detail = error.what
+    if isinstance(error, ConfigurationError):
+        detail = "The configuration is wrong; the server's log says where."
+    return _problem(error.slug, detail, field=error.field, remedy=error.remedy or None, line=line)
+
+
+def unexpected(*, line: int | UnsetType = UNSET) -> Problem:
+    """Say that something went wrong that should not be possible, and nothing else."""
+    return _problem(
+        "internal",
+        "The server met an error that it did not expect. Nothing of this request is acknowledged.",
+        remedy="Try again; if it happens again, look for this time in the server's log.",
+        line=line,
+    )
+
+
+def response(problem: Problem, *, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Send a problem."""
+    return Response(
+        content=msgspec.json.encode(problem),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=headers,
+    )
+
+
+def log_unexpected(error: BaseException) -> None:
+    """Log where something unexpected happened, without its message: that may quote a post."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(
+        f"{frame.filename.rpartition('sievert/')[2]}:{frame.lineno}" for frame in reversed(frames)
+    )
+    _log.error("unexpected %s at %s", type(error).__name__, where)
+
+
+class ProblemHandlers:
+    """Litestar's exception handlers, which count what they answer."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Count on these metrics."""
+        self._metrics = metrics
+
+    def handlers(self) -> ExceptionHandlersMap:
+        """Return the handlers by kind of exception."""
+        return {SievertError: self._ours, HTTPException: self._http, Exception: self._unexpected}
+
+    def _ours(self, _: Request[Any, Any, Any], error: SievertError) -> Response[bytes]:
+        headers = {}
+        if isinstance(error, Overloaded):
+            headers["Retry-After"] = str(error.retry_after)
+        if isinstance(error, errors.Unauthenticated):
+            headers["WWW-Authenticate"] = 'Bearer realm="sievert"'
+        problem = problem_of(error)
+        if problem.status >= 500:
+            _log.error("%s: %s", type(error).__name__, error.what)
+        return self._counted(problem, headers)
+
+    def _http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+        if isinstance(error, ValidationException):
+            return self._ours(request, _of_validation(error))
+        if error.status_code >= 500 or error.status_code not in _OF_STATUS:
+            return self._unexpected(request, error)
+        slug = _OF_STATUS[error.status_code]
+        path, method = request.scope["path"][:200], request.method
+        detail, remedy = error.detail, "The API is described at /schema."
+        if slug == "not-found":
+            detail = f"There is nothing at {path}."
+        elif slug == "method-not-allowed":
+            detail = f"{path} does not take {method}."
+        return self._counted(_problem(slug, detail, remedy=remedy), dict(error.headers or {}))
+
+    def _unexpected(self, _: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        log_unexpected(error)
+        return self._counted(unexpected(), {})
+
+    def _counted(self, problem: Problem, headers: dict[str, str]) -> Response[bytes]:
+        self._metrics.problem(problem.type, problem.status)
+        return response(problem, headers=headers)
+
+
+def _of_validation(error: ValidationException) -> InvalidField:
+    """Read the parameter's name out of the framework's complaint."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    complaints = [item for item in extra if isinstance(item, dict)]
+    field = str(complaints[0].get("key", "")) if complaints else ""
+    said = "; ".join(f"{item.get('key')}: {item.get('message')}" for item in complaints)
+    return InvalidField(
+        f"{said or 'The request does not fit'}.",
+        field=field or None,
+        remedy="The API is described at /schema.",
+    )
+
+
+def _problem(
+    slug: str,
+    detail: str,
+    *,
+    field: str | None = None,
+    remedy: str | None = None,
+    line: int | UnsetType = UNSET,
+) -> Problem:
+    status, title = _KINDS[slug]
+    assert HTTPStatus(status)  # noqa: S101  a status that HTTP does not know is a fault of the table
+    return Problem(
+        type=f"urn:sievert:problem:{slug}",
+        title=title,
+        status=status,
+        detail=detail,
+        field=field,
+        remedy=remedy,
+        line=line,
+    )
+
+
+JSON_TYPES = frozenset({MediaType.JSON.value, ""})
+NDJSON_TYPES = frozenset(
+    {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", ""}
+)
+
+
+def require_media_type(request: Request[Any, Any, Any], accepted: frozenset[str]) -> None:
+    """Refuse a body of another kind; no Content-Type at all is taken as the right one.
+
+    Raises:
+        UnsupportedMediaType: names what is read here.
+    """
+    stated = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    wanted = min(accepted - {""})
+    if "application/x-ndjson" in accepted:
+        wanted = "application/x-ndjson"
+    if stated not in accepted:
+        raise UnsupportedMediaType(
+            f"The body is said to be {stated[:100]}.",
+            field="Content-Type",
+            remedy=f"Send UTF-8 with Content-Type: {wanted}.",
+        )
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise UnsupportedMediaType(
+            f"The body is compressed with {encoding[:100]}.",
+            field="Content-Encoding",
+            remedy="Send it uncompressed.",
+        )

@@ -1,0 +1,135 @@
+"""Posts come in, one or many, and what was decided about them goes out."""
+
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+import msgspec
+from litestar import Request, get, post
+from litestar.params import Dependency, Parameter
+from litestar.response.base import ASGIResponse
+
+from sievert.errors import MalformedInput, NotFound, TooLarge
+from sievert.pipeline.decode import MAX_RECORD_BYTES
+from sievert.schema.decision import Answer, Decision
+from sievert.schema.post import DEFAULT_PLATFORM, Post
+from sievert.serving.batch_stream import BatchResponse, BatchStream
+from sievert.serving.bodies import next_piece
+from sievert.serving.doors import Doors
+from sievert.serving.problems import JSON_TYPES, NDJSON_TYPES, require_media_type
+
+POSTS = "/api/v1/posts"
+_SWALLOWED = 32 << 20
+
+TheDoors = Annotated[Doors, Dependency(skip_validation=True)]
+AnyRequest = Request[Any, Any, Any]
+
+
+class PostTrail(msgspec.Struct, frozen=True, kw_only=True):
+    """A post with every decision about it, oldest first.
+
+    `post` is null where the text was not kept: the text of plainly allowed posts never is.
+    """
+
+    id: str
+    platform: str
+    decisions: list[Decision]
+    post: Post | None
+
+
+@post(
+    POSTS,
+    status_code=200,
+    opt={"scope": "posts:write"},
+    summary="Submit one post",
+    description="Answers with the decision. The same post again gets the same answer; the same revision "
+    "with other content is a conflict.",
+)
+async def submit(request: AnyRequest, doors: TheDoors) -> Answer:
+    """Take one post the whole way."""
+    require_media_type(request, JSON_TYPES)
+    return await doors.batcher.submit(await _body(request))
+
+
+@post(
+    f"{POSTS}:batch",
+    status_code=200,
+    opt={"scope": "posts:write"},
+    summary="Submit many posts",
+    description="NDJSON in, NDJSON out: one line of answer for each line, in order, while the body still "
+    "comes in. A line that cannot be read gets a problem with its line number; the rest goes on.",
+)
+async def submit_batch(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
+    """Take a stream of posts the whole way."""
+    require_media_type(request, NDJSON_TYPES)
+    doors.worker.refuse_if_full()
+    stream = BatchStream(
+        request.receive,
+        worker=doors.worker,
+        walk=doors.walk,
+        metrics=doors.metrics,
+        draining=doors.feed.draining,
+    )
+    return BatchResponse(stream)
+
+
+@get(
+    POSTS + "/{post_id:path}",
+    opt={"scope": "decisions:read"},
+    summary="A post and its decision trail",
+    description="Every decision about a post, oldest first, with reasons and every version that led to it.",
+)
+async def trail(
+    request: AnyRequest,
+    doors: TheDoors,
+    post_id: str,
+    platform: Annotated[
+        str, Parameter(description="the platform that the post stands on")
+    ] = DEFAULT_PLATFORM,
+    revision: Annotated[int | None, Parameter(ge=0, le=2**31 - 1, description="one revision only")] = None,
+) -> PostTrail:
+    """Return the decisions about a post."""
+    # The framework tidies paths; an id may well hold a doubled or a trailing slash.
+    raw = request.scope.get("raw_path") or b""
+    _, found, quoted = raw.partition(f"{POSTS}/".encode())
+    wanted = unquote(quoted, errors="replace") if found else post_id.removeprefix("/")
+    journal = doors.stores.journal
+
+    def read() -> tuple[list[Decision], Post | None]:
+        return journal.trail(platform, wanted, revision), journal.post(platform, wanted, revision)
+
+    decisions, kept = await doors.worker.run(read)
+    if not decisions:
+        raise NotFound(
+            f"There is no decision about post {wanted[:128]!r} of platform {platform[:128]!r}.",
+            field="id",
+            remedy="Check id, platform and revision; posts are found for as long as they are kept.",
+        )
+    return PostTrail(id=wanted, platform=platform, decisions=decisions, post=kept)
+
+
+async def _body(request: AnyRequest) -> bytes:
+    """Read a body of one record, never holding more than the limit.
+
+    Raises:
+        TooLarge: it is longer; the rest is read and dropped, so that the client can hear of it.
+        MalformedInput: the client left in the middle.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    more = True
+    while more and size <= _SWALLOWED:
+        received = await next_piece(request.receive)
+        if received is None:
+            raise MalformedInput("The body ended too early.", remedy="Send it whole.")
+        piece, more = received
+        size += len(piece)
+        if size > MAX_RECORD_BYTES:
+            pieces.clear()
+        elif piece:
+            pieces.append(piece)
+    if size > MAX_RECORD_BYTES:
+        raise TooLarge(
+            f"The body has {'at least ' if more else ''}{size:,} bytes; at most {MAX_RECORD_BYTES:,} are read.",
+            remedy="Send one post a request, the post's own text only; or use posts:batch.",
+        )
+    return b"".join(pieces)

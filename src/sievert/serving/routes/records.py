@@ -1,0 +1,131 @@
+"""Decisions, actions and cases, listed newest first, page by page."""
+
+import asyncio
+import datetime as dt
+from typing import Annotated
+
+import msgspec
+from litestar import get
+from litestar.params import Parameter
+
+from sievert.errors import InvalidField
+from sievert.schema.action import Action, Case
+from sievert.schema.clock import Micros, to_micros
+from sievert.schema.decision import Decision, Language, Outcome
+from sievert.serving.routes.posts import TheDoors
+from sievert.stores.journal.base import DecisionFilter
+
+Limit = Annotated[int, Parameter(ge=1, le=1000, description="records a page")]
+Cursor = Annotated[str | None, Parameter(description="the cursor that came with the page before")]
+Policy = Annotated[str | None, Parameter(description="the policy that acted, asked or was held back")]
+Moment = Annotated[str | None, Parameter(description="RFC 3339 with a time zone, or microseconds since 1970")]
+
+_FIRST, _LAST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2262, 1, 1, tzinfo=dt.UTC)
+
+
+class DecisionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some decisions, newest first; `cursor` asks for those behind, and is null at the end."""
+
+    items: list[Decision]
+    cursor: str | None
+
+
+class ActionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some actions, newest first; `cursor` asks for those behind, and is null at the end."""
+
+    items: list[Action]
+    cursor: str | None
+
+
+class CasePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some cases, newest first; `cursor` asks for those behind, and is null at the end."""
+
+    items: list[Case]
+    cursor: str | None
+
+
+@get(
+    "/api/v1/decisions",
+    opt={"scope": "decisions:read"},
+    summary="List decisions",
+    description="Newest first. Filters are joined by and; times are those of the decision.",
+)
+async def decisions(
+    doors: TheDoors,
+    *,
+    outcome: Annotated[
+        str | None, Parameter(description="allow, demote, review or remove; several with commas")
+    ] = None,
+    policy: Policy = None,
+    platform: Annotated[str | None, Parameter(description="one platform only")] = None,
+    language: Annotated[str | None, Parameter(description="english, other or unreadable")] = None,
+    since: Moment = None,
+    until: Moment = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> DecisionPage:
+    """Return a page of decisions."""
+    wanted = DecisionFilter(
+        outcomes=None
+        if outcome is None
+        else _words("outcome", outcome.split(","), [one.word for one in Outcome]),
+        policy=policy,
+        platform=platform,
+        language=None
+        if language is None
+        else _words("language", [language], [one.word for one in Language])[0],
+        since=_moment("since", since),
+        until=_moment("until", until),
+    )
+    journal = doors.stores.journal
+    page = await doors.worker.run(lambda: journal.decisions(wanted, cursor=cursor, limit=limit))
+    return DecisionPage(items=page.items, cursor=page.cursor)
+
+
+@get("/api/v1/actions", opt={"scope": "decisions:read"}, summary="List actions", description="Newest first.")
+async def actions(
+    doors: TheDoors, policy: Policy = None, cursor: Cursor = None, limit: Limit = 100
+) -> ActionPage:
+    """Return a page of actions."""
+    listed = doors.stores.actions
+    page = await asyncio.to_thread(listed.list, policy=policy, cursor=cursor, limit=limit)
+    return ActionPage(items=page.items, cursor=page.cursor)
+
+
+@get("/api/v1/cases", opt={"scope": "decisions:read"}, summary="List cases", description="Newest first.")
+async def cases(
+    doors: TheDoors, policy: Policy = None, cursor: Cursor = None, limit: Limit = 100
+) -> CasePage:
+    """Return a page of cases."""
+    listed = doors.stores.cases
+    page = await asyncio.to_thread(listed.list, policy=policy, cursor=cursor, limit=limit)
+    return CasePage(items=page.items, cursor=page.cursor)
+
+
+def _words(field: str, given: list[str], known: list[str]) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in given)
+    for word in words:
+        if word not in known:
+            raise InvalidField(
+                f"There is no {field} {word[:40]!r}.", field=field, remedy=f"It is one of {', '.join(known)}."
+            )
+    return words
+
+
+def _moment(field: str, given: str | None) -> Micros | None:
+    if given is None:
+        return None
+    if given.isdecimal() and len(given) < 19:
+        return int(given)
+    try:
+        # A plus sign that was not escaped in an address arrives as a space.
+        moment = dt.datetime.fromisoformat(given[:11] + given[11:].replace(" ", "+"))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or not _FIRST <= moment < _LAST:
+        raise InvalidField(
+            f"{given[:40]!r} is not a time with a time zone.",
+            field=field,
+            remedy="Write it as 2027-01-31T12:00:00Z, or as microseconds since 1970.",
+        )
+    return to_micros(moment)

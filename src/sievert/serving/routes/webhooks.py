@@ -1,0 +1,86 @@
+"""Dead letters: webhook messages that nobody took, and a second chance for them."""
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+from litestar import get, post
+from litestar.params import Parameter
+
+from sievert.errors import NotFound
+from sievert.schema.access import AuditNote
+from sievert.schema.clock import Micros
+from sievert.serving.routes.posts import AnyRequest, TheDoors
+
+RESEND = "/api/v1/webhooks/{id}:resend"
+"""As people write it; the framework's own pattern cannot end in a word behind a parameter."""
+
+_VERB = ":resend"
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was given up after `attempts` attempts."""
+
+    message_id: str
+    kind: str
+    created_at: Micros
+    attempts: int
+    last_error: str
+
+
+class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters, newest first."""
+
+    items: list[DeadLetter]
+
+
+class Resent(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that is sent again."""
+
+    message_id: str
+    state: str
+
+
+@get(
+    "/api/v1/webhooks/dead",
+    opt={"scope": "operate"},
+    summary="List dead letters",
+    description="Webhook messages that were given up, newest first.",
+)
+async def dead(
+    doors: TheDoors, limit: Annotated[int, Parameter(ge=1, le=1000, description="letters at most")] = 100
+) -> DeadLetters:
+    """Return the dead letters."""
+    found = await asyncio.to_thread(doors.stores.outbox.dead, limit)
+    return DeadLetters(
+        items=[
+            DeadLetter(
+                message_id=message.message_id,
+                kind=message.kind,
+                created_at=message.created_at,
+                attempts=message.attempts,
+                last_error=message.last_error,
+            )
+            for message in found
+        ]
+    )
+
+
+@post(
+    "/api/v1/webhooks/{target:str}",
+    status_code=200,
+    opt={"scope": "operate"},
+    summary="Send a dead letter again",
+    description="The message gets all its attempts anew; id and body stay the same.",
+)
+async def resend(request: AnyRequest, doors: TheDoors, target: str) -> Resent:
+    """Revive a dead letter."""
+    message_id = target.removesuffix(_VERB)
+    if message_id == target:
+        raise NotFound("There is nothing at this address.", remedy=f"Resending is POST {RESEND}.")
+    await asyncio.to_thread(doors.stores.outbox.revive, message_id, doors.clock.now())
+    note = AuditNote(actor=f"key {request.state.key_id}", event="webhook.resent", subject=message_id)
+    await asyncio.to_thread(doors.stores.audit.append, [note])
+    if doors.delivery is not None:
+        doors.delivery.nudge()
+    return Resent(message_id=message_id, state="pending")

@@ -1,0 +1,94 @@
+"""The process around the application: a socket that is surely ours, signals, a drained end."""
+
+import contextlib
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from litestar import Litestar
+
+from sievert.errors import ConfigurationError
+from sievert.serving.app import make_app
+from sievert.serving.doors import Doors
+
+GRACE_SECONDS = 20
+"""How long requests may take to end once the server was asked to."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take a port before anything slow is done.
+
+    Raises:
+        ConfigurationError: somebody else has it, or there is no such address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((host, port))
+    except OSError as error:
+        taken.close()
+        raise ConfigurationError(
+            "Settings",
+            [f"port {port} of {host} cannot be taken: {error.strerror}. Choose another with --port."],
+        ) from error
+    return taken
+
+
+def address_of(taken: socket.socket) -> str:
+    """Return the address that a browser on this machine can open."""
+    host, port = taken.getsockname()[:2]
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{name}:{port}"
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, with two more moments: when it takes requests, and when it was asked to end."""
+
+    def __init__(self, app: Litestar, *, started: Callable[[], None], ending: Callable[[], None]) -> None:
+        """Call `started` once requests are taken, `ending` before open ones are waited for."""
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            lifespan="on",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        super().__init__(config)
+        self._started = started
+        self._ending = ending
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End streams, which would go on for ever, then wait for the rest."""
+        self._ending()
+        await super().shutdown(sockets)
+
+
+def make_server(doors: Doors, *, started: Callable[[], None]) -> Server:
+    """Put a server around these parts."""
+    return Server(make_app(doors), started=started, ending=doors.feed.drain)
+
+
+def serve(server: Server, taken: socket.socket) -> None:
+    """Serve until a signal comes; then drain, close and return."""
+    # Uvicorn raises the signal once more when it has ended; it must not kill what closes after it.
+    before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with contextlib.closing(taken):
+            server.run(sockets=[taken])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore(number: int, frame: object) -> None:
+    del number, frame

@@ -1,0 +1,168 @@
+"""Settings: defaults, then one TOML file, then the environment, then flags; every value knows its origin.
+
+The file is `sievert.toml` in the working folder, or the one that `--config` or SIEVERT_CONFIG names.
+Every setting has one environment variable: SIEVERT_ and its name in capitals.
+"""
+
+import base64
+import binascii
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from sievert.errors import ConfigurationError
+from sievert.schema.post import MAX_TEXT_BYTES
+
+PREFIX = "SIEVERT_"
+SECRET_SETTINGS = frozenset({"webhook_secret"})
+"""Settings that are never printed."""
+
+_FILE = Path("sievert.toml")
+# SIEVERT_CONFIG names the file; SIEVERT_DATA is the folder of corpora that `make bundle` reads.
+_NOT_SETTINGS = frozenset({"SIEVERT_CONFIG", "SIEVERT_DATA"})
+_SECRET_BYTES = range(24, 65)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about a server that its operator may choose."""
+
+    host: Annotated[str, Meta(min_length=1, description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on; 0 takes a free one")] = 8600
+    data_folder: Annotated[str, Meta(min_length=1, description="folder of the database and the segments")] = (
+        "sievert-data"
+    )
+    bundle: Annotated[str, Meta(description="folder of the bundle that scores; empty: the shipped one")] = ""
+    policies: Annotated[str, Meta(description="folder of the policies; empty: the shipped ones")] = ""
+    max_text_bytes: Annotated[int, Meta(ge=1, le=170_000, description="longest text of a post, in UTF-8")] = (
+        MAX_TEXT_BYTES
+    )
+    queue_posts: Annotated[
+        int, Meta(ge=256, le=1_000_000, description="posts that may wait; beyond, callers are told to return")
+    ] = 20_000
+    stream_clients: Annotated[int, Meta(ge=0, le=10_000, description="live streams open at once")] = 100
+    webhook_url: Annotated[str, Meta(description="where actions and cases are sent; empty: nowhere")] = ""
+    webhook_secret: Annotated[str, Meta(description="whsec_ and base64: signs what is sent")] = ""
+    webhook_attempts: Annotated[
+        int, Meta(ge=1, le=100, description="attempts before a message is a dead letter")
+    ] = 9
+    log_format: Annotated[Literal["console", "json"], Meta(description="how log lines look")] = "console"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least severity that is logged")
+    ] = "info"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedSettings:
+    """Settings, and for each where its value came from."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def describe(name: str) -> str:
+    """Return what a setting is for."""
+    info = get_type_hints(Settings, include_extras=True)[name].__metadata__[0]
+    return str(info.description)
+
+
+def load_settings(
+    *, config: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]
+) -> LoadedSettings:
+    """Put settings together; flags that are None were not given.
+
+    Raises:
+        ConfigurationError: lists everything that is wrong in all three places.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(Settings.__struct_fields__, "default")
+    for found, source in (
+        _from_file(config, environ, problems),
+        (_from_environment(environ, problems), "environment"),
+        ({name: value for name, value in flags.items() if value is not None}, "flag"),
+    ):
+        for name, value in found.items():
+            where = f"{PREFIX}{name.upper()}" if source == "environment" else f"{name} ({source})"
+            if (checked := _checked(name, value, source, where, problems)) is not None:
+                values[name] = checked
+                sources[name] = source
+    settings = Settings(**values)
+    problems.extend(_contradictions(settings))
+    if problems:
+        raise ConfigurationError("Settings", problems)
+    return LoadedSettings(settings=settings, sources=sources)
+
+
+def _from_file(
+    config: Path | None, environ: Mapping[str, str], problems: list[str]
+) -> tuple[dict[str, Any], str]:
+    named = config or (Path(environ["SIEVERT_CONFIG"]) if environ.get("SIEVERT_CONFIG") else None)
+    path = named or _FILE
+    if named is None and not path.exists():
+        return {}, str(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), str(path)
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path} cannot be read: {error}.")
+    except tomllib.TOMLDecodeError as error:
+        problems.append(f"{path} is not TOML: {error}.")
+    return {}, str(path)
+
+
+def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    known = {f"{PREFIX}{name.upper()}": name for name in Settings.__struct_fields__}
+    found = {}
+    for variable, value in environ.items():
+        if variable in known:
+            found[known[variable]] = value
+        elif variable.startswith(PREFIX) and variable not in _NOT_SETTINGS:
+            problems.append(f"{variable} is not a setting{_guess(variable, known)}.")
+    return found
+
+
+def _checked(name: str, value: object, source: str, where: str, problems: list[str]) -> object | None:
+    hints = get_type_hints(Settings, include_extras=True)
+    if name not in hints:
+        problems.append(f"{where} is not a setting{_guess(name, hints)}.")
+        return None
+    try:
+        checked: object = msgspec.convert(value, hints[name], strict=source != "environment")
+    except msgspec.ValidationError as error:
+        # The codec names types and bounds, never the value: a secret cannot slip out here.
+        problems.append(f"{where}: {error}. It is the {describe(name)}.")
+        return None
+    return checked
+
+
+def _guess(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """Say what is wrong beyond the types of single fields."""
+    problems = []
+    if settings.webhook_url:
+        parts = urlsplit(settings.webhook_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            problems.append("webhook_url is no address: write http://... or https://...")
+        if not settings.webhook_secret:
+            problems.append("webhook_url without webhook_secret: what is sent must be signed. Set both.")
+    if settings.webhook_secret and not _is_webhook_secret(settings.webhook_secret):
+        problems.append("webhook_secret must be whsec_ and the base64 of 24 to 64 random bytes.")
+    return problems
+
+
+def _is_webhook_secret(secret: str) -> bool:
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return secret.startswith("whsec_") and len(key) in _SECRET_BYTES

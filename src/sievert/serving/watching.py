@@ -1,0 +1,88 @@
+"""The path's observer: every batch becomes metrics, and news for the live page."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from sievert.policy.rules import reason_text
+from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
+from sievert.schema.clock import Clock
+from sievert.schema.decision import Language, Outcome, Stage
+from sievert.serving.live import NOTABLE_A_SECOND, NotableDecision
+from sievert.serving.telemetry import Metrics
+
+Publish = Callable[[dict[str, int], list[NotableDecision]], None]
+
+
+class PathObserver:
+    """Hears of batches in the worker's thread; `publish` must bring news over to the event loop."""
+
+    def __init__(self, metrics: Metrics, clock: Clock, *, publish: Publish) -> None:
+        """Count on these metrics."""
+        self._metrics = metrics
+        self._clock = clock
+        self._publish = publish
+        self._lap = 0.0
+
+    def begin(self) -> None:
+        """Start the watch: a batch sets out."""
+        self._lap = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Note that `stage` has just ended."""
+        now = time.perf_counter()
+        self._metrics.stage_seconds.labels(stage).inc(now - self._lap)
+        self._lap = now
+
+    def batch_decided(self, posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch) -> None:
+        """Count a batch that became durable, and pass on what is notable in it."""
+        if not len(posts):
+            return
+        metrics = self._metrics
+        metrics.batch_posts.observe(len(posts))
+        counts = np.bincount(decided.outcome, minlength=len(Outcome)).tolist()
+        outcomes = {outcome.word: count for outcome, count in zip(Outcome, counts, strict=True) if count}
+        for word, count in outcomes.items():
+            metrics.posts.labels(word).inc(count)
+        languages = np.bincount(scored.language, minlength=len(Language)).tolist()
+        for language, count in zip(Language, languages, strict=True):
+            if count:
+                metrics.languages.labels(language.word).inc(count)
+        for outcome, named in (
+            (Outcome.DEMOTE, decided.demoted_for),
+            (Outcome.REVIEW, decided.queued_for),
+            (Outcome.REMOVE, decided.removed_for),
+        ):
+            for policy in named.values():
+                metrics.policies.labels(policy, outcome.word).inc()
+        for row in np.flatnonzero(decided.would > decided.outcome).tolist():
+            metrics.held_back.labels(
+                Outcome(int(decided.outcome[row])).word, Outcome(int(decided.would[row])).word
+            ).inc()
+        rows = [*decided.reasons][:NOTABLE_A_SECOND]
+        self._publish(outcomes, [self._notable(posts, scored, decided, row) for row in rows])
+
+    def _notable(
+        self, posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch, row: int
+    ) -> NotableDecision:
+        reasons = decided.reasons[row]
+        policy = (
+            decided.removed_for.get(row)
+            or decided.queued_for.get(row)
+            or decided.demoted_for.get(row)
+            or reasons[0].policy
+        )
+        probability = float(scored.policies[row, scored.heads.index(policy)])
+        post = posts.posts[row]
+        return NotableDecision(
+            at=self._clock.now(),
+            id=post.id,
+            platform=post.platform,
+            decision=Outcome(int(decided.outcome[row])).word,
+            policy=policy,
+            probability=round(probability, 4),
+            language=Language(int(scored.language[row])).word,
+            stage=Stage(int(scored.stage[row])).word,
+            reasons=tuple(dict.fromkeys(reason_text(reason) for reason in reasons)),
+        )

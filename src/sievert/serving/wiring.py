@@ -1,0 +1,196 @@
+"""The only place that chooses real parts: which stores, which bundle, which policies.
+
+The embedded choice, one folder for one process, is the only one yet.
+"""
+
+import contextlib
+import functools
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sievert.errors import StoreUnavailable
+from sievert.pipeline.decode import text_column
+from sievert.pipeline.path import Parts
+from sievert.policy.loading import default_policies_path, load_policies
+from sievert.review.budget import ReviewBudget
+from sievert.schema.access import ApiKey, AuditNote
+from sievert.schema.clock import Clock
+from sievert.scoring.bundle import default_bundle_path, load_bundle
+from sievert.scoring.light import light_scores
+from sievert.serving.access import Gate, RandomBytes, make_key
+from sievert.serving.doors import Doors, News, walk
+from sievert.serving.live import LiveFeed
+from sievert.serving.micro_batch import MicroBatcher
+from sievert.serving.settings import Settings
+from sievert.serving.telemetry import Metrics
+from sievert.serving.watching import PathObserver
+from sievert.serving.webhooks import Receiver, WebhookDelivery
+from sievert.serving.worker import Worker
+from sievert.stores.audit import AuditLog, SqlAuditLog
+from sievert.stores.database import Database
+from sievert.stores.embedded import EmbeddedStores
+from sievert.stores.keys import KeyStore, SqlKeyStore
+from sievert.stores.outbox import Outbox, SqlOutbox
+
+_FIRST_KEY = "first key"
+
+
+def open_doors(settings: Settings, *, clock: Clock) -> Doors:
+    """Put a server together, warmed up and ready to run.
+
+    Raises:
+        BundleError: the bundle does not load.
+        ConfigurationError: the policies are wrong.
+        StoreError: the data folder does not open.
+    """
+    bundle = load_bundle(bundle_path(settings))
+    policies = load_policies(policies_path(settings))
+    # The compiled kernels load, or compile on a first start, now and not under the first post.
+    light_scores(bundle, text_column([b"warm"]))
+    stores = EmbeddedStores(Path(settings.data_folder), clock=clock)
+    metrics = Metrics()
+    news = News()
+    observer = PathObserver(metrics, clock, publish=news)
+    parts = Parts(
+        bundle=bundle,
+        policies=policies,
+        journal=stores.journal,
+        clock=clock,
+        reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
+        observer=observer,
+        max_text_bytes=settings.max_text_bytes,
+    )
+    worker = Worker(capacity=settings.queue_posts, gauge=metrics.queue_posts)
+    return Doors(
+        settings=settings,
+        clock=clock,
+        stores=stores,
+        parts=parts,
+        observer=observer,
+        metrics=metrics,
+        gate=Gate(stores.keys, clock=clock),
+        worker=worker,
+        batcher=MicroBatcher(
+            worker, functools.partial(walk, parts=parts, observer=observer), capacity=settings.queue_posts
+        ),
+        feed=LiveFeed(
+            bundle=bundle.version,
+            policy_set=policies.digest,
+            clock=clock,
+            metrics=metrics,
+            most_watchers=settings.stream_clients,
+        ),
+        news=news,
+        delivery=_delivery(settings, stores.outbox, clock=clock, metrics=metrics),
+    )
+
+
+def _delivery(
+    settings: Settings, outbox: Outbox, *, clock: Clock, metrics: Metrics
+) -> WebhookDelivery | None:
+    if not settings.webhook_url:
+        return None
+    receiver = Receiver(
+        url=settings.webhook_url, secret=settings.webhook_secret, attempts=settings.webhook_attempts
+    )
+    return WebhookDelivery(outbox, receiver, clock=clock, metrics=metrics)
+
+
+def bundle_path(settings: Settings) -> Path:
+    """Return the folder of the bundle that these settings choose."""
+    return Path(settings.bundle) if settings.bundle else default_bundle_path()
+
+
+def policies_path(settings: Settings) -> Path:
+    """Return the folder of the policies that these settings choose."""
+    return Path(settings.policies) if settings.policies else default_policies_path()
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """What the command line may touch while a server runs: keys, audit log, outbox."""
+
+    keys: KeyStore
+    audit: AuditLog
+    outbox: Outbox
+
+
+@contextlib.contextmanager
+def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
+    """Open the database beside a running server; SQLite lets several processes in.
+
+    Raises:
+        StoreUnavailable: the folder cannot be made or written.
+    """
+    folder = Path(settings.data_folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The data folder {folder} cannot be made: {error.strerror}.",
+            remedy="Name another folder with --data.",
+        ) from error
+    database = Database(folder / "sievert.db")
+    try:
+        yield Ledgers(
+            keys=SqlKeyStore(database), audit=SqlAuditLog(database, clock=clock), outbox=SqlOutbox(database)
+        )
+    finally:
+        database.close()
+
+
+def add_key(
+    keys: KeyStore,
+    audit: AuditLog,
+    *,
+    name: str,
+    scopes: tuple[str, ...],
+    actor: str,
+    clock: Clock,
+    random_bytes: RandomBytes = secrets.token_bytes,
+) -> tuple[str, ApiKey]:
+    """Make a key, keep it, and note that in the audit log; the text is told this once.
+
+    Raises:
+        InvalidField: see `access.make_key`.
+    """
+    text, key = make_key(name=name, scopes=scopes, clock=clock, random_bytes=random_bytes)
+    keys.add(key)
+    note = AuditNote(
+        actor=actor,
+        event="key.added",
+        subject=key.key_id,
+        details={"name": key.name, "scopes": ",".join(key.scopes)},
+    )
+    audit.append([note])
+    return text, key
+
+
+def first_key(doors: Doors) -> str | None:
+    """Make the admin key of a store that has no key at all; return it, to be shown once."""
+    if doors.stores.keys.list():
+        return None
+    text, _ = add_key(
+        doors.stores.keys,
+        doors.stores.audit,
+        name=_FIRST_KEY,
+        scopes=("admin",),
+        actor="sievert",
+        clock=doors.clock,
+    )
+    return text
+
+
+def database_file(settings: Settings) -> Path:
+    """Return where the database lies."""
+    return Path(settings.data_folder) / "sievert.db"
+
+
+def is_writable(folder: Path) -> bool:
+    """Tell whether a folder, or the nearest one above it that exists, can be written."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)

@@ -1,0 +1,92 @@
+"""What ships inside the package: whole, small, honest about what it cannot do."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sievert.datasets.loading import load_folds
+from sievert.evaluation.held_out import measure_held_out
+from sievert.evaluation.scored_rows import score_texts
+from sievert.schema.decision import Language
+from sievert.scoring.bundle import default_bundle_path, load_bundle, verify
+from sievert.training.recipe import default_recipe_path, load_recipe
+from synthetic_corpora import real_corpora
+
+MILD = (
+    "good morning everyone, how are you all doing",
+    "the bus was late again and it rained all day",
+    "thank you so much for the birthday wishes",
+    "we are moving to a new flat next month",
+    "congrats on the new job, you deserve it",
+    "does this train stop at the airport",
+)
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return load_bundle(default_bundle_path())
+
+
+def test_every_file_has_its_hash_and_all_of_it_is_small():
+    _, manifest = verify(default_bundle_path())
+
+    assert {"MODEL_CARD.md", "DATA_CARD.md", "report.json"} <= set(manifest.files)
+    assert sum(file.size for file in manifest.files.values()) < 16e6
+
+
+def test_it_is_what_the_shipped_recipe_makes(bundle):
+    recipe = load_recipe(default_recipe_path())
+
+    assert bundle.spec.bits == recipe.bits
+    assert {head.name: head.prevalence for head in bundle.manifest.heads} == recipe.prevalence
+    report = json.loads((default_bundle_path() / "report.json").read_text())
+    assert report["recipe"]["seed"] == recipe.seed
+    assert report["recipe"]["solver"]["epochs"] == recipe.solver.epochs
+
+
+def test_mild_posts_are_english_and_unlikely_to_be_harmful(bundle):
+    scores = score_texts(MILD, bundle)
+
+    assert np.all(scores.language == Language.ENGLISH)
+    assert scores.of("harm").max() < 0.05
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ayer fuimos al mercado y compramos fruta",
+        "gisteren zijn we naar de markt gegaan",
+        "昨日市場に行きました",
+    ],
+)
+def test_other_languages_are_known_as_such(bundle, text):
+    assert score_texts([text], bundle).language[0] == Language.OTHER
+
+
+def test_a_lure_is_spam_before_it_is_anything_else(bundle):
+    scores = score_texts(["WINNER!! claim your free prize now, txt WIN to 80085 to get £1000 cash"], bundle)
+
+    policies = {head: float(scores.of(head)[0]) for head in scores.heads[1:]}
+    assert max(policies, key=lambda head: policies[head]) == "spam"
+    assert policies["spam"] > 0.5
+
+
+@pytest.mark.statistical
+@pytest.mark.skipif(real_corpora() is None, reason="the corpora are not on this machine ($SIEVERT_DATA)")
+def test_the_cards_table_can_be_reproduced(bundle):
+    test = [row for row in load_folds(real_corpora(), bundle.fold).pick("test") if row.language == "en"]
+    scores = score_texts([row.text for row in test], bundle)
+
+    found = measure_held_out(
+        test,
+        scores,
+        prevalence=0.01,
+        calibrated_to={head.name: head.prevalence for head in bundle.manifest.heads},
+        resamples=0,
+    )
+
+    stated = json.loads((default_bundle_path() / "report.json").read_text())["held_out"]["lines"]
+    assert len(stated) == len(found.lines) > 25
+    for line, claim in zip(found.lines, stated, strict=True):
+        assert line.ranking.pr_auc.value == pytest.approx(claim["ranking"]["pr_auc"]["value"], abs=1e-6)
