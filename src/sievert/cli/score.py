@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -86,20 +86,29 @@ def _source(file: str) -> contextlib.AbstractContextManager[io.BufferedReader]:
     return Path(file).open("rb")
 
 
-def _target(out: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+def _target(out: str) -> contextlib.AbstractContextManager[BinaryIO | gzip.GzipFile | io.BufferedWriter]:
+    from sievert.errors import InvalidField
+
     if out == "-":
         return contextlib.nullcontext(sys.stdout.buffer)
-    return gzip.open(out, "wb", compresslevel=5) if out.endswith(".gz") else Path(out).open("wb")
+    try:
+        if out.endswith(".gz"):
+            return gzip.open(out, "wb", compresslevel=5)
+        return Path(out).open("wb")
+    except OSError as error:
+        raise InvalidField(
+            f"{out} cannot be written: {error.strerror}.", remedy="Name a file in a folder that exists."
+        ) from error
 
 
-def _unzipped(raw: io.BufferedReader) -> IO[bytes]:
+def _unzipped(raw: io.BufferedReader) -> io.BufferedReader:
     """Look at the first bytes, not at the name, to tell a compressed file."""
     if raw.peek(2)[:2] == _GZIP_MAGIC:
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw))  # type: ignore[arg-type]
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw))
     return raw
 
 
-def _batches(source: IO[bytes]) -> Iterator[list[bytes]]:
+def _batches(source: io.BufferedReader) -> Iterator[list[bytes]]:
     """Cut a stream into lists of lines without their line feeds."""
     lines: list[bytes] = []
     for line in source:
