@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sievert.scoring.bundle import load_bundle
 from sievert.testing import write_tiny_bundle
 
 # Machines are shared and kernels compile on first use: a slow example is not a wrong one.
@@ -41,6 +42,14 @@ def golden(request):
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory):
+def tiny_folder(tmp_path_factory):
+    """The folder of the tiny bundle."""
+    folder = tmp_path_factory.mktemp("bundle") / "tiny"
+    write_tiny_bundle(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_folder):
     """A bundle that is sure of the stand-in words, and of nothing else."""
-    return write_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
+    return load_bundle(tiny_folder)

@@ -40,7 +40,7 @@ def error_of(record):
         (b'{"id":"a","created_at":"2026-01-01T00:00:00"}', InvalidField, "created_at", "timezone"),
         (b'{"id":"a","created_at":1e300}', InvalidField, "created_at", ""),
         (b'{"id":"a","text":"cut', MalformedInput, None, "middle"),
-        (b"", MalformedInput, None, "middle"),
+        (b"", MalformedInput, None, "empty"),
         (b"null", InvalidField, None, "object"),
         (b"[1]", InvalidField, None, "object"),
         (b"not json", MalformedInput, None, "not JSON"),

@@ -137,6 +137,8 @@ def explain(
 
     `fields` are those that the record may have.
     """
+    if not record.strip():
+        return MalformedInput("The record is empty.", remedy="Send one JSON object a record.")
     try:
         record.decode()
     except UnicodeDecodeError as bad:

@@ -34,6 +34,7 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
         version=__version__,
         description="Finds harmful posts and decides about them. Every error is a problem document (RFC 9457).",
         use_handler_docstrings=False,
+        path="/never-served",  # its own pages would take our addresses
     )
     # An application that never serves: the real one shall have no further routes for its description.
     nothing = {name: Provide(lambda: None, sync_to_thread=False) for name in DEPENDENCIES}

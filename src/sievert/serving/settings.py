@@ -52,9 +52,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_attempts: Annotated[
         int, Meta(ge=1, le=100, description="attempts before a message is a dead letter")
     ] = 9
-    log_format: Annotated[Literal["console", "json"], Meta(description="how log lines look")] = "console"
+    log_format: Annotated[
+        Literal["console", "json"], Meta(description="how log lines look: console or json")
+    ] = "console"
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="least severity that is logged")
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="least severity that is logged: debug, info, warning or error"),
     ] = "info"
 
 
@@ -136,14 +139,14 @@ def _checked(name: str, value: object, source: str, where: str, problems: list[s
         checked: object = msgspec.convert(value, hints[name], strict=source != "environment")
     except msgspec.ValidationError as error:
         # The codec names types and bounds, never the value: a secret cannot slip out here.
-        problems.append(f"{where}: {error}. It is the {describe(name)}.")
+        problems.append(f"{where}: {error}. What it sets: {describe(name)}.")
         return None
     return checked
 
 
 def _guess(name: str, known: Mapping[str, object]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f"; perhaps {close[0]} is meant" if close else ""
 
 
 def _contradictions(settings: Settings) -> list[str]:

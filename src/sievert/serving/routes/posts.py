@@ -5,7 +5,8 @@ from urllib.parse import unquote
 
 import msgspec
 from litestar import Request, get, post
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
 
 from sievert.errors import MalformedInput, NotFound, TooLarge
@@ -20,7 +21,7 @@ from sievert.serving.problems import JSON_TYPES, NDJSON_TYPES, require_media_typ
 POSTS = "/api/v1/posts"
 _SWALLOWED = 32 << 20
 
-TheDoors = Annotated[Doors, Dependency(skip_validation=True)]
+TheDoors = NamedDependency[SkipValidation[Doors]]
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -81,11 +82,13 @@ async def submit_batch(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
 async def trail(
     request: AnyRequest,
     doors: TheDoors,
-    post_id: str,
+    post_id: FromPath[str],
     platform: Annotated[
-        str, Parameter(description="the platform that the post stands on")
+        str, QueryParameter(description="the platform that the post stands on")
     ] = DEFAULT_PLATFORM,
-    revision: Annotated[int | None, Parameter(ge=0, le=2**31 - 1, description="one revision only")] = None,
+    revision: Annotated[
+        int | None, QueryParameter(ge=0, le=2**31 - 1, description="one revision only")
+    ] = None,
 ) -> PostTrail:
     """Return the decisions about a post."""
     # The framework tidies paths; an id may well hold a doubled or a trailing slash.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from sievert.errors import InvalidField
 from sievert.schema.action import Action, Case
@@ -15,10 +15,12 @@ from sievert.schema.decision import Decision, Language, Outcome
 from sievert.serving.routes.posts import TheDoors
 from sievert.stores.journal.base import DecisionFilter
 
-Limit = Annotated[int, Parameter(ge=1, le=1000, description="records a page")]
-Cursor = Annotated[str | None, Parameter(description="the cursor that came with the page before")]
-Policy = Annotated[str | None, Parameter(description="the policy that acted, asked or was held back")]
-Moment = Annotated[str | None, Parameter(description="RFC 3339 with a time zone, or microseconds since 1970")]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="records a page")]
+Cursor = Annotated[str | None, QueryParameter(description="the cursor that came with the page before")]
+Policy = Annotated[str | None, QueryParameter(description="the policy that acted, asked or was held back")]
+Moment = Annotated[
+    str | None, QueryParameter(description="RFC 3339 with a time zone, or microseconds since 1970")
+]
 
 _FIRST, _LAST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2262, 1, 1, tzinfo=dt.UTC)
 
@@ -54,11 +56,11 @@ async def decisions(
     doors: TheDoors,
     *,
     outcome: Annotated[
-        str | None, Parameter(description="allow, demote, review or remove; several with commas")
+        str | None, QueryParameter(description="allow, demote, review or remove; several with commas")
     ] = None,
     policy: Policy = None,
-    platform: Annotated[str | None, Parameter(description="one platform only")] = None,
-    language: Annotated[str | None, Parameter(description="english, other or unreadable")] = None,
+    platform: Annotated[str | None, QueryParameter(description="one platform only")] = None,
+    language: Annotated[str | None, QueryParameter(description="english, other or unreadable")] = None,
     since: Moment = None,
     until: Moment = None,
     cursor: Cursor = None,

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from sievert import __version__
 from sievert.errors import StoreError
@@ -92,7 +94,7 @@ async def schema_page() -> Response[bytes]:
 
 
 @get("/page/{name:str}", opt={"scope": OPEN}, include_in_schema=False)
-async def page_file(name: str) -> Response[bytes]:
+async def page_file(name: FromPath[str]) -> Response[bytes]:
     """Serve a style, a script or an icon of the pages."""
     if name not in _FILES:
         raise NotFoundException
@@ -100,7 +102,7 @@ async def page_file(name: str) -> Response[bytes]:
 
 
 @get("/schema/openapi.json", opt={"scope": ANY}, include_in_schema=False)
-async def description(openapi: bytes) -> Response[bytes]:
+async def description(openapi: NamedDependency[bytes]) -> Response[bytes]:
     """Serve the API's description."""
     return Response(content=openapi, media_type="application/vnd.oai.openapi+json")
 

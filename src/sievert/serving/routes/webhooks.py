@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from sievert.errors import NotFound
 from sievert.schema.access import AuditNote
@@ -48,7 +48,7 @@ class Resent(msgspec.Struct, frozen=True, kw_only=True):
     description="Webhook messages that were given up, newest first.",
 )
 async def dead(
-    doors: TheDoors, limit: Annotated[int, Parameter(ge=1, le=1000, description="letters at most")] = 100
+    doors: TheDoors, limit: Annotated[int, QueryParameter(ge=1, le=1000, description="letters at most")] = 100
 ) -> DeadLetters:
     """Return the dead letters."""
     found = await asyncio.to_thread(doors.stores.outbox.dead, limit)
@@ -73,7 +73,7 @@ async def dead(
     summary="Send a dead letter again",
     description="The message gets all its attempts anew; id and body stay the same.",
 )
-async def resend(request: AnyRequest, doors: TheDoors, target: str) -> Resent:
+async def resend(request: AnyRequest, doors: TheDoors, target: FromPath[str]) -> Resent:
     """Revive a dead letter."""
     message_id = target.removesuffix(_VERB)
     if message_id == target:

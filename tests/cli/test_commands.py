@@ -1,0 +1,169 @@
+"""The other commands, each in a real process: what they print, and how they refuse."""
+
+import json
+import shutil
+import sqlite3
+
+import pytest
+
+from command_line import sievert
+from sievert.cli import COMMANDS
+from sievert.schema.clock import SystemClock
+from sievert.scoring.bundle import default_bundle_path
+from sievert.stores.embedded import EmbeddedStores
+
+
+def test_help_names_every_command():
+    done = sievert("--help")
+    assert done.returncode == 0
+    assert len(COMMANDS) == 11
+    for command in COMMANDS:
+        assert command in done.stdout.decode()
+        assert sievert(command, "--help").returncode == 0, command
+
+
+def test_the_version_is_told():
+    assert sievert("--version").stdout.startswith(b"sievert 0.")
+
+
+def test_bundle_show_tells_the_prevalences():
+    shown = json.loads(sievert("bundle", "show", "--json").stdout)
+
+    assert shown["prevalence"]["overall"] == 0.01
+    assert set(shown["prevalence"]["policies"]) == {"hate", "harassment", "threat", "spam"}
+    assert all(0 < share < 0.01 for share in shown["prevalence"]["policies"].values())
+    assert {"sexual", "self_harm", "graphic_violence", "scam"} <= set(shown["without_head"])
+    told = sievert("bundle", "show").stdout.decode()
+    assert "hate" in told
+    assert "no labels, hence no head" in told
+
+
+def test_bundle_verify_notices_any_change(tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(default_bundle_path(), folder)
+    assert sievert("bundle", "verify", folder).returncode == 0
+    names = [path.name for path in folder.iterdir() if path.name != "manifest.json"]
+    assert len(names) == 6
+    for name in names:
+        path = folder / name
+        before = path.read_bytes()
+        path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        done = sievert("bundle", "verify", folder)
+        assert done.returncode == 2
+        assert name in done.stderr.decode()
+        path.write_bytes(before)
+
+
+def test_keys_are_made_listed_and_revoked(tmp_path):
+    made = sievert("keys", "add", "ingest", "--scope", "posts:write", "--data", tmp_path)
+    key = made.stdout.decode().strip()
+    assert key.startswith("sk_")
+    key_id = key.split("_")[1]
+    listed = sievert("keys", "list", "--data", tmp_path).stdout.decode()
+    assert key_id in listed
+    assert "posts:write" in listed
+    assert key.split("_", 2)[2] not in listed
+    assert sievert("keys", "revoke", key_id, "--data", tmp_path).returncode == 0
+    assert sievert("keys", "revoke", "nobody", "--data", tmp_path).returncode == 2
+    verified = sievert("audit", "verify", "--data", tmp_path).stdout.decode()
+    assert "2 entries, unbroken" in verified
+
+
+def test_audit_verify_notices_a_rewritten_entry(tmp_path):
+    sievert("keys", "add", "one", "--data", tmp_path)
+    sievert("keys", "add", "two", "--data", tmp_path)
+    with sqlite3.connect(tmp_path / "sievert.db") as database:
+        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
+        assert names
+        for name in names:
+            database.execute(f"DROP TRIGGER {name}")
+        database.execute("UPDATE audit SET record = replace(record, 'one', 'eve') WHERE sequence = 1")
+    database.close()
+    done = sievert("audit", "verify", "--data", tmp_path)
+    assert done.returncode == 2
+    assert "entry 1" in done.stderr.decode()
+
+
+def test_settings_are_printed_with_their_origin_and_secrets_masked(tmp_path):
+    (tmp_path / "sievert.toml").write_text('port = 1234\nwebhook_secret = "whsec_' + "QUJD" * 10 + '"')
+    shown = sievert("settings", cwd=tmp_path, SIEVERT_LOG_LEVEL="warning").stdout.decode()
+
+    assert "1234" in shown
+    assert "sievert.toml" in shown
+    assert "environment" in shown
+    assert "default" in shown
+    assert "QUJD" not in shown
+
+
+def test_doctor_finds_a_sound_installation_well(tmp_path):
+    done = sievert("doctor", "--data", tmp_path / "data", SIEVERT_PORT="0")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.decode().count("ok") == 9
+    assert "all is well" in done.stdout.decode()
+
+
+def test_doctor_says_what_is_broken_and_what_to_do(tmp_path, tiny_folder):
+    broken = tmp_path / "bundle"
+    shutil.copytree(tiny_folder, broken)
+    (broken / "features.json").write_text("{}")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sievert.db").write_text("not a database at all" * 100)
+    done = sievert(
+        "doctor",
+        "--data",
+        tmp_path / "data",
+        SIEVERT_PORT="0",
+        SIEVERT_BUNDLE=broken,
+        SIEVERT_POLICIES=tmp_path,
+    )
+    said = done.stdout.decode()
+    assert done.returncode == 1
+    for name in ("kernels", "bundle", "policies", "database"):
+        assert f"BROKEN {name}" in said
+    assert said.count("what to do") == said.count("BROKEN") == 4
+
+
+def test_doctor_looks_at_a_database_in_use(tmp_path):
+    stores = EmbeddedStores(tmp_path, clock=SystemClock())
+    done = sievert("doctor", "--data", tmp_path, SIEVERT_PORT="0")
+    stores.close()
+    assert "0 audit entries, unbroken" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("command", [("up",), ("demo",), ("keys", "list"), ("audit", "verify")])
+def test_wrong_settings_are_told_by_every_command_that_reads_them(tmp_path, command):
+    done = sievert(*command, cwd=tmp_path, SIEVERT_PORT="many")
+    assert done.returncode == 2
+    assert "SIEVERT_PORT" in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_folder_in_use_and_a_port_in_use_are_named(tmp_path, tiny_folder):
+    import socket
+
+    stores = EmbeddedStores(tmp_path, clock=SystemClock())
+    busy = sievert("up", "--data", tmp_path, "--port", 0, SIEVERT_BUNDLE=tiny_folder)
+    stores.close()
+    assert busy.returncode == 2
+    assert "process" in busy.stderr.decode()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = sievert("up", "--data", tmp_path, "--port", taken.getsockname()[1])
+    assert done.returncode == 2
+    assert "--port" in done.stderr.decode()
+
+
+def test_evaluate_measures_probabilities_that_a_file_brings(tmp_path):
+    lines = [
+        {"text": f"t{i}", "harmful": int(i % 20 == 0), "probability": 0.9 if i % 20 == 0 else 0.001 * (i % 7)}
+        for i in range(2000)
+    ]
+    file = tmp_path / "labelled.ndjson"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    done = sievert("evaluate", file, "--json", "--bootstrap", 50)
+    report = json.loads(done.stdout)
+    assert report["reports"][0]["ranking"]["pr_auc"]["value"] == pytest.approx(1.0)
+    refused = sievert("evaluate", file, "--prevalence", "0.5")
+    assert refused.returncode == 2
+    assert b"natural" in refused.stderr or b"balanced" in refused.stderr

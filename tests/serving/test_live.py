@@ -1,0 +1,124 @@
+"""The live stream: what watchers hear, and what happens to those who are slow or many."""
+
+import asyncio
+import json
+
+import pytest
+
+from running_server import NDJSON, ndjson, running
+from sievert.errors import Overloaded
+from sievert.serving.live import EVENTS_A_CLIENT, RECENT, LiveFeed, NotableDecision
+from sievert.serving.telemetry import Metrics
+from sievert.testing import FixedClock
+
+
+def events(lines):
+    """Yield (name, data) of server-sent events."""
+    name = ""
+    for line in lines:
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
+
+
+def test_a_watcher_hears_hello_then_decisions_and_counters(client):
+    client.post("/api/v1/posts", json={"id": "before", "text": "you blorp"})
+    with client.stream("GET", "/api/v1/stream") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        heard = events(stream.iter_lines())
+        name, hello = next(heard)
+        assert name == "hello"
+        assert hello["bundle"].startswith("tiny@")
+        assert [one["id"] for one in hello["recent"]] == ["before"]
+        posts = [{"id": "rude", "text": "you blorp"}, {"id": "fine", "text": "good morning"}]
+        client.post("/api/v1/posts:batch", content=ndjson(*posts), headers=NDJSON)
+        seen = {}
+        while set(seen) < {"decision", "counters"}:
+            name, data = next(heard)
+            seen[name] = data
+    assert seen["decision"]["id"] == "rude"
+    assert seen["decision"]["policy"] == "hate"
+    assert "blorp" not in json.dumps(seen)
+    assert all("hate" in reason for reason in seen["decision"]["reasons"])
+    assert seen["counters"]["posts"] == 3
+    assert seen["counters"]["outcomes"] == {"allow": 1, "demote": 0, "review": 2, "remove": 0}
+
+
+def test_more_watchers_than_may_be_are_sent_away(tmp_path, tiny_folder):
+    with (
+        running(tmp_path / "data", tiny_folder, stream_clients=1) as server,
+        server.client() as client,
+        client.stream("GET", "/api/v1/stream") as first,
+    ):
+        watching = first.iter_lines()
+        assert next(watching) == "event: hello"
+        with client.stream("GET", "/api/v1/stream") as answer:
+            assert answer.status_code == 429
+        assert answer.headers["retry-after"]
+
+
+def test_a_server_with_an_open_stream_still_ends(tmp_path, tiny_folder):
+    with running(tmp_path / "data", tiny_folder) as server:
+        client = server.client()
+        stream = client.send(client.build_request("GET", "/api/v1/stream"), stream=True)
+        watching = stream.iter_lines()
+        assert next(watching) == "event: hello"
+    # Leaving the block ended the server, with the stream open: it comes to an orderly end.
+    assert not any(line.startswith("event: missed") for line in watching)
+    stream.close()
+    client.close()
+
+
+def decision(number):
+    return NotableDecision(
+        at=number, id=str(number), platform="p", decision="review", policy="hate", probability=0.5,
+        language="english", stage="light", reasons=(),
+    )  # fmt: skip
+
+
+def feed(most=10):
+    return LiveFeed(bundle="b", policy_set="p", clock=FixedClock(), metrics=Metrics(), most_watchers=most)
+
+
+def test_who_reads_too_slowly_loses_the_oldest_and_is_told():
+    async def scenario():
+        live = feed()
+        stream = live.watch()
+        await anext(stream)
+        for number in range(EVENTS_A_CLIENT + 7):
+            live._tell("decision", decision(number))
+        first = await anext(stream)
+        second = await anext(stream)
+        await stream.aclose()
+        return first, second
+
+    first, second = asyncio.run(scenario())
+    assert json.loads(first.split(b"data: ")[1]) == {"missed": 7}
+    assert json.loads(second.split(b"data: ")[1])["id"] == "7"
+
+
+def test_a_flood_of_notable_decisions_is_counted_and_not_sent():
+    async def scenario():
+        live = feed()
+        stream = live.watch()
+        await anext(stream)
+        live.decided({"review": 500}, [decision(number) for number in range(500)])
+        (watcher,) = live._watchers
+        await stream.aclose()
+        return len(watcher.events), live.counters().posts, len(live._recent)
+
+    assert asyncio.run(scenario()) == (50, 500, RECENT)
+
+
+def test_a_place_is_free_again_when_a_watcher_leaves():
+    async def scenario():
+        live = feed(most=1)
+        stream = live.watch()
+        await anext(stream)
+        with pytest.raises(Overloaded):
+            live.watch()
+        await stream.aclose()
+        await live.watch().aclose()
+
+    asyncio.run(scenario())

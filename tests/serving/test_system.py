@@ -1,0 +1,157 @@
+"""Health, readiness, metrics, pages, headers, the API's description, the log."""
+
+import json
+import logging
+import re
+
+import httpx
+import pytest
+
+from sievert import errors
+from sievert.schema.sentinel import SENTINEL
+from sievert.serving.headers import CONTENT_SECURITY_POLICY
+from sievert.serving.logs import ConsoleLines, JsonLines
+from sievert.serving.problems import kinds
+from sievert.serving.routes.system import page_files
+from sievert.serving.telemetry import metric_names
+
+PAGES = ("/", "/schema", "/page/style.css", "/page/live.js", "/page/icon.svg")
+
+
+@pytest.fixture
+def stranger(server):
+    with httpx.Client(base_url=server.address, trust_env=False) as one:
+        yield one
+
+
+def test_health_and_readiness_need_no_key(stranger):
+    assert stranger.get("/health").json()["status"] == "alive"
+    assert stranger.get("/ready").json() == {"ready": True, "reasons": []}
+
+
+def test_readiness_says_when_the_store_does_not_answer(server, stranger, monkeypatch):
+    def gone():
+        raise errors.StoreUnavailable("gone")
+
+    monkeypatch.setattr(server.doors.stores.audit, "head", gone)
+    answer = stranger.get("/ready")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, ["store does not answer"])
+
+
+def test_every_answer_carries_the_headers_that_guard_browsers(server, stranger, client):
+    answers = [
+        stranger.get(path) for path in (*PAGES, "/health", "/nothing", "/api/v1/decisions", "/page/..")
+    ]
+    answers += [client.post("/api/v1/posts", json={"id": "a"}), client.post("/api/v1/posts", content=b"x")]
+    answers += [client.get("/metrics"), client.put("/api/v1/posts"), client.get("/schema/openapi.json")]
+    assert {answer.status_code for answer in answers} == {200, 400, 401, 404, 405}
+    for answer in answers:
+        assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] in ("no-store", "no-cache")
+        assert "server" not in answer.headers
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert "http" not in CONTENT_SECURITY_POLICY
+
+
+def test_the_pages_need_nothing_from_elsewhere_and_no_inline_code():
+    files = page_files()
+    assert {"index.html", "schema.html", "live.js", "schema.js", "access.js", "style.css", "icon.svg"} == set(
+        files
+    )
+    for name, content in files.items():
+        text = content.decode().replace("http://www.w3.org/2000/svg", "")
+        assert "//" not in re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE), name
+        assert not re.search(r"\bon\w+=|\bstyle=|innerHTML|<script>|eval\(|javascript:", text), name
+
+
+def test_only_files_of_the_pages_are_served(stranger):
+    for path in ("/page/x", "/page/..%2fapp.py", "/page/__init__.py", "/page/", "/page/%00"):
+        assert stranger.get(path).status_code in (404, 405)
+
+
+def test_metrics_count_what_happened(client):
+    client.post("/api/v1/posts", json={"id": "a", "text": "you blorp"})
+    client.post("/api/v1/posts", json={"id": "b", "text": "fine"})
+    client.post("/api/v1/posts", content=b"{")
+    page = client.get("/metrics").text
+
+    assert 'sievert_posts_total{outcome="review"} 1.0' in page
+    assert 'sievert_posts_total{outcome="allow"} 1.0' in page
+    assert 'sievert_policy_outcomes_total{outcome="demote",policy="hate"} 1.0' in page
+    assert 'sievert_held_back_total{outcome="review",would="remove"} 1.0' in page
+    assert 'sievert_problems_total{status="400",type="malformed"} 1.0' in page
+    for stage in ("decode", "known", "light", "calibrate", "decide", "record", "answer"):
+        assert f'sievert_stage_seconds_total{{stage="{stage}"}}' in page
+    assert "blorp" not in page
+    for name in metric_names():
+        assert name in page
+
+
+def test_the_description_covers_every_route_of_the_api(client):
+    described = client.get("/schema/openapi.json").json()
+    operations = {(method, path) for path, methods in described["paths"].items() for method in methods}
+    assert operations == {
+        ("post", "/api/v1/posts"),
+        ("post", "/api/v1/posts:batch"),
+        ("get", "/api/v1/posts/{post_id}"),
+        ("get", "/api/v1/decisions"),
+        ("get", "/api/v1/actions"),
+        ("get", "/api/v1/cases"),
+        ("get", "/api/v1/stream"),
+        ("get", "/api/v1/webhooks/dead"),
+        ("post", "/api/v1/webhooks/{id}:resend"),
+        ("get", "/health"),
+        ("get", "/ready"),
+        ("get", "/metrics"),
+    }
+    assert described["openapi"].startswith("3.1")
+    for path, methods in described["paths"].items():
+        for operation in methods.values():
+            assert operation["summary"], path
+            assert "default" in operation["responses"], path
+            assert bool(operation.get("security")) == (path not in ("/health", "/ready")), path
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described)))
+    assert references <= set(described["components"]["schemas"])
+    body = described["paths"]["/api/v1/posts"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["schema"]["$ref"].endswith("/Post")
+
+
+def test_what_the_description_promises_of_an_answer_is_what_comes(client):
+    answer = client.post("/api/v1/posts", json={"id": "a", "text": SENTINEL}).json()
+    described = client.get("/schema/openapi.json").json()["components"]["schemas"]["Answer"]
+    assert set(described["required"]) <= set(answer) <= set(described["properties"])
+
+
+def test_every_error_has_its_status_and_title():
+    slugs = {
+        one.slug
+        for one in vars(errors).values()
+        if isinstance(one, type) and issubclass(one, errors.SievertError)
+    }
+    assert len(slugs) > 15
+    assert slugs <= set(kinds())
+    assert all(400 <= status < 600 and title for status, title in kinds().values())
+
+
+def test_unknown_addresses_and_methods_are_problems_too(client):
+    for method, path, status in (("GET", "/nothing", 404), ("DELETE", "/api/v1/posts", 405)):
+        answer = client.request(method, path)
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"]
+
+
+def test_log_lines_tell_the_kind_of_an_exception_and_not_its_words():
+    try:
+        int("words of a post")
+    except ValueError:
+        import sys
+
+        record = logging.LogRecord("x", logging.ERROR, "f", 1, "it %s", ("broke",), sys.exc_info())
+    assert json.loads(JsonLines().format(record))["exception"] == "ValueError"
+    for form in (JsonLines(), ConsoleLines()):
+        line = form.format(record)
+        assert "it broke" in line
+        assert "ValueError" in line
+        assert "words" not in line

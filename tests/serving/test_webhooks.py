@@ -1,0 +1,192 @@
+"""Webhooks, sent to a real receiver that checks every signature with the standard's own library."""
+
+import asyncio
+import http.server
+import json
+import threading
+import time
+
+import httpx
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from running_server import running
+from sievert.schema.action import OutboxMessage
+from sievert.schema.clock import SECOND
+from sievert.serving.telemetry import Metrics
+from sievert.serving.webhooks import JITTER, SCHEDULE, Receiver, WebhookDelivery
+from sievert.stores.memory import MemoryStores
+from sievert.testing import FixedClock
+
+SECRET = "whsec_" + "QUJD" * 10
+OTHER_SECRET = "whsec_" + "WFla" * 10
+
+
+class Listener:
+    """A receiver that answers with the statuses that it is told, then with 200."""
+
+    def __init__(self, *statuses):
+        self.statuses = list(statuses)
+        self.heard = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                outer.heard.append((dict(self.headers), body))
+                status = outer.statuses.pop(0) if outer.statuses else 200
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("location", "/elsewhere")
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def until(true, seconds=15.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_actions_and_cases_arrive_signed_and_without_text(tmp_path, tiny_folder):
+    with (
+        Listener() as listener,
+        running(tmp_path, tiny_folder, webhook_url=listener.url, webhook_secret=SECRET) as server,
+        server.client() as client,
+    ):
+        client.post("/api/v1/posts", json={"id": "rude", "text": "you blorp"})
+        until(lambda: len(listener.heard) >= 2)
+        outbox = server.doors.stores.outbox
+        until(lambda: outbox.counts() == {"pending": 0, "delivered": 2, "dead": 0})
+        action = client.get("/api/v1/actions").json()["items"][0]
+        case = client.get("/api/v1/cases").json()["items"][0]
+    heard = {}
+    for headers, body in listener.heard:
+        message = Webhook(SECRET).verify(body, headers)
+        with pytest.raises(WebhookVerificationError):
+            Webhook(OTHER_SECRET).verify(body, headers)
+        with pytest.raises(WebhookVerificationError):
+            Webhook(SECRET).verify(body.replace(b"rude", b"kind"), headers)
+        assert b"blorp" not in body
+        heard[message["type"]] = message["data"]
+    assert heard == {"action.performed": action, "case.opened": case}
+
+
+def message(name="msg_1"):
+    return OutboxMessage(message_id=name, kind="case.opened", created_at=0, body=b'{"type":"case.opened"}')
+
+
+class Delivery:
+    """A delivery over a memory outbox, whose clock stands still."""
+
+    def __init__(self, url, *, attempts=3, schedule=(10.0, 100.0)):
+        self.clock = FixedClock()
+        self.outbox = MemoryStores(clock=self.clock).outbox
+        self.metrics = Metrics()
+        self.delivery = WebhookDelivery(
+            self.outbox,
+            Receiver(url=url, secret=SECRET, attempts=attempts, schedule=schedule, timeout=2.0),
+            clock=self.clock,
+            metrics=self.metrics,
+            uniform=lambda low, high: (low + high) / 2,
+        )
+
+    def once(self):
+        async def go():
+            async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+                return await self.delivery.deliver_due(client)
+
+        return asyncio.run(go())
+
+
+def test_a_failed_message_is_tried_again_later_with_the_same_id_and_body():
+    with Listener(500, 503) as listener:
+        mine = Delivery(listener.url)
+        mine.outbox.add((message(),))
+        tried = []
+        for _ in range(4):
+            tried.append(mine.once())
+            mine.clock.advance(9 * SECOND)
+            tried.append(mine.once())
+            mine.clock.advance(91 * SECOND)
+        assert tried == [1, 0, 1, 0, 1, 0, 0, 0]
+        assert {(headers["webhook-id"], body) for headers, body in listener.heard} == {
+            ("msg_1", message().body)
+        }
+        assert mine.outbox.counts()["delivered"] == 1
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 500])
+def test_after_the_last_attempt_it_is_a_dead_letter_that_can_be_revived(status):
+    with Listener(*[status] * 3) as listener:
+        mine = Delivery(listener.url)
+        mine.outbox.add((message(),))
+        for _ in range(5):
+            mine.once()
+            mine.clock.advance(1000 * SECOND)
+        assert len(listener.heard) == 3
+        (dead,) = mine.outbox.dead(10)
+        assert (dead.attempts, str(status) in dead.last_error) == (3, True)
+        mine.outbox.revive("msg_1", mine.clock.now())
+        assert mine.once() == 1
+        assert mine.outbox.counts() == {"pending": 0, "delivered": 1, "dead": 0}
+
+
+def test_a_receiver_that_is_not_there_loses_nothing():
+    mine = Delivery("http://127.0.0.1:9/hook")
+    mine.outbox.add((message("a"), message("b")))
+    assert mine.once() == 2
+    assert mine.outbox.counts()["pending"] == 2
+    page = mine.metrics.page().decode()
+    assert 'sievert_webhooks_total{result="failed"} 2.0' in page
+
+
+def test_delays_grow_and_are_spread():
+    mine = Delivery("http://x", schedule=SCHEDULE)
+    delays = [mine.delivery.delay(attempt) / SECOND for attempt in range(1, 12)]
+    assert delays == sorted(delays)
+    assert delays[0] == SCHEDULE[0]
+    assert delays[-1] == SCHEDULE[-1]
+    assert 0 < JITTER < 1
+
+
+def test_dead_letters_are_listed_and_sent_again_over_the_api(tmp_path, tiny_folder):
+    with (
+        Listener(500, 500) as listener,
+        running(
+            tmp_path, tiny_folder, webhook_url=listener.url, webhook_secret=SECRET, webhook_attempts=1
+        ) as server,
+        server.client() as client,
+    ):
+        client.post("/api/v1/posts", json={"id": "rude", "text": "you blorp"})
+        until(lambda: len(client.get("/api/v1/webhooks/dead").json()["items"]) == 2)
+        letters = client.get("/api/v1/webhooks/dead").json()["items"]
+        for letter in letters:
+            answer = client.post(f"/api/v1/webhooks/{letter['message_id']}:resend")
+            assert answer.json() == {"message_id": letter["message_id"], "state": "pending"}
+        until(lambda: server.doors.stores.outbox.counts()["delivered"] == 2)
+        assert client.get("/api/v1/webhooks/dead").json()["items"] == []
+        assert client.post("/api/v1/webhooks/msg_nothing:resend").status_code == 404
+        assert client.post("/api/v1/webhooks/msg_nothing").status_code == 404
+        events = [entry.event for entry in server.doors.stores.audit.entries()]
+    assert events.count("webhook.resent") == 2
+    ids = [headers["webhook-id"] for headers, _ in listener.heard]
+    assert sorted(ids) == sorted(2 * [letter["message_id"] for letter in letters])
+    assert {json.loads(body)["type"] for _, body in listener.heard} == {"action.performed", "case.opened"}
