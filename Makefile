@@ -30,7 +30,7 @@ $(SERVE)/sievert: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "sievert: Python 3.11 or newer is needed; install it and try again"; exit 2; }
 	@$(PYTHON) -m venv .venv-dev
 	@$(DEV)/python $(PIP) --upgrade 'pip>=25.1'
-	@$(DEV)/python $(PIP) --editable '.[train]' --group test --group check
+	@$(DEV)/python $(PIP) --editable . --group test --group check
 	@touch $@
 
 demo: $(SERVE)/sievert ## watch posts being scored and decided, live, by a real model
@@ -47,7 +47,12 @@ check: .venv-dev/.made ## format, lint, types, architecture, documents
 	@echo "sievert: architecture"; $(DEV)/lint-imports
 	@echo "sievert: documents";    $(DEV)/python tests/generated_docs.py --check
 
-bench: .venv-dev/.made ## measure the whole path of a post
+.venv-dev/.torch: .venv-dev/.made
+	@echo "sievert: adding torch for the BERT-base yardstick (a few minutes)"
+	@$(DEV)/python $(PIP) --editable '.[train]'
+	@touch $@
+
+bench: .venv-dev/.torch ## measure the whole path of a post
 	@$(DEV)/python benchmarks/path.py $(BENCH)
 
 bundle: .venv-dev/.made ## rebuild the default bundle from the corpora in $$SIEVERT_DATA

@@ -1,6 +1,6 @@
 """Posts per second through the whole path: NDJSON in, durable record out.
 
-    make bench                      # two worker processes, a BERT-base yardstick if torch is there
+    make bench                      # two worker processes, and a BERT-base yardstick
     python benchmarks/path.py --seconds 20 --workers 2
 
 Each worker is one process with one thread and a data folder of its own, as one core of a machine would
@@ -236,7 +236,7 @@ def main():
         + (
             f"{bert * 1e6:,.0f} core-us a post, compute only"
             if bert
-            else "install the extra 'bench' to see it"
+            else "`make bench` installs what it needs"
         )
     )
     print(json.dumps(figures))

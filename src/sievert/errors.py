@@ -16,8 +16,7 @@ SievertError
 │   ├── StoreCorrupt         what was read is not what was written
 │   └── MigrationNeeded      the database is older or newer than this release
 ├── BundleError              a bundle's files are missing, altered or of another version
-├── ConfigurationError       settings or policies; all problems together
-└── MissingExtra             an optional part is not installed; names the command
+└── ConfigurationError       settings or policies; all problems together
 """
 
 from collections.abc import Sequence
@@ -147,17 +146,3 @@ class ConfigurationError(SievertError):
         self.problems = tuple(problems)
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(f"{where}: {len(self.problems)} problem(s).{lines}", remedy="")
-
-
-class MissingExtra(SievertError):
-    """An optional part of Sievert is not installed."""
-
-    slug = "missing-extra"
-
-    def __init__(self, extra: str, needed_for: str) -> None:
-        """Name the command that installs what is missing."""
-        super().__init__(
-            f"{needed_for} needs the optional part {extra!r}, which is not installed.",
-            remedy=f"Run: pip install 'sievert[{extra}]'",
-        )
-        self.extra = extra

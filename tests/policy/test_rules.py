@@ -121,7 +121,7 @@ def test_shadow_acts_only_as_far_as_it_is_told():
     mute = msgspec.structs.replace(HATE, shadow_actions=())
     result = decided([0.9], policies=[mute])
     assert outcomes(result) == [Outcome.ALLOW]
-    assert rules(result) == {"shadow"}
+    assert rules(result) == {"not-permitted"}
     assert not result.plainly_allowed()[0]  # the record says what would have been
 
 

@@ -33,15 +33,17 @@ NO_CERTIFICATE = "no-certificate"
 LANGUAGE = "unsupported-language"
 NO_ROOM = "review-budget-spent"
 SHADOW = "shadow"
+NOT_PERMITTED = "not-permitted"
 
 _WORDS = {
-    REMOVE: "certified to be removed under {policy}",
-    DEMOTE: "likely enough harmful under {policy} to be shown to fewer people",
-    REVIEW: "a person should look at it under {policy}",
-    NO_CERTIFICATE: "would be removed under {policy} if the policy had a valid certificate",
-    LANGUAGE: "not acted on under {policy}: the text is in a language that the model does not read",
-    NO_ROOM: "this hour's reviews under {policy} are spent",
-    SHADOW: "{policy} does not permit in its present mode what this probability calls for",
+    REMOVE: "{policy}: removed, as its certificate permits",
+    DEMOTE: "{policy}: likely enough to be shown to fewer people",
+    REVIEW: "{policy}: a person should look at it",
+    NO_CERTIFICATE: "{policy}: not removed, as no certificate permits it",
+    LANGUAGE: "{policy}: not acted on, as the model does not read this language",
+    NO_ROOM: "{policy}: this hour's reviews are spent",
+    SHADOW: "{policy}: not removed, as the policy is in shadow",
+    NOT_PERMITTED: "{policy}: its present mode does not permit what this probability calls for",
 }
 
 
@@ -171,13 +173,13 @@ def _cross(post: _Crossed, policy: Policy, p: float, *, certified: bool) -> None
             post.review = max(post.review or (0.0, policy), (p, policy), key=_likelihood)
             note(REVIEW, policy.review_at)
         else:
-            note(SHADOW, policy.review_at)
+            note(NOT_PERMITTED, policy.review_at)
     if p >= policy.demote_at:
         if DEMOTE in permitted:
             post.demote = max(post.demote or (0.0, policy), (p, policy), key=_likelihood)
             note(DEMOTE, policy.demote_at)
         else:
-            note(SHADOW, policy.demote_at)
+            note(NOT_PERMITTED, policy.demote_at)
 
 
 def _likelihood(crossing: tuple[float, Policy]) -> float:

@@ -1,0 +1,155 @@
+"""The live page in a real browser: decisions arrive, and nothing is asked of anybody else.
+
+The screenshot in the README is made here: `make test TEST="tests/acceptance/test_live_page.py --write-golden"`.
+"""
+
+import contextlib
+import shutil
+from pathlib import Path
+from random import Random
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from running_server import NDJSON, ndjson, running
+from sievert.cli.example_posts import example_posts
+from sievert.schema.sentinel import SENTINEL
+from sievert.scoring.bundle import default_bundle_path
+
+SCREENSHOT = Path(__file__).parent.parent.parent / "docs" / "images" / "live-page.png"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+# A browser must not look for its maker's servers: the tests run without a network.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian's package chromium)"),
+]
+
+
+class Watched:
+    """A page, everything it asked for, and everything it complained of."""
+
+    def __init__(self, page):
+        self.page = page
+        self.requests = []
+        self.complaints = []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("live"), default_bundle_path()) as one:
+        yield one
+
+
+@contextlib.contextmanager
+def browser_page():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1180, "height": 720}, color_scheme="light")
+        try:
+            yield Watched(page)
+        finally:
+            browser.close()
+
+
+def send(server, posts):
+    with server.client() as client:
+        client.post("/api/v1/posts:batch", content=ndjson(*posts), headers=NDJSON).raise_for_status()
+
+
+def test_decisions_arrive_while_somebody_watches(server, request):
+    with browser_page() as watched:
+        page = watched.page
+        page.goto(f"{server.address}/#key={server.key}")
+        expect(page.locator("#state")).to_have_text("live")
+        assert "key" not in page.url, "the key stays in the address"
+        assert page.locator("#decisions tr").count() == 0
+        examples = example_posts(Random(11), prefix="demo")
+        for _ in range(6):
+            send(server, [next(examples) for _ in range(60)])
+            page.wait_for_timeout(700)
+        send(server, [{"id": "proof", "text": f"{SENTINEL} <b>bold</b>", "platform": "demo"}])
+        row = page.locator("#decisions tr", has_text="proof")
+        expect(row).to_be_visible()
+        expect(row.locator(".badge")).to_have_text("review")
+        expect(row).to_contain_text("sentinel")
+        expect(page.locator("#posts")).to_have_text("361", timeout=5000)
+        assert int(page.locator("#count-allow").text_content()) > 200
+        if request.config.getoption("--write-golden"):
+            SCREENSHOT.parent.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=SCREENSHOT)
+
+        # A row opens its trail; the text is shown on request only, and as text.
+        row.get_by_role("button").click()
+        trail = page.get_by_role("dialog")
+        expect(trail).to_contain_text("with every policy live")
+        expect(trail.get_by_text("<b>bold</b>")).to_be_hidden()
+        trail.get_by_text("show the text").click()
+        expect(trail.get_by_text("<b>bold</b>")).to_be_visible()
+        trail.get_by_role("button", name="Close").click()
+
+        page.select_option("#filter", "remove")
+        assert page.locator("#decisions tr:visible").count() == 0
+        page.select_option("#filter", "review")
+        expect(row).to_be_visible()
+        page.get_by_role("button", name="Pause").click()
+        send(server, [{"id": "later", "text": SENTINEL}])
+        expect(page.locator("#posts")).to_have_text("362", timeout=5000)
+        assert page.locator("#decisions tr", has_text="later").count() == 0
+        page.get_by_role("button", name="Go on").click()
+        expect(page.locator("#decisions tr", has_text="later")).to_be_visible()
+
+        assert watched.requests
+        assert all(url.startswith(server.address) for url in watched.requests)
+        assert watched.complaints == []
+
+
+def test_a_page_without_a_key_asks_for_one_and_says_why_it_was_refused(server):
+    with browser_page() as watched:
+        page = watched.page
+        page.goto(server.address)
+        expect(page.locator("#ask")).to_be_visible()
+        page.fill("#key", server.new_key("posts:write"))
+        page.get_by_role("button", name="Watch").click()
+        expect(page.locator("#refused")).to_contain_text("decisions:read")
+        page.fill("#key", server.key)
+        page.get_by_role("button", name="Watch").click()
+        expect(page.locator("#state")).to_have_text("live")
+
+
+def test_the_policy_stops_foreign_code(server):
+    with browser_page() as watched:
+        page = watched.page
+        page.goto(server.address)
+        page.evaluate(
+            "() => { const one = document.createElement('script'); one.textContent = 'window.planted = 1';"
+            " document.body.append(one); const two = document.createElement('img');"
+            " two.src = 'http://192.0.2.1/x.png'; document.body.append(two); }"
+        )
+        page.wait_for_timeout(300)
+        assert page.evaluate("() => window.planted") is None
+        assert len([line for line in watched.complaints if "Content Security Policy" in line]) == 2
+
+
+def test_the_api_page_draws_every_address(server):
+    with browser_page() as watched:
+        page = watched.page
+        page.goto(f"{server.address}/schema#key={server.key}")
+        expect(page.locator("details.operation", has_text="/api/v1/posts:batch")).to_be_visible()
+        assert page.locator("details.operation .badge").count() == 12
+        page.locator("summary", has_text="Submit one post").click()
+        expect(page.locator("details[open]")).to_contain_text("application/json")
+        assert watched.complaints == []
+        assert all(url.startswith((server.address, "blob:")) for url in watched.requests)
