@@ -56,7 +56,7 @@ def test_serving_never_imports_what_learns():
     done = run(
         "import sys, sievert.serving.app, sievert.serving.wiring\n"
         "print([name for name in sys.modules if name.startswith(('sievert.training', 'sievert.evaluation', "
-        f"'sievert.datasets')) or name.partition('.')[0] in ('torch', 'transformers', 'sklearn')])"
+        "'sievert.datasets')) or name.partition('.')[0] in ('torch', 'transformers', 'sklearn')])"
     )
     assert done.stdout.strip() == "[]", done.stderr
 

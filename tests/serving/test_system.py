@@ -7,13 +7,19 @@ import re
 import httpx
 import pytest
 
+from contracts.journal import keep
+from running_server import running
 from sievert import errors
+from sievert.schema.clock import DAY, SystemClock
+from sievert.schema.post import Post
 from sievert.schema.sentinel import SENTINEL
 from sievert.serving.headers import CONTENT_SECURITY_POLICY
 from sievert.serving.logs import ConsoleLines, JsonLines
 from sievert.serving.problems import kinds
 from sievert.serving.routes.system import page_files
 from sievert.serving.telemetry import metric_names
+from sievert.stores.embedded import EmbeddedStores
+from sievert.testing import FixedClock
 
 PAGES = ("/", "/schema", "/page/style.css", "/page/live.js", "/page/icon.svg")
 
@@ -155,3 +161,17 @@ def test_log_lines_tell_the_kind_of_an_exception_and_not_its_words():
         assert "it broke" in line
         assert "ValueError" in line
         assert "words" not in line
+
+
+def test_old_plainly_allowed_posts_are_forgotten_when_the_server_starts(tmp_path, tiny_folder):
+    for days, remembered in ((400, False), (300, True)):
+        folder = tmp_path / str(days)
+        clock = FixedClock(SystemClock().now() - days * DAY)
+        stores = EmbeddedStores(folder, clock=clock, rows_per_segment=1)
+        for number in range(3):
+            keep(stores.journal, [Post(id=f"p{number}")], at=clock.now())
+        stores.close()
+        with running(folder, tiny_folder, keep_days=365) as server, server.client() as client:
+            assert (client.get("/api/v1/posts/p0").status_code == 200) == remembered
+            # The newest segment may still grow, and stays.
+            assert client.get("/api/v1/posts/p2").status_code == 200

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import dataclasses
+import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from sievert.errors import InputError
 from sievert.pipeline.path import Parts, run
-from sievert.schema.clock import Clock
+from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
 from sievert.serving.access import Gate
 from sievert.serving.live import LiveFeed, NotableDecision
 from sievert.serving.micro_batch import MicroBatcher
+from sievert.serving.problems import log_unexpected
 from sievert.serving.settings import Settings
 from sievert.serving.telemetry import Metrics
 from sievert.serving.watching import PathObserver
@@ -19,6 +21,8 @@ from sievert.serving.webhooks import WebhookDelivery
 from sievert.serving.worker import Worker
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.memory import MemoryStores
+
+FORGET_SECONDS = 3600
 
 
 class News:
@@ -78,15 +82,27 @@ class Doors:
         self.batcher.start()
         if self.delivery is not None:
             self.delivery.start()
+        forgetting = asyncio.create_task(self._forget())
         try:
             yield
         finally:
+            forgetting.cancel()
             await self.feed.close()
             await self.batcher.close()
             if self.delivery is not None:
                 await self.delivery.close()
             await asyncio.to_thread(self.worker.close)
             self.stores.close()
+
+    async def _forget(self) -> None:
+        """Forget plainly allowed posts when they are old enough, at the start and each hour."""
+        while True:
+            before = self.clock.now() - self.settings.keep_days * DAY
+            try:
+                await self.worker.run(functools.partial(self.parts.journal.forget_allowed, before))
+            except OSError as error:
+                log_unexpected(error)  # the disk may do it in an hour
+            await asyncio.sleep(FORGET_SECONDS)
 
     def _hear(self, outcomes: dict[str, int], notable: list[NotableDecision]) -> None:
         self.feed.decided(outcomes, notable)

@@ -50,7 +50,8 @@ class CasePage(msgspec.Struct, frozen=True, kw_only=True):
     "/api/v1/decisions",
     opt={"scope": "decisions:read"},
     summary="List decisions",
-    description="Newest first. Filters are joined by and; times are those of the decision.",
+    description="Newest first. Filters are joined by and; times are those of the decision. Only a null "
+    "cursor means the end: a page of a rare filter may be short, even empty.",
 )
 async def decisions(
     doors: TheDoors,

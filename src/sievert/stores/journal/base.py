@@ -3,8 +3,8 @@
 `find` looks for posts that came before, within a window of at least seven days; `record` makes new
 ones durable. One thread at a time uses a journal.
 
-They differ in one thing: the memory journal keeps every post's text, the embedded one only of posts
-that were not plainly allowed.
+They differ in two things: the memory journal keeps every post's text, the embedded one only of posts
+that were not plainly allowed; and the memory journal forgets nothing before the process ends.
 """
 
 import abc
@@ -58,7 +58,10 @@ class DecisionFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some records, newest first, and the cursor of the page behind, or None at the end."""
+    """Some records, newest first, and the cursor of the page behind, or None at the end.
+
+    Only a missing cursor means the end: a page may hold fewer records than were asked for, even none.
+    """
 
     items: list[T]
     cursor: str | None
@@ -105,6 +108,10 @@ class Journal(abc.ABC):
         Raises:
             InvalidField: the cursor is not one that this method gave.
         """
+
+    @abc.abstractmethod
+    def forget_allowed(self, before: Micros) -> None:
+        """Forget plainly allowed posts that were received before a time; some may stay a while longer."""
 
 
 def repeats(

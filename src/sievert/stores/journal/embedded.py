@@ -7,6 +7,7 @@ only unacknowledged, plainly allowed posts; sent again, they get the same answer
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -38,7 +39,18 @@ from sievert.stores.segments.keys import hash_keys
 from sievert.stores.segments.log import Place, SegmentLog, key_at
 from sievert.stores.segments.segment import facts_of
 
+ROWS_A_PAGE = 1_000_000
+"""Plainly allowed posts that are looked at for one page of decisions, about a quarter of a second."""
+
 _PARAMETERS = 300  # keys a query; SQLite takes three parameters for each
+
+
+class _Reached(NamedTuple):
+    """How far a walk came that was cut short: everything from this row on was looked at."""
+
+    segment: int
+    row: int
+    decided_at: Micros
 
 
 class EmbeddedJournal(Journal):
@@ -159,14 +171,20 @@ class EmbeddedJournal(Journal):
             else {"segment": 2**40, "row": 0, "sequence": 2**62}
         )
         kept = self._kept_page(wanted, at["sequence"], limit)
-        allowed = self._allowed_page(wanted, (at["segment"], at["row"]), limit)
-        merged = sorted(itertools.chain(kept, allowed), key=lambda entry: -entry[0].decided_at)[:limit]
-        if not merged:
-            return Page(items=[], cursor=None)
+        allowed, reached = self._allowed_page(wanted, (at["segment"], at["row"]), limit)
+        # What is older than the place that the walk reached waits for the next page: newest first.
+        ready = [one for one in kept if reached is None or one[0].decided_at >= reached.decided_at]
+        merged = sorted(itertools.chain(ready, allowed), key=lambda entry: -entry[0].decided_at)[:limit]
         for _, position in merged:
             at.update(position)
-        more = len(kept) + len(allowed) > len(merged) or len(merged) == limit
+        if reached is not None and len(merged) < limit:
+            at.update(segment=reached.segment, row=reached.row)
+        more = len(kept) + len(allowed) > len(merged) or len(merged) == limit or reached is not None
         return Page(items=[decision for decision, _ in merged], cursor=write_cursor(at) if more else None)
+
+    def forget_allowed(self, before: Micros) -> None:
+        """Delete the sealed segments that hold nothing younger."""
+        self._log.expire(before)
 
     def _kept_page(
         self, wanted: DecisionFilter, before: int, limit: int
@@ -191,20 +209,28 @@ class EmbeddedJournal(Journal):
 
     def _allowed_page(
         self, wanted: DecisionFilter, before: Place, limit: int
-    ) -> list[tuple[Decision, dict[str, int]]]:
-        """Walk the segments backwards; a plainly allowed post names no policy."""
+    ) -> tuple[list[tuple[Decision, dict[str, int]]], "_Reached | None"]:
+        """Walk the segments backwards; a plainly allowed post names no policy.
+
+        The walk ends after so many rows, found or not, and then says how far it came: a question that
+        nothing answers must not keep posts waiting.
+        """
         found: list[tuple[Decision, dict[str, int]]] = []
         if wanted.policy is not None or (wanted.outcomes is not None and "allow" not in wanted.outcomes):
-            return found
+            return found, None
+        examined = 0
         for number, start, batch, facts in self._log.backwards(before):
-            if wanted.since is not None and _newest(batch) < wanted.since:
+            if wanted.since is not None and _decided_at(batch, batch.num_rows - 1) < wanted.since:
                 break
             for at in np.flatnonzero(allowed_mask(batch, wanted))[::-1].tolist():
                 if (number, start + at) < before:
                     found.append((allowed_decision(batch, at, facts), {"segment": number, "row": start + at}))
                     if len(found) == limit:
-                        return found
-        return found
+                        return found, None
+            examined += batch.num_rows
+            if examined >= ROWS_A_PAGE:
+                return found, _Reached(number, start, _decided_at(batch, 0))
+        return found, None
 
     def _kept_decisions(self, keys: Sequence[PostKey]) -> dict[PostKey, Decision]:
         """Return the first decision of each key that SQLite holds."""
@@ -228,9 +254,9 @@ def _compare(known: Decision, digest: bytes) -> int:
     return SAME if known.content_digest == digest.hex() else CONFLICT
 
 
-def _newest(batch: pa.RecordBatch) -> Micros:
-    newest: Micros = batch.column("decided_at")[batch.num_rows - 1].as_py()
-    return newest
+def _decided_at(batch: pa.RecordBatch, row: int) -> Micros:
+    moment: Micros = batch.column("decided_at")[row].as_py()
+    return moment
 
 
 def _decision(record: bytes) -> Decision:

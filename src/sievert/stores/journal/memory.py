@@ -93,6 +93,9 @@ class MemoryJournal(Journal):
                 items.append(self._decisions[at])
         return Page(items=items, cursor=write_cursor({"at": at}) if at > 0 else None)
 
+    def forget_allowed(self, before: Micros) -> None:
+        """Forget nothing."""
+
 
 def matches(decision: Decision, wanted: DecisionFilter) -> bool:
     """Tell whether a decision is wanted."""

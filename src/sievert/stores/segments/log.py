@@ -106,8 +106,8 @@ class SegmentLog:
                 if before is None or number < before[0] or start < before[1]:
                     yield number, start, segment.batch(at), segment.facts
 
-    def expire(self, before: Micros) -> int:
-        """Delete sealed segments whose newest row was received before `before`; return how many."""
+    def expire(self, before: Micros) -> None:
+        """Delete sealed segments whose newest row was received before `before`."""
         gone = [
             number
             for number, index in self._indexes.items()
@@ -118,7 +118,6 @@ class SegmentLog:
             del self._indexes[number]
             for file in (path, frames_path(path), path.with_suffix(".idx")):
                 file.unlink(missing_ok=True)
-        return len(gone)
 
     @property
     def rows(self) -> int:
