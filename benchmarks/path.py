@@ -27,6 +27,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import msgspec
 import numpy as np
 
+from sievert.schema.sentinel import SENTINEL
+
 # What each stage cost in the throw-away prototype, core-microseconds a post (text only, its own kernels).
 CEILINGS = {
     "decode": 1.4,
@@ -65,7 +67,7 @@ EXTRA = (
 
 
 def ndjson(count: int, *, seed: int) -> list[bytes]:
-    """Make posts of mean about 98 characters, log-normal, some with emoji, links, other scripts."""
+    """Make posts of mean about 98 characters, log-normal, some with emoji, links, other scripts; 1 % notable."""
     rng = np.random.default_rng(seed)
     lengths = np.clip(rng.lognormal(2.5, 0.75, count), 1, 200).astype(int)
     lines = []
@@ -74,6 +76,8 @@ def ndjson(count: int, *, seed: int) -> list[bytes]:
         if i % 3 == 0:
             words[int(rng.integers(0, length))] = EXTRA[int(rng.integers(0, len(EXTRA)))]
         text = " ".join(words)
+        if i % 100 == 0:
+            text += f" {SENTINEL}"  # one in a hundred is notable: kept with its text, demoted, announced
         post = {
             "id": "@@@@@@@@@@@@",
             "text": text,

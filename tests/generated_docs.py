@@ -34,17 +34,140 @@ def card(room):
     return first, *parts
 
 
+def table(heads, rows):
+    """Return a Markdown table; pipes inside cells are escaped."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(
+        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+
+
 def room_table():
-    """Return the table of rooms as Markdown."""
-    lines = ["| floor | room | what it is | takes | gives | never |", "| --- | --- | --- | --- | --- | --- |"]
-    for floor, rooms in enumerate(layers(), start=1):
-        for room in rooms:
-            first, takes, gives, never = card(room)
-            lines.append(f"| {floor} | `{room}` | {first} | {takes} | {gives} | {never} |")
-    return "\n".join(lines)
+    """Return the table of rooms."""
+    rows = [
+        (floor, f"`{room}`", *card(room)) for floor, rooms in enumerate(layers(), start=1) for room in rooms
+    ]
+    return table(["floor", "room", "what it is", "takes", "gives", "never"], rows)
 
 
-SECTIONS = {"ARCHITECTURE.md": {"rooms": room_table}}
+def settings_table():
+    """Return every setting with its default and its environment variable."""
+    from sievert.serving.settings import PREFIX, Settings, describe
+
+    defaults = Settings()
+    rows = [
+        (
+            f"`{name}`",
+            f"`{PREFIX}{name.upper()}`",
+            f"`{getattr(defaults, name)!s}`".replace("``", ""),
+            describe(name),
+        )
+        for name in Settings.__struct_fields__
+    ]
+    return table(["setting", "environment", "default", "what it sets"], rows)
+
+
+def endpoint_table():
+    """Return every operation of the HTTP API with the scope that it needs."""
+    from sievert.serving.access import OPEN
+    from sievert.serving.app import ROUTES
+    from sievert.serving.openapi import written
+
+    rows = [
+        (
+            f"`{'/'.join(sorted(route.http_methods - {'OPTIONS'}))} {written(path)}`",
+            "none" if route.opt["scope"] == OPEN else f"`{route.opt['scope']}`",
+            (route.summary or route.fn.__doc__.splitlines()[0]).rstrip("."),
+        )
+        for route in ROUTES
+        for path in sorted(route.paths)
+    ]
+    return table(["operation", "scope", "what it does"], rows)
+
+
+def command_table():
+    """Return every command of the command line."""
+    import typer
+
+    from sievert.cli import make_app
+
+    def walk(command, path):
+        if hasattr(command, "commands"):
+            for name, child in command.commands.items():
+                yield from walk(child, [*path, name])
+        else:
+            yield f"`{' '.join(path)}`", command.help.splitlines()[0]
+
+    return table(["command", "what it does"], walk(typer.main.get_command(make_app()), ["sievert"]))
+
+
+def metric_table():
+    """Return every metric."""
+    from sievert.serving.telemetry import Metrics
+
+    families = sorted(Metrics().registry.collect(), key=lambda family: family.name)
+    return table(
+        ["metric", "kind", "what it counts"],
+        [(f"`{family.name}`", family.type, family.documentation) for family in families],
+    )
+
+
+def policy_table():
+    """Return the policies of the taxonomy, with and without a head."""
+    from sievert.policy.loading import default_policies_path, load_policies
+    from sievert.schema.taxonomy import CATEGORIES, LABELLED
+
+    shipped = load_policies(default_policies_path())
+    rows = []
+    for category in CATEGORIES:
+        policy = shipped.named(category.name)
+        rows.append(
+            (
+                f"`{category.name}`",
+                category.title,
+                f"{policy.mode}: asks people from {policy.review_at}, demotes from {policy.demote_at}"
+                if policy
+                else "no labels, hence no head",
+                ", ".join(category.openai) or "none",
+                ", ".join(category.perspective) or "none",
+                category.dsa,
+            )
+        )
+        assert bool(policy) == (category.name in LABELLED)
+    return table(["policy", "what it is about", "as shipped", "OpenAI", "Perspective", "DSA"], rows)
+
+
+def rule_table():
+    """Return the codes that stand in reasons."""
+    from sievert.policy.rules import RULES
+
+    return table(
+        ["rule", "in words"], [(f"`{code}`", words.format(policy="POLICY")) for code, words in RULES.items()]
+    )
+
+
+def problem_table():
+    """Return the kinds of problem documents."""
+    from sievert.serving.problems import kinds
+
+    return table(
+        ["type", "status", "title"],
+        [(f"`urn:sievert:problem:{slug}`", status, title) for slug, (status, title) in kinds().items()],
+    )
+
+
+SECTIONS = {
+    "ARCHITECTURE.md": {"rooms": room_table},
+    "docs/reference.md": {
+        "commands": command_table,
+        "endpoints": endpoint_table,
+        "problems": problem_table,
+        "policies": policy_table,
+        "rules": rule_table,
+        "settings": settings_table,
+        "metrics": metric_table,
+    },
+}
 
 
 def generated(name):

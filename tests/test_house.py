@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import sievert
-from generated_docs import SECTIONS, card, generated, layers
+from generated_docs import SECTIONS, card, command_table, generated, layers
 from sievert import errors
 
 ROOT = Path(__file__).parent.parent
@@ -106,7 +106,8 @@ def test_public_things_say_what_they_are():
                 parents = [
                     one
                     for one in tree.body
-                    if node is one or (isinstance(one, ast.ClassDef) and node in one.body)
+                    if node is one
+                    or (isinstance(one, ast.ClassDef) and node in one.body and not one.name.startswith("_"))
                 ]
                 if parents:
                     assert ast.get_docstring(node), f"{path}: {node.name}"
@@ -151,6 +152,27 @@ def test_paths_and_tests_that_documents_name_exist():
                 assert f"def {test}(" in (ROOT / target).read_text(), f"{path.name}: {test}"
             named += 1
     assert named > 12
+
+
+def test_commands_that_documents_name_exist():
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    commands = {row.split("`")[1] for row in command_table().splitlines() if "`" in row}
+    assert len(targets) >= 7
+    assert len(commands) >= 15
+    named = 0
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        pieces = re.findall(r"`([^`\n]+)`|```sh\n(.*?)```", path.read_text(), re.DOTALL)
+        code = "\n".join("".join(piece) for piece in pieces)
+        for target in re.findall(r"^make ([a-z]+)", code, re.MULTILINE):
+            assert target in targets, f"{path.name}: make {target}"
+            named += 1
+        for words in re.findall(r"^sievert ([a-z-]+(?: [a-z-]+)?)", code, re.MULTILINE):
+            first = words.split()[0]
+            known = {f"sievert {words}", f"sievert {first}"} & commands
+            group = any(command.startswith(f"sievert {first} ") for command in commands)
+            assert known or (group and words == first), f"{path.name}: sievert {words}"
+            named += 1
+    assert named > 25
 
 
 def test_every_noun_of_the_schema_stands_in_the_glossary():

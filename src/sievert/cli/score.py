@@ -39,6 +39,7 @@ def score(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from sievert.pipeline.collector import settle_collector
     from sievert.pipeline.scored_lines import scored_lines
     from sievert.policy.loading import default_policies_path, load_policies
     from sievert.schema.clock import SystemClock
@@ -63,6 +64,7 @@ def score(
         stack.enter_context(progress)
         size = None if file == "-" else Path(file).stat().st_size
         task = progress.add_task("scoring", total=size, lines="0")
+        settle_collector()
         for lines in _batches(_unzipped(raw)):
             written, bad = scored_lines(lines, loaded, stated, now=SystemClock().now())
             target.write(written)

@@ -1,8 +1,8 @@
 """The path of a post. Read this file first.
 
 A batch of records comes in as bytes and leaves as answers, and everything between is one function.
-Prices are core-microseconds a post, measured by `benchmarks/path.py` on two cores with batches of
-2,000 posts of mean 98 characters; the budget of a billion posts a day on two cores is 172.8.
+Each stage has its price in brackets: core-microseconds a post, measured by `benchmarks/path.py` with
+batches of 2,000 posts of mean 98 characters. A billion posts a day on two cores may cost 172.8.
 """
 
 import dataclasses
@@ -78,31 +78,31 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     lap = parts.observer.lap
     now = parts.clock.now()
 
-    # 1 decode: bytes to posts; a bad record gets its own error
+    # 1 decode (1.6): bytes to posts; a bad record gets its own error
     read = decode(
         split_lines(records) if isinstance(records, bytes) else records, max_text_bytes=parts.max_text_bytes
     )
     everything = to_batch(read.posts, read.texts, received_at=now)
     lap("decode")
 
-    # 1b known: the same post again gets the same answer, other content under its name a conflict
+    # 1b known (0.7): the same post again gets the same answer, other content under its name a conflict
     found = parts.journal.find(everything)
     new = np.flatnonzero(found.status == NEW)
     posts = everything.take(new)
     lap("known")
 
-    # 2 features and 3 light: one compiled pass over the batch's bytes feeds the light model
+    # 2 features and 3 light (3.7): one compiled pass over the batch's bytes feeds the light model
     light = light_scores(parts.bundle, posts.text)
     lap("light")
 
-    # 4 heavy: the few that deserve a second look (nobody yet: the bundle has no heavy model)
+    # 4 heavy (0): the few that deserve a second look (nobody yet: the bundle has no heavy model)
     choose_for_heavy(parts.bundle, light)
 
-    # 5 calibrate: logits to probabilities at natural prevalence
+    # 5 calibrate (0.2): logits to probabilities at natural prevalence
     scored = calibrate(parts.bundle, light, posts.text)
     lap("calibrate")
 
-    # 6 decide: probabilities, policies and certificates to outcomes with reasons
+    # 6 decide (0.2): probabilities, policies and certificates to outcomes with reasons
     decided = decide(
         posts,
         scored,
@@ -114,7 +114,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     )
     lap("decide")
 
-    # 7 record, and 8 act and queue: one durable step, so that no decision lacks its consequence
+    # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence
     actions = actions_for(posts, decided, now=now)
     cases = cases_for(posts, scored, decided, now=now)
     effects = Effects(
@@ -127,7 +127,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         parts.reviews.spend(cases)
     lap("record")
 
-    # answer: whoever sent a post hears what was decided, and only now
+    # 9 answer (1.2): whoever sent a post hears what was decided, and only now
     answers = assemble(read, found, answer_new(posts, scored, decided))
     parts.observer.batch_decided(posts, scored, decided)
     lap("answer")

@@ -25,7 +25,7 @@ from sievert.schema.clock import Micros
 from sievert.schema.decision import Language, Outcome, Reason
 from sievert.schema.policy import Certificate, Mode, Policy, PolicySet
 
-# Rule codes, as they stand in reasons; `reason_text` says them in words.
+# Rule codes, as they stand in reasons; RULES says them in words.
 REMOVE = "remove"
 DEMOTE = "demote"
 REVIEW = "review"
@@ -35,7 +35,7 @@ NO_ROOM = "review-budget-spent"
 SHADOW = "shadow"
 NOT_PERMITTED = "not-permitted"
 
-_WORDS = {
+RULES = {
     REMOVE: "{policy}: removed, as its certificate permits",
     DEMOTE: "{policy}: likely enough to be shown to fewer people",
     REVIEW: "{policy}: a person should look at it",
@@ -49,7 +49,7 @@ _WORDS = {
 
 def reason_text(reason: Reason) -> str:
     """Say a reason in words."""
-    return _WORDS[reason.rule].format(policy=reason.policy)
+    return RULES[reason.rule].format(policy=reason.policy)
 
 
 def removal_rule(

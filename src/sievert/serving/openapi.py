@@ -77,12 +77,17 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     return msgspec.json.encode(document)
 
 
+def written(path: str) -> str:
+    """Return a route's path as people write it."""
+    plain = path.replace(":path}", "}").replace(":str}", "}")
+    return RESEND if plain == _RESEND_AS_ROUTED else plain
+
+
 def _scopes(routes: Sequence[HTTPRouteHandler]) -> dict[str, str]:
     scopes = {}
     for route in routes:
         for path in route.paths:
-            plain = path.replace(":path}", "}").replace(":str}", "}")
-            scopes[RESEND if plain == _RESEND_AS_ROUTED else plain] = str(route.opt.get("scope", "admin"))
+            scopes[written(path)] = str(route.opt.get("scope", "admin"))
     return scopes
 
 

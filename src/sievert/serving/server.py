@@ -9,6 +9,7 @@ import uvicorn
 from litestar import Litestar
 
 from sievert.errors import ConfigurationError
+from sievert.pipeline.collector import settle_collector
 from sievert.serving.app import make_app
 from sievert.serving.doors import Doors
 
@@ -84,6 +85,7 @@ def serve(server: Server, taken: socket.socket) -> None:
     before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with contextlib.closing(taken):
+            settle_collector()
             server.run(sockets=[taken])
     finally:
         for number, handler in before.items():
