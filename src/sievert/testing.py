@@ -14,7 +14,7 @@ from sievert.calibration.logit_map import LogitMap
 from sievert.features.content.fold import FoldTables, build_fold_tables
 from sievert.features.content.ngrams import index_batch
 from sievert.features.content.tokens import STATS
-from sievert.pipeline.decode import text_column, to_batch
+from sievert.pipeline.decode import to_batch
 from sievert.pipeline.path import Parts
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.review.budget import ReviewBudget
@@ -49,11 +49,6 @@ class FixedClock:
     def advance(self, by: Micros) -> None:
         """Move the clock forward."""
         self.at += by
-
-
-def column(texts: Sequence[str]) -> TextColumn:
-    """Lay texts out as a column."""
-    return text_column([text.encode() for text in texts])
 
 
 def batch_of(posts: Sequence[Post], *, received_at: Micros = START) -> PostBatch:
@@ -116,6 +111,6 @@ def memory_parts(bundle: Bundle, *, clock: Clock | None = None, policies: Policy
 
 def _teach(weights: np.ndarray, fold: FoldTables, word: str, heads: tuple[int, ...], sure: float) -> None:
     """Let a word alone add about `sure` to these heads, by its word weight."""
-    indexed = index_batch(column([word]), fold, bits=_BITS)
+    indexed = index_batch(TextColumn.of([word]), fold, bits=_BITS)
     slot = indexed.indices[indexed.starts[0]]
     weights[slot, list(heads)] = sure * 3.0

@@ -5,13 +5,13 @@ import random
 import numpy as np
 import pytest
 
-from sievert.datasets.columns import text_column
 from sievert.datasets.corpora import LEARN, Row
 from sievert.datasets.folds import FOLDS, make_folds
 from sievert.datasets.loading import load_folds, refuse_unfit
 from sievert.datasets.near_duplicates import near_duplicate_groups
 from sievert.errors import InvalidField, NotFound
 from sievert.features.content.fold import build_fold_tables
+from sievert.schema.batch import TextColumn
 from synthetic_corpora import sentence, write_corpora
 
 
@@ -62,7 +62,7 @@ def test_nearly_equal_texts_stay_together(tables):
     long = "we waited at the old station for hours and nobody came to tell us when the train would leave"
     texts = [long, long + " today", long.upper() + "!!", "something else entirely is said in this one"]
 
-    groups = near_duplicate_groups([text_column(texts)], tables, ties=["a", "b", "c", "d"])
+    groups = near_duplicate_groups([TextColumn.of(texts)], tables, ties=["a", "b", "c", "d"])
 
     assert groups[0] == groups[1] == groups[2]
     assert groups[3] != groups[0]

@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 from sievert.features.content.fold import FoldTables, build_fold_tables
 from sievert.features.content.ngrams import index_batch, score_batch
 from sievert.features.content.tokens import STATS
-from sievert.testing import column
+from sievert.schema.batch import TextColumn
 
 FOLD = build_fold_tables()
 WIDE = 30  # so many bits that different words do not meet
 
 
 def words_of(text):
-    indexed = index_batch(column([text]), FOLD, bits=WIDE)
+    indexed = index_batch(TextColumn.of([text]), FOLD, bits=WIDE)
     return indexed.indices[: indexed.starts[1]].tolist()
 
 
 def facts_of(text):
-    indexed = index_batch(column([text]), FOLD, bits=WIDE)
+    indexed = index_batch(TextColumn.of([text]), FOLD, bits=WIDE)
     return dict(zip(STATS, indexed.stats[0].tolist(), strict=True))
 
 
@@ -108,8 +108,8 @@ def test_serving_sums_what_training_indexes(batch):
     rng = np.random.default_rng(7)
     table = rng.integers(-127, 128, (2**12, 5)).astype(np.int8)
     scale = rng.random(5).astype(np.float32)
-    sums, stats = score_batch(column(batch), FOLD, table=table, scale=scale)
-    indexed = index_batch(column(batch), FOLD, bits=12)
+    sums, stats = score_batch(TextColumn.of(batch), FOLD, table=table, scale=scale)
+    indexed = index_batch(TextColumn.of(batch), FOLD, bits=12)
     expected = np.zeros_like(sums)
     for part in range(2 * len(batch)):
         picked = indexed.indices[indexed.starts[part] : indexed.starts[part + 1]]
@@ -124,9 +124,9 @@ def test_serving_sums_what_training_indexes(batch):
 def test_a_posts_numbers_do_not_depend_on_its_neighbours(batch):
     table = np.random.default_rng(3).integers(-127, 128, (2**12, 8)).astype(np.int8)
     scale = np.ones(8, np.float32)
-    together, facts = score_batch(column(batch), FOLD, table=table, scale=scale)
+    together, facts = score_batch(TextColumn.of(batch), FOLD, table=table, scale=scale)
     for i, text in enumerate(batch):
-        alone, fact = score_batch(column([text]), FOLD, table=table, scale=scale)
+        alone, fact = score_batch(TextColumn.of([text]), FOLD, table=table, scale=scale)
         np.testing.assert_array_equal(alone[0], together[i])
         np.testing.assert_array_equal(fact[0], facts[i])
 
@@ -136,8 +136,8 @@ def test_a_posts_numbers_do_not_depend_on_its_neighbours(batch):
 def test_fold_tables_survive_the_bundle(text):
     again = FoldTables.from_tensors(FOLD.tensors())
     np.testing.assert_array_equal(
-        index_batch(column([text]), FOLD, bits=WIDE).indices,
-        index_batch(column([text]), again, bits=WIDE).indices,
+        index_batch(TextColumn.of([text]), FOLD, bits=WIDE).indices,
+        index_batch(TextColumn.of([text]), again, bits=WIDE).indices,
     )
 
 
@@ -145,12 +145,12 @@ _BOUNDS = """
 import json, sys
 from sievert.features.content.fold import build_fold_tables
 from sievert.features.content.ngrams import index_batch
-from sievert.testing import column
+from sievert.schema.batch import TextColumn
 texts = json.load(sys.stdin)
 FOLD = build_fold_tables()
 for text in texts:
-    index_batch(column([text]), FOLD, bits=12)
-index_batch(column(texts), FOLD, bits=12)
+    index_batch(TextColumn.of([text]), FOLD, bits=12)
+index_batch(TextColumn.of(texts), FOLD, bits=12)
 print(len(texts))
 """
 

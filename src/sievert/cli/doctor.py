@@ -96,7 +96,7 @@ def _kernels(settings: Settings) -> Finding:
     import time
 
     from sievert.errors import SievertError
-    from sievert.pipeline.decode import text_column
+    from sievert.schema.batch import TextColumn
     from sievert.scoring.bundle import load_bundle
     from sievert.scoring.light import light_scores
     from sievert.serving.wiring import bundle_path
@@ -111,7 +111,7 @@ def _kernels(settings: Settings) -> Finding:
     try:
         bundle = load_bundle(bundle_path(settings))
         began = time.perf_counter()
-        light_scores(bundle, text_column([b"warm"]))
+        light_scores(bundle, TextColumn.of(["warm"]))
     except (SievertError, OSError) as error:
         return Finding(name="kernels", well=False, found=str(error), remedy="Mend the bundle first.")
     return Finding(

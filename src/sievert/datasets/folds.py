@@ -13,10 +13,10 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from sievert.datasets.columns import text_column
 from sievert.datasets.corpora import LEARN, Row
 from sievert.datasets.near_duplicates import near_duplicate_groups
 from sievert.features.content.fold import FoldTables
+from sievert.schema.batch import TextColumn
 
 FOLDS = ("train", "calibration", "test")
 _TEST_SHARE = 0.20
@@ -42,7 +42,7 @@ class Folded:
 def make_folds(rows: list[Row], tables: FoldTables) -> Folded:
     """Group, deduplicate and fold rows; the same rows always get the same folds."""
     chunks = [
-        text_column([row.text for row in rows[start : start + _CHUNK]])
+        TextColumn.of([row.text for row in rows[start : start + _CHUNK]])
         for start in range(0, len(rows), _CHUNK)
     ]
     groups = near_duplicate_groups(chunks, tables, ties=[f"{row.corpus}/{row.pair}" for row in rows])

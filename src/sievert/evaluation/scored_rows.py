@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sievert.datasets.columns import text_column
+from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.cascade import calibrate
 from sievert.scoring.light import light_scores
@@ -35,7 +35,7 @@ def score_texts(
     probability = np.empty((len(texts), len(heads)), np.float32)
     language = np.empty(len(texts), np.int8)
     for start in range(0, len(texts), _CHUNK):
-        column = text_column(texts[start : start + _CHUNK])
+        column = TextColumn.of(texts[start : start + _CHUNK])
         scored = calibrate(bundle, light_scores(bundle, column), column)
         rows = slice(start, start + len(column))
         probability[rows, 0] = scored.harm

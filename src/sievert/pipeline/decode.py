@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 
 import msgspec
-import numpy as np
 
 from sievert.errors import InputError, InvalidField, MalformedInput, TooLarge
 from sievert.schema.batch import PostBatch, TextColumn
@@ -111,17 +110,10 @@ def to_batch(posts: list[Post], texts: list[bytes], *, received_at: Micros) -> P
     return PostBatch(
         posts=posts,
         keys=[PostKey(post.platform, post.id, post.revision) for post in posts],
-        text=text_column(texts),
+        text=TextColumn.of_bytes(texts),
         digests=digests(texts),
         received_at=received_at,
     )
-
-
-def text_column(texts: Sequence[bytes]) -> TextColumn:
-    """Lay UTF-8 texts end to end."""
-    offsets = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum([len(text) for text in texts], out=offsets[1:])
-    return TextColumn(data=np.frombuffer(b"".join(texts), np.uint8), offsets=offsets)
 
 
 def digests(texts: Sequence[bytes]) -> list[bytes]:

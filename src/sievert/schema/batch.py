@@ -4,6 +4,7 @@ Legend: n posts in the batch, P policy heads.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,18 @@ class TextColumn:
     def __len__(self) -> int:
         """Return n."""
         return len(self.offsets) - 1
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "TextColumn":
+        """Lay n texts end to end; a lone surrogate becomes a question mark."""
+        return cls.of_bytes([text.encode(errors="replace") for text in texts])
+
+    @classmethod
+    def of_bytes(cls, texts: Sequence[bytes]) -> "TextColumn":
+        """Lay n texts of valid UTF-8 end to end."""
+        offsets = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum([len(text) for text in texts], out=offsets[1:])
+        return cls(data=np.frombuffer(b"".join(texts), np.uint8), offsets=offsets)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sievert.errors import StoreUnavailable
-from sievert.pipeline.decode import text_column
 from sievert.pipeline.path import Parts
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.review.budget import ReviewBudget
 from sievert.schema.access import ApiKey, AuditNote
+from sievert.schema.batch import TextColumn
 from sievert.schema.clock import Clock
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.scoring.light import light_scores
@@ -49,7 +49,7 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
     bundle = load_bundle(bundle_path(settings))
     policies = load_policies(policies_path(settings))
     # The compiled kernels load, or compile on a first start, now and not under the first post.
-    light_scores(bundle, text_column([b"warm"]))
+    light_scores(bundle, TextColumn.of(["warm"]))
     stores = EmbeddedStores(Path(settings.data_folder), clock=clock)
     metrics = Metrics()
     news = News()

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sievert.datasets.columns import text_column
 from sievert.features.content.fold import FoldTables
 from sievert.features.content.ngrams import index_batch
 from sievert.features.content.tokens import STATS
+from sievert.schema.batch import TextColumn
 from sievert.training.kernels import merge
 
 _CHUNK = 4000
@@ -53,7 +53,7 @@ def design(
     done = 0
     for start in range(0, len(texts), _CHUNK):
         chunk = texts[start : start + _CHUNK]
-        indexed = index_batch(text_column(chunk), fold, bits=bits)
+        indexed = index_batch(TextColumn.of(chunk), fold, bits=bits)
         room = len(indexed.indices) + indexed.stats.size
         some_columns, some_values = np.empty(room, np.int32), np.empty(room, np.float32)
         some_starts = np.zeros(len(chunk) + 1, np.int64)

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from sievert.calibration.fitting import fit_logit_map
 from sievert.calibration.logit_map import LogitMap
-from sievert.datasets.columns import text_column
 from sievert.datasets.corpora import Row
 from sievert.datasets.folds import Folded
 from sievert.datasets.loading import refuse_unfit
@@ -24,6 +23,7 @@ from sievert.features.content.ngrams import KERNEL_VERSION
 from sievert.features.content.tokens import STATS
 from sievert.measurement.prevalence import natural_weights
 from sievert.measurement.ranking import average_precision
+from sievert.schema.batch import TextColumn
 from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
 from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM, UNLABELLED
@@ -272,7 +272,7 @@ def _bundle(
 def _logits(bundle: Bundle, rows: list[Row]) -> npt.NDArray[np.float32]:
     """Return the logits [n, H] of rows, by the functions that serve."""
     parts = [
-        light_scores(bundle, text_column([row.text for row in rows[start : start + _CHUNK]])).logits
+        light_scores(bundle, TextColumn.of([row.text for row in rows[start : start + _CHUNK]])).logits
         for start in range(0, len(rows), _CHUNK)
     ]
     return np.concatenate(parts) if parts else np.empty((0, len(bundle.manifest.heads)), np.float32)
