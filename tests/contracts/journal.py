@@ -161,6 +161,21 @@ class JournalContract:
                 assert seen
                 assert {one.language for one in seen} == {"other"}
 
+    @pytest.mark.parametrize("limit", [1, 2, 100])
+    def test_a_clock_that_steps_back_hides_nothing(self, journal, reopen, limit):
+        moments = (10, 5, 7, 3, 12)
+        for number, moment in enumerate(moments):
+            keep(journal, [Post(id=f"a{number}"), Post(id=f"k{number}")], kept=(1,), at=START + moment)
+        journal = reopen()
+        seen, cursor = [], None
+        while True:
+            page = journal.decisions(DecisionFilter(), cursor=cursor, limit=limit)
+            seen += [one.post_id for one in page.items]
+            cursor = page.cursor
+            if cursor is None:
+                break
+        assert seen == [f"{kind}{number}" for number in range(4, -1, -1) for kind in "ka"]
+
     @pytest.mark.parametrize("cursor", ["x", "", "AAAA", "eyJhdCI6ICJ4In0", "eyJ6IjogMX0", "💥"])
     def test_a_forged_cursor_is_refused(self, journal, cursor):
         keep(journal, [Post(id="a")])

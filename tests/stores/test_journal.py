@@ -158,6 +158,22 @@ def test_a_damaged_sealed_segment_is_named(tmp_path):
     folder.close()
 
 
+def test_a_batch_that_decays_among_whole_ones_is_not_cut_off_with_them(tmp_path):
+    folder = Folder(tmp_path)
+    journal = folder.open()
+    for i in range(6):
+        keep(journal, [Post(id=f"p{i}")])
+    frame = folder.stores.log._segments[0].frames[2]
+    folder.close()
+    (path,) = (tmp_path / "segments").glob("*.arrow")
+    data = bytearray(path.read_bytes())
+    data[int(frame["offset"]) + 40] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(StoreCorrupt, match="Batch 2"):
+        folder.open()
+    assert path.read_bytes() == bytes(data)
+
+
 @pytest.mark.parametrize("damage", ["missing", "short", "stranger"])
 def test_a_lost_index_is_built_anew(tmp_path, damage):
     folder = Folder(tmp_path, rows_per_segment=2)

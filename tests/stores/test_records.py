@@ -96,6 +96,25 @@ def test_two_processes_may_write_to_the_audit_log_at_once(audited, tmp_path):
     assert audited.audit.verify()[0] == 55
 
 
+def test_a_log_that_grows_meanwhile_is_not_called_altered(audited, tmp_path):
+    stop = threading.Event()
+
+    def write():
+        database = Database(tmp_path / "sievert.db")
+        log = SqlAuditLog(database, clock=FixedClock())
+        while not stop.is_set():
+            log.append([AuditNote(actor="a", event="e", subject="x")])
+        database.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    heads = [audited.audit.verify()[0] for _ in range(200)]
+    stop.set()
+    writer.join()
+    assert heads == sorted(heads)
+    assert heads[-1] > heads[0]
+
+
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
@@ -104,6 +123,10 @@ def test_two_processes_may_write_to_the_audit_log_at_once(audited, tmp_path):
         ("DELETE FROM audit WHERE sequence = 5", "should end at entry 5"),
         ("UPDATE audit SET record = 'x' WHERE sequence = 1", "cannot be read"),
         ("UPDATE audit_head SET sequence = 4", "should end at entry 4"),
+        (
+            "UPDATE audit_head SET sequence = 4, digest = (SELECT digest FROM audit WHERE sequence = 4)",
+            "should end at entry 4",
+        ),
     ],
 )
 def test_tampering_shows(audited, tmp_path, statement, says):

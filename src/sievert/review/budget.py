@@ -25,10 +25,11 @@ class ReviewBudget:
         """Return how many cases each policy may still open."""
         hour = now // HOUR
         if hour != self._hour:
-            self._hour = hour
+            # Read first: if the store does not answer, the hour is still to be begun.
             self._spent = Counter(
                 {policy: self._opened_since(policy, hour * HOUR) for policy in self._limits}
             )
+            self._hour = hour
         return {policy: max(0, limit - self._spent[policy]) for policy, limit in self._limits.items()}
 
     def spend(self, cases: Iterable[Case]) -> None:

@@ -29,10 +29,11 @@ class AuditNote(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, str] = {}
 
 
-class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the append-only, hash-chained audit log.
 
-    `digest` is the SHA-256 over the previous entry's digest and this entry's own fields.
+    `digest` is the SHA-256 of the line's own bytes, which name the digest of the line before as
+    `previous`; it stands beside the line and not in it.
     """
 
     sequence: int
@@ -40,6 +41,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     event: str
     subject: str
-    details: dict[str, str]
     previous: str
-    digest: str
+    details: dict[str, str] = {}
+    digest: str = ""
+    record_version: int = 1

@@ -48,15 +48,16 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Proof, from labelled samples of a named population, that a removal rule keeps its precision.
 
     It names what it holds for; outside of that it does not hold, and the post goes to people.
-    `lambda_posts` and `lambda_views` are l1 and l2 of the removal rule.
+    `lambda_posts` and `lambda_views` are l1 and l2 of the removal rule; with l1 at zero and no
+    forecast the rule would remove everything above the floor, so it may not be.
     """
 
     policy: str
     policy_version: int
     platform: str
     bundle: str
-    lambda_posts: float
-    lambda_views: float
+    lambda_posts: Annotated[float, Meta(gt=0.0)]
+    lambda_views: Annotated[float, Meta(ge=0.0)]
     expires_at: Micros
     issued_at: Micros
 

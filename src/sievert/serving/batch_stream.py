@@ -176,11 +176,14 @@ class BatchResponse(ASGIResponse):
         del scope, receive  # the stream holds what it needs of them
         with Spool() as spool:
             async with asyncio.TaskGroup() as group:
-                reading = group.create_task(self._stream.read())
-                group.create_task(self._stream.walk_on(spool))
+                tasks = [
+                    group.create_task(self._stream.read()),
+                    group.create_task(self._stream.walk_on(spool)),
+                ]
                 piece = await spool.get()
                 if self._stream.refused is not None:
-                    reading.cancel()
+                    for task in tasks:
+                        task.cancel()
                     await send_problem(self._stream.refused, send)
                     return
                 await self.start_response(send)

@@ -158,14 +158,15 @@ def add_key(
         InvalidField: see `access.make_key`.
     """
     text, key = make_key(name=name, scopes=scopes, clock=clock, random_bytes=random_bytes)
-    keys.add(key)
     note = AuditNote(
         actor=actor,
         event="key.added",
         subject=key.key_id,
         details={"name": key.name, "scopes": ",".join(key.scopes)},
     )
+    # Noted first: no key may work that the log does not know.
     audit.append([note])
+    keys.add(key)
     return text, key
 
 

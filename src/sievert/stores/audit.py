@@ -22,6 +22,11 @@ from sievert.stores.database import Database
 from sievert.stores.tables import audit, audit_head
 
 GENESIS = "0" * 64
+_LINES_A_STEP = 1000
+
+
+Line = tuple[bytes, str]
+"""An entry as it is kept: its JSON without the digest, and the digest, which is of these very bytes."""
 
 
 class AuditLog(abc.ABC):
@@ -32,53 +37,68 @@ class AuditLog(abc.ABC):
         """Add entries."""
 
     @abc.abstractmethod
-    def entries(self, *, after: int = 0, limit: int = 1000) -> list[AuditEntry]:
-        """Return entries behind sequence number `after`, oldest first."""
+    def lines(self, *, after: int, limit: int) -> list[Line]:
+        """Return lines behind sequence number `after`, oldest first."""
 
     @abc.abstractmethod
     def head(self) -> tuple[int, str]:
         """Return the sequence number and digest of the newest entry."""
 
+    def entries(self, *, after: int = 0, limit: int = 1000) -> list[AuditEntry]:
+        """Return entries behind sequence number `after`, oldest first.
+
+        Raises:
+            StoreCorrupt: an entry cannot be read.
+        """
+        return [_entry(line) for line in self.lines(after=after, limit=limit)]
+
     def verify(self) -> tuple[int, str]:
-        """Walk the whole chain; return the head.
+        """Walk the whole chain, also while it grows; return its head.
 
         Raises:
             StoreCorrupt: names the first entry that is not what it must be.
         """
         sequence, digest = 0, GENESIS
-        while entries := self.entries(after=sequence):
-            for entry in entries:
-                if (entry.sequence, entry.previous, entry.digest) != (sequence + 1, digest, digest_of(entry)):
+        while True:
+            for line in self.lines(after=sequence, limit=_LINES_A_STEP):
+                entry = _entry(line)
+                if (entry.sequence, entry.previous, entry.digest) != (
+                    sequence + 1,
+                    digest,
+                    digest_of(line[0]),
+                ):
                     raise _broken(f"entry {sequence + 1} is not what was written")
                 sequence, digest = entry.sequence, entry.digest
-        if self.head() != (sequence, digest):
-            raise _broken(f"it ends at entry {sequence}, and should end at entry {self.head()[0]}")
-        return sequence, digest
+            head = self.head()
+            if head == (sequence, digest):
+                return head
+            if not self.lines(after=sequence, limit=1):
+                raise _broken(f"it ends at entry {sequence}, and should end at entry {head[0]}")
 
 
 class MemoryAuditLog(AuditLog):
-    """Keeps entries in a list."""
+    """Keeps lines in a list."""
 
     def __init__(self, *, clock: Clock) -> None:
         """Start empty."""
         self._clock = clock
-        self._entries: list[AuditEntry] = []
+        self._lines: list[Line] = []
 
     def append(self, notes: Iterable[AuditNote]) -> None:
         """Chain and append."""
-        self._entries.extend(chained(notes, self.head(), self._clock))
+        self._lines.extend(chained(notes, self.head(), self._clock))
 
-    def entries(self, *, after: int = 0, limit: int = 1000) -> list[AuditEntry]:
+    def lines(self, *, after: int, limit: int) -> list[Line]:
         """Slice the list."""
-        return self._entries[after : after + limit]
+        return self._lines[after : after + limit]
 
     def head(self) -> tuple[int, str]:
-        """Look at the last entry."""
-        return (self._entries[-1].sequence, self._entries[-1].digest) if self._entries else (0, GENESIS)
+        """Look at the last line."""
+        return (len(self._lines), self._lines[-1][1]) if self._lines else (0, GENESIS)
 
 
 class SqlAuditLog(AuditLog):
-    """Keeps entries in the database."""
+    """Keeps lines in the database."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         """Speak of one database."""
@@ -94,29 +114,26 @@ class SqlAuditLog(AuditLog):
         """Append inside a transaction."""
         if not notes:
             return
-        entries = chained(notes, _head(connection), self._clock)
+        before, _ = head = _head(connection)
+        lines = chained(notes, head, self._clock)
         connection.execute(
             sa.insert(audit),
             [
-                {"sequence": entry.sequence, "digest": entry.digest, "record": msgspec.json.encode(entry)}
-                for entry in entries
+                {"sequence": sequence, "digest": digest, "record": record}
+                for sequence, (record, digest) in enumerate(lines, start=before + 1)
             ],
         )
         connection.execute(sa.delete(audit_head))
-        last = entries[-1]
-        connection.execute(sa.insert(audit_head).values(one=1, sequence=last.sequence, digest=last.digest))
-
-    def entries(self, *, after: int = 0, limit: int = 1000) -> list[AuditEntry]:
-        """Query by sequence."""
-        query = (
-            sa.select(audit.c.record).where(audit.c.sequence > after).order_by(audit.c.sequence).limit(limit)
+        connection.execute(
+            sa.insert(audit_head).values(one=1, sequence=before + len(lines), digest=lines[-1][1])
         )
+
+    def lines(self, *, after: int, limit: int) -> list[Line]:
+        """Query by sequence."""
+        query = sa.select(audit.c.record, audit.c.digest).where(audit.c.sequence > after)
         with self._database.reading() as connection:
-            records = connection.execute(query).scalars().all()
-        try:
-            return [msgspec.json.decode(record, type=AuditEntry) for record in records]
-        except msgspec.DecodeError as error:
-            raise _broken(f"an entry behind {after} cannot be read") from error
+            rows = connection.execute(query.order_by(audit.c.sequence).limit(limit)).all()
+        return [(_bytes(record), digest) for record, digest in rows]
 
     def head(self) -> tuple[int, str]:
         """Read the head."""
@@ -124,32 +141,44 @@ class SqlAuditLog(AuditLog):
             return _head(connection)
 
 
-def chained(notes: Iterable[AuditNote], head: tuple[int, str], clock: Clock) -> list[AuditEntry]:
-    """Turn notes into entries that follow `head`."""
+def chained(notes: Iterable[AuditNote], head: tuple[int, str], clock: Clock) -> list[Line]:
+    """Turn notes into lines that follow `head`."""
     sequence, previous = head
-    entries = []
+    lines = []
     for note in notes:
         sequence += 1
-        draft = AuditEntry(
-            sequence=sequence,
-            at=clock.now(),
-            actor=note.actor,
-            event=note.event,
-            subject=note.subject,
-            details=note.details,
-            previous=previous,
-            digest="",
+        record = msgspec.json.encode(
+            AuditEntry(
+                sequence=sequence,
+                at=clock.now(),
+                actor=note.actor,
+                event=note.event,
+                subject=note.subject,
+                details=note.details,
+                previous=previous,
+            )
         )
-        previous = digest_of(draft)
-        entries.append(msgspec.structs.replace(draft, digest=previous))
-    return entries
+        previous = digest_of(record)
+        lines.append((record, previous))
+    return lines
 
 
-def digest_of(entry: AuditEntry) -> str:
-    """Return what the digest of an entry must be."""
-    return hashlib.sha256(
-        msgspec.json.encode(msgspec.structs.replace(entry, digest=""), order="deterministic")
-    ).hexdigest()
+def digest_of(record: bytes) -> str:
+    """Return what the digest of an entry's bytes must be."""
+    return hashlib.sha256(record).hexdigest()
+
+
+def _entry(line: Line) -> AuditEntry:
+    record, digest = line
+    try:
+        return msgspec.structs.replace(msgspec.json.decode(record, type=AuditEntry), digest=digest)
+    except msgspec.DecodeError as error:
+        raise _broken("an entry cannot be read") from error
+
+
+def _bytes(record: bytes | str) -> bytes:
+    # Whoever edits the file with SQLite's own functions may leave text behind.
+    return record if isinstance(record, bytes) else record.encode()
 
 
 def _head(connection: Connection) -> tuple[int, str]:

@@ -19,12 +19,15 @@ def allowed_batch(
     scored: ScoredBatch,
     rows: npt.NDArray[np.intp],
     facts: SegmentFacts,
+    *,
+    first: int,
     decided_at: Micros,
 ) -> pa.RecordBatch:
-    """Return these rows of a batch as an Arrow batch."""
+    """Return these rows of a batch as an Arrow batch; row 0 of the batch has the sequence number `first`."""
     chosen = [posts.posts[row] for row in rows.tolist()]
     count = len(chosen)
     columns = [
+        pa.array(first + rows),
         pa.array([post.platform for post in chosen], pa.string()),
         pa.array([post.id for post in chosen], pa.string()),
         pa.array([post.revision for post in chosen], pa.int32()),

@@ -5,7 +5,6 @@ flushed, one SQLite transaction committed, then the caller may acknowledge. Dyin
 only unacknowledged, plainly allowed posts; sent again, they get the same answer (ADR 0002).
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
-from sievert.schema.clock import Clock, Micros
+from sievert.schema.clock import HOUR, Clock, Micros
 from sievert.schema.decision import Decision
 from sievert.schema.post import Post, PostKey
 from sievert.stores import tables
@@ -45,12 +44,23 @@ ROWS_A_PAGE = 1_000_000
 _PARAMETERS = 300  # keys a query; SQLite takes three parameters for each
 
 
-class _Reached(NamedTuple):
-    """How far a walk came that was cut short: everything from this row on was looked at."""
+CLOCK_SLACK: Micros = HOUR
+"""A clock that is set back by more than this may hide what a filter by time should find."""
 
-    segment: int
-    row: int
-    decided_at: Micros
+
+class _Listed(NamedTuple):
+    """A decision in a list: its number over both places, and where to go on behind it."""
+
+    sequence: int
+    position: dict[str, int]
+    decision: Decision
+
+
+class _Reached(NamedTuple):
+    """How far a walk came that was cut short: everything from this number on was looked at."""
+
+    sequence: int
+    position: dict[str, int]
 
 
 class EmbeddedJournal(Journal):
@@ -70,12 +80,14 @@ class EmbeddedJournal(Journal):
         self._clock = clock
         self._apply = apply
         self._seed = database.seed()
+        table = tables.decisions
         with database.reading() as connection:
-            kept = connection.execute(
-                sa.select(
-                    tables.decisions.c.platform, tables.decisions.c.post_id, tables.decisions.c.revision
-                )
-            ).all()
+            kept = connection.execute(sa.select(table.c.platform, table.c.post_id, table.c.revision)).all()
+            last = connection.execute(sa.select(sa.func.max(table.c.sequence))).scalar() or 0
+        if (newest := log.newest()) is not None:
+            last = max(last, _sequence(newest, newest.num_rows - 1))
+        # One count over both places: what came later has the larger number, whatever the clock says.
+        self._next = last + 1
         # Hashes of the posts in SQLite, about one in a hundred: most look-ups end here.
         self._kept: set[int] = set(hash_keys([PostKey(*row) for row in kept], seed=self._seed).tolist())
 
@@ -115,9 +127,11 @@ class EmbeddedJournal(Journal):
         """Append the plainly allowed rows, then commit the others."""
         plain = decided.plainly_allowed()
         allowed, others = np.flatnonzero(plain), np.flatnonzero(~plain)
+        first = self._next
+        self._next += len(posts)
         if len(allowed):
             facts = facts_of(scored.bundle, decided.policy_set, scored.heads)
-            batch = allowed_batch(posts, scored, allowed, facts, decided_at)
+            batch = allowed_batch(posts, scored, allowed, facts, first=first, decided_at=decided_at)
             edited = {
                 place: posts.keys[row]
                 for place, row in enumerate(allowed.tolist())
@@ -125,9 +139,12 @@ class EmbeddedJournal(Journal):
             }
             self._log.append(batch, facts, hashes[allowed], edited, posts.received_at)
         if len(others):
-            kept = [decision_of(posts, scored, decided, row, decided_at) for row in others.tolist()]
+            kept = [
+                _decision_row(decision_of(posts, scored, decided, row, decided_at), sequence=first + row)
+                for row in others.tolist()
+            ]
             with self._database.writing() as connection:
-                connection.execute(sa.insert(tables.decisions), [_decision_row(one) for one in kept])
+                connection.execute(sa.insert(tables.decisions), kept)
                 connection.execute(
                     sa.insert(tables.posts),
                     [_post_row(posts.posts[row], posts.received_at) for row in others.tolist()],
@@ -173,22 +190,20 @@ class EmbeddedJournal(Journal):
         kept = self._kept_page(wanted, at["sequence"], limit)
         allowed, reached = self._allowed_page(wanted, (at["segment"], at["row"]), limit)
         # What is older than the place that the walk reached waits for the next page: newest first.
-        ready = [one for one in kept if reached is None or one[0].decided_at >= reached.decided_at]
-        merged = sorted(itertools.chain(ready, allowed), key=lambda entry: -entry[0].decided_at)[:limit]
-        for _, position in merged:
-            at.update(position)
+        ready = [one for one in kept if reached is None or one.sequence > reached.sequence]
+        merged = sorted([*ready, *allowed], key=lambda one: -one.sequence)[:limit]
+        for one in merged:
+            at.update(one.position)
         if reached is not None and len(merged) < limit:
-            at.update(segment=reached.segment, row=reached.row)
+            at.update(reached.position)
         more = len(kept) + len(allowed) > len(merged) or len(merged) == limit or reached is not None
-        return Page(items=[decision for decision, _ in merged], cursor=write_cursor(at) if more else None)
+        return Page(items=[one.decision for one in merged], cursor=write_cursor(at) if more else None)
 
     def forget_allowed(self, before: Micros) -> None:
         """Delete the sealed segments that hold nothing younger."""
         self._log.expire(before)
 
-    def _kept_page(
-        self, wanted: DecisionFilter, before: int, limit: int
-    ) -> list[tuple[Decision, dict[str, int]]]:
+    def _kept_page(self, wanted: DecisionFilter, before: int, limit: int) -> "list[_Listed]":
         table = tables.decisions
         query = sa.select(table.c.record, table.c.sequence).where(table.c.sequence < before)
         if wanted.outcomes is not None:
@@ -205,31 +220,32 @@ class EmbeddedJournal(Journal):
             query = query.where(table.c.decided_at < wanted.until)
         with self._database.reading() as connection:
             found = connection.execute(query.order_by(table.c.sequence.desc()).limit(limit)).all()
-        return [(_decision(record), {"sequence": sequence}) for record, sequence in found]
+        return [_Listed(sequence, {"sequence": sequence}, _decision(record)) for record, sequence in found]
 
     def _allowed_page(
         self, wanted: DecisionFilter, before: Place, limit: int
-    ) -> tuple[list[tuple[Decision, dict[str, int]]], "_Reached | None"]:
+    ) -> "tuple[list[_Listed], _Reached | None]":
         """Walk the segments backwards; a plainly allowed post names no policy.
 
         The walk ends after so many rows, found or not, and then says how far it came: a question that
         nothing answers must not keep posts waiting.
         """
-        found: list[tuple[Decision, dict[str, int]]] = []
+        found: list[_Listed] = []
         if wanted.policy is not None or (wanted.outcomes is not None and "allow" not in wanted.outcomes):
             return found, None
         examined = 0
         for number, start, batch, facts in self._log.backwards(before):
-            if wanted.since is not None and _decided_at(batch, batch.num_rows - 1) < wanted.since:
+            if wanted.since is not None and _decided_at(batch) < wanted.since - CLOCK_SLACK:
                 break
             for at in np.flatnonzero(allowed_mask(batch, wanted))[::-1].tolist():
                 if (number, start + at) < before:
-                    found.append((allowed_decision(batch, at, facts), {"segment": number, "row": start + at}))
+                    position = {"segment": number, "row": start + at}
+                    found.append(_Listed(_sequence(batch, at), position, allowed_decision(batch, at, facts)))
                     if len(found) == limit:
                         return found, None
             examined += batch.num_rows
             if examined >= ROWS_A_PAGE:
-                return found, _Reached(number, start, _decided_at(batch, 0))
+                return found, _Reached(_sequence(batch, 0), {"segment": number, "row": start})
         return found, None
 
     def _kept_decisions(self, keys: Sequence[PostKey]) -> dict[PostKey, Decision]:
@@ -254,18 +270,24 @@ def _compare(known: Decision, digest: bytes) -> int:
     return SAME if known.content_digest == digest.hex() else CONFLICT
 
 
-def _decided_at(batch: pa.RecordBatch, row: int) -> Micros:
-    moment: Micros = batch.column("decided_at")[row].as_py()
+def _decided_at(batch: pa.RecordBatch) -> Micros:
+    moment: Micros = batch.column("decided_at")[0].as_py()
     return moment
+
+
+def _sequence(batch: pa.RecordBatch, row: int) -> int:
+    number: int = batch.column("sequence")[row].as_py()
+    return number
 
 
 def _decision(record: bytes) -> Decision:
     return msgspec.json.decode(record, type=Decision)
 
 
-def _decision_row(decision: Decision) -> dict[str, object]:
+def _decision_row(decision: Decision, *, sequence: int) -> dict[str, object]:
     named = dict.fromkeys(reason.policy for reason in decision.reasons)
     return {
+        "sequence": sequence,
         "decision_id": decision.decision_id,
         "platform": decision.platform,
         "post_id": decision.post_id,

@@ -6,6 +6,7 @@ Edited posts stand in it twice, under their revision and under any revision, so 
 every revision of a post.
 """
 
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -75,6 +76,8 @@ class ActiveIndex:
         with temporary.open("wb") as file:
             for piece in (header, bloom, hashes[order], rows[order].astype(np.uint32)):
                 file.write(piece.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
 

@@ -41,7 +41,7 @@ class SegmentLog:
         self._indexes: dict[int, ActiveIndex | SealedIndex] = {}
         self._active: int | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        numbers = sorted(int(path.stem) for path in folder.glob("*.arrow"))
+        numbers = sorted(int(path.stem) for path in folder.glob("*.arrow") if path.stem.isdecimal())
         for number in numbers:
             self._open(number, newest=number == numbers[-1])
         self._next = numbers[-1] + 1 if numbers else 0
@@ -105,6 +105,10 @@ class SegmentLog:
                 start = segment.start_of(at)
                 if before is None or number < before[0] or start < before[1]:
                     yield number, start, segment.batch(at), segment.facts
+
+    def newest(self) -> pa.RecordBatch | None:
+        """Return the newest batch, or None while there is none."""
+        return next((batch for _, _, batch, _ in self.backwards(None)), None)
 
     def expire(self, before: Micros) -> None:
         """Delete sealed segments whose newest row was received before `before`."""

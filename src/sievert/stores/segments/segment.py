@@ -9,6 +9,7 @@ import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import pyarrow as pa
@@ -38,6 +39,7 @@ def schema_of(facts: SegmentFacts) -> pa.Schema:
     """Return the Arrow schema of a segment."""
     return pa.schema(
         [
+            ("sequence", pa.int64()),
             ("platform", pa.string()),
             ("id", pa.string()),
             ("revision", pa.int32()),
@@ -122,13 +124,9 @@ class Segment:
                 return self._cache[number]
         frame = self.frames[number]
         with self.path.open("rb") as file:
-            file.seek(int(frame["offset"]))
-            data = file.read(int(frame["length"]))
+            data = _read(file, frame)
         if not is_whole(frame, data):
-            raise StoreCorrupt(
-                f"Batch {number} of segment {self.path} is not what was written.",
-                remedy="Restore the file from a backup; `sievert doctor` checks the disk.",
-            )
+            raise _corrupt(self.path, number)
         batch = pa.ipc.read_record_batch(pa.py_buffer(data), self.schema)
         with self._lock:
             self._cache[number] = batch
@@ -163,15 +161,16 @@ def recover(path: Path) -> None:
     """Cut off what a crash left half-written at the end of a segment.
 
     Everything with a valid frame and checksum stays: that is what was acknowledged.
+
+    Raises:
+        StoreCorrupt: a batch is broken although a whole one follows: no crash does that.
     """
     frames = read_frames(frames_path(path))
-    whole = 0
     with path.open("rb") as file:
-        for frame in frames:
-            file.seek(int(frame["offset"]))
-            if not is_whole(frame, file.read(int(frame["length"]))):
-                break
-            whole += 1
+        sound = [is_whole(frame, _read(file, frame)) for frame in frames]
+    whole = sound.index(False) if False in sound else len(sound)
+    if any(sound[whole:]):
+        raise _corrupt(path, whole)
     kept = frames[:whole]
     os.truncate(frames_path(path), kept.nbytes)
     if whole:
@@ -180,6 +179,18 @@ def recover(path: Path) -> None:
         with pa.OSFile(str(path)) as file:
             schema = pa.ipc.read_schema(pa.ipc.read_message(file))
         os.truncate(path, len(schema.serialize()))
+
+
+def _read(file: BinaryIO, frame: Frames) -> bytes:
+    file.seek(int(frame["offset"]))
+    return file.read(int(frame["length"]))
+
+
+def _corrupt(path: Path, number: int) -> StoreCorrupt:
+    return StoreCorrupt(
+        f"Batch {number} of segment {path} is not what was written.",
+        remedy="Restore the file from a backup, and look at the disk; `sievert doctor` reads all segments.",
+    )
 
 
 def frames_path(path: Path) -> Path:
