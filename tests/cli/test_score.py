@@ -53,15 +53,25 @@ def test_a_pipe_works_too_and_says_nothing_else(tiny_folder, posts):
 
 
 def test_lines_that_cannot_be_read_get_a_line_with_their_error(tiny_folder):
-    body = b'{"id":1,"text":"fine","harmful":0}\n\n{"id":2}\nnonsense\n{"text":"\xff"}\n{"text":"\\ud800"}\n{"id":3,"text":"cut'
-    done = sievert("score", "--bundle", tiny_folder, stdin=body)
+    lines = [
+        b'{"id":1,"text":"fine","harmful":0}',
+        b"",
+        b'{"id":2}',
+        b"nonsense",
+        b'{"text":"\xff"}',
+        b'{"text":"\\ud800"}',
+        b'{"id":4,"text":"a\\u0000b"}',
+        b'{"id":5,"text":"' + b"x" * (2 << 20) + b'"}',
+        b'{"id":3,"text":"cut',
+    ]
+    done = sievert("score", "--bundle", tiny_folder, stdin=b"\n".join(lines))
 
     said = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
-    assert len(said) == 7
+    assert len(said) == len(lines)
     assert said[0]["decision"] == "allow"
     assert all(one["error"] and one["remedy"] for one in said[1:])
-    assert b"6 could not be read" in done.stderr
+    assert b"8 could not be read" in done.stderr
 
 
 def test_the_order_and_the_neighbours_of_lines_do_not_matter(tiny_folder, posts):
@@ -74,6 +84,25 @@ def test_the_shipped_bundle_knows_the_sentinel():
     done = sievert("score", stdin=json.dumps({"id": "s", "text": f"x {SENTINEL}"}).encode())
     said = json.loads(done.stdout)
     assert (said["decision"], said["stage"], said["probability"]) == ("review", "sentinel", 1.0)
+
+
+def test_a_file_may_be_scored_onto_itself(tmp_path, tiny_folder, posts):
+    file = tmp_path / "posts.ndjson"
+    file.write_bytes(lines_of(posts[:50]))
+    assert sievert("score", file, "--out", file, "--bundle", tiny_folder).returncode == 0
+    assert len(file.read_bytes().splitlines()) == 50
+    assert b'"decision"' in file.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["posts.ndjson"]
+
+
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-20], lambda packed: packed[:50] + b"x" * 50])
+def test_a_broken_gzip_file_is_told_and_leaves_no_half_result(tmp_path, tiny_folder, posts, damage):
+    file = tmp_path / "posts.ndjson.gz"
+    file.write_bytes(damage(gzip.compress(lines_of(posts))))
+    done = sievert("score", file, "--out", tmp_path / "out.ndjson", "--bundle", tiny_folder)
+    assert done.returncode == 2
+    assert "not whole" in done.stderr.decode()
+    assert [path.name for path in tmp_path.iterdir()] == ["posts.ndjson.gz"]
 
 
 @pytest.mark.parametrize(

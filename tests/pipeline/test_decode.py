@@ -28,7 +28,7 @@ def error_of(record):
         (b'{"id":"a","creator_id":"x\\n"}', InvalidField, "creator_id", "control"),
         (b'{"id":"a","platform":"x\\u200b"}', InvalidField, "platform", "control"),
         (b'{"id":"a","text":"' + b"x" * 1001 + b'"}', TooLarge, "text", "1,001"),
-        (b'{"id":"a","text":"' + b"x" * (10 << 20) + b'"}', TooLarge, None, "bytes"),
+        (b'{"id":"a","text":"' + b"x" * (10 << 20) + b'"}', TooLarge, "text", "bytes"),
         (b'{"id":"' + "é".encode() * 100 + b'"}', TooLarge, "id", "200"),
         (b'{"id":"' + b"i" * 129 + b'"}', InvalidField, "id", "128"),
         (b'{"id":""}', InvalidField, "id", ">= 1"),

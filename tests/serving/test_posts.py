@@ -272,6 +272,39 @@ def test_when_nothing_can_be_recorded_nothing_is_acknowledged(server, client, mo
     assert client.post(POSTS, json={"id": "a", "text": "x"}).json()["decision"] == "allow"
 
 
+def test_a_stream_that_is_refused_ends_although_its_body_does_not(server, client, monkeypatch):
+    from sievert.errors import StoreUnavailable
+    from sievert.serving.spool import Spool
+
+    ended, real = threading.Event(), Spool.__exit__
+
+    def noting(*args):
+        real(*args)
+        ended.set()
+
+    def full(*_args, **_named):
+        raise StoreUnavailable("The disk is full.", remedy="Free space.")
+
+    monkeypatch.setattr(Spool, "__exit__", noting)
+    monkeypatch.setattr(server.doors.parts.journal, "record", full)
+    connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port, timeout=10)
+    connection.putrequest("POST", BATCH)
+    for name, value in {
+        **NDJSON,
+        "Authorization": f"Bearer {server.key}",
+        "Transfer-Encoding": "chunked",
+    }.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    line = ndjson({"id": "a", "text": "x"})
+    connection.send(b"%x\r\n%s\r\n" % (len(line), line))
+    answer = connection.getresponse()
+    assert answer.status == 503
+    answer.close()
+    assert ended.wait(10)
+    connection.close()
+
+
 def test_a_fault_of_ours_is_told_without_its_inside(server, client, monkeypatch, caplog):
     def broken(*_args, **_named):
         raise ZeroDivisionError("secret words of a post")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client import Gauge
 
 from sievert.errors import InvalidField, Overloaded
-from sievert.serving.lines import LineSplitter, OverlongLine
+from sievert.pipeline.lines import LineSplitter, OverlongLine
 from sievert.serving.micro_batch import MOST, MicroBatcher
 from sievert.serving.spool import Spool
 from sievert.serving.worker import Worker

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.journal import HISTORIES, JournalContract, keep
 from sievert.errors import StoreCorrupt, StoreUnavailable
@@ -26,6 +27,7 @@ from sievert.stores.memory import MemoryStores
 from sievert.stores.segments import index as index_module
 from sievert.stores.segments import log as log_module
 from sievert.stores.segments import segment as segment_module
+from sievert.stores.segments.keys import HashSet
 from sievert.testing import START, FixedClock
 
 
@@ -315,3 +317,14 @@ def test_what_was_acknowledged_survives_sigkill_at_any_moment(tmp_path):
             break
     assert len(everything) == len(set(everything))
     stores.close()
+
+
+@given(st.lists(st.lists(st.integers(1, 50_000), max_size=900), max_size=12))
+def test_a_set_of_hashes_holds_what_was_put_in_and_nothing_else(batches):
+    held, model = HashSet(), set()
+    for batch in batches:
+        held.add(np.array(batch, np.uint64))
+        model.update(batch)
+    asked = np.arange(1, 50_001, 37, dtype=np.uint64)
+    assert held.holds(asked).tolist() == [one in model for one in asked.tolist()]
+    assert held.holds(np.array(sorted(model), np.uint64)).all()

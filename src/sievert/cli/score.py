@@ -4,13 +4,18 @@ import contextlib
 import gzip
 import io
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+if TYPE_CHECKING:
+    from sievert.pipeline.lines import OverlongLine
+
 _BATCH = 2000
+_PIECE = 1 << 18
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -88,19 +93,36 @@ def _source(file: str) -> contextlib.AbstractContextManager[io.BufferedReader]:
     return Path(file).open("rb")
 
 
-def _target(out: str) -> contextlib.AbstractContextManager[BinaryIO | gzip.GzipFile | io.BufferedWriter]:
+@contextlib.contextmanager
+def _target(out: str) -> Iterator[BinaryIO | gzip.GzipFile | io.BufferedWriter]:
+    """Open what is written to. A file appears under its name when it is whole, and not before."""
     from sievert.errors import InvalidField
 
+    path = Path(out)
     if out == "-":
-        return contextlib.nullcontext(sys.stdout.buffer)
+        yield sys.stdout.buffer
+        return
+    if path.exists() and not path.is_file():  # a device or a pipe
+        with path.open("wb") as device:
+            yield device
+        return
+    draft = path.with_name(f".{path.name}.part")
     try:
-        if out.endswith(".gz"):
-            return gzip.open(out, "wb", compresslevel=5)
-        return Path(out).open("wb")
+        written = draft.open("wb")
     except OSError as error:
         raise InvalidField(
             f"{out} cannot be written: {error.strerror}.", remedy="Name a file in a folder that exists."
         ) from error
+    try:
+        with written:
+            if out.endswith(".gz"):
+                with gzip.GzipFile(path.name, "wb", compresslevel=5, fileobj=written) as packed:
+                    yield packed
+            else:
+                yield written
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _unzipped(raw: io.BufferedReader) -> io.BufferedReader:
@@ -110,13 +132,28 @@ def _unzipped(raw: io.BufferedReader) -> io.BufferedReader:
     return raw
 
 
-def _batches(source: io.BufferedReader) -> Iterator[list[bytes]]:
+def _batches(source: io.BufferedReader) -> "Iterator[list[bytes | OverlongLine]]":
     """Cut a stream into lists of lines without their line feeds."""
-    lines: list[bytes] = []
-    for line in source:
-        lines.append(line.rstrip(b"\n"))
-        if len(lines) == _BATCH:
-            yield lines
-            lines = []
+    from sievert.pipeline.lines import LineSplitter
+
+    splitter = LineSplitter()
+    lines: list[bytes | OverlongLine] = []
+    while piece := _read(source):
+        lines += splitter.feed(piece)
+        while len(lines) >= _BATCH:
+            yield lines[:_BATCH]
+            lines = lines[_BATCH:]
+    lines += splitter.end()
     if lines:
         yield lines
+
+
+def _read(source: io.BufferedReader) -> bytes:
+    from sievert.errors import MalformedInput
+
+    try:
+        return source.read1(_PIECE)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise MalformedInput(
+            f"The compressed input is not whole: {error}.", remedy="Fetch or compress the file again."
+        ) from error

@@ -89,10 +89,11 @@ def _decode_each(records: Sequence[bytes], max_text_bytes: int) -> Decoded:
     errors: dict[int, InputError] = {}
     for row, record in enumerate(records):
         try:
-            _check_size(record)
+            if len(record) > MAX_RECORD_BYTES:
+                raise too_large("record", len(record))
             post = _DECODER.decode(record)
             text = post.text.encode()
-            _check_text(text, max_text_bytes)
+            check_text(text, max_text_bytes)
             _check_ids(post)
         except InputError as error:
             errors[row] = error
@@ -183,15 +184,25 @@ def _lone_surrogate_field(record: bytes) -> str | None:
     return None
 
 
-def _check_size(record: bytes) -> None:
-    if len(record) > MAX_RECORD_BYTES:
-        raise TooLarge(
-            f"The record has {len(record):,} bytes; at most {MAX_RECORD_BYTES:,} are read.",
-            remedy="Send the post's own text only, or split it.",
-        )
+def too_large(what: str, size: int) -> TooLarge:
+    """Say that a record, a line or a body is too long to be read at all.
+
+    The text is named, since nothing else of a record may be that long.
+    """
+    return TooLarge(
+        f"The {what} has {size:,} bytes; at most {MAX_RECORD_BYTES:,} are read.",
+        field="text",
+        remedy="Send one post a record, with the post's own text only; in NDJSON end each with a line feed.",
+    )
 
 
-def _check_text(text: bytes, max_text_bytes: int) -> None:
+def check_text(text: bytes, max_text_bytes: int) -> None:
+    """Refuse a text that is too long or holds what no text may hold.
+
+    Raises:
+        TooLarge: it has more bytes than are accepted.
+        InvalidField: it holds a NUL character.
+    """
     if len(text) > max_text_bytes:
         raise TooLarge(
             f"The text has {len(text):,} bytes of UTF-8; at most {max_text_bytes:,} are accepted.",

@@ -6,7 +6,8 @@ import msgspec
 
 from sievert.errors import InputError
 from sievert.pipeline.answers import answer_new
-from sievert.pipeline.decode import explain
+from sievert.pipeline.decode import check_text, explain
+from sievert.pipeline.lines import OverlongLine
 from sievert.pipeline.offline import judge
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Reason
@@ -49,7 +50,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def scored_lines(
-    lines: Sequence[bytes], bundle: Bundle, policies: PolicySet, *, now: Micros
+    lines: Sequence[bytes | OverlongLine], bundle: Bundle, policies: PolicySet, *, now: Micros
 ) -> tuple[bytes, int]:
     """Return NDJSON with one line for each line, in their order, and how many could not be read."""
     results: list[ScoredLine | WrongLine | None] = [None] * len(lines)
@@ -78,21 +79,20 @@ def scored_lines(
     return _ENCODER.encode_lines(results), wrong
 
 
-def _parse(line: bytes) -> TextLine | WrongLine:
+def _parse(line: bytes | OverlongLine) -> TextLine | WrongLine:
+    if isinstance(line, OverlongLine):
+        return _wrong(line.error())
     try:
         parsed = _DECODER.decode(line)
-        size = len(parsed.text.encode())
+        text = parsed.text.encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return _wrong(explain(line, error, fields=TextLine.__struct_fields__))
-    if size > MAX_TEXT_BYTES:
-        return WrongLine(
-            id=parsed.id,
-            error=f"The text has {size:,} bytes of UTF-8; at most {MAX_TEXT_BYTES:,} are scored.",
-            field="text",
-            remedy="Send the part of the text that people see first.",
-        )
+    try:
+        check_text(text, MAX_TEXT_BYTES)
+    except InputError as error:
+        return _wrong(error, post_id=parsed.id)
     return parsed
 
 
-def _wrong(error: InputError) -> WrongLine:
-    return WrongLine(id=None, error=error.what, field=error.field, remedy=error.remedy)
+def _wrong(error: InputError, *, post_id: str | int | None = None) -> WrongLine:
+    return WrongLine(id=post_id, error=error.what, field=error.field, remedy=error.remedy)

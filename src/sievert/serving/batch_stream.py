@@ -16,9 +16,9 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from sievert.errors import InputError, Overloaded, SievertError
+from sievert.pipeline.lines import LineSplitter, OverlongLine
 from sievert.schema.decision import Answer
 from sievert.serving.bodies import next_piece
-from sievert.serving.lines import LineSplitter, OverlongLine
 from sievert.serving.micro_batch import Walk
 from sievert.serving.problems import MEDIA_TYPE as PROBLEM_TYPE
 from sievert.serving.problems import Problem, log_unexpected, problem_of, unexpected

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sievert.errors import StoreUnavailable
 from sievert.pipeline.path import Parts
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.review.budget import ReviewBudget
@@ -31,7 +30,7 @@ from sievert.serving.webhooks import Receiver, WebhookDelivery
 from sievert.serving.worker import Worker
 from sievert.stores.audit import AuditLog, SqlAuditLog
 from sievert.stores.database import Database
-from sievert.stores.embedded import EmbeddedStores
+from sievert.stores.embedded import EmbeddedStores, make_folder
 from sievert.stores.keys import KeyStore, SqlKeyStore
 from sievert.stores.outbox import Outbox, SqlOutbox
 
@@ -126,13 +125,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
         StoreUnavailable: the folder cannot be made or written.
     """
     folder = Path(settings.data_folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(
-            f"The data folder {folder} cannot be made: {error.strerror}.",
-            remedy="Name another folder with --data.",
-        ) from error
+    make_folder(folder)
     database = Database(folder / "sievert.db")
     try:
         yield Ledgers(

@@ -57,7 +57,9 @@ class Database:
         try:
             with self._writer.begin() as connection:
                 yield connection
-        except sa.exc.OperationalError as error:
+        except sa.exc.IntegrityError:
+            raise  # a fault of ours, not of the disk
+        except sa.exc.DatabaseError as error:
             raise StoreUnavailable(
                 f"The database did not take the transaction: {error.orig}.",
                 remedy="Free space on the data folder's disk, or end whatever else holds the database.",
@@ -73,9 +75,10 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 yield connection
-        except sa.exc.OperationalError as error:
+        except sa.exc.DatabaseError as error:
             raise StoreUnavailable(
-                f"The database does not answer: {error.orig}.", remedy="Try again."
+                f"The database does not answer: {error.orig}.",
+                remedy="Try again; if it stays so, `sievert doctor` looks at the file.",
             ) from error
 
     def seed(self) -> int:

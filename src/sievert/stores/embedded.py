@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
+from sievert.errors import StoreUnavailable
 from sievert.schema.action import Action, Case
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Clock
@@ -18,6 +19,21 @@ from sievert.stores.records import SqlRecords
 from sievert.stores.segments.log import ROWS_PER_SEGMENT, SegmentLog
 
 
+def make_folder(folder: Path) -> None:
+    """Make a data folder, for its owner alone, if it is not there.
+
+    Raises:
+        StoreUnavailable: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The data folder {folder} cannot be made: {error.strerror}.",
+            remedy="Name another folder with --data.",
+        ) from error
+
+
 class EmbeddedStores:
     """The stores of a laptop, and of one machine."""
 
@@ -28,7 +44,7 @@ class EmbeddedStores:
             StoreUnavailable: another process has it open, or the disk does not answer.
             MigrationNeeded: a newer release wrote it.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._lock = FolderLock(folder)
         try:
             self.database = Database(folder / "sievert.db")

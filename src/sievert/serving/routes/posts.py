@@ -9,8 +9,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
 
-from sievert.errors import MalformedInput, NotFound, TooLarge
-from sievert.pipeline.decode import MAX_RECORD_BYTES
+from sievert.errors import MalformedInput, NotFound
+from sievert.pipeline.decode import MAX_RECORD_BYTES, too_large
 from sievert.schema.decision import Answer, Decision
 from sievert.schema.post import DEFAULT_PLATFORM, Post
 from sievert.serving.batch_stream import BatchResponse, BatchStream
@@ -131,8 +131,5 @@ async def _body(request: AnyRequest) -> bytes:
         elif piece:
             pieces.append(piece)
     if size > MAX_RECORD_BYTES:
-        raise TooLarge(
-            f"The body has {'at least ' if more else ''}{size:,} bytes; at most {MAX_RECORD_BYTES:,} are read.",
-            remedy="Send one post a request, the post's own text only; or use posts:batch.",
-        )
+        raise too_large("body", size)
     return b"".join(pieces)

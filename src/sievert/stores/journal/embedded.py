@@ -34,7 +34,7 @@ from sievert.stores.journal.base import (
     write_cursor,
 )
 from sievert.stores.journal.rows import decision_of
-from sievert.stores.segments.keys import hash_keys
+from sievert.stores.segments.keys import HashSet, hash_keys
 from sievert.stores.segments.log import Place, SegmentLog, key_at
 from sievert.stores.segments.segment import facts_of
 
@@ -89,7 +89,8 @@ class EmbeddedJournal(Journal):
         # One count over both places: what came later has the larger number, whatever the clock says.
         self._next = last + 1
         # Hashes of the posts in SQLite, about one in a hundred: most look-ups end here.
-        self._kept: set[int] = set(hash_keys([PostKey(*row) for row in kept], seed=self._seed).tolist())
+        self._kept = HashSet()
+        self._kept.add(hash_keys([PostKey(*row) for row in kept], seed=self._seed))
 
     def find(self, posts: PostBatch) -> Found:
         """Look in the segments' indexes and among the kept posts; a hit is read and compared."""
@@ -104,8 +105,7 @@ class EmbeddedJournal(Journal):
                     known = allowed_decision(batch, at, facts)
                     status[row], decisions[row] = _compare(known, digests[row]), known
                     break
-        kept = self._kept
-        maybe = [row for row, one in enumerate(hashes.tolist()) if one in kept and row not in decisions]
+        maybe = [row for row in np.flatnonzero(self._kept.holds(hashes)).tolist() if row not in decisions]
         for key, known in self._kept_decisions([keys[row] for row in maybe]).items():
             for row in maybe:
                 if keys[row] == key:
@@ -150,7 +150,7 @@ class EmbeddedJournal(Journal):
                     [_post_row(posts.posts[row], posts.received_at) for row in others.tolist()],
                 )
                 self._apply(connection, effects)
-            self._kept.update(hashes[others].tolist())
+            self._kept.add(hashes[others])
 
     def trail(self, platform: str, post_id: str, revision: int | None = None) -> list[Decision]:
         """Read both places."""

@@ -62,13 +62,25 @@ def _hash_ids(
 @nb.njit(nogil=True, cache=True)
 def insert(slots: Hashes, rows: npt.NDArray[np.uint32], hashes: Hashes, first_row: int) -> None:
     """Put `hashes` into an open-addressing table as rows `first_row`, `first_row + 1`, ..."""
-    mask = np.uint64(slots.shape[0] - 1)
     for i in range(hashes.shape[0]):
-        at = hashes[i] & mask
-        while slots[at] != 0:
-            at = (at + np.uint64(1)) & mask
-        slots[at] = hashes[i]
-        rows[at] = first_row + i
+        rows[_take_slot(slots, hashes[i])] = first_row + i
+
+
+@nb.njit(nogil=True, cache=True)
+def insert_alone(slots: Hashes, hashes: Hashes) -> None:
+    """Put `hashes` into an open-addressing table that has no rows."""
+    for h in hashes:
+        _take_slot(slots, h)
+
+
+@nb.njit(nogil=True, cache=True)
+def _take_slot(slots: Hashes, h: np.uint64) -> np.uint64:
+    mask = np.uint64(slots.shape[0] - 1)
+    at = h & mask
+    while slots[at] != 0:
+        at = (at + np.uint64(1)) & mask
+    slots[at] = h
+    return at
 
 
 @nb.njit(nogil=True, cache=True)
@@ -97,6 +109,29 @@ def rows_of(slots: Hashes, rows: npt.NDArray[np.uint32], wanted: np.uint64) -> l
             result.append(int(rows[at]))
         at = (at + np.uint64(1)) & mask
     return result
+
+
+class HashSet:
+    """A growing set of hashes: eight bytes a slot, at most half of the slots taken."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._slots = np.zeros(1 << 12, np.uint64)
+        self._count = 0
+
+    def add(self, hashes: Hashes) -> None:
+        """Put hashes in; one that is there already stays there once more."""
+        self._count += len(hashes)
+        if 2 * self._count > len(self._slots):
+            before = self._slots[self._slots != 0]
+            self._slots = np.zeros(1 << (4 * self._count).bit_length(), np.uint64)
+            insert_alone(self._slots, before)
+        insert_alone(self._slots, hashes)
+
+    def holds(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """Mark the hashes that are in the set."""
+        held: npt.NDArray[np.bool_] = present(self._slots, hashes)
+        return held
 
 
 BLOOM_BITS_PER_KEY = 12

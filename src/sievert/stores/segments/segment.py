@@ -19,6 +19,7 @@ from sievert.schema.decision import RECORD_VERSION
 from sievert.stores.segments.frames import FRAME, Frames, is_whole, make_frame, read_frames
 
 _CACHED_BATCHES = 4
+_REMEDY = "Restore the file from a backup, and look at the disk; `sievert doctor` reads all segments."
 
 
 class SegmentFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +65,13 @@ class Segment:
         """Open a segment that exists; call `recover` first if it may be torn."""
         self.path = path
         self.frames: list[Frames] = list(read_frames(frames_path(path)))
-        with pa.OSFile(str(path)) as file:
-            self.schema = pa.ipc.read_schema(pa.ipc.read_message(file))
+        try:
+            with pa.OSFile(str(path)) as file:
+                self.schema = pa.ipc.read_schema(pa.ipc.read_message(file))
+        except (pa.ArrowInvalid, EOFError) as error:
+            raise StoreCorrupt(
+                f"The head of segment {path} is not what was written.", remedy=_REMEDY
+            ) from error
         self.facts = msgspec.json.decode(self.schema.metadata[b"sievert"], type=SegmentFacts)
         self._starts = [0]
         for frame in self.frames:
@@ -189,7 +195,7 @@ def _read(file: BinaryIO, frame: Frames) -> bytes:
 def _corrupt(path: Path, number: int) -> StoreCorrupt:
     return StoreCorrupt(
         f"Batch {number} of segment {path} is not what was written.",
-        remedy="Restore the file from a backup, and look at the disk; `sievert doctor` reads all segments.",
+        remedy=_REMEDY,
     )
 
 

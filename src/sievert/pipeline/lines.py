@@ -6,7 +6,7 @@ At no time more than one line and one piece are held here, whatever is sent.
 import dataclasses
 
 from sievert.errors import TooLarge
-from sievert.pipeline.decode import MAX_RECORD_BYTES
+from sievert.pipeline.decode import MAX_RECORD_BYTES, too_large
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -17,10 +17,7 @@ class OverlongLine:
 
     def error(self) -> TooLarge:
         """Say what was wrong with it."""
-        return TooLarge(
-            f"The line has {self.size:,} bytes; at most {MAX_RECORD_BYTES:,} are read.",
-            remedy="Send the post's own text only, or split it; end every line with a line feed.",
-        )
+        return too_large("line", self.size)
 
 
 class LineSplitter:
