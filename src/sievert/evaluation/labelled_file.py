@@ -135,6 +135,8 @@ def evaluate_lines(
         scores = score_texts([line.text or "" for line in lines], bundle, advance=advance)
         columns = {head: scores.of(head) for head in scores.heads}
         languages = {word.word: int((scores.language == word).sum()) for word in Language}
+    # A policy's probabilities are made for the policy's own share of traffic, and are judged there.
+    stated = {head.name: head.prevalence for head in bundle.manifest.heads if head.name != HARM}
     reports: list[HeadReport] = []
     for head, probability in columns.items():
         labels = _labels(lines, head)
@@ -156,7 +158,9 @@ def evaluate_lines(
                         confidence=confidence,
                         resamples=resamples,
                     ),
-                    calibration=reliability(y, probability[mine], prevalence=prevalence, weight=weight[mine]),
+                    calibration=reliability(
+                        y, probability[mine], prevalence=stated.get(head, prevalence), weight=weight[mine]
+                    ),
                 )
             )
     return FileReport(
