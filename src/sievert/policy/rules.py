@@ -55,7 +55,7 @@ def reason_text(reason: Reason) -> str:
 def removal_rule(
     p: Floats, v: Floats, policy: Policy, *, lambda_posts: float, lambda_views: float
 ) -> npt.NDArray[np.bool_]:
-    """Mark the posts that the removal rule of DESIGN section 6 removes."""
+    """Mark the posts that the removal rule (at the top of this module) removes."""
     gain = (
         v * p + lambda_posts * (p - policy.precision_posts) + lambda_views * v * (p - policy.precision_views)
     )

@@ -107,7 +107,7 @@ function describe(decision) {
     ["decided", new Date(decision.decided_at / 1000).toLocaleString()],
     ["because", decision.trigger],
     ["outcome", decision.outcome],
-    ["with every policy live", decision.would],
+    ["with every policy live and certified", decision.would],
     ["probability of harm", decision.probability.toFixed(4)],
     ["by policy", policies.join(", ")],
     ["language", decision.language],
