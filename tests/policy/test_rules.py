@@ -58,7 +58,7 @@ def decided(
         policies=policy_set(list(policies)),
         certificates=certificates,
         forecast=forecast,
-        review_room={policy.name: room for policy in policies},
+        review_room=room if isinstance(room, dict) else {policy.name: room for policy in policies},
         now=START,
     )
 
@@ -134,6 +134,16 @@ def test_the_hours_reviews_go_to_the_likeliest_and_the_rest_says_so():
     assert result.queued_for == {3: "hate", 1: "hate"}
     assert outcomes(result) == [Outcome.ALLOW, Outcome.REVIEW, Outcome.ALLOW, Outcome.REVIEW]
     assert rules(result, 0) == {"review", "review-budget-spent"}
+
+
+def test_a_spent_budget_passes_the_question_on_and_a_test_policy_asks_last():
+    spam = msgspec.structs.replace(HATE, name="spam")
+    test = msgspec.structs.replace(HATE, name="zz", test_only=True)
+    result = decided([[0.9, 1.0], [0.1, 1.0]], policies=[HATE, test], heads=("hate", "zz"))
+    assert result.queued_for == {0: "hate", 1: "zz"}
+    spent = decided([[0.6, 0.9]], policies=[HATE, spam], heads=("hate", "spam"), room={"hate": 1, "spam": 0})
+    assert spent.queued_for == {0: "hate"}
+    assert "review-budget-spent" in rules(spent)
 
 
 def test_a_post_without_room_is_still_demoted():

@@ -305,6 +305,15 @@ def test_a_stream_that_is_refused_ends_although_its_body_does_not(server, client
     connection.close()
 
 
+@pytest.mark.parametrize("start", [b"GET /", b"GET /health HTTP/1.1\r\nHost: x\r\nx-a: "])
+def test_an_endless_request_line_or_header_is_cut_off(client, start):
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as raw:
+        raw.sendall(start)
+        with pytest.raises(OSError, match=r"reset|[Bb]roken"):
+            raw.sendall(b"a" * (25 << 20))
+    assert client.get("/health").status_code == 200
+
+
 def test_a_fault_of_ours_is_told_without_its_inside(server, client, monkeypatch, caplog):
     def broken(*_args, **_named):
         raise ZeroDivisionError("secret words of a post")

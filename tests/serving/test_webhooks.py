@@ -3,6 +3,7 @@
 import asyncio
 import http.server
 import json
+import socket
 import threading
 import time
 
@@ -27,6 +28,7 @@ class Listener:
 
     def __init__(self, *statuses):
         self.statuses = list(statuses)
+        self.cookie = ""
         self.heard = []
         outer = self
 
@@ -36,6 +38,9 @@ class Listener:
                 outer.heard.append((dict(self.headers), body))
                 status = outer.statuses.pop(0) if outer.statuses else 200
                 self.send_response(status)
+                if outer.cookie:
+                    self.send_header("set-cookie", outer.cookie)
+                    self.send_header("set-cookie", "plain=1")
                 if status == 302:
                     self.send_header("location", "/elsewhere")
                 self.send_header("content-length", "0")
@@ -96,13 +101,13 @@ def message(name="msg_1"):
 class Delivery:
     """A delivery over a memory outbox, whose clock stands still."""
 
-    def __init__(self, url, *, attempts=3, schedule=(10.0, 100.0)):
+    def __init__(self, url, *, attempts=3, schedule=(10.0, 100.0), timeout=2.0):
         self.clock = FixedClock()
         self.outbox = MemoryStores(clock=self.clock).outbox
         self.metrics = Metrics()
         self.delivery = WebhookDelivery(
             self.outbox,
-            Receiver(url=url, secret=SECRET, attempts=attempts, schedule=schedule, timeout=2.0),
+            Receiver(url=url, secret=SECRET, attempts=attempts, schedule=schedule, timeout=timeout),
             clock=self.clock,
             metrics=self.metrics,
             uniform=lambda low, high: (low + high) / 2,
@@ -156,6 +161,48 @@ def test_a_receiver_that_is_not_there_loses_nothing():
     assert mine.outbox.counts()["pending"] == 2
     page = mine.metrics.page().decode()
     assert 'sievert_webhooks_total{result="failed"} 2.0' in page
+
+
+def test_a_receivers_cookie_does_not_spoil_what_follows(tmp_path, tiny_folder):
+    with Listener(500) as listener:
+        listener.cookie = "\xff\xfe=\x80"
+        mine = Delivery(listener.url)
+        mine.outbox.add(tuple(message(f"msg_{number}") for number in range(4)))
+
+        async def go():
+            async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+                for _ in range(3):
+                    await mine.delivery.deliver_due(client)
+                    mine.clock.advance(1000 * SECOND)
+
+        asyncio.run(go())
+        assert mine.outbox.counts() == {"pending": 0, "delivered": 4, "dead": 0}
+        assert not any("cookie" in headers for headers, _ in listener.heard)
+
+
+def test_a_receiver_that_never_comes_to_an_end_is_a_failed_attempt():
+    stop = threading.Event()
+
+    def drip(listening):
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nx-slow: ")
+            while not stop.wait(0.1):
+                try:
+                    connection.sendall(b"a")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        dripping = threading.Thread(target=drip, args=(listening,))
+        dripping.start()
+        mine = Delivery(f"http://127.0.0.1:{listening.getsockname()[1]}/", timeout=0.4)
+        mine.outbox.add((message(),))
+        assert mine.once() == 1
+        stop.set()
+        dripping.join()
+    assert mine.outbox.counts()["pending"] == 1
+    assert mine.once() == 0
 
 
 def test_delays_grow_and_are_spread():

@@ -80,7 +80,7 @@ class _Crossed:
 
     remove: tuple[float, Policy] | None = None
     demote: tuple[float, Policy] | None = None
-    review: tuple[float, Policy] | None = None
+    reviews: list[tuple[float, Policy]] = dataclasses.field(default_factory=list)
     would: Outcome = Outcome.ALLOW
     reasons: list[Reason] = dataclasses.field(default_factory=list)
 
@@ -170,7 +170,7 @@ def _cross(post: _Crossed, policy: Policy, p: float, *, certified: bool) -> None
     post.would = max(post.would, would)
     if p >= policy.review_at:
         if REVIEW in permitted:
-            post.review = max(post.review or (0.0, policy), (p, policy), key=_likelihood)
+            post.reviews.append((p, policy))
             note(REVIEW, policy.review_at)
         else:
             note(NOT_PERMITTED, policy.review_at)
@@ -213,19 +213,15 @@ def _settle(
             acted = post.remove or post.demote
             if acted:
                 post.reasons.append(Reason(policy=acted[1].name, rule=LANGUAGE))
-            post.review = post.review or acted
+            if acted and not post.reviews:
+                post.reviews.append(acted)
             post.remove = post.demote = None
         outcome = Outcome.ALLOW
         if post.demote:
             outcome = Outcome.DEMOTE
-        if post.review and not post.remove:
-            name = post.review[1].name
-            if room.get(name, 0) > 0:
-                room[name] -= 1
-                decided.queued_for[row] = name
-                outcome = Outcome.REVIEW
-            else:
-                post.reasons.append(Reason(policy=name, rule=NO_ROOM))
+        if not post.remove and (asking := _asking(post, room)) is not None:
+            decided.queued_for[row] = asking
+            outcome = Outcome.REVIEW
         if post.remove:
             outcome = Outcome.REMOVE
             decided.removed_for[row] = post.remove[1].name
@@ -234,3 +230,13 @@ def _settle(
         decided.outcome[row] = outcome
         decided.reasons[row] = tuple(post.reasons)
     return decided
+
+
+def _asking(post: _Crossed, room: dict[str, int]) -> str | None:
+    """Spend a review of the likeliest policy that has room, a test policy's last; None if none has."""
+    for _, policy in sorted(post.reviews, key=lambda one: (one[1].test_only, -one[0])):
+        if room.get(policy.name, 0) > 0:
+            room[policy.name] -= 1
+            return policy.name
+        post.reasons.append(Reason(policy=policy.name, rule=NO_ROOM))
+    return None

@@ -13,6 +13,9 @@ from sievert.pipeline.collector import settle_collector
 from sievert.serving.app import make_app
 from sievert.serving.doors import Doors
 
+MOST_HEADER_BYTES = 32 << 10
+"""A request line with its headers may be this long; what is longer is refused before it is held."""
+
 GRACE_SECONDS = 20
 """How long requests may take to end once the server was asked to."""
 
@@ -55,6 +58,9 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             ws="none",
+            # The other parser that uvicorn knows reads request lines and headers of any length.
+            http="h11",
+            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             lifespan="on",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

@@ -150,14 +150,22 @@ class WebhookDelivery:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._webhook.sign(message.message_id, now, message.body.decode()),
         }
+        # What a receiver wants remembered is forgotten: a cookie of its making must not spoil what follows.
+        client.cookies.clear()
         try:
-            async with client.stream(
-                "POST", self._receiver.url, content=message.body, headers=headers
-            ) as answer:
+            # The client's own time-out is for each read: a receiver that drips would never meet it.
+            async with (
+                asyncio.timeout(2 * self._receiver.timeout),
+                client.stream("POST", self._receiver.url, content=message.body, headers=headers) as answer,
+            ):
                 # The body of the answer is not read: nobody needs it, and it may be endless.
                 return None if answer.is_success else f"the receiver answered {answer.status_code}"
+        except TimeoutError:
+            return "the receiver took too long"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]
+        except Exception as error:  # noqa: BLE001  whatever a receiver's answer does, it is a failed attempt
+            return type(error).__name__
 
     async def _count(self) -> None:
         for state, count in (await asyncio.to_thread(self._outbox.counts)).items():

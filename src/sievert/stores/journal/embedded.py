@@ -44,6 +44,9 @@ ROWS_A_PAGE = 1_000_000
 _PARAMETERS = 300  # keys a query; SQLite takes three parameters for each
 
 
+ROWS_A_BATCH = 500
+"""A small batch costs as much to open as so many rows cost to look at."""
+
 CLOCK_SLACK: Micros = HOUR
 """A clock that is set back by more than this may hide what a filter by time should find."""
 
@@ -243,7 +246,7 @@ class EmbeddedJournal(Journal):
                     found.append(_Listed(_sequence(batch, at), position, allowed_decision(batch, at, facts)))
                     if len(found) == limit:
                         return found, None
-            examined += batch.num_rows
+            examined += max(batch.num_rows, ROWS_A_BATCH)
             if examined >= ROWS_A_PAGE:
                 return found, _Reached(_sequence(batch, 0), {"segment": number, "row": start})
         return found, None
