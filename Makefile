@@ -37,7 +37,7 @@ demo: $(SERVE)/sievert ## watch posts being scored and decided, live, by a real 
 	@$(SERVE)/sievert demo $(DEMO)
 
 test: .venv-dev/.made ## run all tests
-	@echo "sievert: running the tests (about ten minutes on two cores)"
+	@echo "sievert: running the tests (about five minutes on two cores)"
 	@$(DEV)/python -m pytest $(TEST)
 
 check: .venv-dev/.made ## format, lint, types, architecture, documents

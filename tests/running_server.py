@@ -1,6 +1,7 @@
 """A real server on a real socket, in a thread of its own, over a folder of its own."""
 
 import contextlib
+import http.client
 import threading
 
 import httpx
@@ -66,3 +67,19 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 def ndjson(*posts):
     """Write posts (dicts) as NDJSON."""
     return msgspec.json.Encoder().encode_lines(posts)
+
+
+def open_stream(client, path="/api/v1/posts:batch"):
+    """Begin a chunked POST; httpx sends a whole body before it reads, this can be made to take turns."""
+    connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port, timeout=10)
+    connection.putrequest("POST", path)
+    connection.putheader("Authorization", client.headers["authorization"])
+    connection.putheader("Content-Type", NDJSON["Content-Type"])
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    return connection
+
+
+def send_chunk(connection, body):
+    """Send a piece of a chunked body; an empty one ends it."""
+    connection.send(b"%x\r\n%s\r\n" % (len(body), body))

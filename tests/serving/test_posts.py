@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from running_server import NDJSON, ndjson
+from running_server import NDJSON, ndjson, open_stream, send_chunk
 from sievert.schema.sentinel import SENTINEL
 
 POSTS = "/api/v1/posts"
@@ -151,25 +151,15 @@ def test_a_line_cut_in_half_by_a_client_that_leaves_is_not_taken(server, client)
 
 
 def test_answers_come_while_the_body_is_still_being_sent(server, client):
-    # httpx sends a whole body before it reads; the standard library can be made to take turns.
-    connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port, timeout=10)
-    connection.putrequest("POST", BATCH)
-    for name, value in {
-        **NDJSON,
-        "Authorization": f"Bearer {server.key}",
-        "Transfer-Encoding": "chunked",
-    }.items():
-        connection.putheader(name, value)
-    connection.endheaders()
+    connection = open_stream(client)
     answer = None
     for name in ("first", "second", "third"):
-        line = ndjson({"id": name, "text": "x"})
-        connection.send(b"%x\r\n%s\r\n" % (len(line), line))
+        send_chunk(connection, ndjson({"id": name, "text": "x"}))
         if answer is None:
             answer = connection.response_class(connection.sock, method="POST")
             answer.begin()
         assert json.loads(answer.readline())["id"] == name
-    connection.send(b"0\r\n\r\n")
+    send_chunk(connection, b"")
     assert answer.read() == b""
     answer.close()
     connection.close()
@@ -287,17 +277,8 @@ def test_a_stream_that_is_refused_ends_although_its_body_does_not(server, client
 
     monkeypatch.setattr(Spool, "__exit__", noting)
     monkeypatch.setattr(server.doors.parts.journal, "record", full)
-    connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port, timeout=10)
-    connection.putrequest("POST", BATCH)
-    for name, value in {
-        **NDJSON,
-        "Authorization": f"Bearer {server.key}",
-        "Transfer-Encoding": "chunked",
-    }.items():
-        connection.putheader(name, value)
-    connection.endheaders()
-    line = ndjson({"id": "a", "text": "x"})
-    connection.send(b"%x\r\n%s\r\n" % (len(line), line))
+    connection = open_stream(client)
+    send_chunk(connection, ndjson({"id": "a", "text": "x"}))
     answer = connection.getresponse()
     assert answer.status == 503
     answer.close()

@@ -182,9 +182,10 @@ def _disk(settings: Settings) -> Finding:
 def _database(settings: Settings) -> Finding:
     from sievert.errors import StoreError
     from sievert.schema.clock import SystemClock
-    from sievert.serving.wiring import database_file, open_ledgers
+    from sievert.serving.wiring import open_ledgers
+    from sievert.stores.embedded import database_file
 
-    if not database_file(settings).exists():
+    if not database_file(Path(settings.data_folder)).exists():
         return Finding(name="database", well=True, found="none yet; `sievert up` makes it")
     try:
         with open_ledgers(settings, clock=SystemClock()) as ledgers:

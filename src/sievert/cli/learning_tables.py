@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from sievert.evaluation.card import shown
+from sievert.evaluation.card import recall_at_precision, shown
 from sievert.evaluation.held_out import HeldOutLine
 from sievert.measurement.ranking import RankingReport
 from sievert.measurement.reliability import Reliability
@@ -24,13 +24,6 @@ def rankings_table(title: str, lines: Iterable[HeldOutLine]) -> Table:
             recall_at_precision(ranking),
         )
     return table
-
-
-def recall_at_precision(ranking: RankingReport) -> str:
-    """Write Recall@Precision, or that the sample is too small to show any."""
-    if ranking.recall_at_precision.value is not None:
-        return shown(ranking.recall_at_precision)
-    return f"not enough evidence (provable from {ranking.provable_recall:.2f})"
 
 
 def removal_table(ranking: RankingReport) -> Table:

@@ -99,13 +99,14 @@ def _table(lines: Iterable[HeldOutLine]) -> list[str]:
         ranking = line.ranking
         rows.append(
             f"| {line.head} | {line.corpus} | {ranking.harmful:,} | {ranking.harmless:,} "
-            f"| {shown(ranking.pr_auc)} | {_at_precision(ranking)} "
+            f"| {shown(ranking.pr_auc)} | {recall_at_precision(ranking)} "
             f"| {_recall_at(ranking, 0.005)} | {_recall_at(ranking, 0.01)} |"
         )
     return rows
 
 
-def _at_precision(ranking: RankingReport) -> str:
+def recall_at_precision(ranking: RankingReport) -> str:
+    """Write Recall@Precision, or that the sample is too small to show any."""
     if ranking.recall_at_precision.value is not None:
         return shown(ranking.recall_at_precision)
     return f"not enough evidence (provable from {ranking.provable_recall:.2f})"

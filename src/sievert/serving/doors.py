@@ -12,7 +12,7 @@ from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
 from sievert.serving.access import Gate
 from sievert.serving.live import LiveFeed, NotableDecision
-from sievert.serving.micro_batch import MicroBatcher
+from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.problems import log_unexpected
 from sievert.serving.settings import Settings
 from sievert.serving.telemetry import Metrics
@@ -25,32 +25,25 @@ from sievert.stores.memory import MemoryStores
 FORGET_SECONDS = 3600
 
 
+Hear = Callable[[dict[str, int], list[NotableDecision]], None]
+"""Takes the outcomes of a batch, counted, and what is notable in it."""
+
+
 class News:
     """Carries news from the worker's thread over to the event loop, once there is one."""
 
     def __init__(self) -> None:
         """Start with nobody listening."""
-        self._tell: Callable[[dict[str, int], list[NotableDecision]], None] | None = None
+        self._tell: Callable[[dict[str, int], list[NotableDecision]], object] | None = None
 
-    def listen(
-        self, loop: asyncio.AbstractEventLoop, hear: Callable[[dict[str, int], list[NotableDecision]], None]
-    ) -> None:
+    def listen(self, loop: asyncio.AbstractEventLoop, hear: Hear) -> None:
         """Bring all news to `hear`, on this loop."""
-        self._tell = lambda outcomes, notable: _on(loop, hear, outcomes, notable)
+        self._tell = lambda outcomes, notable: loop.call_soon_threadsafe(hear, outcomes, notable)
 
     def __call__(self, outcomes: dict[str, int], notable: list[NotableDecision]) -> None:
         """Pass news on."""
         if self._tell is not None:
             self._tell(outcomes, notable)
-
-
-def _on(
-    loop: asyncio.AbstractEventLoop,
-    hear: Callable[[dict[str, int], list[NotableDecision]], None],
-    outcomes: dict[str, int],
-    notable: list[NotableDecision],
-) -> None:
-    loop.call_soon_threadsafe(hear, outcomes, notable)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,8 +53,8 @@ class Doors:
     settings: Settings
     clock: Clock
     stores: EmbeddedStores | MemoryStores
+    walk: Walk  # for the worker's thread only
     parts: Parts
-    observer: PathObserver
     metrics: Metrics
     gate: Gate
     worker: Worker
@@ -69,10 +62,6 @@ class Doors:
     feed: LiveFeed
     news: News
     delivery: WebhookDelivery | None
-
-    def walk(self, records: Sequence[bytes]) -> list[Answer | InputError]:
-        """Take records the whole way; for the worker's thread only."""
-        return walk(records, self.parts, self.observer)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -110,7 +99,9 @@ class Doors:
             self.delivery.nudge()
 
 
-def walk(records: Sequence[bytes], parts: Parts, observer: PathObserver) -> list[Answer | InputError]:
+def take_the_path(
+    records: Sequence[bytes], *, parts: Parts, observer: PathObserver
+) -> list[Answer | InputError]:
     """Take records the whole way with the watch running."""
     observer.begin()
     return run(records, parts)

@@ -111,16 +111,21 @@ class WebhookDelivery:
         async with httpx.AsyncClient(
             timeout=self._receiver.timeout, follow_redirects=False, trust_env=False
         ) as client:
+            stale = True
             while True:
-                full = False
+                tried = 0
                 try:
-                    full = await self.deliver_due(client) == _MOST
-                    await self._count()
+                    tried = await self.deliver_due(client)
+                    # What comes in is due at once: where nothing was tried, nothing has changed.
+                    stale = stale or tried > 0
+                    if stale:
+                        await self._count()
+                        stale = False
                 except StoreError as error:
                     _log.warning("the outbox does not answer: %s", error.what)
                 except Exception as error:  # noqa: BLE001  delivery must outlive whatever one message did
                     log_unexpected(error)
-                if not full:
+                if tried < _MOST:
                     self._nudged.clear()
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._nudged.wait(), self._receiver.poll)

@@ -20,7 +20,7 @@ from sievert.schema.clock import Clock
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.scoring.light import light_scores
 from sievert.serving.access import Gate, RandomBytes, make_key
-from sievert.serving.doors import Doors, News, walk
+from sievert.serving.doors import Doors, News, take_the_path
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.settings import Settings
@@ -30,7 +30,7 @@ from sievert.serving.webhooks import Receiver, WebhookDelivery
 from sievert.serving.worker import Worker
 from sievert.stores.audit import AuditLog, SqlAuditLog
 from sievert.stores.database import Database
-from sievert.stores.embedded import EmbeddedStores, make_folder
+from sievert.stores.embedded import EmbeddedStores, database_file, make_folder
 from sievert.stores.keys import KeyStore, SqlKeyStore
 from sievert.stores.outbox import Outbox, SqlOutbox
 
@@ -62,19 +62,18 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
     )
+    walk = functools.partial(take_the_path, parts=parts, observer=observer)
     worker = Worker(capacity=settings.queue_posts, gauge=metrics.queue_posts)
     return Doors(
         settings=settings,
         clock=clock,
         stores=stores,
+        walk=walk,
         parts=parts,
-        observer=observer,
         metrics=metrics,
         gate=Gate(stores.keys, clock=clock),
         worker=worker,
-        batcher=MicroBatcher(
-            worker, functools.partial(walk, parts=parts, observer=observer), capacity=settings.queue_posts
-        ),
+        batcher=MicroBatcher(worker, walk, capacity=settings.queue_posts),
         feed=LiveFeed(
             bundle=bundle.version,
             policy_set=policies.digest,
@@ -126,7 +125,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
     """
     folder = Path(settings.data_folder)
     make_folder(folder)
-    database = Database(folder / "sievert.db")
+    database = Database(database_file(folder))
     try:
         yield Ledgers(
             keys=SqlKeyStore(database), audit=SqlAuditLog(database, clock=clock), outbox=SqlOutbox(database)
@@ -176,11 +175,6 @@ def first_key(doors: Doors) -> str | None:
         clock=doors.clock,
     )
     return text
-
-
-def database_file(settings: Settings) -> Path:
-    """Return where the database lies."""
-    return Path(settings.data_folder) / "sievert.db"
 
 
 def is_writable(folder: Path) -> bool:

@@ -34,6 +34,11 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
+def database_file(folder: Path) -> Path:
+    """Return where the database of a data folder lies."""
+    return folder / "sievert.db"
+
+
 class EmbeddedStores:
     """The stores of a laptop, and of one machine."""
 
@@ -47,7 +52,7 @@ class EmbeddedStores:
         make_folder(folder)
         self._lock = FolderLock(folder)
         try:
-            self.database = Database(folder / "sievert.db")
+            self.database = Database(database_file(folder))
             self.log = SegmentLog(
                 folder / "segments", seed=self.database.seed(), rows_per_segment=rows_per_segment
             )
