@@ -33,7 +33,7 @@ from sievert.stores.journal.base import (
     repeats,
     write_cursor,
 )
-from sievert.stores.journal.rows import decision_of
+from sievert.stores.journal.rows import decision_of, post_of
 from sievert.stores.segments.keys import HashSet, hash_keys
 from sievert.stores.segments.log import Place, SegmentLog, key_at
 from sievert.stores.segments.segment import facts_of
@@ -181,7 +181,7 @@ class EmbeddedJournal(Journal):
             query = query.where(table.c.revision == revision)
         with self._database.reading() as connection:
             record = connection.execute(query.order_by(table.c.revision.desc()).limit(1)).scalar()
-        return msgspec.json.decode(record, type=Post) if record else None
+        return post_of(record) if record else None
 
     def decisions(self, wanted: DecisionFilter, *, cursor: str | None, limit: int) -> Page[Decision]:
         """Merge the newest of both places; the cursor keeps a position in each."""
