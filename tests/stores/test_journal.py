@@ -271,6 +271,18 @@ def test_expired_segments_are_gone_and_the_rest_stays(tmp_path):
     folder.close()
 
 
+def test_a_forgotten_text_is_nowhere_on_disk(tmp_path):
+    folder = Folder(tmp_path)
+    keep(folder.open(), [Post(id="a", text="quite unmistakable")], kept=(0,))
+    folder.close()
+    assert b"unmistakable" in (tmp_path / "sievert.db").read_bytes()
+    folder.open().forget_texts(START + 1)
+    folder.close()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert tmp_path / "sievert.db" in files
+    assert not [path for path in files if b"unmistakable" in path.read_bytes()]
+
+
 _KILLED = """
 import sys
 from contracts.journal import keep

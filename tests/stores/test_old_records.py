@@ -8,10 +8,10 @@ import contextlib
 import datetime as dt
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 
-from conftest import GOLDEN
 from sievert.schema.access import ApiKey
 from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.decision import Decision, Reason
@@ -21,11 +21,13 @@ from sievert.stores.journal.base import DecisionFilter
 from sievert.stores.tables import metadata
 from sievert.testing import START, FixedClock, batch_of
 
+V1 = Path(__file__).parent.parent / "golden" / "store-v1"
+
 
 @pytest.fixture
 def stored(tmp_path):
     """A data folder of the first release."""
-    shutil.copytree(GOLDEN / "store-v1", tmp_path / "data")
+    shutil.copytree(V1, tmp_path / "data")
     with sqlite3.connect(tmp_path / "data" / "sievert.db") as database:
         database.executescript((tmp_path / "data" / "sievert.sql").read_text())
     database.close()

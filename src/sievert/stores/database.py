@@ -103,7 +103,13 @@ def _engine(path: Path) -> Engine:
         # Transactions are begun below, and not by the driver, which would begin them late.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}", "foreign_keys=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={_BUSY_MS}",
+            "foreign_keys=ON",
+            "secure_delete=ON",  # a forgotten text is overwritten, not only let go of
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

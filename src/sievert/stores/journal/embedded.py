@@ -206,6 +206,11 @@ class EmbeddedJournal(Journal):
         """Delete the sealed segments that hold nothing younger."""
         self._log.expire(before)
 
+    def forget_texts(self, before: Micros) -> None:
+        """Delete the posts; what was decided about them, and the digest of their text, stands elsewhere."""
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(tables.posts).where(tables.posts.c.received_at < before))
+
     def _kept_page(self, wanted: DecisionFilter, before: int, limit: int) -> "list[_Listed]":
         table = tables.decisions
         query = sa.select(table.c.record, table.c.sequence).where(table.c.sequence < before)
