@@ -34,6 +34,9 @@ class Database:
             MigrationNeeded: the file was written by a newer release.
             StoreUnavailable: the file cannot be opened.
         """
+        # For its owner alone, whatever the folder allows; what SQLite puts beside it follows.
+        with contextlib.suppress(OSError):
+            path.touch(mode=0o600)
         self.engine = _engine(path)
         # Takes the write lock at the start: what is read inside a transaction stays true until it ends.
         self._writer = self.engine.execution_options(immediate=True)
