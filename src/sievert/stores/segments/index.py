@@ -164,10 +164,11 @@ def check_segment(path: Path) -> int:
     """
     if frames_path(path).exists() and frames_path(path).stat().st_size == 0:
         return 0  # just made: nothing of it was acknowledged
+    # The index first: where there is one, a server that runs meanwhile adds no rows any more.
+    header = read_header(path.with_suffix(".idx"))
     segment = Segment(path)
     for number in range(segment.batches):
         segment.batch(number)
-    header = read_header(path.with_suffix(".idx"))
     if header is not None:
         is_valid_index(path.with_suffix(".idx"), segment, seed=int(header["seed"]))
     return segment.rows
