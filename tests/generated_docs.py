@@ -5,6 +5,7 @@ python tests/generated_docs.py --write
 """
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -156,8 +157,16 @@ def problem_table():
     )
 
 
+def coverage_table():
+    """Return how often intervals held the truth, as the checked-in simulation found it."""
+    from simulated_scores import RESULTS, written
+
+    return table(*written(json.loads(RESULTS.read_text())))
+
+
 SECTIONS = {
     "ARCHITECTURE.md": {"rooms": room_table},
+    "docs/intervals.md": {"coverage": coverage_table},
     "docs/reference.md": {
         "commands": command_table,
         "endpoints": endpoint_table,
