@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from sievert.errors import ConfigurationError
+from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.post import MAX_TEXT_BYTES
 
 PREFIX = "SIEVERT_"
@@ -58,6 +59,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_attempts: Annotated[
         int, Meta(ge=1, le=100, description="attempts before a message is a dead letter")
     ] = 9
+    heavy_share: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description="the share of traffic, likeliest harm first, that the heavy model reads",
+        ),
+    ] = HEAVY_SHARE
     log_format: Annotated[
         Literal["console", "json"], Meta(description="how log lines look: console or json")
     ] = "console"
