@@ -34,7 +34,13 @@ class Killable:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=environment(SIEVERT_BUNDLE=str(bundle), SIEVERT_LOG_LEVEL="error"),
+            env=environment(
+                SIEVERT_BUNDLE=str(bundle),
+                SIEVERT_LOG_LEVEL="error",
+                # Messages are written where somebody is meant to hear of them; this receiver is down.
+                SIEVERT_WEBHOOK_URL="http://127.0.0.1:9/",
+                SIEVERT_WEBHOOK_SECRET="whsec_" + "QUJD" * 10,
+            ),
         )
         first = self.process.stdout.readline()
         self.port = int(first.rsplit(":", 1)[1])

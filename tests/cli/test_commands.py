@@ -3,15 +3,19 @@
 import io
 import json
 import shutil
+import socket
 import sqlite3
 
 import pytest
 from rich.console import Console
 
 from command_line import sievert
+from contracts.journal import keep
+from running_server import running
 from sievert.cli import COMMANDS
 from sievert.cli.id_table import id_table
 from sievert.schema.clock import SystemClock
+from sievert.schema.post import Post
 from sievert.scoring.bundle import default_bundle_path
 from sievert.stores.embedded import EmbeddedStores
 
@@ -148,7 +152,7 @@ def test_settings_are_printed_with_their_origin_and_secrets_masked(tmp_path):
 def test_doctor_finds_a_sound_installation_well(tmp_path):
     done = sievert("doctor", "--data", tmp_path / "data", SIEVERT_PORT="0")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.decode().count("ok") == 9
+    assert done.stdout.decode().count("ok  ") == 10
     assert "all is well" in done.stdout.decode()
 
 
@@ -156,8 +160,15 @@ def test_doctor_says_what_is_broken_and_what_to_do(tmp_path, tiny_folder):
     broken = tmp_path / "bundle"
     shutil.copytree(tiny_folder, broken)
     (broken / "features.json").write_text("{}")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "sievert.db").write_text("not a database at all" * 100)
+    data = tmp_path / "data"
+    stores = EmbeddedStores(data, clock=SystemClock())
+    keep(stores.journal, [Post(id="a")])
+    stores.close()
+    segment = data / "segments" / "00000000.arrow"
+    segment.write_bytes(segment.read_bytes()[:-9])
+    (data / "sievert.db").write_text("not a database at all" * 100)
+    for path in (data, data / "segments"):
+        path.chmod(0o755)
     done = sievert(
         "doctor",
         "--data",
@@ -168,9 +179,11 @@ def test_doctor_says_what_is_broken_and_what_to_do(tmp_path, tiny_folder):
     )
     said = done.stdout.decode()
     assert done.returncode == 1
-    for name in ("kernels", "bundle", "policies", "database"):
+    for name in ("kernels", "bundle", "policies", "data folder", "database", "segments"):
         assert f"BROKEN {name}" in said
-    assert said.count("what to do") == said.count("BROKEN") == 4
+    assert f"chmod 700 {tmp_path / 'data'}" in said
+    assert "00000000" in said
+    assert said.count("what to do") == said.count("BROKEN") == 6
 
 
 def test_doctor_looks_at_a_database_in_use(tmp_path):
@@ -178,6 +191,19 @@ def test_doctor_looks_at_a_database_in_use(tmp_path):
     done = sievert("doctor", "--data", tmp_path, SIEVERT_PORT="0")
     stores.close()
     assert "0 audit entries, unbroken" in done.stdout.decode()
+
+
+def test_doctor_knows_a_running_sievert_from_others_on_its_port(tmp_path, tiny_folder):
+    with running(tmp_path, tiny_folder) as server:
+        port = server.address.rsplit(":", 1)[1]
+        done = sievert("doctor", "--data", tmp_path, SIEVERT_PORT=port)
+    assert done.returncode == 0, done.stdout
+    assert f"{port} of 127.0.0.1 is taken by a Sievert 0." in done.stdout.decode()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        done = sievert("doctor", "--data", tmp_path, SIEVERT_PORT=str(other.getsockname()[1]))
+    assert "BROKEN port" in done.stdout.decode()
 
 
 @pytest.mark.parametrize("command", [("up",), ("demo",), ("keys", "list"), ("audit", "verify")])
@@ -189,8 +215,6 @@ def test_wrong_settings_are_told_by_every_command_that_reads_them(tmp_path, comm
 
 
 def test_a_folder_in_use_and_a_port_in_use_are_named(tmp_path, tiny_folder):
-    import socket
-
     stores = EmbeddedStores(tmp_path, clock=SystemClock())
     busy = sievert("up", "--data", tmp_path, "--port", 0, SIEVERT_BUNDLE=tiny_folder)
     stores.close()

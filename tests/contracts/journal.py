@@ -127,6 +127,19 @@ class JournalContract:
         assert journal.post("default", "a").revision == 3
         assert journal.post("default", "nobody") is None
 
+    def test_a_forgotten_text_leaves_its_decision_and_is_still_known(self, journal, reopen):
+        old, young = Post(id="old", text="x"), Post(id="young", text="y")
+        keep(journal, [old], kept=(0,), at=START)
+        keep(journal, [young], kept=(0,), at=START + 1)
+        trail = journal.trail("default", "old")
+        journal.forget_texts(START + 1)
+        journal = reopen()
+        assert journal.post("default", "old") is None
+        assert journal.post("default", "young") == young
+        assert journal.trail("default", "old") == trail
+        again = keep(journal, [old, Post(id="old", text="z")])
+        assert list(again.status) == [SAME, CONFLICT]
+
     @pytest.mark.parametrize("limit", [1, 3, 7, 100])
     def test_pages_visit_everything_once_newest_first(self, journal, reopen, limit):
         for number in range(6):

@@ -80,6 +80,16 @@ class OutboxContract:
         (dead,) = store.dead(10)
         assert (dead.attempts, dead.state, dead.last_error) == (2, "dead", "refused again")
 
+    def test_only_what_was_delivered_long_ago_is_forgotten(self, store, add):
+        add(tuple(message(number) for number in range(4)))
+        store.mark_delivered("m0")
+        store.mark_delivered("m1")
+        store.bury("m2", "x")
+        store.forget_delivered(START + 1)
+        assert store.counts() == {"pending": 1, "delivered": 1, "dead": 1}
+        store.forget_delivered(START + 10**9)
+        assert store.counts() == {"pending": 1, "delivered": 0, "dead": 1}
+
     def test_a_dead_letter_can_be_revived_and_nothing_else(self, store, add):
         add((message(0),))
         for name in ("m0", "nobody"):

@@ -7,7 +7,7 @@ import pytest
 
 from sievert.errors import ContentConflict, InvalidField, StoreUnavailable
 from sievert.pipeline.path import run
-from sievert.policy.loading import default_policies_path, load_policies
+from sievert.policy.loading import default_policies_path, load_policies, policy_set
 from sievert.review.budget import ReviewBudget
 from sievert.schema.clock import HOUR
 from sievert.schema.decision import Answer
@@ -66,7 +66,8 @@ def test_a_rude_post_is_demoted_and_put_before_a_person(parts, stores):
     (answer,) = run(records(RUDE), parts)
     assert answer.decision == "review"
     assert answer.policies["hate"] > 0.99
-    assert {reason.rule for reason in answer.reasons} == {"shadow", "review", "demote"}
+    said = {(reason.policy, reason.rule) for reason in answer.reasons}
+    assert said == {("hate", "shadow"), ("hate", "review"), ("hate", "demote"), ("harm", "review")}
     (case,) = stores.cases.list().items
     (action,) = stores.actions.list().items
     assert (case.policy, case.post_id, action.kind, action.post_id) == ("hate", "rude", "demote", "rude")
@@ -138,8 +139,12 @@ def test_nothing_comes_of_nothing(parts):
 
 
 def test_an_hours_reviews_are_limited_over_batches_and_restarts(parts, stores):
-    policies = [policy for policy in parts.policies.policies if policy.name == "hate"]
-    limit = policies[0].reviews_per_hour
+    hate = parts.policies.named("hate")
+    only_hate = policy_set([hate])
+    parts = dataclasses.replace(
+        parts, policies=only_hate, reviews=ReviewBudget(only_hate, opened_since=stores.cases.opened_since)
+    )
+    limit = hate.reviews_per_hour
     rude = records(*(Post(id=f"r{i}", text="you blorp") for i in range(limit + 5)))
     first = run(rude[:50], parts)
     again = dataclasses.replace(

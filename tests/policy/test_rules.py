@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from sievert.policy.loading import policy_set
 from sievert.policy.rules import covers, decide, reason_text, removal_rule
 from sievert.schema.batch import ScoredBatch
-from sievert.schema.decision import Language, Outcome, Reason
+from sievert.schema.decision import Language, Outcome, Reason, Stage
 from sievert.schema.policy import Certificate, Mode, Policy
 from sievert.schema.post import Post
+from sievert.schema.taxonomy import HARM
 from sievert.testing import START, batch_of
 
 HATE = Policy(name="hate", version=1, category="hate", title="Hate")
@@ -39,6 +40,8 @@ def decided(
     language=Language.ENGLISH,
     forecast=None,
     heads=("hate",),
+    harm=None,
+    stage=Stage.LIGHT,
 ):
     p = np.atleast_2d(np.asarray(p, np.float32))
     p = p.T if p.shape[0] == 1 and len(heads) == 1 else p
@@ -46,10 +49,10 @@ def decided(
     scored = ScoredBatch(
         bundle="b@1",
         heads=heads,
-        harm=p.max(axis=1),
+        harm=p.max(axis=1) if harm is None else np.full(count, harm, np.float32),
         policies=p,
         language=np.full(count, language, np.int8),
-        stage=np.zeros(count, np.int8),
+        stage=np.full(count, stage, np.int8),
     )
     posts = batch_of([Post(id=f"p{i}") for i in range(count)])
     return decide(
@@ -144,6 +147,27 @@ def test_a_spent_budget_passes_the_question_on_and_a_test_policy_asks_last():
     spent = decided([[0.6, 0.9]], policies=[HATE, spam], heads=("hate", "spam"), room={"hate": 1, "spam": 0})
     assert spent.queued_for == {0: "hate"}
     assert "review-budget-spent" in rules(spent)
+
+
+ANY_HARM = Policy(name=HARM, version=1, category=HARM, title="Harm", mode=Mode.LIVE, live_actions=("review",))
+
+
+def test_harm_of_no_known_kind_is_asked_about_under_the_policy_on_harm():
+    result = decided([0.02], policies=(HATE, ANY_HARM), harm=0.8)
+    assert result.queued_for == {0: HARM}
+    assert not result.demoted_for
+
+
+def test_a_policy_that_can_say_which_harm_asks_before_the_one_on_harm():
+    result = decided([0.4], policies=(HATE, ANY_HARM), harm=0.8)
+    assert result.queued_for == {0: "hate"}
+    spent = decided([0.4], policies=(HATE, ANY_HARM), harm=0.8, room={"hate": 0, HARM: 1})
+    assert spent.queued_for == {0: HARM}
+
+
+def test_the_sentinel_is_no_matter_for_the_policy_on_harm():
+    result = decided([0.0], policies=(HATE, ANY_HARM), harm=1.0, stage=Stage.SENTINEL)
+    assert not result.queued_for
 
 
 def test_a_post_without_room_is_still_demoted():

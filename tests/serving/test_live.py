@@ -40,7 +40,12 @@ def test_a_watcher_hears_hello_then_decisions_and_counters(client):
     assert seen["decision"]["id"] == "rude"
     assert seen["decision"]["policy"] == "hate"
     assert "blorp" not in json.dumps(seen)
-    assert all("hate" in reason for reason in seen["decision"]["reasons"])
+    assert [reason.split(":")[0] for reason in seen["decision"]["reasons"]] == [
+        "harm",
+        "hate",
+        "hate",
+        "hate",
+    ]
     assert seen["counters"]["posts"] == 3
     assert seen["counters"]["outcomes"] == {"allow": 1, "demote": 0, "review": 2, "remove": 0}
 

@@ -10,6 +10,7 @@ import pytest
 from contracts.journal import keep
 from running_server import running
 from sievert import errors
+from sievert.schema.action import OutboxMessage
 from sievert.schema.clock import DAY, SystemClock
 from sievert.schema.post import Post
 from sievert.schema.sentinel import SENTINEL
@@ -175,3 +176,18 @@ def test_old_plainly_allowed_posts_are_forgotten_when_the_server_starts(tmp_path
             assert (client.get("/api/v1/posts/p0").status_code == 200) == remembered
             # The newest segment may still grow, and stays.
             assert client.get("/api/v1/posts/p2").status_code == 200
+
+
+def test_old_texts_and_delivered_messages_are_forgotten_when_the_server_starts(tmp_path, tiny_folder):
+    clock = FixedClock(SystemClock().now() - 40 * DAY)
+    stores = EmbeddedStores(tmp_path, clock=clock)
+    keep(stores.journal, [Post(id="old", text="x")], kept=(0,), at=clock.now())
+    sent = OutboxMessage(message_id="m", kind="k", created_at=0, body=b"", next_attempt_at=clock.now())
+    with stores.database.writing() as connection:
+        stores.outbox.add(connection, (sent,))
+    stores.outbox.mark_delivered("m")
+    stores.close()
+    with running(tmp_path, tiny_folder, keep_text_days=30) as server, server.client() as client:
+        assert client.get("/api/v1/posts/old").json()["post"] is None
+        assert client.get("/api/v1/posts/old").json()["decisions"]
+        assert server.doors.stores.outbox.counts()["delivered"] == 0

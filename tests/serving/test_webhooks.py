@@ -94,6 +94,13 @@ def test_actions_and_cases_arrive_signed_and_without_text(tmp_path, tiny_folder)
     assert heard == {"action.performed": action, "case.opened": case}
 
 
+def test_where_nobody_is_to_hear_no_message_is_written(tmp_path, tiny_folder):
+    with running(tmp_path, tiny_folder) as server, server.client() as client:
+        client.post("/api/v1/posts", json={"id": "rude", "text": "you blorp"})
+        assert client.get("/api/v1/actions").json()["items"]
+        assert server.doors.stores.outbox.counts() == {"pending": 0, "delivered": 0, "dead": 0}
+
+
 def message(name="msg_1"):
     return OutboxMessage(message_id=name, kind="case.opened", created_at=0, body=b'{"type":"case.opened"}')
 

@@ -178,7 +178,11 @@ def test_a_batch_that_decays_among_whole_ones_is_not_cut_off_with_them(tmp_path)
     assert path.read_bytes() == bytes(data)
 
 
-@pytest.mark.parametrize("damage", ["missing", "short", "stranger"])
+PLACES = {"header": 8, "filter": 64, "hashes": -17, "rows": -1}
+"""A byte of each part of an index file."""
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "stranger", "header", "filter", "hashes", "rows"])
 def test_a_lost_index_is_built_anew(tmp_path, damage):
     folder = Folder(tmp_path, rows_per_segment=2)
     journal = folder.open()
@@ -190,12 +194,45 @@ def test_a_lost_index_is_built_anew(tmp_path, damage):
             path.unlink()
         elif damage == "short":
             path.write_bytes(path.read_bytes()[:-3])
+        elif damage in PLACES:
+            data = bytearray(path.read_bytes())
+            data[PLACES[damage]] ^= 0xFF
+            path.write_bytes(bytes(data))
         else:
             path.write_bytes(b"\x00" * 100)
     journal = folder.open()
     assert list(keep(journal, [Post(id=f"p{i}", revision=i % 2) for i in range(6)]).status) == [SAME] * 6
     assert len(journal.trail("default", "p1")) == 1
     folder.close()
+
+
+@pytest.mark.parametrize("damage", ["a frame of several", "all frames", "the last frame of a sealed segment"])
+def test_rows_whose_frames_are_lost_are_not_forgotten_silently(tmp_path, damage):
+    sealed = "sealed" in damage
+    folder = Folder(tmp_path, rows_per_segment=2 if sealed else 100)
+    journal = folder.open()
+    for i in range(6):
+        keep(journal, [Post(id=f"p{i}")])
+    folder.close()
+    frames = segments(folder)[0].with_suffix(".frames")
+    data = frames.read_bytes()
+    if damage == "all frames":
+        frames.unlink()
+    else:
+        at = len(data) - 1 if sealed else 24
+        frames.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+    with pytest.raises(StoreCorrupt, match=frames.stem):
+        folder.open()
+
+
+def test_what_is_made_is_for_its_owner_alone_in_whatever_folder(tmp_path):
+    tmp_path.chmod(0o755)
+    folder = Folder(tmp_path)
+    keep(folder.open(), [Post(id="a"), Post(id="b")], kept=(0,))
+    made = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    folder.close()
+    assert made["segments"] == 0o700
+    assert made["sievert.db"] == made["sievert.db-wal"] == made["lock"] == 0o600
 
 
 def test_keys_whose_hashes_collide_are_still_told_apart(tmp_path, monkeypatch):
@@ -271,6 +308,18 @@ def test_expired_segments_are_gone_and_the_rest_stays(tmp_path):
     assert [journal.trail("default", f"{day}0") == [] for day in range(4)] == [True, True, False, False]
     assert len(journal.decisions(DecisionFilter(), cursor=None, limit=100).items) == 4
     folder.close()
+
+
+def test_a_forgotten_text_is_nowhere_on_disk(tmp_path):
+    folder = Folder(tmp_path)
+    keep(folder.open(), [Post(id="a", text="quite unmistakable")], kept=(0,))
+    folder.close()
+    assert b"unmistakable" in (tmp_path / "sievert.db").read_bytes()
+    folder.open().forget_texts(START + 1)
+    folder.close()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert tmp_path / "sievert.db" in files
+    assert not [path for path in files if b"unmistakable" in path.read_bytes()]
 
 
 _KILLED = """

@@ -57,6 +57,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         _folder,
         _disk,
         _database,
+        _segments,
         _port,
     )
     for check in checks:
@@ -157,13 +158,27 @@ def _policies(settings: Settings) -> Finding:
 
 def _folder(settings: Settings) -> Finding:
     from sievert.serving.wiring import is_writable
+    from sievert.stores.embedded import database_file, segments_folder
 
+    folder = Path(settings.data_folder).absolute()
+    inside = (database_file(folder), segments_folder(folder))
+    if _is_open_to_others(folder) and any(_is_open_to_others(path) for path in inside):
+        return Finding(
+            name="data folder",
+            well=False,
+            found=f"{folder} can be read by other users of this machine",
+            remedy=f"Run: chmod 700 {folder}",
+        )
     return Finding(
         name="data folder",
-        well=is_writable(Path(settings.data_folder)),
-        found=str(Path(settings.data_folder).absolute()),
+        well=is_writable(folder),
+        found=str(folder),
         remedy="Make it writable, or name another with --data or SIEVERT_DATA_FOLDER.",
     )
+
+
+def _is_open_to_others(path: Path) -> bool:
+    return path.exists() and path.stat().st_mode & 0o077 != 0
 
 
 def _disk(settings: Settings) -> Finding:
@@ -195,17 +210,63 @@ def _database(settings: Settings) -> Finding:
     return Finding(name="database", well=True, found=f"of this release; {entries:,} audit entries, unbroken")
 
 
+def _segments(settings: Settings) -> Finding:
+    from rich.console import Console
+    from rich.progress import track
+
+    from sievert.errors import StoreCorrupt
+    from sievert.stores.embedded import segments_folder
+    from sievert.stores.segments.index import check_segment
+
+    paths = sorted(segments_folder(Path(settings.data_folder)).glob("*.arrow"))
+    rows, broken = 0, []
+    console = Console(stderr=True)
+    for path in track(
+        paths, "reading segments", console=console, transient=True, disable=not console.is_terminal
+    ):
+        try:
+            rows += check_segment(path)
+        except FileNotFoundError:
+            continue  # a running server has forgotten it meanwhile
+        except (StoreCorrupt, OSError) as error:
+            broken.append(error)
+    if broken:
+        remedy = broken[0].remedy if isinstance(broken[0], StoreCorrupt) else "Make the file readable."
+        what = [error.what if isinstance(error, StoreCorrupt) else str(error) for error in broken]
+        return Finding(name="segments", well=False, found=" ".join(what), remedy=remedy)
+    return Finding(
+        name="segments", well=True, found=f"{len(paths):,} with {rows:,} posts, every checksum as written"
+    )
+
+
 def _port(settings: Settings) -> Finding:
     from sievert.errors import ConfigurationError
-    from sievert.serving.server import bind
+    from sievert.serving.server import bind, url_of
 
     try:
         bind(settings.host, settings.port).close()
     except ConfigurationError:
+        version = _sievert_at(url_of(settings.host, settings.port))
         return Finding(
             name="port",
-            well=False,
-            found=f"{settings.port} of {settings.host} is taken",
-            remedy="End what holds it (a running Sievert does), or choose another with SIEVERT_PORT.",
+            well=version is not None,
+            found=f"{settings.port} of {settings.host} is taken"
+            + (f" by a Sievert {version} that is running" if version else ""),
+            remedy="End what holds it, or choose another with SIEVERT_PORT.",
         )
     return Finding(name="port", well=True, found=f"{settings.port} of {settings.host} is free")
+
+
+def _sievert_at(address: str) -> str | None:
+    """Return the version of the Sievert that answers there, or None."""
+    import httpx
+    import msgspec
+
+    from sievert.serving.routes.system import Health
+
+    try:
+        answer = httpx.get(f"{address}/health", timeout=2, trust_env=False)
+        health = msgspec.json.decode(answer.content, type=Health)
+    except (httpx.HTTPError, msgspec.DecodeError):
+        return None
+    return health.version if health.status == "alive" else None

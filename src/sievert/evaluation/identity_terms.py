@@ -37,16 +37,12 @@ class TermLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdentityTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """All terms at one threshold. `gap` is the largest share of false alarms less the smallest.
-
-    `worst` is the largest distance of a term's false alarms from those of all sentences.
-    """
+    """All terms at one threshold. `gap` is the largest share of false alarms less the smallest."""
 
     removal_share: float
     threshold: float
     overall_false_alarms: float
     gap: float
-    worst: float
     pinned_auc_lowest: float
     pinned_auc_highest: float
     terms: tuple[TermLine, ...]
@@ -97,7 +93,6 @@ def measure_identity_terms(
         threshold=threshold,
         overall_false_alarms=overall,
         gap=max(rates) - min(rates),
-        worst=max(abs(rate - overall) for rate in rates),
         pinned_auc_lowest=min(areas),
         pinned_auc_highest=max(areas),
         terms=tuple(sorted(lines, key=lambda line: -line.false_alarms)),

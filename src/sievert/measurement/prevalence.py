@@ -40,13 +40,11 @@ def natural_weights(
     return natural
 
 
-def refuse_balanced(metric: str, *, prevalence: float, class_share: float | None = None) -> None:
+def refuse_balanced(metric: str, *, prevalence: float) -> None:
     """Refuse a headline that says nothing about traffic.
 
-    `class_share` is the weighted share of harmful posts that the metric was computed on.
-
     Raises:
-        InvalidField: the metric is none of `HEADLINES`, or was not computed at the prevalence.
+        InvalidField: the metric is none of `HEADLINES`, or the prevalence is a sample's.
     """
     if metric not in HEADLINES:
         raise InvalidField(
@@ -54,11 +52,9 @@ def refuse_balanced(metric: str, *, prevalence: float, class_share: float | None
             remedy=f"Use one of {', '.join(HEADLINES)}, at the prevalence of traffic.",
             field="metric",
         )
-    if prevalence > MOST_HARMFUL_TRAFFIC or (
-        class_share is not None and abs(class_share - prevalence) > 0.01 * prevalence
-    ):
+    if prevalence > MOST_HARMFUL_TRAFFIC:
         raise InvalidField(
-            f"{metric} was computed on a sample that is not at the prevalence {prevalence:g} of traffic.",
-            remedy="Weigh the sample with natural_weights first.",
+            f"{metric} at a prevalence of {prevalence:g} speaks of a sample: no traffic is that harmful.",
+            remedy="State the prevalence of traffic, and weigh the sample with natural_weights.",
             field="prevalence",
         )

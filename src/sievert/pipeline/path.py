@@ -64,6 +64,7 @@ class Parts:
     certificates: tuple[Certificate, ...] = ()
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
+    announce: bool = True  # False where no receiver hears of actions and cases: then no message is written
 
 
 def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputError]:
@@ -117,9 +118,8 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence
     actions = actions_for(posts, decided, now=now)
     cases = cases_for(posts, scored, decided, now=now)
-    effects = Effects(
-        actions=actions, cases=cases, messages=messages_for(actions, cases), audit=audit_notes(actions)
-    )
+    messages = messages_for(actions, cases) if parts.announce else ()
+    effects = Effects(actions=actions, cases=cases, messages=messages, audit=audit_notes(actions))
     if len(posts):
         parts.journal.record(
             posts, scored, decided, effects, hashes=found.hashes[new], decided_at=parts.clock.now()

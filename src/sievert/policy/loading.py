@@ -11,6 +11,7 @@ from sievert.errors import ConfigurationError
 from sievert.schema.policy import Policy, PolicySet
 from sievert.schema.sentinel import SENTINEL_POLICY
 
+_MOST_BYTES = 64 << 10
 _ACTIONS = ("demote", "review", "remove")
 
 
@@ -25,15 +26,20 @@ def load_policies(folder: Path) -> PolicySet:
     Raises:
         ConfigurationError: lists all problems of all files.
     """
-    problems: list[str] = []
     policies: list[Policy] = []
     files = sorted(folder.glob("*.yaml"))
+    problems = [f"{file.name} is not read: rename it to {file.stem}.yaml" for file in folder.glob("*.yml")]
     if not files:
         problems.append(f"{folder} holds no *.yaml file: name the folder of your policies.")
+    elif folder / f"{SENTINEL_POLICY}.yaml" not in files:
+        problems.append(
+            f"{SENTINEL_POLICY}.yaml is missing, so nothing could prove that the installation works: "
+            f"copy it from {default_policies_path()}; `mode: 'off'` silences it"
+        )
     for file in files:
         try:
-            policy = msgspec.convert(yaml.safe_load(file.read_bytes()), Policy)
-        except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+            policy = _read(file)
+        except (OSError, ValueError, yaml.YAMLError, msgspec.ValidationError) as error:
             problems.append(f"{file.name}: {error}")
             continue
         problems.extend(f"{file.name}: {problem}" for problem in _problems(policy, file))
@@ -52,6 +58,20 @@ def policy_set(policies: list[Policy]) -> PolicySet:
     ordered = tuple(sorted(policies, key=lambda policy: policy.name))
     digest = hashlib.sha256(msgspec.json.encode(ordered, order="deterministic")).hexdigest()
     return PolicySet(digest=digest[:16], policies=ordered)
+
+
+def _read(file: Path) -> Policy:
+    if not file.is_file():
+        message = "it is not a file: move it elsewhere"
+        raise ValueError(message)
+    if file.stat().st_size > _MOST_BYTES:
+        message = f"it is longer than {_MOST_BYTES} bytes: a policy is a page"
+        raise ValueError(message)
+    try:
+        return msgspec.convert(yaml.safe_load(file.read_bytes()), Policy)
+    except RecursionError:
+        message = "it is nested too deeply: a policy is a flat list of fields"
+        raise ValueError(message) from None
 
 
 def _problems(policy: Policy, file: Path) -> list[str]:

@@ -22,8 +22,9 @@ import numpy.typing as npt
 
 from sievert.schema.batch import DecidedBatch, Floats, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Language, Outcome, Reason
+from sievert.schema.decision import Language, Outcome, Reason, Stage
 from sievert.schema.policy import Certificate, Mode, Policy, PolicySet
+from sievert.schema.taxonomy import HARM
 
 # Rule codes, as they stand in reasons; RULES says them in words.
 REMOVE = "remove"
@@ -103,10 +104,13 @@ def decide(
     views = np.zeros(len(posts), np.float32) if forecast is None else forecast
     crossed: dict[int, _Crossed] = {}
     for policy in policies.policies:
-        if policy.mode is Mode.OFF or policy.name not in scored.heads:
+        if policy.mode is Mode.OFF or not scored.has(policy.name):
             continue
-        p = scored.policies[:, scored.heads.index(policy.name)]
+        p = scored.of(policy.name)
         rows = np.flatnonzero(p >= min(policy.demote_at, policy.review_at, policy.floor))
+        if policy.name == HARM:
+            # The sentinel counts as harm, so that it shows; only its own policy may act on it.
+            rows = rows[scored.stage[rows] != Stage.SENTINEL]
         if len(rows):
             removals = _certified_removals(
                 posts, policy, certificates, bundle=scored.bundle, rows=rows, p=p, views=views, now=now
@@ -172,13 +176,13 @@ def _cross(post: _Crossed, policy: Policy, p: float, *, certified: bool) -> None
         if REVIEW in permitted:
             post.reviews.append((p, policy))
             note(REVIEW, policy.review_at)
-        else:
+        elif REVIEW in policy.live_actions:
             note(NOT_PERMITTED, policy.review_at)
     if p >= policy.demote_at:
         if DEMOTE in permitted:
             post.demote = max(post.demote or (0.0, policy), (p, policy), key=_likelihood)
             note(DEMOTE, policy.demote_at)
-        else:
+        elif DEMOTE in policy.live_actions:
             note(NOT_PERMITTED, policy.demote_at)
 
 
@@ -233,8 +237,11 @@ def _settle(
 
 
 def _asking(post: _Crossed, room: dict[str, int]) -> str | None:
-    """Spend a review of the likeliest policy that has room, a test policy's last; None if none has."""
-    for _, policy in sorted(post.reviews, key=lambda one: (one[1].test_only, -one[0])):
+    """Spend a review of the likeliest policy that has room; None if none has.
+
+    The policy on harm asks after those that can say which harm, and a test policy last.
+    """
+    for _, policy in sorted(post.reviews, key=lambda one: (one[1].test_only, one[1].name == HARM, -one[0])):
         if room.get(policy.name, 0) > 0:
             room[policy.name] -= 1
             return policy.name

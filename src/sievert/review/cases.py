@@ -26,7 +26,7 @@ def cases_for(
                 revision=post.revision,
                 policy=policy,
                 opened_at=now,
-                priority=float(scored.policies[row, scored.heads.index(policy)]),
+                priority=float(scored.of(policy)[row]),
             )
         )
     return tuple(cases)

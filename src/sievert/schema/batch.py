@@ -14,6 +14,7 @@ from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Reason
 from sievert.schema.post import Post, PostKey
+from sievert.schema.taxonomy import HARM
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -92,6 +93,14 @@ class ScoredBatch:
     def __len__(self) -> int:
         """Return n."""
         return len(self.harm)
+
+    def has(self, head: str) -> bool:
+        """Tell whether this head spoke: harm always does."""
+        return head == HARM or head in self.heads
+
+    def of(self, head: str) -> Floats:
+        """Return the probabilities [n] of one head, harm or a policy's."""
+        return self.harm if head == HARM else self.policies[:, self.heads.index(head)]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -28,14 +28,23 @@ from safetensors.numpy import save as save_tensors
 
 from sievert.calibration.logit_map import LogitMap
 from sievert.errors import BundleError
-from sievert.features.content.fold import FoldTables
+from sievert.features.content.fold import DROP, PAGE, FoldTables
 from sievert.features.content.ngrams import KERNEL_VERSION
 from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, BundleFile, Head, Manifest
 from sievert.schema.decision import Language
+from sievert.schema.sentinel import SENTINEL_POLICY
 
 LANGUAGE_COLUMNS = tuple(f"language.{language.word}" for language in Language)
 """The last three columns of the light table, in the order of schema.decision.Language."""
+
+_MOST_BYTES = 512 << 20
+"""A file of a bundle may be this long; the manifest says how long each is."""
+_MOST_MANIFEST_BYTES = 1 << 20
+_MOST_BITS = 26
+_LARGEST = 1e6
+"""No weight, scale or knot is larger: sums of so many posts' n-grams stay finite."""
+_CODE_POINTS = 0x110000
 
 _REMEDY = "Rebuild it with `sievert train light-linear`, or reinstall Sievert to get the default bundle."
 
@@ -87,14 +96,19 @@ def read_manifest(folder: Path) -> tuple[str, Manifest]:
         BundleError: there is no readable manifest of a format that this release knows.
     """
     try:
-        raw = (folder / "manifest.json").read_bytes()
+        raw = _read_plain(folder, "manifest.json", most=_MOST_MANIFEST_BYTES)
         manifest = msgspec.json.decode(raw, type=Manifest)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, RecursionError, msgspec.DecodeError) as error:
         raise BundleError(f"No readable bundle in {folder}: {error}.", remedy=_REMEDY) from error
     if manifest.format != BUNDLE_FORMAT:
         raise BundleError(
             f"The bundle in {folder} has format {manifest.format}; this release reads {BUNDLE_FORMAT}.",
             remedy=_REMEDY,
+        )
+    names = [head.name for head in manifest.heads]
+    if not names or len(set(names)) < len(names) or SENTINEL_POLICY in names:
+        raise BundleError(
+            f"The heads in {folder / 'manifest.json'} are not names that differ: {names}.", remedy=_REMEDY
         )
     return f"{manifest.name}@{hashlib.sha256(raw).hexdigest()[:12]}", manifest
 
@@ -136,12 +150,20 @@ def load_bundle(folder: Path) -> Bundle:
             LogitMap(x=np.array(calibrators[head.name]["x"]), y=np.array(calibrators[head.name]["y"]))
             for head in manifest.heads
         )
-    except (KeyError, ValueError, msgspec.DecodeError, SafetensorError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        msgspec.DecodeError,
+        SafetensorError,
+    ) as error:
         raise BundleError(
             f"The bundle in {folder} lacks a part or has a bad one: {error}.", remedy=_REMEDY
         ) from error
     bundle = Bundle(version=version, manifest=manifest, spec=spec, light=light, fold=fold, calibrators=maps)
     _check_spec(folder, bundle)
+    _check_numbers(folder, bundle)
     return bundle
 
 
@@ -210,8 +232,10 @@ def _read_verified(folder: Path, name: str, expected: BundleFile) -> bytes:
         raise BundleError(
             f"The manifest in {folder} names {name!r}, which is no plain file name.", remedy=_REMEDY
         )
+    if not 0 <= expected.size <= _MOST_BYTES:
+        raise BundleError(f"{folder / name} may not be {expected.size} bytes long.", remedy=_REMEDY)
     try:
-        content = (folder / name).read_bytes()
+        content = _read_plain(folder, name, most=expected.size)
     except OSError as error:
         raise BundleError(f"The bundle in {folder} lacks {name}: {error}.", remedy=_REMEDY) from error
     if hashlib.sha256(content).hexdigest() != expected.sha256:
@@ -219,6 +243,22 @@ def _read_verified(folder: Path, name: str, expected: BundleFile) -> bytes:
             f"{folder / name} is not the file that the manifest names: its hash differs.", remedy=_REMEDY
         )
     return content
+
+
+def _read_plain(folder: Path, name: str, *, most: int) -> bytes:
+    """Read a plain file that lies in the folder itself and is no longer than it may be."""
+    path = (folder / name).resolve(strict=True)
+    if path.parent != folder.resolve() or not path.is_file():
+        raise BundleError(
+            f"{folder / name} is no plain file of the bundle's folder: a bundle holds no links out of it.",
+            remedy=_REMEDY,
+        )
+    if path.stat().st_size > most:
+        raise BundleError(
+            f"{folder / name} is not the file that the manifest names: it is longer than {most} bytes.",
+            remedy=_REMEDY,
+        )
+    return path.read_bytes()
 
 
 def _check_spec(folder: Path, bundle: Bundle) -> None:
@@ -229,12 +269,20 @@ def _check_spec(folder: Path, bundle: Bundle) -> None:
             f"The bundle in {folder} was made with feature kernel {spec.kernel}; this release has {KERNEL_VERSION}.",
             remedy=_REMEDY,
         )
+    if not 1 <= spec.bits <= _MOST_BITS:
+        raise BundleError(f"{folder / 'features.json'} states {spec.bits} bits.", remedy=_REMEDY)
     columns = len(bundle.manifest.heads) + len(LANGUAGE_COLUMNS)
+    fold = bundle.fold
+    entries = (len(fold.kind) // PAGE * PAGE,)
     shapes: dict[str, tuple[npt.NDArray[Any], tuple[int, ...], type]] = {
         "table": (light.table, (2**spec.bits, columns), np.int8),
         "scale": (light.scale, (columns,), np.float32),
         "bias": (light.bias, (columns,), np.float32),
         "dense": (light.dense, (len(STATS), columns), np.float32),
+        "fold.index": (fold.index, (_CODE_POINTS // PAGE,), np.uint16),
+        "fold.folded": (fold.folded, entries, np.uint32),
+        "fold.plain": (fold.plain, entries, np.uint32),
+        "fold.kind": (fold.kind, entries, np.uint8),
     }
     for name, (tensor, shape, dtype) in shapes.items():
         if tensor.shape != shape or tensor.dtype != dtype:
@@ -243,3 +291,34 @@ def _check_spec(folder: Path, bundle: Bundle) -> None:
                 f"not {np.dtype(dtype)}{list(shape)}.",
                 remedy=_REMEDY,
             )
+
+
+def _check_numbers(folder: Path, bundle: Bundle) -> None:
+    """Refuse numbers that the compiled kernels would follow out of an array, or that make no sum."""
+    light, fold = bundle.light, bundle.fold
+    wrong = [
+        f"{name!r} in light.safetensors"
+        for name, numbers in (("scale", light.scale), ("bias", light.bias), ("dense", light.dense))
+        if not _are_moderate(numbers)
+    ]
+    if fold.index.max() >= len(fold.kind) // PAGE:
+        wrong.append("'fold.index' in light.safetensors")
+    for name, points in (("fold.folded", fold.folded), ("fold.plain", fold.plain)):
+        if np.any((points >= _CODE_POINTS) & (points != DROP)):
+            wrong.append(f"{name!r} in light.safetensors")
+    for head, one in zip(bundle.manifest.heads, bundle.calibrators, strict=True):
+        knots = np.concatenate([one.x, one.y])
+        with np.errstate(over="ignore"):
+            slopes = np.diff(one.y) / np.diff(one.x)
+        if not _are_moderate(knots) or not _are_moderate(slopes):
+            wrong.append(f"{head.name!r} in calibrators.json")
+    if wrong:
+        raise BundleError(
+            f"The bundle in {folder} holds numbers that are not finite or out of bounds: {', '.join(wrong)}.",
+            remedy=_REMEDY,
+        )
+
+
+def _are_moderate(numbers: npt.NDArray[Any]) -> bool:
+    # A comparison with a NaN is false.
+    return bool(np.all(np.abs(numbers) <= _LARGEST))

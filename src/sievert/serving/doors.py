@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import dataclasses
-import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from sievert.errors import InputError
+from sievert.errors import InputError, StoreError
 from sievert.pipeline.path import Parts, run
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
@@ -21,6 +20,7 @@ from sievert.serving.webhooks import WebhookDelivery
 from sievert.serving.worker import Worker
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.memory import MemoryStores
+from sievert.stores.outbox import KEEP_DELIVERED
 
 FORGET_SECONDS = 3600
 
@@ -84,14 +84,19 @@ class Doors:
             self.stores.close()
 
     async def _forget(self) -> None:
-        """Forget plainly allowed posts when they are old enough, at the start and each hour."""
+        """Forget what is old enough, at the start and each hour."""
         while True:
-            before = self.clock.now() - self.settings.keep_days * DAY
             try:
-                await self.worker.run(functools.partial(self.parts.journal.forget_allowed, before))
-            except OSError as error:
+                await self.worker.run(self._forget_once)
+            except (OSError, StoreError) as error:
                 log_unexpected(error)  # the disk may do it in an hour
             await asyncio.sleep(FORGET_SECONDS)
+
+    def _forget_once(self) -> None:
+        now, kept = self.clock.now(), self.settings
+        self.parts.journal.forget_allowed(now - kept.keep_days * DAY)
+        self.parts.journal.forget_texts(now - kept.keep_text_days * DAY)
+        self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)
 
     def _hear(self, outcomes: dict[str, int], notable: list[NotableDecision]) -> None:
         self.feed.decided(outcomes, notable)

@@ -42,7 +42,11 @@ def bind(host: str, port: int) -> socket.socket:
 
 def address_of(taken: socket.socket) -> str:
     """Return the address that a browser on this machine can open."""
-    host, port = taken.getsockname()[:2]
+    return url_of(*taken.getsockname()[:2])
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the address under which this machine reaches a server that listens on a host."""
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{name}:{port}"
 

@@ -41,6 +41,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_days: Annotated[
         int, Meta(ge=7, le=36_500, description="days for which plainly allowed posts are remembered")
     ] = 365
+    keep_text_days: Annotated[
+        int, Meta(ge=7, le=36_500, description="days for which the text of all other posts is kept")
+    ] = 365
     bundle: Annotated[str, Meta(description="folder of the bundle that scores; empty: the shipped one")] = ""
     policies: Annotated[str, Meta(description="folder of the policies; empty: the shipped ones")] = ""
     max_text_bytes: Annotated[int, Meta(ge=1, le=170_000, description="longest text of a post, in UTF-8")] = (

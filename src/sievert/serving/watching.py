@@ -73,7 +73,7 @@ class PathObserver:
             or decided.demoted_for.get(row)
             or reasons[0].policy
         )
-        probability = float(scored.policies[row, scored.heads.index(policy)])
+        probability = float(scored.of(policy)[row])
         post = posts.posts[row]
         return NotableDecision(
             at=self._clock.now(),

@@ -62,6 +62,7 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
         reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
+        announce=bool(settings.webhook_url),
     )
     walk = functools.partial(take_the_path, parts=parts, observer=observer)
     worker = Worker(capacity=settings.queue_posts, gauge=metrics.queue_posts)

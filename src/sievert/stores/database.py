@@ -34,6 +34,9 @@ class Database:
             MigrationNeeded: the file was written by a newer release.
             StoreUnavailable: the file cannot be opened.
         """
+        # For its owner alone, whatever the folder allows; what SQLite puts beside it follows.
+        with contextlib.suppress(OSError):
+            path.touch(mode=0o600)
         self.engine = _engine(path)
         # Takes the write lock at the start: what is read inside a transaction stays true until it ends.
         self._writer = self.engine.execution_options(immediate=True)
@@ -103,7 +106,13 @@ def _engine(path: Path) -> Engine:
         # Transactions are begun below, and not by the driver, which would begin them late.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}", "foreign_keys=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={_BUSY_MS}",
+            "foreign_keys=ON",
+            "secure_delete=ON",  # a forgotten text is overwritten, not only let go of
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

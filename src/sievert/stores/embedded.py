@@ -39,6 +39,11 @@ def database_file(folder: Path) -> Path:
     return folder / "sievert.db"
 
 
+def segments_folder(folder: Path) -> Path:
+    """Return where the segments of a data folder lie."""
+    return folder / "segments"
+
+
 class EmbeddedStores:
     """The stores of a laptop, and of one machine."""
 
@@ -54,7 +59,7 @@ class EmbeddedStores:
         try:
             self.database = Database(database_file(folder))
             self.log = SegmentLog(
-                folder / "segments", seed=self.database.seed(), rows_per_segment=rows_per_segment
+                segments_folder(folder), seed=self.database.seed(), rows_per_segment=rows_per_segment
             )
             self.actions: SqlRecords[Action] = SqlRecords(self.database, tables.actions, Action)
             self.cases: SqlRecords[Case] = SqlRecords(self.database, tables.cases, Case)

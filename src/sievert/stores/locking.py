@@ -16,7 +16,7 @@ class FolderLock:
         Raises:
             StoreUnavailable: another process holds it; the error names its process id.
         """
-        self._handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

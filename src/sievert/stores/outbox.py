@@ -1,7 +1,7 @@
 """The outbox: webhook messages that are durable before anything is acknowledged.
 
 A message is pending until its receiver has taken it; after too many attempts it is a dead letter,
-which a person may revive. Nothing leaves the outbox unseen.
+which a person may revive. Nothing leaves the outbox undelivered.
 """
 
 import abc
@@ -12,13 +12,16 @@ from sqlalchemy.engine import Connection
 
 from sievert.errors import NotFound
 from sievert.schema.action import OutboxMessage
-from sievert.schema.clock import Micros
+from sievert.schema.clock import DAY, Micros
 from sievert.stores.database import Database
 from sievert.stores.tables import outbox
 
 PENDING = "pending"
 DELIVERED = "delivered"
 DEAD = "dead"
+
+KEEP_DELIVERED: Micros = 7 * DAY
+"""For how long a delivered message is remembered, from when its last attempt was due."""
 
 
 class Outbox(abc.ABC):
@@ -51,6 +54,10 @@ class Outbox(abc.ABC):
         Raises:
             NotFound: there is no dead letter of that id.
         """
+
+    @abc.abstractmethod
+    def forget_delivered(self, before: Micros) -> None:
+        """Forget delivered messages whose last attempt was due before a time."""
 
     @abc.abstractmethod
     def counts(self) -> dict[str, int]:
@@ -99,6 +106,14 @@ class MemoryOutbox(Outbox):
         if message is None or message.state != DEAD:
             raise _not_dead(message_id)
         self._change(message_id, state=PENDING, attempts=0, next_attempt_at=now)
+
+    def forget_delivered(self, before: Micros) -> None:
+        """Walk the dictionary."""
+        self._messages = {
+            name: one
+            for name, one in self._messages.items()
+            if one.state != DELIVERED or one.next_attempt_at >= before
+        }
 
     def counts(self) -> dict[str, int]:
         """Walk the dictionary."""
@@ -155,6 +170,13 @@ class SqlOutbox(Outbox):
         with self._database.writing() as connection:
             if connection.execute(update).rowcount == 0:
                 raise _not_dead(message_id)
+
+    def forget_delivered(self, before: Micros) -> None:
+        """Delete rows; the index by state and time finds them."""
+        with self._database.writing() as connection:
+            connection.execute(
+                sa.delete(outbox).where(outbox.c.state == DELIVERED, outbox.c.next_attempt_at < before)
+            )
 
     def counts(self) -> dict[str, int]:
         """Count in the database."""

@@ -32,6 +32,7 @@ posts = sa.Table(
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("received_at", sa.BigInteger, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),  # the Post, as JSON
+    sa.Index("posts_by_time", "received_at"),
 )
 
 actions = sa.Table(

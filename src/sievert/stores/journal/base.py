@@ -4,7 +4,7 @@
 ones durable. One thread at a time uses a journal.
 
 They differ in two things: the memory journal keeps every post's text, the embedded one only of posts
-that were not plainly allowed; and the memory journal forgets nothing before the process ends.
+that were not plainly allowed; and the memory journal forgets no decision before the process ends.
 """
 
 import abc
@@ -112,6 +112,10 @@ class Journal(abc.ABC):
     @abc.abstractmethod
     def forget_allowed(self, before: Micros) -> None:
         """Forget plainly allowed posts that were received before a time; some may stay a while longer."""
+
+    @abc.abstractmethod
+    def forget_texts(self, before: Micros) -> None:
+        """Forget kept posts that were received before a time; their decisions and digests stay."""
 
 
 def repeats(

@@ -33,7 +33,7 @@ from sievert.stores.journal.base import (
     repeats,
     write_cursor,
 )
-from sievert.stores.journal.rows import decision_of
+from sievert.stores.journal.rows import decision_of, post_of
 from sievert.stores.segments.keys import HashSet, hash_keys
 from sievert.stores.segments.log import Place, SegmentLog, key_at
 from sievert.stores.segments.segment import facts_of
@@ -181,7 +181,7 @@ class EmbeddedJournal(Journal):
             query = query.where(table.c.revision == revision)
         with self._database.reading() as connection:
             record = connection.execute(query.order_by(table.c.revision.desc()).limit(1)).scalar()
-        return msgspec.json.decode(record, type=Post) if record else None
+        return post_of(record) if record else None
 
     def decisions(self, wanted: DecisionFilter, *, cursor: str | None, limit: int) -> Page[Decision]:
         """Merge the newest of both places; the cursor keeps a position in each."""
@@ -205,6 +205,11 @@ class EmbeddedJournal(Journal):
     def forget_allowed(self, before: Micros) -> None:
         """Delete the sealed segments that hold nothing younger."""
         self._log.expire(before)
+
+    def forget_texts(self, before: Micros) -> None:
+        """Delete the posts; what was decided about them, and the digest of their text, stands elsewhere."""
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(tables.posts).where(tables.posts.c.received_at < before))
 
     def _kept_page(self, wanted: DecisionFilter, before: int, limit: int) -> "list[_Listed]":
         table = tables.decisions

@@ -96,6 +96,14 @@ class MemoryJournal(Journal):
     def forget_allowed(self, before: Micros) -> None:
         """Forget nothing."""
 
+    def forget_texts(self, before: Micros) -> None:
+        """Walk the dictionary."""
+        self._posts = {
+            key: post
+            for key, post in self._posts.items()
+            if self._decisions[self._by_key[key]].received_at >= before
+        }
+
 
 def matches(decision: Decision, wanted: DecisionFilter) -> bool:
     """Tell whether a decision is wanted."""

@@ -1,5 +1,7 @@
 """Rows of a decided batch become Decision records; both journals agree here, to the last digit."""
 
+import msgspec
+
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros, to_micros
 from sievert.schema.decision import CREATED, Decision, Language, Outcome, Stage, decision_id, shown
@@ -32,6 +34,15 @@ def decision_of(
         reasons=decided.reasons.get(row, ()),
         creator_id=post.creator_id,
     )
+
+
+class _KeptPost(Post, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """A post as the database keeps it: the API refuses fields it does not know, a store passes over them."""
+
+
+def post_of(record: bytes) -> Post:
+    """Read a kept post, also one that another release wrote."""
+    return Post(**msgspec.structs.asdict(msgspec.json.decode(record, type=_KeptPost)))
 
 
 def created_micros(post: Post) -> Micros | None:

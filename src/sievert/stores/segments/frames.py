@@ -12,8 +12,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sievert.errors import StoreCorrupt
+
 FRAME = np.dtype([("offset", "<u8"), ("length", "<u4"), ("rows", "<u4"), ("crc", "<u4"), ("check", "<u4")])
 """`check` is the CRC-32 of the frame's other fields: a torn frame shows."""
+
+REMEDY = "Restore the file from a backup, and look at the disk; `sievert doctor` reads all segments."
 
 Frames = npt.NDArray[np.void]
 
@@ -28,13 +32,18 @@ def make_frame(offset: int, data: bytes, rows: int) -> Frames:
 
 
 def read_frames(path: Path) -> Frames:
-    """Return the frames of a file up to the first that is torn."""
+    """Return the frames of a file up to the first that is torn.
+
+    Raises:
+        StoreCorrupt: a frame is broken although a whole one follows: no crash does that.
+    """
     raw = path.read_bytes() if path.exists() else b""
     frames = np.frombuffer(raw[: len(raw) // FRAME.itemsize * FRAME.itemsize], FRAME)
-    for i in range(len(frames)):
-        if int(frames[i]["check"]) != _check(frames[i : i + 1]):
-            return frames[:i]
-    return frames
+    sound = [int(frames[i]["check"]) == _check(frames[i : i + 1]) for i in range(len(frames))]
+    whole = sound.index(False) if False in sound else len(sound)
+    if any(sound[whole:]):
+        raise StoreCorrupt(f"Frame {whole} of {path} is not what was written.", remedy=REMEDY)
+    return frames[:whole]
 
 
 def is_whole(frame: Frames, data: bytes) -> bool:

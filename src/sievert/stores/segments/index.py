@@ -4,17 +4,23 @@ The active segment has an open-addressing table of fixed size. A sealed one has 
 is mapped, not loaded: sorted hashes with their rows, and a Bloom filter that skips most segments.
 Edited posts stand in it twice, under their revision and under any revision, so that a trail finds
 every revision of a post.
+
+Not covered: an `.idx` file that decays after it was checked, which is when it is first asked.
 """
 
+import functools
 import os
+import zlib
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from sievert.errors import StoreCorrupt
 from sievert.schema.clock import Micros
 from sievert.schema.post import PostKey
+from sievert.stores.segments.frames import REMEDY
 from sievert.stores.segments.keys import (
     ANY_REVISION,
     BLOOM_BITS_PER_KEY,
@@ -26,10 +32,14 @@ from sievert.stores.segments.keys import (
     present,
     rows_of,
 )
-from sievert.stores.segments.segment import Segment, sync_folder
+from sievert.stores.segments.segment import Segment, frames_path, sync_folder
 
-_MAGIC = 0x5349_4556_4944_5831  # "SIEVIDX1"
-_HEADER = 6
+_MAGIC = 0x5349_4556_4944_5832  # "SIEVIDX2"
+
+_HEADER = np.dtype(
+    [(name, "<u8") for name in ("magic", "seed", "hashes", "words", "rows", "newest", "crc", "check")]
+)
+"""`crc` is the CRC-32 of everything behind the header, `check` that of the header's other fields."""
 
 
 class ActiveIndex:
@@ -71,11 +81,13 @@ class ActiveIndex:
         order = np.argsort(hashes, kind="stable")
         bloom = np.zeros(max(1, len(hashes) * BLOOM_BITS_PER_KEY // 64 + 1), np.uint64)
         fill_bloom(bloom, hashes)
-        header = np.array([_MAGIC, seed, len(hashes), len(bloom), self._count, self.newest], np.uint64)
+        body = b"".join(piece.tobytes() for piece in (bloom, hashes[order], rows[order].astype(np.uint32)))
+        fields = (_MAGIC, seed, len(hashes), len(bloom), self._count, self.newest, zlib.crc32(body), 0)
+        header = np.array(fields, _HEADER)
+        header["check"] = _check(header)
         temporary = path.with_suffix(".idx.new")
         with temporary.open("wb") as file:
-            for piece in (header, bloom, hashes[order], rows[order].astype(np.uint32)):
-                file.write(piece.tobytes())
+            file.write(header.tobytes() + body)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -86,13 +98,22 @@ class SealedIndex:
     """Finds rows of a finished segment in its mapped `.idx` file."""
 
     def __init__(self, path: Path) -> None:
-        """Map the file; the caller has checked it with `is_valid_index`."""
-        header = np.fromfile(path, np.uint64, _HEADER)
-        count, words = int(header[2]), int(header[3])
-        self.newest: Micros = int(header[5])
-        self._bloom = np.memmap(path, np.uint64, "r", offset=_HEADER * 8, shape=(words,))
-        self._hashes = np.memmap(path, np.uint64, "r", offset=(_HEADER + words) * 8, shape=(count,))
-        self._rows = np.memmap(path, np.uint32, "r", offset=(_HEADER + words + count) * 8, shape=(count,))
+        """Map the file; the caller has looked at its header with `is_valid_index`."""
+        header = np.fromfile(path, _HEADER, 1)[0]
+        count, words, start = int(header["hashes"]), int(header["words"]), _HEADER.itemsize
+        self._crc = int(header["crc"])
+        self.newest: Micros = int(header["newest"])
+        self._bloom = np.memmap(path, np.uint64, "r", offset=start, shape=(words,))
+        self._hashes = np.memmap(path, np.uint64, "r", offset=start + words * 8, shape=(count,))
+        self._rows = np.memmap(path, np.uint32, "r", offset=start + (words + count) * 8, shape=(count,))
+
+    @functools.cached_property
+    def whole(self) -> bool:
+        """Whether the file is as it was written; it is read for that once, some 13 bytes a row."""
+        crc = 0
+        for piece in (self._bloom, self._hashes, self._rows):
+            crc = zlib.crc32(piece.data, crc)
+        return crc == self._crc
 
     def maybe(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """Mark the hashes that may have a row."""
@@ -108,12 +129,49 @@ class SealedIndex:
 
 
 def is_valid_index(path: Path, segment: Segment, *, seed: int) -> bool:
-    """Tell whether an index file belongs to a segment and is whole."""
-    if not path.exists() or path.stat().st_size < _HEADER * 8:
+    """Tell whether an index file is there, and by its header belongs to a segment.
+
+    Raises:
+        StoreCorrupt: it states other rows than the segment has: frames were lost.
+    """
+    header = read_header(path)
+    if header is None or int(header["seed"]) != seed:
         return False
-    magic, its_seed, count, words, rows, _ = np.fromfile(path, np.uint64, _HEADER).tolist()
-    size = (_HEADER + words + count) * 8 + count * 4
-    return (magic, its_seed, rows) == (_MAGIC, seed, segment.rows) and path.stat().st_size == size
+    if int(header["rows"]) != segment.rows:
+        raise StoreCorrupt(
+            f"Segment {segment.path} has {segment.rows} rows, and its index states {header['rows']}.",
+            remedy=REMEDY,
+        )
+    return True
+
+
+def read_header(path: Path) -> np.void | None:
+    """Return the header of an index file, or None if there is none that holds."""
+    if not path.exists() or path.stat().st_size < _HEADER.itemsize:
+        return None
+    header: np.void = np.fromfile(path, _HEADER, 1)[0]
+    if int(header["magic"]) != _MAGIC or int(header["check"]) != _check(header):
+        return None
+    size = _HEADER.itemsize + (int(header["words"]) + int(header["hashes"])) * 8 + int(header["hashes"]) * 4
+    return header if path.stat().st_size == size else None
+
+
+def check_segment(path: Path) -> int:
+    """Read a whole segment and compare every checksum; return its rows.
+
+    Raises:
+        StoreCorrupt: something is not what was written.
+    """
+    if frames_path(path).exists() and frames_path(path).stat().st_size == 0:
+        return 0  # just made: nothing of it was acknowledged
+    # The index first: where there is one, a server that runs meanwhile adds no rows any more.
+    header = read_header(path.with_suffix(".idx"))
+    segment = Segment(path)
+    for number in range(segment.batches):
+        segment.batch(number)
+    if header is not None:
+        is_valid_index(path.with_suffix(".idx"), segment, seed=int(header["seed"]))
+    return segment.rows
 
 
 def read_index(segment: Segment, *, seed: int, capacity: int) -> ActiveIndex:
@@ -135,3 +193,7 @@ def any_revision_hashes(edited: dict[int, PostKey], *, seed: int) -> dict[int, i
         return {}
     keys = [key._replace(revision=ANY_REVISION) for key in edited.values()]
     return dict(zip(edited, hash_keys(keys, seed=seed).tolist(), strict=True))
+
+
+def _check(header: npt.NDArray[np.void] | np.void) -> int:
+    return zlib.crc32(header.tobytes()[: _HEADER.itemsize - 8])

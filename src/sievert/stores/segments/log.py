@@ -33,14 +33,18 @@ class SegmentLog:
     """Append-only rows of plainly allowed posts, found again by key."""
 
     def __init__(self, folder: Path, *, seed: int, rows_per_segment: int = ROWS_PER_SEGMENT) -> None:
-        """Open a folder of segments; a torn tail is cut off, missing indexes are rebuilt."""
+        """Open a folder of segments; a torn tail is cut off, missing indexes are rebuilt.
+
+        Raises:
+            StoreCorrupt: rows that were acknowledged are lost or broken.
+        """
         self._folder = folder
         self._seed = seed
         self._capacity = rows_per_segment
         self._segments: dict[int, Segment] = {}
         self._indexes: dict[int, ActiveIndex | SealedIndex] = {}
         self._active: int | None = None
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         numbers = sorted(int(path.stem) for path in folder.glob("*.arrow") if path.stem.isdecimal())
         for number in numbers:
             self._open(number, newest=number == numbers[-1])
@@ -50,9 +54,9 @@ class SegmentLog:
         """Return (place in hashes, candidates newest first) for the keys that may have come before."""
         candidates: dict[int, list[Place]] = {}
         for number in reversed(self._segments):
-            index = self._indexes[number]
-            if index.newest < now - DUPLICATE_WINDOW:
+            if self._indexes[number].newest < now - DUPLICATE_WINDOW:
                 continue
+            index = self._index(number)
             for place in np.flatnonzero(index.maybe(hashes)).tolist():
                 rows = index.rows(int(hashes[place]))
                 candidates.setdefault(place, []).extend((number, row) for row in reversed(rows))
@@ -63,7 +67,8 @@ class SegmentLog:
         keys = [PostKey(platform, post_id, revision) for revision in (0, ANY_REVISION)]
         hashes = hash_keys(keys, seed=self._seed)
         places: set[Place] = set()
-        for number, index in self._indexes.items():
+        for number in self._segments:
+            index = self._index(number)
             for wanted in (
                 hashes[index.maybe(hashes)].tolist() if isinstance(index, SealedIndex) else hashes.tolist()
             ):
@@ -128,6 +133,18 @@ class SegmentLog:
         """How many rows all segments hold."""
         return sum(segment.rows for segment in self._segments.values())
 
+    def _index(self, number: int) -> ActiveIndex | SealedIndex:
+        """Return a segment's index; one that decayed on disk is built anew instead of believed."""
+        index = self._indexes[number]
+        if isinstance(index, SealedIndex) and not index.whole:
+            self._index_anew(number)
+            self._seal(number)
+        return self._indexes[number]
+
+    def _index_anew(self, number: int) -> None:
+        segment = self._segments[number]
+        self._indexes[number] = read_index(segment, seed=self._seed, capacity=self._capacity)
+
     def _segment_for(self, facts: SegmentFacts, coming: int) -> int:
         """Return the segment that takes the next rows; seal the present one if it cannot."""
         if self._active is not None:
@@ -164,7 +181,7 @@ class SegmentLog:
         if is_valid_index(idx, segment, seed=self._seed):
             self._indexes[number] = SealedIndex(idx)
             return
-        self._indexes[number] = read_index(segment, seed=self._seed, capacity=self._capacity)
+        self._index_anew(number)
         if newest:
             self._active = number
         else:

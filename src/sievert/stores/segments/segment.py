@@ -16,10 +16,9 @@ import pyarrow as pa
 
 from sievert.errors import StoreCorrupt, StoreUnavailable
 from sievert.schema.decision import RECORD_VERSION
-from sievert.stores.segments.frames import FRAME, Frames, is_whole, make_frame, read_frames
+from sievert.stores.segments.frames import FRAME, REMEDY, Frames, is_whole, make_frame, read_frames
 
 _CACHED_BATCHES = 4
-_REMEDY = "Restore the file from a backup, and look at the disk; `sievert doctor` reads all segments."
 
 
 class SegmentFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +69,7 @@ class Segment:
                 self.schema = pa.ipc.read_schema(pa.ipc.read_message(file))
         except (pa.ArrowInvalid, EOFError) as error:
             raise StoreCorrupt(
-                f"The head of segment {path} is not what was written.", remedy=_REMEDY
+                f"The head of segment {path} is not what was written.", remedy=REMEDY
             ) from error
         self.facts = msgspec.json.decode(self.schema.metadata[b"sievert"], type=SegmentFacts)
         self._starts = [0]
@@ -169,9 +168,14 @@ def recover(path: Path) -> None:
     Everything with a valid frame and checksum stays: that is what was acknowledged.
 
     Raises:
-        StoreCorrupt: a batch is broken although a whole one follows: no crash does that.
+        StoreCorrupt: a batch is broken although a whole one follows, or all frames are missing: no crash
+            does that.
     """
     frames = read_frames(frames_path(path))
+    with pa.OSFile(str(path)) as file:
+        head = len(pa.ipc.read_schema(pa.ipc.read_message(file)).serialize())
+    if not frames_path(path).exists() and path.stat().st_size > head:
+        raise _corrupt(path, 0)
     with path.open("rb") as file:
         sound = [is_whole(frame, _read(file, frame)) for frame in frames]
     whole = sound.index(False) if False in sound else len(sound)
@@ -179,12 +183,7 @@ def recover(path: Path) -> None:
         raise _corrupt(path, whole)
     kept = frames[:whole]
     os.truncate(frames_path(path), kept.nbytes)
-    if whole:
-        os.truncate(path, int(kept[-1]["offset"]) + int(kept[-1]["length"]))
-    else:
-        with pa.OSFile(str(path)) as file:
-            schema = pa.ipc.read_schema(pa.ipc.read_message(file))
-        os.truncate(path, len(schema.serialize()))
+    os.truncate(path, int(kept[-1]["offset"]) + int(kept[-1]["length"]) if whole else head)
 
 
 def _read(file: BinaryIO, frame: Frames) -> bytes:
@@ -195,7 +194,7 @@ def _read(file: BinaryIO, frame: Frames) -> bytes:
 def _corrupt(path: Path, number: int) -> StoreCorrupt:
     return StoreCorrupt(
         f"Batch {number} of segment {path} is not what was written.",
-        remedy=_REMEDY,
+        remedy=REMEDY,
     )
 
 

@@ -44,6 +44,7 @@ def upgrade() -> None:
         column("received_at", big),
         column("record", blob),
     )
+    op.create_index("posts_by_time", "posts", ["received_at"])
     op.create_table(
         "actions",
         column("sequence", sa.Integer, primary=True),
