@@ -11,6 +11,10 @@ export PYTHONWARNINGS := ignore::DeprecationWarning:pip
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
+# Said at the end of what takes long: seconds since make began.
+BEGAN := $(shell date +%s)
+AFTER = after $$(( $$(date +%s) - $(BEGAN) )) s
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench bundle docs clean
 
@@ -23,6 +27,7 @@ $(SERVE)/sievert: pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(SERVE)/python $(PIP) --editable .
 	@touch $@
+	@echo "sievert: ready $(AFTER)"
 
 # pip learned dependency groups in 25.1.
 .venv-dev/.made: pyproject.toml
@@ -32,13 +37,14 @@ $(SERVE)/sievert: pyproject.toml
 	@$(DEV)/python $(PIP) --upgrade 'pip>=25.1'
 	@$(DEV)/python $(PIP) --editable '.[train]' --group test --group check
 	@touch $@
+	@echo "sievert: ready $(AFTER)"
 
 demo: $(SERVE)/sievert ## watch posts being scored and decided, live, by a real model
-	@$(SERVE)/sievert demo $(DEMO)
+	@$(SERVE)/sievert demo $(DEMO); code=$$?; echo "sievert: ended $(AFTER)"; exit $$code
 
 test: .venv-dev/.made ## run all tests
 	@echo "sievert: running the tests (about five minutes on two cores)"
-	@$(DEV)/python -m pytest $(TEST)
+	@$(DEV)/python -m pytest $(TEST); code=$$?; echo "sievert: ended $(AFTER)"; exit $$code
 
 check: .venv-dev/.made ## format, lint, types, architecture, documents
 	@echo "sievert: format";       $(DEV)/ruff format --check .

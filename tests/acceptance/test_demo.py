@@ -1,8 +1,13 @@
 """`sievert demo`: one command, a real server, example posts through its API, an address to watch."""
 
 import re
+import signal
+import subprocess
+import sys
 
-from command_line import sievert
+import pytest
+
+from command_line import environment, sievert
 
 
 def test_the_demo_decides_its_posts_and_prints_where_to_watch():
@@ -32,3 +37,19 @@ def test_the_demo_ends_when_its_time_is_over():
     done = sievert("demo", "--exit-after", 1)
     assert done.returncode == 0
     assert b"posts decided" in done.stdout
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_that_is_ended_leaves_no_folder_behind(tmp_path, ending):
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "sievert", "demo"],
+        stdout=subprocess.PIPE,
+        env=environment(TMPDIR=str(tmp_path)),
+    ) as demo:
+        for line in demo.stdout:
+            if b"#key=" in line:
+                break
+        assert list(tmp_path.glob("sievert-demo-*"))
+        demo.send_signal(ending)
+        demo.communicate(timeout=60)
+    assert list(tmp_path.glob("sievert-demo-*")) == []

@@ -41,11 +41,13 @@ from sievert.schema.clock import SystemClock
 from sievert.serving.app import make_app
 from sievert.serving.settings import Settings
 from sievert.serving.wiring import open_doors
-doors = open_doors(Settings(data_folder=tempfile.mkdtemp()), clock=SystemClock())
+folder = tempfile.TemporaryDirectory()
+doors = open_doors(Settings(data_folder=folder.name), clock=SystemClock())
 make_app(doors)
 (answer,) = run([b'{"id":"a","text":"good morning"}'], doors.parts)
 print(answer.decision)
 doors.stores.close()
+folder.cleanup()
 """
     )
     assert done.returncode == 0, done.stderr

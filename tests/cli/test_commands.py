@@ -1,20 +1,30 @@
 """The other commands, each in a real process: what they print, and how they refuse."""
 
+import io
 import json
 import shutil
 import socket
 import sqlite3
 
 import pytest
+from rich.console import Console
 
 from command_line import sievert
 from contracts.journal import keep
 from running_server import running
 from sievert.cli import COMMANDS
+from sievert.cli.id_table import id_table
 from sievert.schema.clock import SystemClock
 from sievert.schema.post import Post
 from sievert.scoring.bundle import default_bundle_path
 from sievert.stores.embedded import EmbeddedStores
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A data folder as a server leaves it."""
+    EmbeddedStores(tmp_path, clock=SystemClock()).close()
+    return tmp_path
 
 
 def test_help_names_every_command():
@@ -58,34 +68,74 @@ def test_bundle_verify_notices_any_change(tmp_path):
         path.write_bytes(before)
 
 
-def test_keys_are_made_listed_and_revoked(tmp_path):
-    made = sievert("keys", "add", "ingest", "--scope", "posts:write", "--data", tmp_path)
+def test_keys_are_made_listed_and_revoked(data):
+    made = sievert("keys", "add", "ingest", "--scope", "posts:write", "--data", data)
     key = made.stdout.decode().strip()
     assert key.startswith("sk_")
     key_id = key.split("_")[1]
-    listed = sievert("keys", "list", "--data", tmp_path).stdout.decode()
+    listed = sievert("keys", "list", "--data", data).stdout.decode()
     assert key_id in listed
     assert "posts:write" in listed
     assert key.split("_", 2)[2] not in listed
-    assert sievert("keys", "revoke", key_id, "--data", tmp_path).returncode == 0
-    assert sievert("keys", "revoke", "nobody", "--data", tmp_path).returncode == 2
-    verified = sievert("audit", "verify", "--data", tmp_path).stdout.decode()
+    assert sievert("keys", "revoke", key_id, "--data", data).returncode == 0
+    assert sievert("keys", "revoke", "nobody", "--data", data).returncode == 2
+    verified = sievert("audit", "verify", "--data", data).stdout.decode()
     assert "2 entries, unbroken" in verified
 
 
-def test_audit_verify_notices_a_rewritten_entry(tmp_path):
-    sievert("keys", "add", "one", "--data", tmp_path)
-    sievert("keys", "add", "two", "--data", tmp_path)
-    with sqlite3.connect(tmp_path / "sievert.db") as database:
+def test_audit_verify_notices_a_rewritten_entry(data):
+    sievert("keys", "add", "one", "--data", data)
+    sievert("keys", "add", "two", "--data", data)
+    with sqlite3.connect(data / "sievert.db") as database:
         names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
         assert names
         for name in names:
             database.execute(f"DROP TRIGGER {name}")
         database.execute("UPDATE audit SET record = replace(record, 'one', 'eve') WHERE sequence = 1")
     database.close()
-    done = sievert("audit", "verify", "--data", tmp_path)
+    done = sievert("audit", "verify", "--data", data)
     assert done.returncode == 2
     assert "entry 1" in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "add", "one"),
+        ("keys", "list"),
+        ("keys", "revoke", "x"),
+        ("audit", "verify"),
+        ("webhooks", "dead"),
+    ],
+)
+def test_only_a_server_makes_a_database(tmp_path, command):
+    done = sievert(*command, "--data", tmp_path / "mistyped")
+    assert done.returncode == 2
+    assert "sievert up" in done.stderr.decode()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ids_stay_whole_and_markup_is_text_in_a_narrow_terminal():
+    console = Console(width=30, file=io.StringIO())
+    console.print(id_table(("id", "last error"), [("a-very-long-id-of-a-message", "[/b] [red]no[/red]")]))
+    said = console.file.getvalue()
+    assert "a-very-long-id-of-a-message" in said
+    console = Console(width=100, file=io.StringIO())
+    console.print(id_table(("id", "last error"), [("a", "[/b] [red]no[/red]")]))
+    assert "[/b] [red]no[/red]" in console.file.getvalue()
+
+
+def test_a_key_named_like_markup_is_listed(data):
+    sievert("keys", "add", "[/b]", "--data", data)
+    assert "[/b]" in sievert("keys", "list", "--data", data).stdout.decode()
+
+
+def test_train_refuses_a_file_in_the_place_of_its_folder_at_once(tmp_path):
+    (tmp_path / "taken").write_text("")
+    for out in ("taken", "taken/below"):
+        done = sievert("train", "light-linear", "--data", tmp_path, "--out", tmp_path / out)
+        assert done.returncode == 2
+        assert "--out" in done.stderr.decode()
 
 
 def test_settings_are_printed_with_their_origin_and_secrets_masked(tmp_path):

@@ -71,7 +71,17 @@ def test_lines_that_cannot_be_read_get_a_line_with_their_error(tiny_folder):
     assert len(said) == len(lines)
     assert said[0]["decision"] == "allow"
     assert all(one["error"] and one["remedy"] for one in said[1:])
+    assert b"1 lines scored" in done.stderr
     assert b"8 could not be read" in done.stderr
+    assert [one["line"] for one in said[1:]] == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert (said[2]["id"], said[6]["id"]) == (2, 4)
+
+
+def test_a_file_without_one_readable_line_is_refused(tiny_folder):
+    done = sievert("score", "--bundle", tiny_folder, stdin=b"nonsense\n{}\n")
+    assert done.returncode == 2
+    assert "Not one line" in done.stderr.decode()
+    assert len(done.stdout.splitlines()) == 2
 
 
 def test_the_order_and_the_neighbours_of_lines_do_not_matter(tiny_folder, posts):

@@ -27,7 +27,6 @@ def row(identity, text, *, pair=None, official=None, corpus="cad", harm=0):
         text=text,
         language="en",
         labels={"harm": harm},
-        tags=(),
         pair=pair or identity,
         official=official,
     )

@@ -87,10 +87,12 @@ class TestEmbeddedJournal(JournalContract):
 
     @given(HISTORIES)
     def test_it_behaves_like_a_dictionary(self, history):
-        self.check_history(history)
+        with tempfile.TemporaryDirectory(prefix="history") as made:
+            self.place = Path(made)
+            self.check_history(history)
 
     def fresh(self):
-        made = Folder(Path(tempfile.mkdtemp(prefix="history")), rows_per_segment=4)
+        made = Folder(self.place, rows_per_segment=4)
         return made.open(), made.open
 
 

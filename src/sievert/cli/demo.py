@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import signal
 import tempfile
 import threading
 from collections import Counter
@@ -46,6 +47,9 @@ def demo(
 
     Runs until Ctrl-C, unless it is told how many posts or seconds to run for.
     """
+    # However it is ended, the server stops and the temporary folder goes.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sievert-demo-")))
         typer.echo("loading the model (the very first start compiles its kernels, half a minute)")

@@ -48,18 +48,24 @@ def add(
 def list_keys(data: DataOption = None, config: ConfigOption = None) -> None:
     """List all keys, without their secrets."""
     from rich.console import Console
-    from rich.table import Table
 
+    from sievert.cli.id_table import id_table
     from sievert.schema.clock import SystemClock, to_text
     from sievert.serving.wiring import open_ledgers
 
     with open_ledgers(settings_from(config, data).settings, clock=SystemClock()) as ledgers:
         found = ledgers.keys.list()
-    table = Table("id", "name", "scopes", "made", "revoked")
-    for key in found:
-        revoked = to_text(key.revoked_at)[:19] if key.revoked_at is not None else ""
-        table.add_row(key.key_id, key.name, " ".join(key.scopes), to_text(key.created_at)[:19], revoked)
-    Console().print(table)
+    rows = [
+        (
+            key.key_id,
+            key.name,
+            " ".join(key.scopes),
+            to_text(key.created_at)[:19],
+            to_text(key.revoked_at)[:19] if key.revoked_at is not None else "",
+        )
+        for key in found
+    ]
+    Console().print(id_table(("id", "name", "scopes", "made", "revoked"), rows))
 
 
 def revoke(

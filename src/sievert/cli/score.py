@@ -43,11 +43,12 @@ def score(
     """Score a file of texts: one line of decision for each line of input, in the same order.
 
     Nothing is recorded, and reviews are not limited by a budget.
-    A line that cannot be read gets a line with its error.
+    A line that cannot be read gets a line with its number, its id if that can be told, and its error.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from sievert.errors import MalformedInput
     from sievert.pipeline.collector import settle_collector
     from sievert.pipeline.scored_lines import scored_lines
     from sievert.policy.loading import default_policies_path, load_policies
@@ -76,14 +77,24 @@ def score(
         settle_collector()
         for lines in _batches(_unzipped(raw)):
             written, bad = scored_lines(
-                lines, loaded, stated, now=SystemClock().now(), heavy_share=heavy_share
+                lines,
+                loaded,
+                stated,
+                now=SystemClock().now(),
+                first=count + 1,
+                heavy_share=heavy_share,
             )
             target.write(written)
             count += len(lines)
             wrong += bad
             progress.update(task, completed=raw.tell() if size else None, lines=f"{count:,}")
     unread = f"; {wrong:,} could not be read and got a line with their error" if wrong else ""
-    console.print(f"{count:,} lines scored by {loaded.version}{unread}", highlight=False)
+    console.print(f"{count - wrong:,} lines scored by {loaded.version}{unread}", highlight=False)
+    if count and wrong == count:
+        raise MalformedInput(
+            "Not one line could be read.",
+            remedy='Send NDJSON of {"id", "text"}; each line out says what is wrong.',
+        )
 
 
 def _source(file: str) -> contextlib.AbstractContextManager[io.BufferedReader]:

@@ -53,6 +53,7 @@ def light_linear(
     from sievert.cli.learning_progress import stages
     from sievert.datasets.card import data_card
     from sievert.datasets.loading import load_folds
+    from sievert.errors import InvalidField
     from sievert.evaluation.card import model_card
     from sievert.evaluation.trained import report_on
     from sievert.features.content.fold import build_fold_tables
@@ -61,6 +62,11 @@ def light_linear(
     from sievert.training.light_linear import save, train_light_linear
     from sievert.training.recipe import default_recipe_path, load_recipe
 
+    if any(path.exists() and not path.is_dir() for path in (out, *out.parents)):
+        raise InvalidField(
+            f"{out} cannot be a folder: there is a file in its place.",
+            remedy="Name another folder with --out.",
+        )
     console = Console(stderr=True)
     chosen = load_recipe(recipe or default_recipe_path())
     if quick:

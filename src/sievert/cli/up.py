@@ -37,6 +37,8 @@ def up(
         if key:
             typer.echo(f"admin key, shown this once: {key}")
             typer.echo(f"live page: {address}/#key={key}")
+        else:
+            typer.echo(f"live page: {address}, which asks for a key; `sievert keys add NAME` makes one")
 
     serve(make_server(doors, started=started), taken)
     typer.echo("sievert ended; everything it acknowledged is kept")

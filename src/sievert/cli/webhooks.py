@@ -22,23 +22,18 @@ def dead(
 ) -> None:
     """List the messages that were given up, newest first."""
     from rich.console import Console
-    from rich.table import Table
 
+    from sievert.cli.id_table import id_table
     from sievert.schema.clock import SystemClock, to_text
     from sievert.serving.wiring import open_ledgers
 
     with open_ledgers(settings_from(config, data).settings, clock=SystemClock()) as ledgers:
         letters = ledgers.outbox.dead(limit)
-    table = Table("id", "kind", "made", "attempts", "last error")
-    for letter in letters:
-        table.add_row(
-            letter.message_id,
-            letter.kind,
-            to_text(letter.created_at)[:19],
-            str(letter.attempts),
-            letter.last_error,
-        )
-    Console().print(table)
+    rows = [
+        (one.message_id, one.kind, to_text(one.created_at)[:19], str(one.attempts), one.last_error)
+        for one in letters
+    ]
+    Console().print(id_table(("id", "kind", "made", "attempts", "last error"), rows))
 
 
 def resend(

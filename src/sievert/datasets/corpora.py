@@ -128,7 +128,6 @@ class Row:
     text: str
     language: str
     labels: dict[str, int]
-    tags: tuple[str, ...]
     pair: str
     official: str | None
 
@@ -170,7 +169,6 @@ def _rows(path: Path, corpus: Corpus) -> Iterator[Row]:
                 text=line.text.encode(errors="replace").decode(),
                 language=_language(corpus, line.labels),
                 labels=labels_of(corpus.name, line.labels, harmful=line.harmful),
-                tags=tuple(line.labels),
                 pair=line.id.split("-", 1)[0] if corpus.name == "paradetox" else line.id,
                 official=next((_OFFICIAL[label] for label in line.labels if label in _OFFICIAL), None),
             )

@@ -37,15 +37,21 @@ class ScoredLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class WrongLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One output line for an input line that could not be read."""
+    """One output line for an input line that could not be read; `line` counts from one."""
 
+    line: int
     id: str | int | None
     error: str
     field: str | None
     remedy: str
 
 
+class _IdOfLine(msgspec.Struct, frozen=True, gc=False):
+    id: str | int | None = None
+
+
 _DECODER = msgspec.json.Decoder(TextLine)
+_ID_DECODER = msgspec.json.Decoder(_IdOfLine)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -55,13 +61,17 @@ def scored_lines(
     policies: PolicySet,
     *,
     now: Micros,
+    first: int,
     heavy_share: float = 1.0,
 ) -> tuple[bytes, int]:
-    """Return NDJSON with one line for each line, in their order, and how many could not be read."""
+    """Return NDJSON with one line for each line, in their order, and how many could not be read.
+
+    `first` is the number of the first line in its file.
+    """
     results: list[ScoredLine | WrongLine | None] = [None] * len(lines)
     read: list[tuple[int, TextLine]] = []
     for row, line in enumerate(lines):
-        parsed = _parse(line)
+        parsed = _parse(line, first + row)
         if isinstance(parsed, WrongLine):
             results[row] = parsed
         else:
@@ -85,20 +95,27 @@ def scored_lines(
     return _ENCODER.encode_lines(results), wrong
 
 
-def _parse(line: bytes | OverlongLine) -> TextLine | WrongLine:
+def _parse(line: bytes | OverlongLine, number: int) -> TextLine | WrongLine:
     if isinstance(line, OverlongLine):
-        return _wrong(line.error())
+        return _wrong(line.error(), number, None)
     try:
         parsed = _DECODER.decode(line)
         text = parsed.text.encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return _wrong(explain(line, error, fields=TextLine.__struct_fields__))
+        return _wrong(explain(line, error, fields=TextLine.__struct_fields__), number, _id_of(line))
     try:
         check_text(text, MAX_TEXT_BYTES)
     except InputError as error:
-        return _wrong(error, post_id=parsed.id)
+        return _wrong(error, number, parsed.id)
     return parsed
 
 
-def _wrong(error: InputError, *, post_id: str | int | None = None) -> WrongLine:
-    return WrongLine(id=post_id, error=error.what, field=error.field, remedy=error.remedy)
+def _id_of(line: bytes) -> str | int | None:
+    try:
+        return _ID_DECODER.decode(line).id
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+def _wrong(error: InputError, number: int, post_id: str | int | None) -> WrongLine:
+    return WrongLine(line=number, id=post_id, error=error.what, field=error.field, remedy=error.remedy)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sievert.errors import NotFound
 from sievert.pipeline.path import Parts
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.review.budget import ReviewBudget
@@ -30,7 +31,7 @@ from sievert.serving.webhooks import Receiver, WebhookDelivery
 from sievert.serving.worker import Worker
 from sievert.stores.audit import AuditLog, SqlAuditLog
 from sievert.stores.database import Database
-from sievert.stores.embedded import EmbeddedStores, database_file, make_folder
+from sievert.stores.embedded import EmbeddedStores, database_file
 from sievert.stores.keys import KeyStore, SqlKeyStore
 from sievert.stores.outbox import Outbox, SqlOutbox
 
@@ -123,11 +124,16 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
     """Open the database beside a running server; SQLite lets several processes in.
 
     Raises:
-        StoreUnavailable: the folder cannot be made or written.
+        NotFound: there is no database; only the server makes one.
+        StoreUnavailable: the database cannot be opened.
     """
-    folder = Path(settings.data_folder)
-    make_folder(folder)
-    database = Database(database_file(folder))
+    file = database_file(Path(settings.data_folder))
+    if not file.exists():
+        raise NotFound(
+            f"There is no database in {file.parent}.",
+            remedy="Name the server's data folder with --data, or start a server there with `sievert up`.",
+        )
+    database = Database(file)
     try:
         yield Ledgers(
             keys=SqlKeyStore(database), audit=SqlAuditLog(database, clock=clock), outbox=SqlOutbox(database)

@@ -191,9 +191,7 @@ def _made(rows: list[Row], recipe: HeavyRecipe) -> Iterator[Row]:
     """Yield rows of the grammar; what is quoted are short harmful texts of the rows."""
 
     def row(text: str, corpus: str, labels: dict[str, int]) -> Row:
-        return Row(
-            id=corpus, corpus=corpus, text=text, language="en", labels=labels, tags=(), pair="", official=None
-        )
+        return Row(id=corpus, corpus=corpus, text=text, language="en", labels=labels, pair="", official=None)
 
     harmless = {HARM: 0, "hate": 0, "harassment": 0, "threat": 0, "spam": 0}
     for make, name in ((neutral, "grammar-neutral"), (reclaimed, "grammar-reclaimed")):
