@@ -11,6 +11,7 @@ import pytest
 
 from running_server import NDJSON, ndjson, open_stream, send_chunk
 from sievert.schema.sentinel import SENTINEL
+from sievert.stores.journal.base import MOST_OF_A_TRAIL
 
 POSTS = "/api/v1/posts"
 BATCH = "/api/v1/posts:batch"
@@ -70,6 +71,19 @@ def test_the_text_of_a_plainly_allowed_post_is_not_kept(client):
 
     assert client.get(f"{POSTS}/fine").json()["post"] is None
     assert client.get(f"{POSTS}/rude").json()["post"]["text"] == "you blorp"
+
+
+def test_a_long_trail_is_cut_to_its_newest_decisions_and_says_so(client):
+    revisions = [{"id": "a", "text": "x", "revision": number} for number in range(MOST_OF_A_TRAIL + 5)]
+    client.post(BATCH, content=ndjson(*revisions[:MOST_OF_A_TRAIL]), headers=NDJSON)
+    whole = client.get(f"{POSTS}/a").json()
+    client.post(BATCH, content=ndjson(*revisions), headers=NDJSON)
+    cut = client.get(f"{POSTS}/a").json()
+
+    assert (len(whole["decisions"]), whole["truncated"]) == (MOST_OF_A_TRAIL, False)
+    assert cut["truncated"]
+    assert [one["revision"] for one in cut["decisions"]] == [*range(5, MOST_OF_A_TRAIL + 5)]
+    assert client.get(f"{POSTS}/a", params={"revision": 2}).json()["truncated"] is False
 
 
 def test_a_post_that_never_came_is_not_found(client):
