@@ -72,8 +72,9 @@ async def submit_batch(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
         walk=doors.walk,
         metrics=doors.metrics,
         draining=doors.feed.draining,
+        admit=request.state.admit,
     )
-    return BatchResponse(stream)
+    return BatchResponse(stream, doors.room)
 
 
 @get(
