@@ -35,7 +35,7 @@ def test_every_route_names_its_scope_and_only_these_are_open():
 
 def send(client, method, path, **more):
     if method == "POST" and "webhooks" not in path:
-        more = {"content": ndjson({"id": "a"}).strip(), "headers": {**NDJSON, **more.get("headers", {})}}
+        more |= {"content": ndjson({"id": "a"}).strip(), "headers": {**NDJSON, **more.get("headers", {})}}
         if not path.endswith(":batch"):
             more["headers"]["Content-Type"] = "application/json"
     if path.endswith("/stream"):

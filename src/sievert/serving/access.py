@@ -8,10 +8,11 @@ Not covered: how often a caller may call, and encryption on the way; put a TLS p
 
 import asyncio
 import base64
+import functools
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -27,6 +28,9 @@ OPEN = "open"
 
 ANY = "any"
 """Stands in a route's `scope` if every key will do."""
+
+Admission = Callable[[], Awaitable[object]]
+"""Asks once more whether a request's key still opens what it opened; raises if not."""
 
 RandomBytes = Callable[[int], bytes]
 
@@ -135,5 +139,7 @@ class Gate:
         """Admit or refuse a request; a route that names no scope asks for admin."""
         scope = handler.opt.get("scope", "admin")
         if scope != OPEN:
-            key = await self.admit(connection.headers.get("authorization"), scope=scope)
-            connection.state.key_id = key.key_id
+            admit = functools.partial(self.admit, connection.headers.get("authorization"), scope=scope)
+            connection.state.key_id = (await admit()).key_id
+            # For answers that go on for long: a key may be revoked meanwhile.
+            connection.state.admit = admit

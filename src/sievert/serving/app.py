@@ -14,6 +14,7 @@ from sievert.serving import openapi
 from sievert.serving.doors import Doors
 from sievert.serving.headers import secure
 from sievert.serving.problems import ProblemHandlers
+from sievert.serving.queries import refuse_unknown
 from sievert.serving.routes import live, posts, records, system, webhooks
 from sievert.serving.telemetry import Metrics
 
@@ -49,7 +50,7 @@ def make_app(doors: Doors) -> Litestar:
 
     return Litestar(
         route_handlers=ROUTES,
-        guards=[doors.gate.guard],
+        guards=[doors.gate.guard, refuse_unknown],
         dependencies={
             "doors": Provide(lambda: doors, sync_to_thread=False),
             "openapi": Provide(description, sync_to_thread=False),

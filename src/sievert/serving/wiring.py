@@ -25,6 +25,7 @@ from sievert.serving.doors import Doors, News, take_the_path
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.settings import Settings
+from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
 from sievert.serving.watching import PathObserver
 from sievert.serving.webhooks import Receiver, WebhookDelivery
@@ -85,6 +86,7 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
             most_watchers=settings.stream_clients,
         ),
         news=news,
+        room=SpoolRoom(settings.spool_megabytes << 20),
         delivery=_delivery(settings, stores.outbox, clock=clock, metrics=metrics),
     )
 

@@ -12,14 +12,29 @@ from sievert.errors import InvalidField
 from sievert.schema.action import Action, Case
 from sievert.schema.clock import Micros, to_micros
 from sievert.schema.decision import Decision, Language, Outcome
+from sievert.schema.post import MAX_ID_BYTES
 from sievert.serving.routes.posts import TheDoors
 from sievert.stores.journal.base import DecisionFilter
 
+MAX_FILTER = MAX_ID_BYTES
+"""No name, word or moment that a filter may ask for is longer, in characters."""
+
+_MAX_CURSOR = 256
+
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="records a page")]
-Cursor = Annotated[str | None, QueryParameter(description="the cursor that came with the page before")]
-Policy = Annotated[str | None, QueryParameter(description="the policy that acted, asked or was held back")]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(max_length=_MAX_CURSOR, description="the cursor that came with the page before"),
+]
+Policy = Annotated[
+    str | None,
+    QueryParameter(max_length=MAX_FILTER, description="the policy that acted, asked or was held back"),
+]
 Moment = Annotated[
-    str | None, QueryParameter(description="RFC 3339 with a time zone, or microseconds since 1970")
+    str | None,
+    QueryParameter(
+        max_length=MAX_FILTER, description="RFC 3339 with a time zone, or microseconds since 1970"
+    ),
 ]
 
 _FIRST, _LAST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2262, 1, 1, tzinfo=dt.UTC)
@@ -57,11 +72,18 @@ async def decisions(
     doors: TheDoors,
     *,
     outcome: Annotated[
-        str | None, QueryParameter(description="allow, demote, review or remove; several with commas")
+        str | None,
+        QueryParameter(
+            max_length=MAX_FILTER, description="allow, demote, review or remove; several with commas"
+        ),
     ] = None,
     policy: Policy = None,
-    platform: Annotated[str | None, QueryParameter(description="one platform only")] = None,
-    language: Annotated[str | None, QueryParameter(description="english, other or unreadable")] = None,
+    platform: Annotated[
+        str | None, QueryParameter(max_length=MAX_FILTER, description="one platform only")
+    ] = None,
+    language: Annotated[
+        str | None, QueryParameter(max_length=MAX_FILTER, description="english, other or unreadable")
+    ] = None,
     since: Moment = None,
     until: Moment = None,
     cursor: Cursor = None,
