@@ -6,7 +6,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from contracts.records import AuditContract, KeysContract, OutboxContract, RecordsContract
+from contracts.records import AuditContract, KeysContract, LabelsContract, OutboxContract, RecordsContract
 from sievert.errors import MigrationNeeded, StoreCorrupt, StoreUnavailable
 from sievert.schema.access import AuditNote
 from sievert.stores.audit import SqlAuditLog
@@ -16,7 +16,13 @@ from sievert.stores.memory import MemoryStores
 from sievert.stores.tables import metadata
 from sievert.testing import FixedClock
 
-CONTRACTS = {"cases": RecordsContract, "outbox": OutboxContract, "keys": KeysContract, "audit": AuditContract}
+CONTRACTS = {
+    "cases": RecordsContract,
+    "labels": LabelsContract,
+    "outbox": OutboxContract,
+    "keys": KeysContract,
+    "audit": AuditContract,
+}
 
 
 class InMemory:
@@ -60,7 +66,7 @@ for _name, _contract in CONTRACTS.items():
 
 def test_every_store_is_under_contract():
     suites = [name for name in globals() if name.startswith(("TestInMemory", "TestEmbedded"))]
-    assert len(suites) == 2 * len(CONTRACTS) == 8
+    assert len(suites) == 2 * len(CONTRACTS) == 10
 
 
 @pytest.fixture

@@ -28,6 +28,9 @@ OPEN = "open"
 ANY = "any"
 """Stands in a route's `scope` if every key will do."""
 
+KEY_IN_ADDRESS = "key_in_address"
+"""Stands in a route's options if `?key=` in its address will do as well as the header."""
+
 RandomBytes = Callable[[int], bytes]
 
 _KEY = re.compile(r"sk_[0-9a-f]{10}_[A-Za-z0-9_-]{43}")
@@ -135,5 +138,8 @@ class Gate:
         """Admit or refuse a request; a route that names no scope asks for admin."""
         scope = handler.opt.get("scope", "admin")
         if scope != OPEN:
-            key = await self.admit(connection.headers.get("authorization"), scope=scope)
+            authorization = connection.headers.get("authorization")
+            if handler.opt.get(KEY_IN_ADDRESS) and (given := connection.query_params.get("key")):
+                authorization = f"Bearer {given}"
+            key = await self.admit(authorization, scope=scope)
             connection.state.key_id = key.key_id
