@@ -188,6 +188,7 @@ def test_every_noun_of_the_schema_stands_in_the_glossary():
         "bundle",
         "sentinel",
         "scope",
+        "label",
     ):
         assert f"| {noun} |" in glossary
 

@@ -61,8 +61,10 @@ def google_error(problem: Problem, error: Exception) -> tuple[int, bytes]:
     word = _GOOGLE_STATUS.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
     told: dict[str, Any] = {"code": status, "message": _sentences(problem), "status": word}
     if status == 400:
-        kind = error.kind if isinstance(error, CommentError) else "INVALID_REQUEST"
-        more = error.details if isinstance(error, CommentError) else {}
+        kind = "COMMENT_TOO_LONG" if problem.status == 413 else "INVALID_REQUEST"
+        more: Mapping[str, Any] = {}
+        if isinstance(error, CommentError):
+            kind, more = error.kind, error.details
         told["details"] = [
             {"@type": "type.googleapis.com/google.commentanalyzer.v1alpha1.Error", "errorType": kind, **more}
         ]
