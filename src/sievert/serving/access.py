@@ -31,6 +31,8 @@ ANY = "any"
 
 Admission = Callable[[], Awaitable[object]]
 """Asks once more whether a request's key still opens what it opened; raises if not."""
+KEY_IN_ADDRESS = "key_in_address"
+"""Stands in a route's options if `?key=` in its address will do as well as the header."""
 
 RandomBytes = Callable[[int], bytes]
 
@@ -139,7 +141,10 @@ class Gate:
         """Admit or refuse a request; a route that names no scope asks for admin."""
         scope = handler.opt.get("scope", "admin")
         if scope != OPEN:
-            admit = functools.partial(self.admit, connection.headers.get("authorization"), scope=scope)
+            authorization = connection.headers.get("authorization")
+            if handler.opt.get(KEY_IN_ADDRESS) and (given := connection.query_params.get("key")):
+                authorization = f"Bearer {given}"
+            admit = functools.partial(self.admit, authorization, scope=scope)
             connection.state.key_id = (await admit()).key_id
             # For answers that go on for long: a key may be revoked meanwhile.
             connection.state.admit = admit

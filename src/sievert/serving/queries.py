@@ -10,6 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
 from sievert.errors import InvalidField
+from sievert.serving.access import KEY_IN_ADDRESS
 
 _SHOWN = 100
 
@@ -30,7 +31,8 @@ def refuse_unknown(connection: ASGIConnection[Any, Any, Any, Any], handler: Base
     Raises:
         InvalidField: names the first of them, and what there is.
     """
-    if not connection.scope["query_string"]:
+    # Google's clients add parameters of their own, such as alt=json.
+    if not connection.scope["query_string"] or handler.opt.get(KEY_IN_ADDRESS):
         return
     known = query_names(handler)
     for name in connection.query_params:

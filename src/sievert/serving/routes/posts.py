@@ -51,7 +51,7 @@ class PostTrail(msgspec.Struct, frozen=True, kw_only=True):
 async def submit(request: AnyRequest, doors: TheDoors) -> Answer:
     """Take one post the whole way."""
     require_media_type(request, JSON_TYPES)
-    return await doors.batcher.submit(await _body(request))
+    return await doors.batcher.submit(await body_of(request))
 
 
 @post(
@@ -122,7 +122,7 @@ async def trail(
     )
 
 
-async def _body(request: AnyRequest) -> bytes:
+async def body_of(request: AnyRequest) -> bytes:
     """Read a body of one record, never holding more than the limit.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Decisions, actions and cases, listed newest first, page by page."""
+"""Decisions, actions, cases and labels, listed newest first, page by page."""
 
 import asyncio
 import datetime as dt
@@ -12,6 +12,7 @@ from sievert.errors import InvalidField
 from sievert.schema.action import Action, Case
 from sievert.schema.clock import Micros, to_micros
 from sievert.schema.decision import Decision, Language, Outcome
+from sievert.schema.label import Label
 from sievert.schema.post import MAX_ID_BYTES
 from sievert.serving.routes.posts import TheDoors
 from sievert.stores.journal.base import DecisionFilter
@@ -58,6 +59,13 @@ class CasePage(msgspec.Struct, frozen=True, kw_only=True):
     """Some cases, newest first; `cursor` asks for those behind, and is null at the end."""
 
     items: list[Case]
+    cursor: str | None
+
+
+class LabelPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some labels, newest first; `cursor` asks for those behind, and is null at the end."""
+
+    items: list[Label]
     cursor: str | None
 
 
@@ -125,6 +133,21 @@ async def cases(
     listed = doors.stores.cases
     page = await asyncio.to_thread(listed.list, policy=policy, cursor=cursor, limit=limit)
     return CasePage(items=page.items, cursor=page.cursor)
+
+
+@get("/api/v1/labels", opt={"scope": "decisions:read"}, summary="List labels", description="Newest first.")
+async def labels(
+    doors: TheDoors,
+    policy: Annotated[
+        str | None, QueryParameter(description="what the label is about: harm or a policy")
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> LabelPage:
+    """Return a page of labels."""
+    listed = doors.stores.labels
+    page = await asyncio.to_thread(listed.list, policy=policy, cursor=cursor, limit=limit)
+    return LabelPage(items=page.items, cursor=page.cursor)
 
 
 def _words(field: str, given: list[str], known: list[str]) -> tuple[str, ...]:
