@@ -4,13 +4,13 @@ The problem is the same, and is counted as the same; only its words differ. Whic
 speaks follows from how it begins, so that even an address that does not exist answers in it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from sievert.errors import InvalidField
-from sievert.serving.problems import Problem
+from sievert.serving.problems import Dialect, Problem
 
 _OPENAI_CODES = {
     "unauthenticated": "invalid_api_key",
@@ -70,8 +70,6 @@ def google_error(problem: Problem, error: Exception) -> tuple[int, bytes]:
         ]
     return status, msgspec.json.encode({"error": told})
 
-
-Dialect = Callable[[Problem, Exception], tuple[int, bytes]]
 
 DIALECTS: Mapping[str, Dialect] = {"/v1/": openai_error, "/v1alpha1/": google_error}
 """How an address begins -> how problems are told there; elsewhere they are problem documents."""

@@ -1,4 +1,4 @@
-"""Everything that goes wrong leaves in one shape: problem details (RFC 9457).
+"""Everything that goes wrong leaves in one shape: problem details (RFC 9457), but where another API is spoken.
 
 A problem names the field and the remedy where there are any. What is unexpected is told as such, and
 nothing of the inside goes out with it.
@@ -73,6 +73,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     line: int | UnsetType = UNSET
 
 
+Dialect = Callable[[Problem, Exception], tuple[int, bytes]]
+"""Tells a problem in another API's shape: returns the HTTP status and the body."""
+
+
 class UnsupportedMediaType(SievertError):
     """The body is of a kind that this address does not read."""
 
@@ -114,9 +118,7 @@ def log_unexpected(error: BaseException) -> None:
 class ProblemHandlers:
     """Litestar's exception handlers, which count what they answer."""
 
-    def __init__(
-        self, metrics: Metrics, dialects: Mapping[str, Callable[[Problem, Exception], tuple[int, bytes]]]
-    ) -> None:
+    def __init__(self, metrics: Metrics, dialects: Mapping[str, Dialect]) -> None:
         """Count on these metrics; addresses that begin like a key of `dialects` tell problems that way."""
         self._metrics = metrics
         self._dialects = dialects
