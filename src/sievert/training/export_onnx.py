@@ -5,6 +5,8 @@ rewritten: input rounded to a byte with a fixed scale, weights as bytes.
 ONNX Runtime multiplies the bytes as integers.
 """
 
+import warnings
+
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -26,15 +28,17 @@ def export(model: HeavyText, *, longest: int) -> bytes:
     for layer in rounded:
         layer.train()  # an observing layer must not observe the exporter's example
     posts, tokens = torch.export.Dim("posts", min=1, max=4096), torch.export.Dim("tokens", min=2, max=longest)
-    program = torch.onnx.export(
-        model,
-        (ids, mask),
-        dynamo=True,
-        input_names=["ids", "mask"],
-        output_names=["logits"],
-        dynamic_shapes=({0: posts, 1: tokens}, {0: posts, 1: tokens}),
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's exporter warns of parts of torch
+        program = torch.onnx.export(
+            model,
+            (ids, mask),
+            dynamo=True,
+            input_names=["ids", "mask"],
+            output_names=["logits"],
+            dynamic_shapes=({0: posts, 1: tokens}, {0: posts, 1: tokens}),
+            verbose=False,
+        )
     if program is None:
         raise AssertionError("The exporter gave nothing.")
     graph = program.model_proto
