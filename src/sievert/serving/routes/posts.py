@@ -11,6 +11,7 @@ from litestar.response.base import ASGIResponse
 
 from sievert.errors import MalformedInput, NotFound
 from sievert.pipeline.decode import MAX_RECORD_BYTES, too_large
+from sievert.policy.rules import in_words
 from sievert.schema.decision import Answer, Decision
 from sievert.schema.post import DEFAULT_PLATFORM, Post
 from sievert.serving.batch_stream import BatchResponse, BatchStream
@@ -107,7 +108,11 @@ async def trail(
             field="id",
             remedy="Check id, platform and revision; posts are found for as long as they are kept.",
         )
-    return PostTrail(id=wanted, platform=platform, decisions=decisions, post=kept)
+    told = [
+        msgspec.structs.replace(decision, reasons=tuple(map(in_words, decision.reasons)))
+        for decision in decisions
+    ]
+    return PostTrail(id=wanted, platform=platform, decisions=told, post=kept)
 
 
 async def _body(request: AnyRequest) -> bytes:
