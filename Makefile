@@ -31,11 +31,11 @@ $(SERVE)/sievert: pyproject.toml
 
 # pip learned dependency groups in 25.1.
 .venv-dev/.made: pyproject.toml
-	@echo "sievert: making .venv-dev with what tests and checks need (about two minutes)"
+	@echo "sievert: making .venv-dev with what tests, checks and training need, torch among it (about three minutes)"
 	@test -n "$(PYTHON)" || { echo "sievert: Python 3.11 or newer is needed; install it and try again"; exit 2; }
 	@$(PYTHON) -m venv .venv-dev
 	@$(DEV)/python $(PIP) --upgrade 'pip>=25.1'
-	@$(DEV)/python $(PIP) --editable . --group test --group check
+	@$(DEV)/python $(PIP) --editable '.[train]' --group test --group check
 	@touch $@
 	@echo "sievert: ready $(AFTER)"
 
@@ -53,16 +53,12 @@ check: .venv-dev/.made ## format, lint, types, architecture, documents
 	@echo "sievert: architecture"; $(DEV)/lint-imports
 	@echo "sievert: documents";    $(DEV)/python tests/generated_docs.py --check
 
-.venv-dev/.torch: .venv-dev/.made
-	@echo "sievert: adding torch for the BERT-base yardstick (a few minutes)"
-	@$(DEV)/python $(PIP) --editable '.[train]'
-	@touch $@
-
-bench: .venv-dev/.torch ## measure the whole path of a post
+bench: .venv-dev/.made ## measure the whole path of a post
 	@$(DEV)/python benchmarks/path.py $(BENCH)
 
 bundle: .venv-dev/.made ## rebuild the default bundle from the corpora in $$SIEVERT_DATA
-	@$(DEV)/sievert train light-linear --data "$${SIEVERT_DATA:?name the folder of the corpora}" --out src/sievert/bundles/default
+	@$(DEV)/sievert train heavy-text --data "$${SIEVERT_DATA:?name the folder of the corpora}" --out var/heavy
+	@$(DEV)/sievert train light-linear --data "$$SIEVERT_DATA" --heavy var/heavy --out src/sievert/bundles/default
 
 docs: .venv-dev/.made ## write the generated parts of the documents anew
 	@$(DEV)/python tests/generated_docs.py --write

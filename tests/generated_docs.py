@@ -5,6 +5,7 @@ python tests/generated_docs.py --write
 """
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -137,6 +138,47 @@ def policy_table():
     return table(["policy", "what it is about", "as shipped", "OpenAI", "Perspective", "DSA"], rows)
 
 
+def meaning(head):
+    """Return what stands behind a name of another API, by the shipped bundle."""
+    from sievert.schema.taxonomy import HARM, LABELLED
+
+    return f"`{head}`" if head in (HARM, *LABELLED) else "not modelled: 0"
+
+
+def openai_table():
+    """Return every category of OpenAI's moderation endpoint with the head behind it."""
+    from sievert.schema.taxonomy import OPENAI_CATEGORIES
+
+    return table(
+        ["category", "score"], [(f"`{name}`", meaning(head)) for name, head in OPENAI_CATEGORIES.items()]
+    )
+
+
+def perspective_table():
+    """Return the attributes of the Perspective API by the head behind them; those without one together."""
+    from sievert.schema.taxonomy import PERSPECTIVE_ATTRIBUTES
+
+    names = {}
+    for name, head in PERSPECTIVE_ATTRIBUTES.items():
+        names.setdefault(meaning(head), []).append(f"`{name}`")
+    return table(["attributes", "score"], [(", ".join(same), told) for told, same in names.items()])
+
+
+def threshold_table():
+    """Return which probability of each head means what a threshold means on data that is half harmful."""
+    from sievert.scoring.bundle import default_bundle_path, read_manifest
+
+    _, manifest = read_manifest(default_bundle_path())
+    rows = []
+    for threshold in (0.5, 0.7, 0.8, 0.9, 0.95, 0.99):
+        odds = [
+            threshold / (1 - threshold) * head.prevalence / (1 - head.prevalence) for head in manifest.heads
+        ]
+        rows.append((f"{threshold:g}", *(f"{one / (1 + one):.3g}" for one in odds)))
+    heads = [f"`{head.name}`, {head.prevalence:.2%}" for head in manifest.heads]
+    return table(["threshold at 50 %", *heads], rows)
+
+
 def rule_table():
     """Return the codes that stand in reasons."""
     from sievert.policy.rules import RULES
@@ -156,8 +198,21 @@ def problem_table():
     )
 
 
+def coverage_table():
+    """Return how often intervals held the truth, as the checked-in simulation found it."""
+    from simulated_scores import RESULTS, written
+
+    return table(*written(json.loads(RESULTS.read_text())))
+
+
 SECTIONS = {
     "ARCHITECTURE.md": {"rooms": room_table},
+    "docs/intervals.md": {"coverage": coverage_table},
+    "docs/compatibility.md": {
+        "thresholds": threshold_table,
+        "openai": openai_table,
+        "perspective": perspective_table,
+    },
     "docs/reference.md": {
         "commands": command_table,
         "endpoints": endpoint_table,

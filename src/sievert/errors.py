@@ -16,7 +16,8 @@ SievertError
 │   ├── StoreCorrupt         what was read is not what was written
 │   └── MigrationNeeded      the database is older or newer than this release
 ├── BundleError              a bundle's files are missing, altered or of another version
-└── ConfigurationError       settings or policies; all problems together
+├── ConfigurationError       settings or policies; all problems together
+└── MissingExtra             a part of Sievert that is not installed; says how to get it
 """
 
 from collections.abc import Sequence
@@ -146,3 +147,9 @@ class ConfigurationError(SievertError):
         self.problems = tuple(problems)
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(f"{where}: {len(self.problems)} problem(s).{lines}", remedy="")
+
+
+class MissingExtra(SievertError):
+    """What was asked for needs packages that a serving installation does not have."""
+
+    slug = "missing-extra"

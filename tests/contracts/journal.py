@@ -118,6 +118,15 @@ class JournalContract:
         assert [one.platform for one in journal.trail("q", "a")] == ["q"]
         assert journal.trail("default", "nobody") == []
 
+    def test_a_trail_is_the_newest_of_a_post(self, journal, reopen):
+        for revision in range(7):
+            kept = (0,) if revision % 2 else ()
+            keep(journal, [Post(id="a", revision=revision), Post(id="b")], kept=kept, at=START + revision)
+        for most in (1, 2, 5, 7, 8):
+            found = journal.trail("default", "a", most=most)
+            assert [one.revision for one in found] == [*range(7)][-most:]
+        assert [one.revision for one in reopen().trail("default", "a", 2, most=1)] == [2]
+
     def test_a_kept_posts_text_comes_back(self, journal, reopen):
         post = Post(id="a", text="täxt 😀", created_at=START, language="de")
         keep(journal, [post], kept=(0,))

@@ -8,6 +8,7 @@ import pytest
 from sievert.errors import InvalidField, NotFound
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.action import Case, OutboxMessage
+from sievert.schema.label import PERSPECTIVE_SUGGESTION, Label
 from sievert.testing import START
 
 HASH = "ab" * 32
@@ -36,6 +37,21 @@ def message(number):
     )
 
 
+def label(number, *, policy="harm", **more):
+    return Label(
+        label_id=f"l{number}",
+        source=PERSPECTIVE_SUGGESTION,
+        platform="default",
+        content_digest="ab" * 16,
+        attribute="TOXICITY" if policy else "PROFANITY",
+        policy=policy,
+        value=1.0,
+        received_at=START + number,
+        key_id="k1",
+        **more,
+    )
+
+
 class RecordsContract:
     """`add` puts records in, whatever the implementation calls it."""
 
@@ -57,6 +73,20 @@ class RecordsContract:
         add(tuple(case(i) for i in range(10)))
         assert store.opened_since("hate", START + 4) == 6
         assert store.opened_since("spam", START) == 0
+
+
+class LabelsContract:
+    """`keep_labels` of the stores puts them in; what is listed is what was said, whatever the policy."""
+
+    def test_labels_come_back_as_they_were_newest_first_by_policy(self, stores, store):
+        names = {name: name for name in ("client_token", "community_id", "session_id")}
+        said = label(0, text="blorp", languages=("en",), **names)
+        stores.keep_labels((said, label(1, policy=None)))
+        stores.keep_labels((label(2, policy="hate"), label(3)))
+        assert [one.label_id for one in store.list(limit=3).items] == ["l3", "l2", "l1"]
+        assert store.list(cursor=store.list(limit=3).cursor).items == [said]
+        assert [one.label_id for one in store.list(policy="harm").items] == ["l3", "l0"]
+        assert store.opened_since("harm", START + 1) == 1
 
 
 class OutboxContract:

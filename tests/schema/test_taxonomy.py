@@ -1,6 +1,15 @@
 import pytest
 
-from sievert.schema.taxonomy import CATEGORIES, CORPUS_LABELS, HARM, LABELLED, UNLABELLED, labels_of
+from sievert.schema.taxonomy import (
+    CATEGORIES,
+    CORPUS_LABELS,
+    HARM,
+    LABELLED,
+    OPENAI_CATEGORIES,
+    PERSPECTIVE_ATTRIBUTES,
+    UNLABELLED,
+    labels_of,
+)
 
 OPENAI = {
     *("harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent"),
@@ -58,7 +67,24 @@ def test_every_policy_has_either_labels_or_none():
     assert not set(LABELLED) & set(UNLABELLED)
 
 
+def test_each_outside_name_means_one_head_at_most():
+    for table, count in ((OPENAI_CATEGORIES, 13), (PERSPECTIVE_ATTRIBUTES, 37)):
+        assert len(table) == count
+        assert {head for head in table.values() if head} <= {HARM, *(one.name for one in CATEGORIES)}
+    openai = [name for category in CATEGORIES for name in category.openai]
+    perspective = [name for category in CATEGORIES for name in category.perspective]
+    assert len(openai) == len(set(openai)) == sum(head is not None for head in OPENAI_CATEGORIES.values())
+    assert len(perspective) == len(set(perspective))
+    assert set(perspective) <= set(PERSPECTIVE_ATTRIBUTES)
+
+
+def test_a_threat_is_not_known_to_be_hateful():
+    assert OPENAI_CATEGORIES["harassment/threatening"] == "threat"
+    assert OPENAI_CATEGORIES["hate/threatening"] is None
+
+
 def test_names_of_outside_categories_exist_there():
+    assert set(OPENAI_CATEGORIES) == OPENAI
     assert all(set(category.openai) <= OPENAI for category in CATEGORIES)
     assert all(category.dsa.startswith("STATEMENT_CATEGORY_") for category in CATEGORIES)
 

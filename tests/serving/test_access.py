@@ -28,14 +28,14 @@ def operations():
 
 
 def test_every_route_names_its_scope_and_only_these_are_open():
-    assert len(operations()) == 16
+    assert len(operations()) == 20
     assert {path for _, path, scope in operations() if scope == OPEN} == OPEN_ROUTES
     assert {scope for _, _, scope in operations()} <= {*SCOPES, OPEN, ANY}
 
 
 def send(client, method, path, **more):
     if method == "POST" and "webhooks" not in path:
-        more = {"content": ndjson({"id": "a"}).strip(), "headers": {**NDJSON, **more.get("headers", {})}}
+        more |= {"content": ndjson({"id": "a"}).strip(), "headers": {**NDJSON, **more.get("headers", {})}}
         if not path.endswith(":batch"):
             more["headers"]["Content-Type"] = "application/json"
     if path.endswith("/stream"):
@@ -50,7 +50,7 @@ def test_without_a_key_nothing_but_the_open_routes_answers(server):
     import httpx
 
     guarded = [(method, path) for method, path, scope in operations() if scope != OPEN]
-    assert len(guarded) == 11
+    assert len(guarded) == 15
     for header in (
         None,
         "",
@@ -78,7 +78,7 @@ def test_a_key_opens_what_its_scope_says_and_nothing_more(server, scope):
             answer = send(client, method, path)
             assert (answer.status_code != 403) == permitted, (method, path)
             if not permitted:
-                assert needed in answer.json()["detail"]
+                assert f"lacks the scope {needed}" in answer.text
 
 
 def test_a_revoked_key_ends_within_a_second(server):

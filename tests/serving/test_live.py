@@ -1,6 +1,7 @@
 """The live stream: what watchers hear, and what happens to those who are slow or many."""
 
 import asyncio
+import itertools
 import json
 
 import pytest
@@ -78,6 +79,20 @@ def test_a_server_with_an_open_stream_still_ends(tmp_path, tiny_folder):
     client.close()
 
 
+def test_a_watcher_whose_key_is_revoked_is_let_go(server):
+    text = server.new_key("decisions:read")
+    with server.client(text) as client, client.stream("GET", "/api/v1/stream") as stream:
+        heard = events(stream.iter_lines())
+        assert next(heard)[0] == "hello"
+        server.doors.stores.keys.revoke(text.split("_")[1], server.doors.clock.now())
+        # The counters come each second: a stream that went on would bring ever more of them.
+        assert len([*itertools.islice(heard, 20)]) < 20
+
+
+async def admitted():
+    """Stand in for a key that still opens what it opened."""
+
+
 def decision(number):
     return NotableDecision(
         at=number, id=str(number), platform="p", decision="review", demoted=True, policy="hate",
@@ -92,7 +107,7 @@ def feed(most=10):
 def test_who_reads_too_slowly_loses_the_oldest_and_is_told():
     async def scenario():
         live = feed()
-        stream = live.watch()
+        stream = live.watch(admitted)
         await anext(stream)
         for number in range(EVENTS_A_CLIENT + 7):
             live._tell("decision", decision(number))
@@ -109,7 +124,7 @@ def test_who_reads_too_slowly_loses_the_oldest_and_is_told():
 def test_a_flood_of_notable_decisions_is_counted_and_not_sent():
     async def scenario():
         live = feed()
-        stream = live.watch()
+        stream = live.watch(admitted)
         await anext(stream)
         live.decided({"review": 500}, 500, [decision(number) for number in range(500)])
         (watcher,) = live._watchers
@@ -122,11 +137,11 @@ def test_a_flood_of_notable_decisions_is_counted_and_not_sent():
 def test_a_place_is_free_again_when_a_watcher_leaves():
     async def scenario():
         live = feed(most=1)
-        stream = live.watch()
+        stream = live.watch(admitted)
         await anext(stream)
         with pytest.raises(Overloaded):
-            live.watch()
+            live.watch(admitted)
         await stream.aclose()
-        await live.watch().aclose()
+        await live.watch(admitted).aclose()
 
     asyncio.run(scenario())

@@ -11,6 +11,8 @@ import pytest
 
 from running_server import NDJSON, ndjson, open_stream, send_chunk
 from sievert.schema.sentinel import SENTINEL
+from sievert.serving.batch_stream import MOST_EMPTY
+from sievert.stores.journal.base import MOST_OF_A_TRAIL
 
 POSTS = "/api/v1/posts"
 BATCH = "/api/v1/posts:batch"
@@ -70,6 +72,19 @@ def test_the_text_of_a_plainly_allowed_post_is_not_kept(client):
 
     assert client.get(f"{POSTS}/fine").json()["post"] is None
     assert client.get(f"{POSTS}/rude").json()["post"]["text"] == "you blorp"
+
+
+def test_a_long_trail_is_cut_to_its_newest_decisions_and_says_so(client):
+    revisions = [{"id": "a", "text": "x", "revision": number} for number in range(MOST_OF_A_TRAIL + 5)]
+    client.post(BATCH, content=ndjson(*revisions[:MOST_OF_A_TRAIL]), headers=NDJSON)
+    whole = client.get(f"{POSTS}/a").json()
+    client.post(BATCH, content=ndjson(*revisions), headers=NDJSON)
+    cut = client.get(f"{POSTS}/a").json()
+
+    assert (len(whole["decisions"]), whole["truncated"]) == (MOST_OF_A_TRAIL, False)
+    assert cut["truncated"]
+    assert [one["revision"] for one in cut["decisions"]] == [*range(5, MOST_OF_A_TRAIL + 5)]
+    assert client.get(f"{POSTS}/a", params={"revision": 2}).json()["truncated"] is False
 
 
 def test_a_post_that_never_came_is_not_found(client):
@@ -163,6 +178,37 @@ def test_answers_come_while_the_body_is_still_being_sent(server, client):
     assert answer.read() == b""
     answer.close()
     connection.close()
+
+
+def test_a_stream_whose_key_is_revoked_ends(server, client):
+    text = server.new_key("posts:write")
+    with server.client(text) as other:
+        connection = open_stream(other)
+        send_chunk(connection, ndjson({"id": "early", "text": "x"}))
+        answer = connection.response_class(connection.sock, method="POST")
+        answer.begin()
+        assert json.loads(answer.readline())["id"] == "early"
+        server.doors.stores.keys.revoke(text.split("_")[1], server.doors.clock.now())
+        time.sleep(1.1)  # for so long a key that was found is remembered
+        send_chunk(connection, ndjson({"id": "late", "text": "x"}))
+        problem = json.loads(answer.readline())
+        assert (problem["status"], problem["line"]) == (401, 2)
+        assert "not read" in problem["detail"]
+        assert answer.read() == b""
+        answer.close()
+        connection.close()
+    assert client.get(f"{POSTS}/early").status_code == 200
+    assert client.get(f"{POSTS}/late").status_code == 404
+
+
+def test_line_feeds_alone_do_not_buy_answers_without_end(client):
+    answer = client.post(BATCH, content=b"\n" * (10 * MOST_EMPTY), headers=NDJSON)
+    said = answer.content.splitlines()
+    assert len(said) <= MOST_EMPTY + 1
+    last = json.loads(said[-1])
+    assert (last["status"], last["line"]) == (400, len(said))
+    assert "not read" in last["detail"]
+    assert {json.loads(line)["status"] for line in said} == {400}
 
 
 def test_a_large_stream_keeps_its_order_and_its_count(client):

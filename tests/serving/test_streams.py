@@ -1,6 +1,8 @@
 """The pieces of a batch stream: lines out of any pieces, answers that wait, groups of singles."""
 
 import asyncio
+import contextlib
+import os
 import random
 
 import pytest
@@ -10,8 +12,9 @@ from prometheus_client import Gauge
 
 from sievert.errors import InvalidField, Overloaded
 from sievert.pipeline.lines import LineSplitter, OverlongLine
+from sievert.serving import spool as spool_module
 from sievert.serving.micro_batch import MOST, MicroBatcher
-from sievert.serving.spool import Spool
+from sievert.serving.spool import Spool, SpoolRoom
 from sievert.serving.worker import Worker
 
 
@@ -41,7 +44,7 @@ def test_an_endless_line_is_never_held():
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=30), st.randoms(use_true_random=False))
 def test_a_spool_gives_back_what_was_put_in(pieces, rng):
     async def scenario():
-        with Spool(memory_bytes=30, disk_bytes=100) as spool:
+        with Spool(SpoolRoom(400), memory_bytes=30) as spool:
 
             async def write():
                 for piece in pieces:
@@ -63,10 +66,78 @@ def test_a_spool_gives_back_what_was_put_in(pieces, rng):
     assert asyncio.run(scenario()) == b"".join(pieces)
 
 
+async def filled(spool, pieces):
+    for piece in pieces:
+        await spool.put(piece)
+    spool.end()
+
+
+async def a_while():
+    for _ in range(300):
+        await asyncio.sleep(0)
+
+
+def test_spools_share_a_room_and_none_needs_that_another_is_read():
+    async def scenario():
+        room = SpoolRoom(400)
+        with contextlib.ExitStack() as unread, Spool(room, memory_bytes=10) as mine:
+            pieces = [b"%09d\n" % number for number in range(50)]
+            others = [unread.enter_context(Spool(room, memory_bytes=10)) for _ in range(7)]
+            writing = [asyncio.ensure_future(filled(spool, pieces)) for spool in (*others, mine)]
+            await a_while()
+            held = [spool.on_disk for spool in (*others, mine)]
+            out = b""
+            while piece := await asyncio.wait_for(mine.get(), 30):
+                out += piece
+            for task in writing:
+                task.cancel()
+        return held, out == b"".join(pieces)
+
+    held, whole = asyncio.run(scenario())
+    assert held == [100] * 4 + [0] * 4
+    assert whole
+
+
+def test_whoever_waits_for_room_gets_what_another_leaves():
+    async def scenario():
+        room = SpoolRoom(40)
+        with Spool(room, memory_bytes=10) as late:
+            with contextlib.ExitStack() as early:
+                for spool in [early.enter_context(Spool(room, memory_bytes=10)) for _ in range(4)]:
+                    await spool.put(b"x" * 10)
+                    await spool.put(b"y" * 10)
+                writing = asyncio.ensure_future(filled(late, [b"a" * 10, b"b" * 10]))
+                await a_while()
+                waited = not writing.done()
+            await asyncio.wait_for(writing, 30)
+        return waited
+
+    assert asyncio.run(scenario())
+
+
+def test_a_file_that_is_never_read_to_its_end_does_not_grow_for_ever(monkeypatch):
+    monkeypatch.setattr(spool_module, "_PIECE", 1)
+
+    async def scenario():
+        longest, out = 0, b""
+        with Spool(SpoolRoom(400), memory_bytes=10) as spool:
+            pieces = [b"%09d\n" % number for number in range(100)]
+            writing = asyncio.ensure_future(filled(spool, pieces))
+            while piece := await spool.get():
+                out += piece
+                await asyncio.sleep(0)
+                if spool._file is not None:
+                    longest = max(longest, os.fstat(spool._file.fileno()).st_size)
+            await writing
+        return longest, out == b"".join(pieces)
+
+    assert asyncio.run(scenario()) == (100, True)
+
+
 class Bench:
     """A batcher over a walk that is told what to do."""
 
-    def __init__(self, walk, capacity=1000):
+    def __init__(self, walk, capacity=1000, **more):
         self.sizes = []
 
         def counted(records):
@@ -74,7 +145,7 @@ class Bench:
             return walk(records)
 
         self.worker = Worker(capacity=capacity, gauge=Gauge("waiting", "x", registry=None))
-        self.batcher = MicroBatcher(self.worker, counted, capacity=capacity)
+        self.batcher = MicroBatcher(self.worker, counted, capacity=capacity, **more)
 
 
 def test_singles_that_come_together_travel_together_and_each_gets_its_own_answer():
@@ -160,6 +231,24 @@ def test_beyond_capacity_singles_are_turned_away():
             await bench.batcher.submit(b"one too many")
         bench.batcher.start()
         await asyncio.gather(*waiting)
+        await bench.batcher.close()
+        bench.worker.close()
+        return raised.value
+
+    assert asyncio.run(scenario()).retry_after >= 1
+
+
+def test_singles_that_wait_are_counted_in_bytes_too():
+    async def scenario():
+        bench = Bench(lambda records: records, most_bytes=100)
+        waiting = [asyncio.ensure_future(bench.batcher.submit(b"x" * 30)) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded) as raised:
+            await bench.batcher.submit(b"x" * 11)
+        waiting.append(asyncio.ensure_future(bench.batcher.submit(b"x" * 10)))
+        bench.batcher.start()
+        await asyncio.gather(*waiting)
+        assert await bench.batcher.submit(b"y" * 100)
         await bench.batcher.close()
         bench.worker.close()
         return raised.value

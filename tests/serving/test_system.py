@@ -3,10 +3,13 @@
 import json
 import logging
 import re
+import subprocess
+import sys
 
 import httpx
 import pytest
 
+from command_line import environment
 from contracts.journal import keep
 from running_server import running
 from sievert import errors
@@ -105,6 +108,10 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("get", "/api/v1/decisions"),
         ("get", "/api/v1/actions"),
         ("get", "/api/v1/cases"),
+        ("get", "/api/v1/labels"),
+        ("post", "/v1/moderations"),
+        ("post", "/v1alpha1/comments:analyze"),
+        ("post", "/v1alpha1/comments:suggestscore"),
         ("get", "/api/v1/stream"),
         ("get", "/api/v1/webhooks/dead"),
         ("post", "/api/v1/webhooks/{id}:resend"),
@@ -162,6 +169,28 @@ def test_log_lines_tell_the_kind_of_an_exception_and_not_its_words():
         assert "it broke" in line
         assert "ValueError" in line
         assert "words" not in line
+
+
+def test_up_says_its_own_lines_first_and_the_server_beneath_it_none(tmp_path, tiny_folder):
+    command = [sys.executable, "-m", "sievert", "up", "--port", "0", "--data", str(tmp_path)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(SIEVERT_BUNDLE=str(tiny_folder)),
+    ) as process:
+        said = []
+        while not said or "live page" not in said[-1]:
+            said.append(process.stdout.readline())
+            assert said[-1], said
+        process.terminate()
+        said += process.communicate(timeout=200)[0].splitlines()
+    # A machine with few file handles to give is told so; that line is ours.
+    said = [line for line in said if "ulimit" not in line]
+    assert said[0].startswith("sievert is up at http://")
+    assert said[-1].startswith("sievert ended")
+    assert len(said) == 5
 
 
 def test_old_plainly_allowed_posts_are_forgotten_when_the_server_starts(tmp_path, tiny_folder):

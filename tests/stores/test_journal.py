@@ -146,6 +146,25 @@ def test_a_torn_tail_costs_only_what_was_not_acknowledged(folder, wound):
         folder.close()
 
 
+def test_a_long_trail_costs_no_more_than_what_is_wanted_of_it(tmp_path, monkeypatch):
+    folder = Folder(tmp_path, rows_per_segment=4)
+    journal = folder.open()
+    for revision in range(0, 40, 2):
+        keep(journal, [Post(id="a", revision=revision), Post(id="a", revision=revision + 1)], kept=(1,))
+    read = []
+    real = {"row": log_module.SegmentLog.row, "_decision": embedded_module._decision}
+    monkeypatch.setattr(
+        log_module.SegmentLog, "row", lambda log, place: read.append(1) or real["row"](log, place)
+    )
+    monkeypatch.setattr(
+        embedded_module, "_decision", lambda record: read.append(1) or real["_decision"](record)
+    )
+    assert [one.revision for one in journal.trail("default", "a", most=3)] == [37, 38, 39]
+    assert [one.revision for one in journal.trail("default", "a", 4, most=3)] == [4]
+    assert len(read) == 3 + 3 + 1
+    folder.close()
+
+
 def test_a_damaged_sealed_segment_is_named(tmp_path):
     folder = Folder(tmp_path, rows_per_segment=2)
     journal = folder.open()

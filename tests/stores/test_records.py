@@ -6,7 +6,14 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from contracts.records import AuditContract, KeysContract, OutboxContract, RecordsContract
+from contracts.records import (
+    AuditContract,
+    KeysContract,
+    LabelsContract,
+    OutboxContract,
+    RecordsContract,
+    label,
+)
 from sievert.errors import MigrationNeeded, StoreCorrupt, StoreUnavailable
 from sievert.schema.access import AuditNote
 from sievert.stores.audit import SqlAuditLog
@@ -16,7 +23,13 @@ from sievert.stores.memory import MemoryStores
 from sievert.stores.tables import metadata
 from sievert.testing import FixedClock
 
-CONTRACTS = {"cases": RecordsContract, "outbox": OutboxContract, "keys": KeysContract, "audit": AuditContract}
+CONTRACTS = {
+    "cases": RecordsContract,
+    "labels": LabelsContract,
+    "outbox": OutboxContract,
+    "keys": KeysContract,
+    "audit": AuditContract,
+}
 
 
 class InMemory:
@@ -60,7 +73,7 @@ for _name, _contract in CONTRACTS.items():
 
 def test_every_store_is_under_contract():
     suites = [name for name in globals() if name.startswith(("TestInMemory", "TestEmbedded"))]
-    assert len(suites) == 2 * len(CONTRACTS) == 8
+    assert len(suites) == 2 * len(CONTRACTS) == 10
 
 
 @pytest.fixture
@@ -153,6 +166,21 @@ def test_migrations_make_what_the_code_speaks_of(tmp_path):
         assert connection.execute(sa.text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(sa.text("PRAGMA synchronous")).scalar() == 2
     database.close()
+
+
+def test_a_database_of_the_first_schema_gets_what_came_later_and_keeps_what_it_has(tmp_path):
+    stores = EmbeddedStores(tmp_path, clock=FixedClock())
+    stores.audit.append([AuditNote(actor="a", event="e", subject="kept")])
+    stores.close()
+    with sqlite3.connect(tmp_path / "sievert.db") as connection:
+        connection.execute("DROP TABLE labels")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    stores = EmbeddedStores(tmp_path, clock=FixedClock())
+    stores.keep_labels((label(0),))
+    assert stores.labels.list().items == [label(0)]
+    assert [entry.subject for entry in stores.audit.entries()] == ["kept"]
+    stores.close()
 
 
 def test_a_database_of_a_newer_release_is_refused(tmp_path):

@@ -32,7 +32,9 @@ def evaluate(
     *,
     prevalence: Annotated[float, typer.Option(help="The share of harmful posts in traffic.")] = 0.01,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-    bootstrap: Annotated[int, typer.Option(min=0, max=20_000, help="Resamples; 0 gives no intervals.")] = 500,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, max=20_000, help="Random reweighings; 0 gives no intervals.")
+    ] = 500,
     by: Annotated[str | None, typer.Option(help="`source` adds a report for each source of a file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -22,7 +22,10 @@ def add(
     name: Annotated[str, typer.Argument(help="Who uses the key.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="posts:write, decisions:read, operate or admin; may be given several times."),
+        typer.Option(
+            help="posts:write, decisions:read, score, labels:write, operate or admin; "
+            "may be given several times."
+        ),
     ] = None,
     data: DataOption = None,
     config: ConfigOption = None,

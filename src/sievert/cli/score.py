@@ -27,6 +27,10 @@ def score(
     policies: Annotated[
         Path | None, typer.Option(help="A folder of policies, instead of the default.")
     ] = None,
+    heavy_share: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Which share of traffic the heavy model may read; 1 is all."),
+    ] = 1.0,
 ) -> None:
     """Score a file of texts: one line of decision for each line of input, in the same order.
 
@@ -65,7 +69,14 @@ def score(
         task = progress.add_task("scoring", total=size, lines="0")
         settle_collector()
         for lines in line_batches(raw):
-            written, bad = scored_lines(lines, loaded, stated, now=SystemClock().now(), first=count + 1)
+            written, bad = scored_lines(
+                lines,
+                loaded,
+                stated,
+                now=SystemClock().now(),
+                first=count + 1,
+                heavy_share=heavy_share,
+            )
             target.write(written)
             count += len(lines)
             wrong += bad

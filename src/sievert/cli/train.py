@@ -1,4 +1,4 @@
-"""`sievert train light-linear`: from a folder of labelled corpora to a bundle."""
+"""`sievert train`: from a folder of labelled corpora to a heavy model, and to a bundle."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 _SECONDS_A_MEGABYTE = 4.6
 """Of packed corpora, by measurement on two cores, for sixteen epochs without leaving corpora out."""
 
+_SECONDS_A_TEXT = 0.016
+"""Of fine-tuning a six-layer encoder of width 384, by measurement on two cores."""
+
 _LEAVING_OUT = 3.5
 """How many times as long it takes with the leave-one-corpus-out table."""
 
@@ -20,6 +23,7 @@ def register(app: typer.Typer) -> None:
     train = typer.Typer(help="Train a bundle from labelled texts.", no_args_is_help=True)
     train.callback()(_train)
     train.command("light-linear")(light_linear)
+    train.command("heavy-text")(heavy_text)
     app.add_typer(train, name="train")
 
 
@@ -31,12 +35,15 @@ def light_linear(
     data: Annotated[Path, typer.Option(help="The folder of the corpora, as NAME.jsonl.gz.")],
     out: Annotated[Path, typer.Option(help="Where the bundle goes; a folder, made if missing.")],
     recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
+    heavy: Annotated[
+        Path | None, typer.Option(help="A folder made by `sievert train heavy-text`, to join the bundle.")
+    ] = None,
     *,
     quick: Annotated[
         bool, typer.Option("--quick", help="Few epochs, small table, no leave-one-out: to try things.")
     ] = False,
 ) -> None:
-    """Train the light model, measure it, and write a bundle with its cards.
+    """Train the light model, join a heavy one to it, measure both, and write a bundle with its cards.
 
     The same corpora, recipe and seed give the same model.
     """
@@ -51,6 +58,7 @@ def light_linear(
     from sievert.evaluation.trained import report_on
     from sievert.features.content.fold import build_fold_tables
     from sievert.schema.clock import SystemClock, to_text
+    from sievert.training.joining import with_heavy
     from sievert.training.light_linear import save, train_light_linear
     from sievert.training.recipe import default_recipe_path, load_recipe
 
@@ -73,12 +81,15 @@ def light_linear(
         folded = load_folds(data, tables)
         advance("read and fold", 1, 1)
         trained = train_light_linear(folded, chosen, tables, advance=advance)
+        if heavy is not None:
+            trained = with_heavy(trained, heavy, folded, chosen, advance=advance)
         report = report_on(
             trained,
             folded,
             data,
             chosen,
             tables,
+            heavy=heavy,
             resamples=100 if quick else 500,
             with_leave_one_out=not quick,
             advance=advance,
@@ -93,9 +104,56 @@ def light_linear(
             "DATA_CARD.md": data_card(folded).encode(),
             "report.json": msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n",
         },
+        heavy=trained.heavy,
     )
     _print_report(report)
     console.print(f"{version} written to {out}; its cards tell the rest", highlight=False)
+
+
+def heavy_text(
+    data: Annotated[Path, typer.Option(help="The folder of the corpora, as NAME.jsonl.gz.")],
+    out: Annotated[Path, typer.Option(help="Where the model goes; a folder, made if missing.")],
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="One text in fifty: to try things.")] = False,
+) -> None:
+    """Train the heavy model and write it in three precisions; `train light-linear --heavy` takes it from there.
+
+    Needs the extra `train`. The same corpora, recipe, seed and machine give the same model.
+    """
+    from rich.console import Console
+
+    from sievert.errors import MissingExtra
+
+    try:
+        from sievert.training.heavy_text import default_heavy_recipe_path, load_heavy_recipe, train_heavy_text
+    except ImportError as error:
+        raise MissingExtra(
+            f"Training the heavy model needs {error.name}.", remedy="pip install 'sievert[train]'"
+        ) from error
+    from sievert.cli.learning_progress import stages
+    from sievert.datasets.loading import load_folds
+    from sievert.features.content.fold import build_fold_tables
+    from sievert.training.joining import write_heavy
+    from sievert.training.light_linear import LANGUAGE
+    from sievert.training.recipe import default_recipe_path, load_recipe
+
+    console = Console(stderr=True)
+    chosen = load_heavy_recipe(recipe or default_heavy_recipe_path())
+    tables = build_fold_tables()
+    with stages(console) as advance:
+        advance("read and fold", 0, 1)
+        folded = load_folds(data, tables)
+        advance("read and fold", 1, 1)
+        rows = [row for row in folded.pick("train") if row.language == LANGUAGE]
+        rows = rows[::50] if quick else rows
+        hours = len(rows) * (chosen.epochs + 2 * chosen.quantised_epochs) * _SECONDS_A_TEXT / 3600
+        console.print(f"about {max(0.1, hours):.1f} h on two cores", highlight=False)
+        trained = train_heavy_text(
+            rows, load_recipe(default_recipe_path()).heads, chosen, tables, advance=advance
+        )
+    write_heavy(trained, out, chosen)
+    console.print(f"{chosen.name} written to {out}", highlight=False)
 
 
 def _expected_seconds(data: Path, *, epochs: int, factor: float) -> float:

@@ -8,8 +8,7 @@ import numpy.typing as npt
 
 from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.cascade import calibrate
-from sievert.scoring.light import light_scores
+from sievert.scoring.cascade import score
 
 _CHUNK = 4000
 
@@ -28,7 +27,11 @@ class Scores:
 
 
 def score_texts(
-    texts: Sequence[str], bundle: Bundle, *, advance: Callable[[int], None] = lambda _: None
+    texts: Sequence[str],
+    bundle: Bundle,
+    *,
+    heavy_share: float = 1.0,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Scores:
     """Score n texts. `advance` hears how many each step has done."""
     heads = tuple(head.name for head in bundle.manifest.heads)
@@ -36,7 +39,7 @@ def score_texts(
     language = np.empty(len(texts), np.int8)
     for start in range(0, len(texts), _CHUNK):
         column = TextColumn.of(texts[start : start + _CHUNK])
-        scored = calibrate(bundle, light_scores(bundle, column), column)
+        scored = score(bundle, column, heavy_share=heavy_share)
         rows = slice(start, start + len(column))
         probability[rows, 0] = scored.harm
         # The last policy of a scored batch is the sentinel's, which no head speaks for.

@@ -14,6 +14,7 @@ from sievert.evaluation.held_out import HeldOut, HeldOutLine, measure_held_out
 from sievert.evaluation.identity_terms import IdentityTerms, measure_identity_terms
 from sievert.evaluation.language import LanguageLine, language_line
 from sievert.evaluation.leave_one_out import leave_one_out
+from sievert.evaluation.models import ModelTable, compare_models
 from sievert.evaluation.scored_rows import score_texts
 from sievert.features.content.fold import FoldTables
 from sievert.schema.taxonomy import HARM
@@ -39,6 +40,7 @@ class TrainedReport(msgspec.Struct, frozen=True, kw_only=True):
     languages: tuple[LanguageLine, ...]
     identity_terms: tuple[IdentityTerms, ...]
     rounding: tuple[Rounding, ...]
+    models: ModelTable | None = None
 
 
 def report_on(
@@ -51,6 +53,7 @@ def report_on(
     resamples: int,
     with_leave_one_out: bool,
     advance: Advance,
+    heavy: Path | None = None,
 ) -> TrainedReport:
     """Measure a trained bundle on the test fold and on the corpora that it may not learn from."""
     bundle = trained.bundle
@@ -72,7 +75,13 @@ def report_on(
         left_out = leave_one_out(
             folded, recipe, tables, prevalence=prevalence, resamples=resamples, advance=advance
         )
+    models = None
+    if heavy is not None:
+        models = compare_models(
+            test, bundle, heavy, prevalence=prevalence, resamples=resamples, advance=advance
+        )
     return TrainedReport(
+        models=models,
         recipe=recipe,
         resamples=resamples,
         held_out=held_out,

@@ -13,8 +13,7 @@ from sievert.schema.clock import Micros
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import Post
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.cascade import calibrate, choose_for_heavy
-from sievert.scoring.light import light_scores
+from sievert.scoring.cascade import score
 
 _BOUNDLESS = 1 << 62
 
@@ -28,12 +27,12 @@ class Judged:
     decided: DecidedBatch
 
 
-def judge(posts: list[Post], bundle: Bundle, policies: PolicySet, *, now: Micros) -> Judged:
-    """Score and decide posts that were read from a file."""
+def judge(
+    posts: list[Post], bundle: Bundle, policies: PolicySet, *, now: Micros, heavy_share: float = 1.0
+) -> Judged:
+    """Score and decide posts that were read from a file, all of them by the heavy model unless told."""
     batch = to_batch(posts, [post.text.encode() for post in posts], received_at=now)
-    light = light_scores(bundle, batch.text)
-    choose_for_heavy(bundle, light)
-    scored = calibrate(bundle, light, batch.text)
+    scored = score(bundle, batch.text, heavy_share=heavy_share)
     decided = decide(
         batch,
         scored,

@@ -25,9 +25,11 @@ from sievert.schema.decision import Answer
 from sievert.schema.policy import Certificate, PolicySet
 from sievert.schema.post import MAX_TEXT_BYTES
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.cascade import calibrate, choose_for_heavy
-from sievert.scoring.light import light_scores
+from sievert.scoring.cascade import score
 from sievert.stores.journal.base import NEW, Journal
+
+HEAVY_SHARE = 0.03
+"""The share of traffic that the heavy model reads, unless the settings say otherwise."""
 
 
 class Observer(Protocol):
@@ -64,6 +66,7 @@ class Parts:
     certificates: tuple[Certificate, ...] = ()
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
+    heavy_share: float = HEAVY_SHARE
     announce: bool = True  # False where no receiver hears of actions and cases: then no message is written
 
 
@@ -92,16 +95,9 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     posts = everything.take(new)
     lap("known")
 
-    # 2 features and 3 light (3.7): one compiled pass over the batch's bytes feeds the light model
-    light = light_scores(parts.bundle, posts.text)
-    lap("light")
-
-    # 4 heavy (0): the few that deserve a second look (nobody yet: the bundle has no heavy model)
-    choose_for_heavy(parts.bundle, light)
-
-    # 5 calibrate (0.2): logits to probabilities at natural prevalence
-    scored = calibrate(parts.bundle, light, posts.text)
-    lap("calibrate")
+    # 2 features and 3 light (3.7), 4 heavy (30 for each 1 % of posts), 5 calibrate (0.2):
+    # everything is read by the light model, the likeliest harm by the heavy one as well
+    scored = score(parts.bundle, posts.text, heavy_share=parts.heavy_share, lap=lap)
 
     # 6 decide (0.2): probabilities, policies and certificates to outcomes with reasons
     decided = decide(

@@ -56,7 +56,13 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def scored_lines(
-    lines: Sequence[bytes | OverlongLine], bundle: Bundle, policies: PolicySet, *, now: Micros, first: int
+    lines: Sequence[bytes | OverlongLine],
+    bundle: Bundle,
+    policies: PolicySet,
+    *,
+    now: Micros,
+    first: int,
+    heavy_share: float = 1.0,
 ) -> tuple[bytes, int]:
     """Return NDJSON with one line for each line, in their order, and how many could not be read.
 
@@ -72,7 +78,8 @@ def scored_lines(
             read.append((row, parsed))
     wrong = len(lines) - len(read)
     if read:
-        judged = judge([Post(id="-", text=line.text) for _, line in read], bundle, policies, now=now)
+        posts = [Post(id="-", text=line.text) for _, line in read]
+        judged = judge(posts, bundle, policies, now=now, heavy_share=heavy_share)
         answers = answer_new(judged.posts, judged.scored, judged.decided)
         for (row, text_line), answer in zip(read, answers, strict=True):
             results[row] = ScoredLine(

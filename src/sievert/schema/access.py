@@ -4,9 +4,10 @@ import msgspec
 
 from sievert.schema.clock import Micros
 
-SCOPES = ("posts:write", "decisions:read", "operate", "admin")
-"""posts:write submits posts; decisions:read reads decisions, actions, cases and the live stream;
-operate re-sends dead webhooks; admin does everything and manages keys."""
+SCOPES = ("posts:write", "decisions:read", "score", "labels:write", "operate", "admin")
+"""posts:write submits posts; decisions:read reads decisions, actions, cases, labels and the live stream;
+score has texts judged that are not recorded; labels:write says what texts really are; operate re-sends
+dead webhooks; admin does everything and manages keys."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,11 @@ class TextColumn:
         """Return n."""
         return len(self.offsets) - 1
 
+    def texts(self, rows: npt.NDArray[np.intp]) -> list[str]:
+        """Return the texts of these rows, in this order."""
+        start, stop = self.offsets[rows].tolist(), self.offsets[rows + 1].tolist()
+        return [self.data[a:b].tobytes().decode() for a, b in zip(start, stop, strict=True)]
+
     @classmethod
     def of(cls, texts: Sequence[str]) -> "TextColumn":
         """Lay n texts end to end; a lone surrogate becomes a question mark."""

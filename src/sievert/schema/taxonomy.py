@@ -12,7 +12,12 @@ HARM = "harm"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """One policy, and its names in the APIs that people already use."""
+    """One policy, and its names in the APIs that people already use.
+
+    A name of another API stands here only if whatever the policy marks is always what the name means
+    there, and each name stands once. A threat always harasses somebody, but need not be hateful; words
+    of self-harm need not state an intent; a scam advises nobody. Such a score would be invented.
+    """
 
     name: str
     title: str
@@ -39,7 +44,7 @@ CATEGORIES = (
     Category(
         name="threat",
         title="announcing or wishing violence on somebody",
-        openai=("harassment/threatening", "hate/threatening"),
+        openai=("harassment/threatening",),
         perspective=("THREAT",),
         dsa="STATEMENT_CATEGORY_VIOLENCE",
     ),
@@ -53,7 +58,7 @@ CATEGORIES = (
     Category(
         name="self_harm",
         title="self-harm and suicide",
-        openai=("self-harm", "self-harm/intent", "self-harm/instructions"),
+        openai=("self-harm",),
         dsa="STATEMENT_CATEGORY_SELF_HARM",
     ),
     Category(
@@ -65,13 +70,11 @@ CATEGORIES = (
     Category(
         name="scam",
         title="fraud and deceit for money",
-        openai=("illicit",),
         dsa="STATEMENT_CATEGORY_SCAMS_AND_FRAUD",
     ),
     Category(
         name="dangerous_goods",
         title="trade in what is forbidden",
-        openai=("illicit", "illicit/violent"),
         dsa="STATEMENT_CATEGORY_UNSAFE_AND_PROHIBITED_PRODUCTS",
     ),
 )
@@ -81,6 +84,43 @@ LABELLED = ("hate", "harassment", "threat", "spam")
 """The policies with real labels today, in the order of a bundle's heads."""
 
 UNLABELLED = tuple(category.name for category in CATEGORIES if category.name not in LABELLED)
+
+_OPENAI_NAMES = (
+    *("harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent"),
+    *("self-harm", "self-harm/intent", "self-harm/instructions", "sexual", "sexual/minors"),
+    *("violence", "violence/graphic"),
+)
+_PERSPECTIVE_PRODUCTION = (
+    *("TOXICITY", "SEVERE_TOXICITY", "IDENTITY_ATTACK", "INSULT", "PROFANITY", "THREAT"),
+)
+_BRIDGING = (
+    *("AFFINITY", "COMPASSION", "CURIOSITY", "NUANCE", "PERSONAL_STORY", "REASONING", "RESPECT"),
+    *("CONSTRUCTIVE", "ALIENATION", "FEARMONGERING", "GENERALIZATION", "MORAL_OUTRAGE", "POWER_APPEAL"),
+    "SCAPEGOATING",
+)
+_PERSPECTIVE_NAMES = (
+    *_PERSPECTIVE_PRODUCTION,
+    *(f"{name}_EXPERIMENTAL" for name in _PERSPECTIVE_PRODUCTION),
+    *("TOXICITY_FAST", "SEXUALLY_EXPLICIT", "FLIRTATION"),
+    *(f"{name}_EXPERIMENTAL" for name in _BRIDGING),
+    *("ATTACK_ON_AUTHOR", "ATTACK_ON_COMMENTER", "INCOHERENT", "INFLAMMATORY", "LIKELY_TO_REJECT"),
+    *("OBSCENE", "SPAM", "UNSUBSTANTIAL"),
+)
+_HEAD_OF_OPENAI = {name: category.name for category in CATEGORIES for name in category.openai}
+_HEAD_OF_PERSPECTIVE = {
+    "TOXICITY": HARM,
+    **{name: category.name for category in CATEGORIES for name in category.perspective},
+}
+
+OPENAI_CATEGORIES: Mapping[str, str | None] = {name: _HEAD_OF_OPENAI.get(name) for name in _OPENAI_NAMES}
+"""Every category of OpenAI's moderation API -> the head that means it, or None."""
+
+PERSPECTIVE_ATTRIBUTES: Mapping[str, str | None] = {
+    # Its experimental and fast twins mean the same by another model.
+    name: _HEAD_OF_PERSPECTIVE.get(name.removesuffix("_EXPERIMENTAL").removesuffix("_FAST"))
+    for name in _PERSPECTIVE_NAMES
+}
+"""Every attribute of the Perspective API -> the head that means it, or None."""
 
 Labels = Mapping[str, int]
 """What a row says, by head: 1 or 0; a head that is missing is unknown."""

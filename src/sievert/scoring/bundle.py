@@ -4,6 +4,9 @@
     features.json       the feature spec: kernel version, table bits, content facts
     light.safetensors   n-gram table, its scales, bias, dense weights, fold tables
     calibrators.json    one map from raw logit to natural-prevalence logit a head
+    heavy.onnx          the heavy model, its tokenizer.json, and heavy.json: how much of a post it
+                        reads, what symbols are called, its calibrators, and the light scores above
+                        which a share of traffic lies; a bundle may do without these three
     MODEL_CARD.md, DATA_CARD.md, report.json
 
 A bundle's version is its name and the first 12 digits of the SHA-256 of its manifest, which names
@@ -17,11 +20,12 @@ import hashlib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
@@ -34,6 +38,9 @@ from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, BundleFile, Head, Manifest
 from sievert.schema.decision import Language
 from sievert.schema.sentinel import SENTINEL_POLICY
+from sievert.scoring.heavy import HeavyModel
+
+_HEAVY_FILES = ("heavy.onnx", "tokenizer.json", "heavy.json")
 
 LANGUAGE_COLUMNS = tuple(f"language.{language.word}" for language in Language)
 """The last three columns of the light table, in the order of schema.decision.Language."""
@@ -67,6 +74,44 @@ class LightTensors:
     dense: npt.NDArray[np.float32]  # [S, K]
 
 
+class HeavySpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What `heavy.json` says.
+
+    `tokens` of a post are read; `symbols` are called by these names, by code point. `calibrators` are
+    maps as in calibrators.json; `cuts` says which light logit of harm a share of traffic exceeds.
+    """
+
+    encoder: str
+    tokens: Annotated[int, Meta(ge=8, le=512)]
+    symbols: dict[int, str]
+    calibrators: dict[str, dict[str, list[float]]]
+    cuts: tuple[tuple[float, float], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heavy:
+    """The heavy model of a bundle. Q shares, rising, and the light logit that each exceeds, falling."""
+
+    model: HeavyModel
+    spec: HeavySpec
+    calibrators: tuple[LogitMap, ...]
+    shares: npt.NDArray[np.float64]  # [Q]
+    logits: npt.NDArray[np.float64]  # [Q]
+
+    def cut(self, share: float) -> float:
+        """Return the light logit of harm from which this share of traffic is read, 0 < share < 1."""
+        return float(np.interp(np.log(share), np.log(self.shares), self.logits))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HeavyParts:
+    """A heavy model on its way into a bundle: the bytes of its three files."""
+
+    model: bytes
+    tokenizer: bytes
+    spec: HeavySpec
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bundle:
     """A loaded, verified bundle. `calibrators[h]` belongs to `manifest.heads[h]`."""
@@ -77,6 +122,7 @@ class Bundle:
     light: LightTensors
     fold: FoldTables
     calibrators: tuple[LogitMap, ...]
+    heavy: Heavy | None = None
 
     @property
     def policy_heads(self) -> tuple[str, ...]:
@@ -137,7 +183,7 @@ def load_bundle(folder: Path) -> Bundle:
     version, manifest = read_manifest(folder)
     parts = {
         name: _read_verified(folder, name, manifest.files[name])
-        for name in ("features.json", "light.safetensors", "calibrators.json")
+        for name in ("features.json", "light.safetensors", "calibrators.json", *_HEAVY_FILES)
         if name in manifest.files
     }
     try:
@@ -146,10 +192,8 @@ def load_bundle(folder: Path) -> Bundle:
         tensors = load_tensors(parts["light.safetensors"])
         light = LightTensors(**{name: tensors[name] for name in ("table", "scale", "bias", "dense")})
         fold = FoldTables.from_tensors(tensors)
-        maps = tuple(
-            LogitMap(x=np.array(calibrators[head.name]["x"]), y=np.array(calibrators[head.name]["y"]))
-            for head in manifest.heads
-        )
+        maps = _maps(manifest, calibrators)
+        heavy = _heavy(manifest, parts) if _HEAVY_FILES[0] in parts else None
     except (
         KeyError,
         TypeError,
@@ -161,10 +205,60 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleError(
             f"The bundle in {folder} lacks a part or has a bad one: {error}.", remedy=_REMEDY
         ) from error
-    bundle = Bundle(version=version, manifest=manifest, spec=spec, light=light, fold=fold, calibrators=maps)
+    bundle = Bundle(
+        version=version,
+        manifest=manifest,
+        spec=spec,
+        light=light,
+        fold=fold,
+        calibrators=maps,
+        heavy=heavy,
+    )
     _check_spec(folder, bundle)
     _check_numbers(folder, bundle)
     return bundle
+
+
+def _maps(manifest: Manifest, calibrators: dict[str, dict[str, list[float]]]) -> tuple[LogitMap, ...]:
+    return tuple(
+        LogitMap(x=np.array(calibrators[head.name]["x"]), y=np.array(calibrators[head.name]["y"]))
+        for head in manifest.heads
+    )
+
+
+def _heavy(manifest: Manifest, parts: Mapping[str, bytes]) -> Heavy:
+    """Build the heavy model from its files.
+
+    Raises:
+        KeyError, ValueError: a part is missing or wrong.
+    """
+    model, tokenizer, raw = (parts[name] for name in _HEAVY_FILES)
+    return heavy_of(
+        HeavyParts(model=model, tokenizer=tokenizer, spec=msgspec.json.decode(raw, type=HeavySpec)), manifest
+    )
+
+
+def heavy_of(parts: HeavyParts, manifest: Manifest) -> Heavy:
+    """Load a heavy model.
+
+    Raises:
+        KeyError, ValueError: a part is missing or wrong.
+    """
+    spec = parts.spec
+    cuts = np.array(spec.cuts, np.float64).reshape(-1, 2)
+    falls = len(cuts) > 1 and np.all(np.diff(cuts[:, 0]) > 0) and np.all(np.diff(cuts[:, 1]) <= 0)
+    if not (falls and cuts[0, 0] > 0 and np.isfinite(cuts).all()):
+        raise ValueError("the cuts of heavy.json are not shares that rise with logits that fall")
+    model = HeavyModel(parts.model, parts.tokenizer, tokens=spec.tokens, symbols=spec.symbols)
+    if model.heads != len(manifest.heads):
+        raise ValueError(f"the heavy model has {model.heads} heads, the manifest {len(manifest.heads)}")
+    return Heavy(
+        model=model,
+        spec=spec,
+        calibrators=_maps(manifest, spec.calibrators),
+        shares=cuts[:, 0],
+        logits=cuts[:, 1],
+    )
 
 
 def write_bundle(
@@ -180,6 +274,7 @@ def write_bundle(
     fold: FoldTables,
     calibrators: Mapping[str, LogitMap],
     documents: Mapping[str, bytes],
+    heavy: HeavyParts | None = None,
 ) -> str:
     """Write a bundle's folder, manifest last, and return its version.
 
@@ -202,6 +297,8 @@ def write_bundle(
             {head: {"x": one.x.tolist(), "y": one.y.tolist()} for head, one in calibrators.items()}
         ),
     }
+    if heavy is not None:
+        files |= dict(zip(_HEAVY_FILES, (heavy.model, heavy.tokenizer, _pretty(heavy.spec)), strict=True))
     for file, content in files.items():
         (folder / file).write_bytes(content)
     manifest = Manifest(

@@ -1,41 +1,95 @@
-"""From texts to calibrated probabilities: light on everything, heavy on a chosen few.
+"""From texts to calibrated probabilities: light on everything, heavy on the few that deserve it.
 
-The heavy model is not in this release's bundle: `choose_for_heavy` chooses nobody, and the stage of
-every post is light. What chooses and what scores the few will stand here.
+The heavy model reads the posts that the light model finds likeliest to be harm, as many as a share
+of traffic allows; whom it reads has its probabilities, everybody else the light model's. The cut is
+a fixed score that belongs to the share, not a rank within the batch: what happens to a post does not
+depend on who comes with it.
+
+Legend: n posts of a batch, m <= n of them for heavy, H heads (harm first).
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
+from sievert.calibration.logit_map import LogitMap
 from sievert.schema.batch import ScoredBatch, TextColumn
 from sievert.schema.decision import Language, Stage
 from sievert.schema.sentinel import SENTINEL_POLICY, rows_with_sentinel
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.light import LightScores
+from sievert.scoring.light import LightScores, light_scores
+from sievert.scoring.passages import heavy_logits
+
+HARM_COLUMN = 0
 
 
-def choose_for_heavy(bundle: Bundle, scores: LightScores) -> npt.NDArray[np.intp]:
-    """Return the rows that the heavy model shall read: none while a bundle has no heavy model."""
-    del bundle, scores
-    return np.empty(0, np.intp)
+def no_lap(stage: str) -> None:
+    """Ignore the time."""
 
 
-def calibrate(bundle: Bundle, scores: LightScores, text: TextColumn) -> ScoredBatch:
+def score(
+    bundle: Bundle, text: TextColumn, *, heavy_share: float, lap: Callable[[str], None] = no_lap
+) -> ScoredBatch:
+    """Score a batch of texts.
+
+    `heavy_share` is the share of traffic that the heavy model may read, 0 to 1; `lap` hears the name
+    of each stage when it ends.
+    """
+    # 2 features and 3 light: one compiled pass over the batch's bytes feeds the light model
+    light = light_scores(bundle, text)
+    lap("light")
+
+    # 4 heavy: the few that deserve a second look
+    rows = choose_for_heavy(bundle, light, share=heavy_share)
+    heavy = _second_look(bundle, text, rows)
+    lap("heavy")
+
+    # 5 calibrate: logits to probabilities at natural prevalence
+    scored = _calibrate(bundle, light, text, rows, heavy)
+    lap("calibrate")
+    return scored
+
+
+def choose_for_heavy(bundle: Bundle, light: LightScores, *, share: float) -> npt.NDArray[np.intp]:
+    """Return the rows [m] that the heavy model shall read: likeliest harm, in a language it knows."""
+    if bundle.heavy is None or share <= 0.0:
+        return np.empty(0, np.intp)
+    chosen = light.language == Language.ENGLISH
+    if share < 1.0:
+        chosen &= light.logits[:, HARM_COLUMN] >= bundle.heavy.cut(share)
+    return np.flatnonzero(chosen)
+
+
+def _second_look(bundle: Bundle, text: TextColumn, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+    """Return the heavy model's logits [m, H] of the chosen rows."""
+    if bundle.heavy is None or not len(rows):
+        return np.empty((0, len(bundle.manifest.heads)), np.float32)
+    return heavy_logits(bundle.heavy.model, bundle, text.texts(rows))
+
+
+def _calibrate(
+    bundle: Bundle,
+    light: LightScores,
+    text: TextColumn,
+    rows: npt.NDArray[np.intp],
+    heavy: npt.NDArray[np.float32],
+) -> ScoredBatch:
     """Turn logits into probabilities at natural prevalence, and let the sentinel speak.
 
     The sentinel gets probability 1 under its own test policy and as harm, whatever the model says
     and whatever the language.
     """
+    calibrated = _apply(bundle.calibrators, light.logits)
+    stage = np.full(len(text), Stage.LIGHT, np.int8)
+    if bundle.heavy is not None and len(rows):
+        calibrated[rows] = _apply(bundle.heavy.calibrators, heavy)
+        stage[rows] = Stage.HEAVY
+    harm = np.ascontiguousarray(calibrated[:, HARM_COLUMN])
     heads = (*bundle.policy_heads, SENTINEL_POLICY)
-    count = len(text)
-    calibrated = np.empty((count, len(bundle.calibrators)), np.float32)
-    for h, calibrator in enumerate(bundle.calibrators):
-        calibrated[:, h] = calibrator.apply(scores.logits[:, h])
-    harm = np.ascontiguousarray(calibrated[:, 0])
-    policies = np.zeros((count, len(heads)), np.float32)
+    policies = np.zeros((len(text), len(heads)), np.float32)
     policies[:, :-1] = calibrated[:, 1:]
-    language = scores.language.copy()
-    stage = np.full(count, Stage.LIGHT, np.int8)
+    language = light.language.copy()
     marked = rows_with_sentinel(text)
     if len(marked):
         harm[marked] = 1.0
@@ -45,3 +99,10 @@ def calibrate(bundle: Bundle, scores: LightScores, text: TextColumn) -> ScoredBa
     return ScoredBatch(
         bundle=bundle.version, heads=heads, harm=harm, policies=policies, language=language, stage=stage
     )
+
+
+def _apply(calibrators: tuple[LogitMap, ...], logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    out = np.empty(logits.shape, np.float32)
+    for h, calibrator in enumerate(calibrators):
+        out[:, h] = calibrator.apply(logits[:, h])
+    return out

@@ -8,10 +8,11 @@ Not covered: how often a caller may call, and encryption on the way; put a TLS p
 
 import asyncio
 import base64
+import functools
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -27,6 +28,11 @@ OPEN = "open"
 
 ANY = "any"
 """Stands in a route's `scope` if every key will do."""
+
+Admission = Callable[[], Awaitable[object]]
+"""Asks once more whether a request's key still opens what it opened; raises if not."""
+KEY_IN_ADDRESS = "key_in_address"
+"""Stands in a route's options if `?key=` in its address will do as well as the header."""
 
 RandomBytes = Callable[[int], bytes]
 
@@ -135,5 +141,10 @@ class Gate:
         """Admit or refuse a request; a route that names no scope asks for admin."""
         scope = handler.opt.get("scope", "admin")
         if scope != OPEN:
-            key = await self.admit(connection.headers.get("authorization"), scope=scope)
-            connection.state.key_id = key.key_id
+            authorization = connection.headers.get("authorization")
+            if handler.opt.get(KEY_IN_ADDRESS) and (given := connection.query_params.get("key")):
+                authorization = f"Bearer {given}"
+            admit = functools.partial(self.admit, authorization, scope=scope)
+            connection.state.key_id = (await admit()).key_id
+            # For answers that go on for long: a key may be revoked meanwhile.
+            connection.state.admit = admit

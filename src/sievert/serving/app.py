@@ -11,10 +11,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Message, Middleware, Receive, Scope, Send
 
 from sievert.serving import openapi
+from sievert.serving.dialects import DIALECTS
 from sievert.serving.doors import Doors
 from sievert.serving.headers import secure
 from sievert.serving.problems import ProblemHandlers
-from sievert.serving.routes import live, posts, records, system, webhooks
+from sievert.serving.queries import refuse_unknown
+from sievert.serving.routes import comments, live, moderations, posts, records, system, webhooks
 from sievert.serving.telemetry import Metrics
 
 ROUTES: tuple[HTTPRouteHandler, ...] = (
@@ -24,9 +26,13 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     records.decisions,
     records.actions,
     records.cases,
+    records.labels,
     live.stream,
     webhooks.dead,
     webhooks.resend,
+    moderations.moderations,
+    comments.analyze,
+    comments.suggest_score,
     system.health,
     system.ready,
     system.metrics,
@@ -49,12 +55,12 @@ def make_app(doors: Doors) -> Litestar:
 
     return Litestar(
         route_handlers=ROUTES,
-        guards=[doors.gate.guard],
+        guards=[doors.gate.guard, refuse_unknown],
         dependencies={
             "doors": Provide(lambda: doors, sync_to_thread=False),
             "openapi": Provide(description, sync_to_thread=False),
         },
-        exception_handlers=ProblemHandlers(doors.metrics).handlers(),
+        exception_handlers=ProblemHandlers(doors.metrics, DIALECTS).handlers(),
         middleware=[_timed(doors.metrics)],
         before_send=[secure],
         lifespan=[lifespan],

@@ -15,19 +15,21 @@ import msgspec
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from sievert.errors import InputError, Overloaded, SievertError
+from sievert.errors import InputError, MalformedInput, Overloaded, SievertError
 from sievert.pipeline.lines import LineSplitter, OverlongLine
 from sievert.schema.decision import Answer
+from sievert.serving.access import Admission
 from sievert.serving.bodies import next_piece
 from sievert.serving.micro_batch import Walk
 from sievert.serving.problems import MEDIA_TYPE as PROBLEM_TYPE
 from sievert.serving.problems import Problem, log_unexpected, problem_of, unexpected
-from sievert.serving.spool import Spool
+from sievert.serving.spool import Spool, SpoolRoom
 from sievert.serving.telemetry import Metrics
 from sievert.serving.worker import Worker
 
 MOST = 2000
 MOST_BYTES = 4 << 20
+MOST_EMPTY = 10_000
 MEDIA_TYPE = "application/x-ndjson"
 
 Line = bytes | OverlongLine
@@ -47,6 +49,7 @@ class BatchStream:
         walk: Walk,
         metrics: Metrics,
         draining: asyncio.Event,
+        admit: Admission,
     ) -> None:
         """`walk` takes records the whole way; `draining` is set when the server wants to end."""
         self._receive = receive
@@ -54,12 +57,14 @@ class BatchStream:
         self._walk = walk
         self._metrics = metrics
         self._draining = draining
+        self._admit = admit
         self._lines: list[Line] = []
         self._bytes = 0
         self._ended = False
-        self._cut_short = False
+        self._cut_short: SievertError | None = None  # why what is left of the body is not read
         self._changed = asyncio.Event()
         self._count = 0
+        self._empty = 0
         self.refused: Problem | None = None  # why not even the first batch was recorded
 
     async def read(self) -> None:
@@ -72,10 +77,10 @@ class BatchStream:
             self._add(splitter.feed(body))
             while len(self._lines) >= MOST or self._bytes >= MOST_BYTES:
                 await self._change()
-        if more:
-            self._cut_short = self._draining.is_set()
-        else:
+        if not more:
             self._add(splitter.end())
+        elif self._draining.is_set():
+            self._cut_short = Overloaded("The server is going down.", remedy="Send the rest in a moment.")
         self._ended = True
         self._changed.set()
 
@@ -91,18 +96,37 @@ class BatchStream:
             stopping.cancel()
 
     async def walk_on(self, spool: Spool) -> None:
-        """Walk the path with what has come, until nothing comes any more."""
+        """Walk the path with what has come, until nothing comes any more or no more is taken."""
         while lines := await self._next():
+            try:
+                await self._go_on(lines)
+            except SievertError as error:
+                self._cut_short = error
+                if self._count == 0:
+                    self.refused = problem_of(error)
+                break
             await spool.put(await self._answers(lines))
-        if self._cut_short:
-            error = Overloaded(
-                "The server is going down; this line and all behind it were not read.",
-                remedy="Send them again in a moment.",
-            )
+        if self._cut_short is not None:
+            problem = problem_of(self._cut_short, line=self._count + 1)
+            detail = f"{problem.detail} This line and all behind it were not read."
             await spool.put(
-                _ENCODER.encode(self._count_problem(problem_of(error, line=self._count + 1))) + b"\n"
+                _ENCODER.encode(self._count_problem(msgspec.structs.replace(problem, detail=detail))) + b"\n"
             )
         spool.end()
+
+    async def _go_on(self, lines: Sequence[Line]) -> None:
+        """Take these lines too.
+
+        Raises:
+            MalformedInput: too many lines were empty: each costs one byte, and its answer hundreds.
+            SievertError: the key was revoked meanwhile, or cannot be looked up.
+        """
+        self._empty += lines.count(b"")
+        if self._empty > MOST_EMPTY:
+            raise MalformedInput(
+                f"More than {MOST_EMPTY:,} lines are empty.", remedy="Send one post a line, and no others."
+            )
+        await self._admit()
 
     async def _next(self) -> list[Line]:
         while not self._lines and not self._ended:
@@ -166,30 +190,30 @@ class BatchResponse(ASGIResponse):
 
     _should_set_content_length = False
 
-    def __init__(self, stream: BatchStream, **headers: Any) -> None:
-        """Answer this stream."""
+    def __init__(self, stream: BatchStream, room: SpoolRoom, **headers: Any) -> None:
+        """Answer this stream; answers that nobody reads yet wait in this room."""
         super().__init__(media_type=MEDIA_TYPE, **headers)
         self._stream = stream
+        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the three tasks; if one fails, all end, and the connection with them."""
         del scope, receive  # the stream holds what it needs of them
-        with Spool() as spool:
+        with Spool(self._room) as spool:
             async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._stream.read()),
-                    group.create_task(self._stream.walk_on(spool)),
-                ]
+                reading = group.create_task(self._stream.read())
+                walking = group.create_task(self._stream.walk_on(spool))
                 piece = await spool.get()
                 if self._stream.refused is not None:
-                    for task in tasks:
-                        task.cancel()
+                    reading.cancel()
+                    walking.cancel()
                     await send_problem(self._stream.refused, send)
                     return
                 await self.start_response(send)
                 while piece:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                     piece = await spool.get()
+                reading.cancel()  # it still reads if the stream was cut short
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -14,6 +14,7 @@ from sievert.serving.live import LiveFeed, NotableDecision
 from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.problems import log_unexpected
 from sievert.serving.settings import Settings
+from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
 from sievert.serving.watching import PathObserver, Publish
 from sievert.serving.webhooks import WebhookDelivery
@@ -59,6 +60,7 @@ class Doors:
     batcher: MicroBatcher
     feed: LiveFeed
     news: News
+    room: SpoolRoom
     delivery: WebhookDelivery | None
 
     @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-_ALWAYS = {
+ALWAYS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -24,7 +24,7 @@ async def secure(message: Message, scope: Scope) -> None:
     del scope
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
-        for name, value in _ALWAYS.items():
+        for name, value in ALWAYS.items():
             headers[name] = value
         # Answers are about posts: no cache on the way may keep them. Pages revalidate.
         headers.setdefault("cache-control", "no-store")

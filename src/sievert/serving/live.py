@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from sievert.errors import Overloaded
+from sievert.errors import Overloaded, SievertError
 from sievert.schema.clock import SECOND, Clock, Micros
+from sievert.serving.access import Admission
 from sievert.serving.telemetry import Metrics
 
 EVENTS_A_CLIENT = 256
@@ -144,8 +145,8 @@ class LiveFeed:
             demoted=self._demoted,
         )
 
-    def watch(self) -> AsyncIterator[bytes]:
-        """Return a stream of server-sent events; it ends when the server does.
+    def watch(self, admit: Admission) -> AsyncIterator[bytes]:
+        """Return a stream of server-sent events; it ends when the server or the watcher's key does.
 
         Raises:
             Overloaded: as many watch as may.
@@ -159,9 +160,9 @@ class LiveFeed:
         watcher = _Watcher()
         self._watchers.add(watcher)
         self._metrics.stream_clients.set(len(self._watchers))
-        return self._stream(watcher)
+        return self._stream(watcher, admit)
 
-    async def _stream(self, watcher: _Watcher) -> AsyncIterator[bytes]:
+    async def _stream(self, watcher: _Watcher, admit: Admission) -> AsyncIterator[bytes]:
         try:
             hello = Hello(
                 bundle=self._bundle,
@@ -173,6 +174,10 @@ class LiveFeed:
             while not self.draining.is_set():
                 await watcher.arrived.wait()
                 watcher.arrived.clear()
+                try:
+                    await admit()  # the counters come each second, so a revoked key ends within two
+                except SievertError:
+                    return
                 if watcher.missed:
                     missed, watcher.missed = watcher.missed, 0
                     yield _event("missed", Missed(missed=missed))

@@ -41,6 +41,6 @@ def set_up_logging(*, form: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # These report every request with its whole address: too much, and too telling.
-    for chatty in ("httpx", "httpcore", "uvicorn.access", "alembic", "numba"):
+    # These report every request with its whole address, or their own start and end: too much, too telling.
+    for chatty in ("httpx", "httpcore", "uvicorn", "alembic", "numba"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -14,6 +14,8 @@ from sievert.serving.worker import Worker
 
 LINGER = 0.002
 MOST = 256
+MOST_BYTES = 64 << 20
+"""Posts that wait may hold so many bytes, however few they are."""
 
 Walk = Callable[[Sequence[bytes]], list[Answer | InputError]]
 
@@ -21,11 +23,13 @@ Walk = Callable[[Sequence[bytes]], list[Answer | InputError]]
 class MicroBatcher:
     """Gathers single posts into groups of at most `MOST`."""
 
-    def __init__(self, worker: Worker, walk: Walk, *, capacity: int) -> None:
-        """`walk` takes a group the whole way, in the worker's thread."""
+    def __init__(self, worker: Worker, walk: Walk, *, capacity: int, most_bytes: int = MOST_BYTES) -> None:
+        """`walk` takes a group the whole way, in the worker's thread; `capacity` counts posts."""
         self._worker = worker
         self._walk = walk
         self._capacity = capacity
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._pending: list[tuple[bytes, asyncio.Future[Answer | InputError]]] = []
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
@@ -52,13 +56,14 @@ class MicroBatcher:
             StoreUnavailable: nothing could be recorded.
         """
         self._worker.refuse_if_full()
-        if len(self._pending) >= self._capacity:
+        if len(self._pending) >= self._capacity or self._bytes + len(record) > self._most_bytes:
             raise Overloaded(
-                f"{len(self._pending):,} single posts are waiting already.",
+                f"{len(self._pending):,} single posts of {self._bytes:,} bytes are waiting already.",
                 remedy="Send the same again after the time in Retry-After, or use posts:batch.",
             )
         future: asyncio.Future[Answer | InputError] = asyncio.get_running_loop().create_future()
         self._pending.append((record, future))
+        self._bytes += len(record)
         self._arrived.set()
         if len(self._pending) >= MOST:
             self._full.set()
@@ -75,6 +80,7 @@ class MicroBatcher:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._full.wait(), LINGER)
             group, self._pending = self._pending[:MOST], self._pending[MOST:]
+            self._bytes -= sum(len(record) for record, _ in group)
             self._full.clear()
             if len(self._pending) >= MOST:
                 self._full.set()

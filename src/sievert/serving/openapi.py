@@ -16,8 +16,16 @@ from litestar.openapi.config import OpenAPIConfig
 from sievert import __version__
 from sievert.schema.decision import Answer
 from sievert.schema.post import Post
-from sievert.serving.access import OPEN
+from sievert.serving.access import KEY_IN_ADDRESS, OPEN
+from sievert.serving.dialects import DIALECTS
 from sievert.serving.problems import MEDIA_TYPE, Problem
+from sievert.serving.routes.comments import (
+    ANALYZE,
+    SUGGEST,
+    AnalyzeCommentRequest,
+    SuggestCommentScoreRequest,
+)
+from sievert.serving.routes.moderations import MODERATIONS, ModerationRequest
 from sievert.serving.routes.webhooks import RESEND
 
 DEPENDENCIES = ("doors", "openapi")
@@ -25,6 +33,12 @@ DEPENDENCIES = ("doors", "openapi")
 
 _POSTS, _BATCH = "/api/v1/posts", "/api/v1/posts:batch"
 _RESEND_AS_ROUTED = "/api/v1/webhooks/{target}"
+_FOREIGN_PROBLEM = {
+    "description": "A problem, in the shape that clients of this API expect.",
+    "content": {
+        "application/json": {"schema": {"type": "object", "properties": {"error": {"type": "object"}}}}
+    },
+}
 
 
 def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
@@ -32,7 +46,8 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     config = OpenAPIConfig(
         title="Sievert",
         version=__version__,
-        description="Finds harmful posts and decides about them. Every error is a problem document (RFC 9457).",
+        description="Finds harmful posts and decides about them. Every error is a problem document (RFC 9457), "
+        "but for the addresses under /v1 and /v1alpha1, which speak as the APIs that they stand in for.",
         use_handler_docstrings=False,
         path="/never-served",  # its own pages would take our addresses
     )
@@ -44,32 +59,40 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     document: dict[str, Any] = described.openapi_schema.to_schema()
     paths = document["paths"]
     schemas, components = msgspec.json.schema_components(
-        (Post, Problem, Answer), ref_template="#/components/schemas/{name}"
+        (Post, Problem, Answer, ModerationRequest, AnalyzeCommentRequest, SuggestCommentScoreRequest),
+        ref_template="#/components/schemas/{name}",
     )
-    post, problem, answer = schemas
+    post, problem, answer, moderation, analyze, suggest = schemas
     parts = document.setdefault("components", {})
     parts.setdefault("schemas", {}).update(components)
     parts["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": "An API key, sk_..."}
+        "key": {"type": "http", "scheme": "bearer", "description": "An API key, sk_..."},
+        "key_in_address": {"type": "apiKey", "in": "query", "name": "key", "description": "The same."},
     }
     paths[RESEND] = _renamed(paths.pop(_RESEND_AS_ROUTED))
-    scopes = _scopes(routes)
+    options = {written(path): route.opt for route in routes for path in route.paths}
     for path, operations in paths.items():
         for operation in operations.values():
-            operation["responses"]["default"] = {
-                "description": "A problem.",
-                "content": {MEDIA_TYPE: {"schema": problem}},
-            }
+            operation["responses"]["default"] = (
+                _FOREIGN_PROBLEM
+                if path.startswith(tuple(DIALECTS))
+                else {"description": "A problem.", "content": {MEDIA_TYPE: {"schema": problem}}}
+            )
             # The framework's own shape of a validation error never leaves this server.
             operation["responses"].pop("400", None)
-            scope = scopes[path]
+            scope = options[path].get("scope", "admin")
             if scope != OPEN:
                 operation["security"] = [{"key": []}]
+                if options[path].get(KEY_IN_ADDRESS):
+                    operation["security"].append({"key_in_address": []})
                 operation["description"] = (
                     f"{operation.get('description', '')} Needs the scope {scope}.".strip()
                 )
     paths[_POSTS]["post"]["requestBody"] = _body("application/json", post)
     paths[_BATCH]["post"]["requestBody"] = _body("application/x-ndjson", post)
+    paths[MODERATIONS]["post"]["requestBody"] = _body("application/json", moderation)
+    paths[ANALYZE]["post"]["requestBody"] = _body("application/json", analyze)
+    paths[SUGGEST]["post"]["requestBody"] = _body("application/json", suggest)
     paths[_BATCH]["post"]["responses"]["200"] = {
         "description": "One answer or problem a line.",
         "content": {"application/x-ndjson": {"schema": {"oneOf": [answer, problem]}}},
@@ -81,14 +104,6 @@ def written(path: str) -> str:
     """Return a route's path as people write it."""
     plain = path.replace(":path}", "}").replace(":str}", "}")
     return RESEND if plain == _RESEND_AS_ROUTED else plain
-
-
-def _scopes(routes: Sequence[HTTPRouteHandler]) -> dict[str, str]:
-    scopes = {}
-    for route in routes:
-        for path in route.paths:
-            scopes[written(path)] = str(route.opt.get("scope", "admin"))
-    return scopes
 
 
 def _body(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Everything that goes wrong leaves in one shape: problem details (RFC 9457).
+"""Everything that goes wrong leaves in one shape: problem details (RFC 9457), but where another API is spoken.
 
 A problem names the field and the remedy where there are any. What is unexpected is told as such, and
 nothing of the inside goes out with it.
@@ -6,6 +6,7 @@ nothing of the inside goes out with it.
 
 import logging
 import traceback
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -72,6 +73,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     line: int | UnsetType = UNSET
 
 
+Dialect = Callable[[Problem, Exception], tuple[int, bytes]]
+"""Tells a problem in another API's shape: returns the HTTP status and the body."""
+
+
 class UnsupportedMediaType(SievertError):
     """The body is of a kind that this address does not read."""
 
@@ -101,16 +106,6 @@ def unexpected(*, line: int | UnsetType = UNSET) -> Problem:
     )
 
 
-def response(problem: Problem, *, headers: dict[str, str] | None = None) -> Response[bytes]:
-    """Send a problem."""
-    return Response(
-        content=msgspec.json.encode(problem),
-        status_code=problem.status,
-        media_type=MEDIA_TYPE,
-        headers=headers,
-    )
-
-
 def log_unexpected(error: BaseException) -> None:
     """Log where something unexpected happened, without its message: that may quote a post."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -123,15 +118,16 @@ def log_unexpected(error: BaseException) -> None:
 class ProblemHandlers:
     """Litestar's exception handlers, which count what they answer."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        """Count on these metrics."""
+    def __init__(self, metrics: Metrics, dialects: Mapping[str, Dialect]) -> None:
+        """Count on these metrics; addresses that begin like a key of `dialects` tell problems that way."""
         self._metrics = metrics
+        self._dialects = dialects
 
     def handlers(self) -> ExceptionHandlersMap:
         """Return the handlers by kind of exception."""
         return {SievertError: self._ours, HTTPException: self._http, Exception: self._unexpected}
 
-    def _ours(self, _: Request[Any, Any, Any], error: SievertError) -> Response[bytes]:
+    def _ours(self, request: Request[Any, Any, Any], error: SievertError) -> Response[bytes]:
         headers = {}
         if isinstance(error, Overloaded):
             headers["Retry-After"] = str(error.retry_after)
@@ -140,7 +136,7 @@ class ProblemHandlers:
         problem = problem_of(error)
         if problem.status >= 500:
             _log.error("%s: %s", type(error).__name__, error.what)
-        return self._counted(problem, headers)
+        return self._told(request, problem, error, headers)
 
     def _http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         if isinstance(error, ValidationException):
@@ -154,15 +150,23 @@ class ProblemHandlers:
             detail = f"There is nothing at {path}."
         elif slug == "method-not-allowed":
             detail = f"{path} does not take {method}."
-        return self._counted(_problem(slug, detail, remedy=remedy), dict(error.headers or {}))
+        return self._told(request, _problem(slug, detail, remedy=remedy), error, dict(error.headers or {}))
 
-    def _unexpected(self, _: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    def _unexpected(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         log_unexpected(error)
-        return self._counted(unexpected(), {})
+        return self._told(request, unexpected(), error, {})
 
-    def _counted(self, problem: Problem, headers: dict[str, str]) -> Response[bytes]:
-        self._metrics.problem(problem.type, problem.status)
-        return response(problem, headers=headers)
+    def _told(
+        self, request: Request[Any, Any, Any], problem: Problem, error: Exception, headers: dict[str, str]
+    ) -> Response[bytes]:
+        path = request.scope["path"]
+        status, body, media_type = problem.status, msgspec.json.encode(problem), MEDIA_TYPE
+        for start, dialect in self._dialects.items():
+            if path.startswith(start):
+                status, body = dialect(problem, error)
+                media_type = MediaType.JSON.value
+        self._metrics.problem(problem.type, status)
+        return Response(content=body, status_code=status, media_type=media_type, headers=headers)
 
 
 def _of_validation(error: ValidationException) -> InvalidField:

@@ -1,5 +1,6 @@
 """The process around the application: a socket that is surely ours, signals, a drained end."""
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -11,6 +12,7 @@ from litestar import Litestar
 from sievert.errors import ConfigurationError
 from sievert.pipeline.collector import settle_collector
 from sievert.serving.app import make_app
+from sievert.serving.connections import BACKLOG, Silence, most_connections, protocol, raise_handle_limit
 from sievert.serving.doors import Doors
 
 MOST_HEADER_BYTES = 32 << 10
@@ -18,6 +20,9 @@ MOST_HEADER_BYTES = 32 << 10
 
 GRACE_SECONDS = 20
 """How long requests may take to end once the server was asked to."""
+
+TICKS_A_SECOND = 10
+"""How often uvicorn calls `on_tick`."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -52,10 +57,20 @@ def url_of(host: str, port: int) -> str:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, with two more moments: when it takes requests, and when it was asked to end."""
+    """Uvicorn with an eye on its connections, and two more moments: it takes requests; it is to end."""
 
-    def __init__(self, app: Litestar, *, started: Callable[[], None], ending: Callable[[], None]) -> None:
-        """Call `started` once requests are taken, `ending` before open ones are waited for."""
+    def __init__(
+        self,
+        app: Litestar,
+        *,
+        connections: int,
+        started: Callable[[], None],
+        ending: Callable[[], None],
+    ) -> None:
+        """Call `started` once requests are taken, `ending` before open ones are waited for.
+
+        At most `connections` are open at once.
+        """
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -63,7 +78,8 @@ class Server(uvicorn.Server):
             server_header=False,
             ws="none",
             # The other parser that uvicorn knows reads request lines and headers of any length.
-            http="h11",
+            http=protocol(connections),
+            backlog=BACKLOG,
             h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             lifespan="on",
             timeout_graceful_shutdown=GRACE_SECONDS,
@@ -71,12 +87,19 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._started = started
         self._ending = ending
+        self._silence = Silence()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets)
         if not self.should_exit:
             self._started()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look once a second for connections that want nothing."""
+        if counter % TICKS_A_SECOND == 0:
+            self._silence.end_long([*self.server_state.connections], asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End streams, which would go on for ever, then wait for the rest."""
@@ -86,7 +109,8 @@ class Server(uvicorn.Server):
 
 def make_server(doors: Doors, *, started: Callable[[], None]) -> Server:
     """Put a server around these parts."""
-    return Server(make_app(doors), started=started, ending=doors.feed.drain)
+    most = most_connections(doors.settings.connections, handles=raise_handle_limit())
+    return Server(make_app(doors), connections=most, started=started, ending=doors.feed.drain)
 
 
 def serve(server: Server, taken: socket.socket) -> None:

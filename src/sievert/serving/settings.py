@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from sievert.errors import ConfigurationError
+from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.post import MAX_TEXT_BYTES
 
 PREFIX = "SIEVERT_"
@@ -52,12 +53,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_posts: Annotated[
         int, Meta(ge=256, le=1_000_000, description="posts that may wait; beyond, callers are told to return")
     ] = 20_000
+    spool_megabytes: Annotated[
+        int,
+        Meta(ge=16, le=1 << 20, description="disk for answers that wait for slow readers, all together"),
+    ] = 4096
+    connections: Annotated[
+        int, Meta(ge=16, le=100_000, description="connections open at once; further ones are turned away")
+    ] = 1000
     stream_clients: Annotated[int, Meta(ge=0, le=10_000, description="live streams open at once")] = 100
     webhook_url: Annotated[str, Meta(description="where actions and cases are sent; empty: nowhere")] = ""
     webhook_secret: Annotated[str, Meta(description="whsec_ and base64: signs what is sent")] = ""
     webhook_attempts: Annotated[
         int, Meta(ge=1, le=100, description="attempts before a message is a dead letter")
     ] = 9
+    heavy_share: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description="the share of traffic, likeliest harm first, that the heavy model reads",
+        ),
+    ] = HEAVY_SHARE
     log_format: Annotated[
         Literal["console", "json"], Meta(description="how log lines look: console or json")
     ] = "console"

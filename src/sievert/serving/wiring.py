@@ -19,12 +19,13 @@ from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.batch import TextColumn
 from sievert.schema.clock import Clock
 from sievert.scoring.bundle import default_bundle_path, load_bundle
-from sievert.scoring.light import light_scores
+from sievert.scoring.cascade import score
 from sievert.serving.access import Gate, RandomBytes, make_key
 from sievert.serving.doors import Doors, News, take_the_path
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.settings import Settings
+from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
 from sievert.serving.watching import PathObserver
 from sievert.serving.webhooks import Receiver, WebhookDelivery
@@ -49,7 +50,7 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
     bundle = load_bundle(bundle_path(settings))
     policies = load_policies(policies_path(settings))
     # The compiled kernels load, or compile on a first start, now and not under the first post.
-    light_scores(bundle, TextColumn.of(["warm"]))
+    score(bundle, TextColumn.of(["warm"]), heavy_share=1.0)
     stores = EmbeddedStores(Path(settings.data_folder), clock=clock)
     metrics = Metrics()
     news = News()
@@ -63,6 +64,7 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=bool(settings.webhook_url),
+        heavy_share=settings.heavy_share,
     )
     walk = functools.partial(take_the_path, parts=parts, observer=observer)
     worker = Worker(capacity=settings.queue_posts, gauge=metrics.queue_posts)
@@ -84,6 +86,7 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
             most_watchers=settings.stream_clients,
         ),
         news=news,
+        room=SpoolRoom(settings.spool_megabytes << 20),
         delivery=_delivery(settings, stores.outbox, clock=clock, metrics=metrics),
     )
 

@@ -8,6 +8,7 @@ from sievert.errors import StoreUnavailable
 from sievert.schema.action import Action, Case
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Clock
+from sievert.schema.label import Label
 from sievert.stores import tables
 from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
@@ -63,6 +64,7 @@ class EmbeddedStores:
             )
             self.actions: SqlRecords[Action] = SqlRecords(self.database, tables.actions, Action)
             self.cases: SqlRecords[Case] = SqlRecords(self.database, tables.cases, Case)
+            self.labels: SqlRecords[Label] = SqlRecords(self.database, tables.labels, Label)
             self.outbox = SqlOutbox(self.database)
             self.keys = SqlKeyStore(self.database)
             self.audit = SqlAuditLog(self.database, clock=clock)
@@ -70,6 +72,15 @@ class EmbeddedStores:
         except BaseException:
             self._lock.release()
             raise
+
+    def keep_labels(self, labels: tuple[Label, ...]) -> None:
+        """Make labels durable, all or none.
+
+        Raises:
+            StoreUnavailable: they are not durable.
+        """
+        with self.database.writing() as connection:
+            self.labels.add(connection, labels)
 
     def _apply(self, connection: Connection, effects: Effects) -> None:
         self.actions.add(connection, effects.actions)

@@ -3,6 +3,7 @@
 from sievert.schema.action import Action, Case
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Clock
+from sievert.schema.label import Label
 from sievert.stores.audit import MemoryAuditLog
 from sievert.stores.journal.memory import MemoryJournal
 from sievert.stores.keys import MemoryKeyStore
@@ -17,10 +18,15 @@ class MemoryStores:
         """Start empty."""
         self.actions: MemoryRecords[Action] = MemoryRecords()
         self.cases: MemoryRecords[Case] = MemoryRecords()
+        self.labels: MemoryRecords[Label] = MemoryRecords()
         self.outbox = MemoryOutbox()
         self.keys = MemoryKeyStore()
         self.audit = MemoryAuditLog(clock=clock)
         self.journal = MemoryJournal(apply=self._apply)
+
+    def keep_labels(self, labels: tuple[Label, ...]) -> None:
+        """Append labels."""
+        self.labels.add(labels)
 
     def _apply(self, effects: Effects) -> None:
         self.actions.add(effects.actions)

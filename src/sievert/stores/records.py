@@ -1,6 +1,6 @@
-"""Actions and cases: records that are listed newest first, by policy, page by page.
+"""Actions, cases and labels: records that are listed newest first, by policy, page by page.
 
-One interface serves both nouns. `MemoryRecords` and `SqlRecords` inherit one contract test.
+One interface serves all three nouns. `MemoryRecords` and `SqlRecords` inherit one contract test.
 """
 
 import abc
@@ -12,14 +12,15 @@ from sqlalchemy.engine import Connection
 
 from sievert.schema.action import Action, Case
 from sievert.schema.clock import Micros
+from sievert.schema.label import Label
 from sievert.stores.database import Database
 from sievert.stores.journal.base import Page, read_cursor, write_cursor
 
-R = TypeVar("R", Action, Case)
+R = TypeVar("R", Action, Case, Label)
 
 
 class Records(abc.ABC, Generic[R]):
-    """A list of actions or of cases."""
+    """A list of actions, of cases or of labels."""
 
     @abc.abstractmethod
     def list(self, *, policy: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[R]:
@@ -96,15 +97,24 @@ class SqlRecords(Records[R]):
             return int(connection.execute(query).scalar_one())
 
 
-def moment_of(record: Action | Case) -> Micros:
-    """Return when an action was performed or a case opened."""
-    return record.performed_at if isinstance(record, Action) else record.opened_at
+def moment_of(record: Action | Case | Label) -> Micros:
+    """Return when an action was performed, a case opened, or a label received."""
+    match record:
+        case Action():
+            return record.performed_at
+        case Case():
+            return record.opened_at
+        case Label():
+            return record.received_at
 
 
-def _row(record: Action | Case) -> dict[str, object]:
-    own = (
-        {"action_id": record.action_id, "kind": record.kind}
-        if isinstance(record, Action)
-        else {"case_id": record.case_id, "state": record.state}
-    )
+def _row(record: Action | Case | Label) -> dict[str, object]:
+    own: dict[str, object]
+    match record:
+        case Action():
+            own = {"action_id": record.action_id, "kind": record.kind}
+        case Case():
+            own = {"case_id": record.case_id, "state": record.state}
+        case Label():
+            own = {"label_id": record.label_id, "source": record.source}
     return {**own, "policy": record.policy, "at": moment_of(record), "record": msgspec.json.encode(record)}

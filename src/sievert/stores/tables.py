@@ -58,6 +58,18 @@ cases = sa.Table(
     sa.Index("cases_by_policy", "policy", "at"),
 )
 
+labels = sa.Table(
+    "labels",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("label_id", sa.String, nullable=False, unique=True),
+    sa.Column("policy", sa.String, nullable=True),
+    sa.Column("source", sa.String, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Index("labels_by_policy", "policy", "at"),
+)
+
 outbox = sa.Table(
     "outbox",
     metadata,

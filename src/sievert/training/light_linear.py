@@ -27,7 +27,7 @@ from sievert.schema.batch import TextColumn
 from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
 from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM, UNLABELLED
-from sievert.scoring.bundle import Bundle, FeatureSpec, LightTensors, write_bundle
+from sievert.scoring.bundle import Bundle, FeatureSpec, HeavyParts, LightTensors, write_bundle
 from sievert.scoring.light import light_scores
 from sievert.training.design import Design, design
 from sievert.training.languages import LanguageExample, everyday_examples, unreadable_examples
@@ -61,10 +61,11 @@ class Rounding(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trained:
-    """A bundle in memory, not written yet, and what rounding its weights cost."""
+    """A bundle in memory, not written yet, what rounding its weights cost, and a heavy model's files."""
 
     bundle: Bundle
     rounding: tuple[Rounding, ...]
+    heavy: HeavyParts | None = None
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -97,9 +98,9 @@ def train_light_linear(
     light = _rounded(learned, x)
     provisional = _bundle(recipe, light, tables, counts, (_IDENTITY,) * len(recipe.heads))
     held = [row for row in folded.pick("calibration") if row.language == LANGUAGE]
-    logits = _logits(provisional, held)
+    logits = light_logits(provisional, held)
     advance("calibrate", 1, 2)
-    calibrators = _calibrators(logits, held, recipe)
+    calibrators = fit_calibrators(logits, held, recipe)
     exact = learned.outputs(design([row.text for row in held], tables, bits=recipe.bits))
     advance("calibrate", 2, 2)
     return Trained(
@@ -129,8 +130,15 @@ def learn(
     )
 
 
-def save(bundle: Bundle, folder: Path, *, created_at: str, documents: Mapping[str, bytes]) -> str:
-    """Write a trained bundle with its documents; return its version."""
+def save(
+    bundle: Bundle,
+    folder: Path,
+    *,
+    created_at: str,
+    documents: Mapping[str, bytes],
+    heavy: HeavyParts | None = None,
+) -> str:
+    """Write a trained bundle with its documents, and a heavy model if there is one; return its version."""
     manifest = bundle.manifest
     return write_bundle(
         folder,
@@ -144,6 +152,7 @@ def save(bundle: Bundle, folder: Path, *, created_at: str, documents: Mapping[st
         fold=bundle.fold,
         calibrators={head.name: one for head, one in zip(manifest.heads, bundle.calibrators, strict=True)},
         documents=documents,
+        heavy=heavy,
     )
 
 
@@ -269,7 +278,7 @@ def _bundle(
     )
 
 
-def _logits(bundle: Bundle, rows: list[Row]) -> npt.NDArray[np.float32]:
+def light_logits(bundle: Bundle, rows: list[Row]) -> npt.NDArray[np.float32]:
     """Return the logits [n, H] of rows, by the functions that serve."""
     parts = [
         light_scores(bundle, TextColumn.of([row.text for row in rows[start : start + _CHUNK]])).logits
@@ -278,7 +287,7 @@ def _logits(bundle: Bundle, rows: list[Row]) -> npt.NDArray[np.float32]:
     return np.concatenate(parts) if parts else np.empty((0, len(bundle.manifest.heads)), np.float32)
 
 
-def _calibrators(logits: npt.NDArray[np.float32], rows: list[Row], recipe: Recipe) -> tuple[LogitMap, ...]:
+def fit_calibrators(logits: npt.NDArray[np.float32], rows: list[Row], recipe: Recipe) -> tuple[LogitMap, ...]:
     """Fit one map a head on n rows with logits [n, H], at the head's natural prevalence.
 
     Raises:

@@ -31,7 +31,7 @@ SYMBOL = 32  # emoji and the like: a token of its own
 ACCENTED = 64  # a Latin letter with a mark on it; its plain letter stands in `plain`
 
 # Latin letters, and the letters of other scripts that readers take for them.
-_ALIKE = {
+ALIKE_OF = {
     "a": "аαɑ", "b": "Ьв", "c": "сϲ", "d": "ԁ", "e": "еεє", "g": "ɡ", "h": "һ", "i": "іιı",
     "j": "јϳ", "k": "кκ", "l": "ӏ", "m": "м", "n": "пη", "o": "оοσ", "p": "рρ", "q": "ԛ",
     "r": "гɾ", "s": "ѕ", "t": "тτ", "u": "υц", "v": "νѵ", "w": "ԝω", "x": "хχ", "y": "уγү", "z": "ᴢ",
@@ -66,7 +66,7 @@ def build_fold_tables() -> FoldTables:
     folded = np.arange(_CODE_POINTS, dtype=np.uint32)
     plain = np.zeros(_CODE_POINTS, np.uint32)
     kind = np.zeros(_CODE_POINTS, np.uint8)
-    alike = {ord(other): ord(latin) for latin, others in _ALIKE.items() for other in others}
+    alike = {ord(other): ord(latin) for latin, others in ALIKE_OF.items() for other in others}
     for code in range(_CODE_POINTS):
         if 0x30000 <= code < 0xE0000 or code >= 0xE0200:
             folded[code] = SEPARATOR
@@ -97,8 +97,9 @@ def _entry(code: int, alike: dict[int, int]) -> tuple[int, int, int]:
             return ord(first), 0, kind | LETTER | LATIN
         if "a" <= base <= "z":
             return ord(first), ord(base), kind | LETTER | LATIN | ACCENTED
-        if ord(first) in alike:
-            return ord(first), alike[ord(first)], kind | LETTER | ALIKE
+        # The letter itself before its folded form: a lunate sigma looks like c, the sigma it folds to like o.
+        if (latin := alike.get(code, alike.get(ord(first)))) is not None:
+            return ord(first), latin, kind | LETTER | ALIKE
         return ord(first), 0, kind | LETTER
     if first_category in ("Nd", "Nl", "No"):
         digit = unicodedata.digit(first, -1)

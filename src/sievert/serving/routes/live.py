@@ -3,7 +3,7 @@
 from litestar import get
 from litestar.response import Stream
 
-from sievert.serving.routes.posts import TheDoors
+from sievert.serving.routes.posts import AnyRequest, TheDoors
 
 
 @get(
@@ -14,6 +14,6 @@ from sievert.serving.routes.posts import TheDoors
     description="Server-sent events: `hello` first, `counters` each second, `decision` for notable ones, "
     "`missed` when the reader was too slow for some.",
 )
-async def stream(doors: TheDoors) -> Stream:
+async def stream(request: AnyRequest, doors: TheDoors) -> Stream:
     """Return a stream that ends when the reader or the server leaves."""
-    return Stream(doors.feed.watch(), media_type="text/event-stream")
+    return Stream(doors.feed.watch(request.state.admit), media_type="text/event-stream")

@@ -13,11 +13,12 @@ from sievert.errors import MalformedInput, NotFound
 from sievert.pipeline.decode import MAX_RECORD_BYTES, too_large
 from sievert.policy.rules import in_words
 from sievert.schema.decision import Answer, Decision
-from sievert.schema.post import DEFAULT_PLATFORM, Post
+from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, Post
 from sievert.serving.batch_stream import BatchResponse, BatchStream
 from sievert.serving.bodies import next_piece
 from sievert.serving.doors import Doors
 from sievert.serving.problems import JSON_TYPES, NDJSON_TYPES, require_media_type
+from sievert.stores.journal.base import MOST_OF_A_TRAIL
 
 POSTS = "/api/v1/posts"
 _SWALLOWED = 32 << 20
@@ -27,14 +28,16 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class PostTrail(msgspec.Struct, frozen=True, kw_only=True):
-    """A post with every decision about it, oldest first.
+    """A post with the decisions about it, oldest first.
 
-    `post` is null where the text was not kept: the text of plainly allowed posts never is.
+    `post` is null where the text was not kept: the text of plainly allowed posts never is. `truncated`
+    says that there are older decisions, which are left out; ask for a revision to see those about it.
     """
 
     id: str
     platform: str
     decisions: list[Decision]
+    truncated: bool
     post: Post | None
 
 
@@ -49,7 +52,7 @@ class PostTrail(msgspec.Struct, frozen=True, kw_only=True):
 async def submit(request: AnyRequest, doors: TheDoors) -> Answer:
     """Take one post the whole way."""
     require_media_type(request, JSON_TYPES)
-    return await doors.batcher.submit(await _body(request))
+    return await doors.batcher.submit(await body_of(request))
 
 
 @post(
@@ -70,22 +73,24 @@ async def submit_batch(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
         walk=doors.walk,
         metrics=doors.metrics,
         draining=doors.feed.draining,
+        admit=request.state.admit,
     )
-    return BatchResponse(stream)
+    return BatchResponse(stream, doors.room)
 
 
 @get(
     POSTS + "/{post_id:path}",
     opt={"scope": "decisions:read"},
     summary="A post and its decision trail",
-    description="Every decision about a post, oldest first, with reasons and every version that led to it.",
+    description=f"The newest {MOST_OF_A_TRAIL} decisions about a post, oldest first, with reasons and every "
+    "version that led to them.",
 )
 async def trail(
     request: AnyRequest,
     doors: TheDoors,
     post_id: FromPath[str],
     platform: Annotated[
-        str, QueryParameter(description="the platform that the post stands on")
+        str, QueryParameter(max_length=MAX_ID_BYTES, description="the platform that the post stands on")
     ] = DEFAULT_PLATFORM,
     revision: Annotated[
         int | None, QueryParameter(ge=0, le=2**31 - 1, description="one revision only")
@@ -99,7 +104,8 @@ async def trail(
     journal = doors.stores.journal
 
     def read() -> tuple[list[Decision], Post | None]:
-        return journal.trail(platform, wanted, revision), journal.post(platform, wanted, revision)
+        trail = journal.trail(platform, wanted, revision, most=MOST_OF_A_TRAIL + 1)
+        return trail, journal.post(platform, wanted, revision)
 
     decisions, kept = await doors.worker.run(read)
     if not decisions:
@@ -110,12 +116,18 @@ async def trail(
         )
     told = [
         msgspec.structs.replace(decision, reasons=tuple(map(in_words, decision.reasons)))
-        for decision in decisions
+        for decision in decisions[-MOST_OF_A_TRAIL:]
     ]
-    return PostTrail(id=wanted, platform=platform, decisions=told, post=kept)
+    return PostTrail(
+        id=wanted,
+        platform=platform,
+        decisions=told,
+        truncated=len(decisions) > MOST_OF_A_TRAIL,
+        post=kept,
+    )
 
 
-async def _body(request: AnyRequest) -> bytes:
+async def body_of(request: AnyRequest) -> bytes:
     """Read a body of one record, never holding more than the limit.
 
     Raises:

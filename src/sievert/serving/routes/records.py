@@ -1,4 +1,4 @@
-"""Decisions, actions and cases, listed newest first, page by page."""
+"""Decisions, actions, cases and labels, listed newest first, page by page."""
 
 import asyncio
 import datetime as dt
@@ -12,14 +12,30 @@ from sievert.errors import InvalidField
 from sievert.schema.action import Action, Case
 from sievert.schema.clock import Micros, to_micros
 from sievert.schema.decision import Decision, Language, Outcome
+from sievert.schema.label import Label
+from sievert.schema.post import MAX_ID_BYTES
 from sievert.serving.routes.posts import TheDoors
 from sievert.stores.journal.base import DecisionFilter
 
+MAX_FILTER = MAX_ID_BYTES
+"""No name, word or moment that a filter may ask for is longer, in characters."""
+
+_MAX_CURSOR = 256
+
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="records a page")]
-Cursor = Annotated[str | None, QueryParameter(description="the cursor that came with the page before")]
-Policy = Annotated[str | None, QueryParameter(description="the policy that acted, asked or was held back")]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(max_length=_MAX_CURSOR, description="the cursor that came with the page before"),
+]
+Policy = Annotated[
+    str | None,
+    QueryParameter(max_length=MAX_FILTER, description="the policy that acted, asked or was held back"),
+]
 Moment = Annotated[
-    str | None, QueryParameter(description="RFC 3339 with a time zone, or microseconds since 1970")
+    str | None,
+    QueryParameter(
+        max_length=MAX_FILTER, description="RFC 3339 with a time zone, or microseconds since 1970"
+    ),
 ]
 
 _FIRST, _LAST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2262, 1, 1, tzinfo=dt.UTC)
@@ -46,6 +62,13 @@ class CasePage(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None
 
 
+class LabelPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some labels, newest first; `cursor` asks for those behind, and is null at the end."""
+
+    items: list[Label]
+    cursor: str | None
+
+
 @get(
     "/api/v1/decisions",
     opt={"scope": "decisions:read"},
@@ -57,11 +80,18 @@ async def decisions(
     doors: TheDoors,
     *,
     outcome: Annotated[
-        str | None, QueryParameter(description="allow, demote, review or remove; several with commas")
+        str | None,
+        QueryParameter(
+            max_length=MAX_FILTER, description="allow, demote, review or remove; several with commas"
+        ),
     ] = None,
     policy: Policy = None,
-    platform: Annotated[str | None, QueryParameter(description="one platform only")] = None,
-    language: Annotated[str | None, QueryParameter(description="english, other or unreadable")] = None,
+    platform: Annotated[
+        str | None, QueryParameter(max_length=MAX_FILTER, description="one platform only")
+    ] = None,
+    language: Annotated[
+        str | None, QueryParameter(max_length=MAX_FILTER, description="english, other or unreadable")
+    ] = None,
     since: Moment = None,
     until: Moment = None,
     cursor: Cursor = None,
@@ -103,6 +133,21 @@ async def cases(
     listed = doors.stores.cases
     page = await asyncio.to_thread(listed.list, policy=policy, cursor=cursor, limit=limit)
     return CasePage(items=page.items, cursor=page.cursor)
+
+
+@get("/api/v1/labels", opt={"scope": "decisions:read"}, summary="List labels", description="Newest first.")
+async def labels(
+    doors: TheDoors,
+    policy: Annotated[
+        str | None, QueryParameter(description="what the label is about: harm or a policy")
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> LabelPage:
+    """Return a page of labels."""
+    listed = doors.stores.labels
+    page = await asyncio.to_thread(listed.list, policy=policy, cursor=cursor, limit=limit)
+    return LabelPage(items=page.items, cursor=page.cursor)
 
 
 def _words(field: str, given: list[str], known: list[str]) -> tuple[str, ...]:

@@ -28,6 +28,9 @@ SAME = 1
 CONFLICT = 2
 REPEAT = 3
 
+MOST_OF_A_TRAIL = 200
+"""A post may have any number of revisions; whoever asks about it gets so many decisions unless told."""
+
 T = TypeVar("T")
 
 
@@ -94,8 +97,10 @@ class Journal(abc.ABC):
         """
 
     @abc.abstractmethod
-    def trail(self, platform: str, post_id: str, revision: int | None = None) -> list[Decision]:
-        """Return all decisions about a post (or one revision of it), oldest first."""
+    def trail(
+        self, platform: str, post_id: str, revision: int | None = None, *, most: int = MOST_OF_A_TRAIL
+    ) -> list[Decision]:
+        """Return the newest `most` decisions about a post (or one revision of it), oldest first."""
 
     @abc.abstractmethod
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:

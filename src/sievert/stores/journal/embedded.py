@@ -24,6 +24,7 @@ from sievert.stores.database import Database
 from sievert.stores.journal.allowed import allowed_batch, allowed_decision, allowed_mask
 from sievert.stores.journal.base import (
     CONFLICT,
+    MOST_OF_A_TRAIL,
     SAME,
     DecisionFilter,
     Found,
@@ -155,23 +156,28 @@ class EmbeddedJournal(Journal):
                 self._apply(connection, effects)
             self._kept.add(hashes[others])
 
-    def trail(self, platform: str, post_id: str, revision: int | None = None) -> list[Decision]:
-        """Read both places."""
-        trail = []
-        for place in self._log.all_revisions(platform, post_id):
+    def trail(
+        self, platform: str, post_id: str, revision: int | None = None, *, most: int = MOST_OF_A_TRAIL
+    ) -> list[Decision]:
+        """Read the newest of both places."""
+        trail: list[Decision] = []
+        for place in reversed(self._log.revisions(platform, post_id, revision)):
+            if len(trail) == most:
+                break
             batch, at, facts = self._log.row(place)
             key = key_at(batch, at)
             if key[:2] == (platform, post_id) and revision in (None, key.revision):
                 trail.append(allowed_decision(batch, at, facts))
         table = tables.decisions
-        query = sa.select(table.c.record).where(table.c.platform == platform, table.c.post_id == post_id)
+        # The numbers come out of the index alone; only those that are wanted are read.
+        newest = sa.select(table.c.sequence).where(table.c.platform == platform, table.c.post_id == post_id)
         if revision is not None:
-            query = query.where(table.c.revision == revision)
+            newest = newest.where(table.c.revision == revision)
+        newest = newest.order_by(table.c.sequence.desc()).limit(most)
+        query = sa.select(table.c.record).where(table.c.sequence.in_(newest))
         with self._database.reading() as connection:
-            trail += [
-                _decision(record) for record in connection.execute(query.order_by(table.c.sequence)).scalars()
-            ]
-        return sorted(trail, key=lambda decision: (decision.decided_at, decision.revision))
+            trail += [_decision(record) for record in connection.execute(query).scalars()]
+        return sorted(trail, key=lambda decision: (decision.decided_at, decision.revision))[-most:]
 
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
         """Read the newest matching revision from SQLite."""

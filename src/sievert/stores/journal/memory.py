@@ -11,6 +11,7 @@ from sievert.schema.decision import Decision
 from sievert.schema.post import Post, PostKey
 from sievert.stores.journal.base import (
     CONFLICT,
+    MOST_OF_A_TRAIL,
     SAME,
     DecisionFilter,
     Found,
@@ -67,14 +68,16 @@ class MemoryJournal(Journal):
             self._posts[key] = post
             self._decisions.append(decision_of(posts, scored, decided, row, decided_at))
 
-    def trail(self, platform: str, post_id: str, revision: int | None = None) -> list[Decision]:
+    def trail(
+        self, platform: str, post_id: str, revision: int | None = None, *, most: int = MOST_OF_A_TRAIL
+    ) -> list[Decision]:
         """Walk the list."""
         return [
             decision
             for decision in self._decisions
             if (decision.platform, decision.post_id) == (platform, post_id)
             and revision in (None, decision.revision)
-        ]
+        ][-most:]
 
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
         """Look the newest matching revision up."""

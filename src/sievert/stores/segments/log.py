@@ -62,9 +62,10 @@ class SegmentLog:
                 candidates.setdefault(place, []).extend((number, row) for row in reversed(rows))
         return sorted(candidates.items())
 
-    def all_revisions(self, platform: str, post_id: str) -> list[Place]:
-        """Return the places that may hold any revision of a post, oldest first."""
-        keys = [PostKey(platform, post_id, revision) for revision in (0, ANY_REVISION)]
+    def revisions(self, platform: str, post_id: str, revision: int | None = None) -> list[Place]:
+        """Return the places that may hold a revision of a post, or any of it, oldest first."""
+        asked = (0, ANY_REVISION) if revision is None else (revision,)
+        keys = [PostKey(platform, post_id, one) for one in asked]
         hashes = hash_keys(keys, seed=self._seed)
         places: set[Place] = set()
         for number in self._segments:

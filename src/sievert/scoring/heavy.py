@@ -1,0 +1,76 @@
+"""The heavy model: a text encoder in ONNX Runtime, for the few posts that deserve a second look.
+
+A post is padded to a length that depends on nothing but itself, and posts of one length share a
+batch; the model's scales are static. So a post's score does not depend on its neighbours, and
+padding, which would cost several times the text, costs next to nothing.
+
+Legend: m posts, H heads, T tokens.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from tokenizers import Tokenizer
+
+from sievert.features.content.fold import FoldTables
+from sievert.features.content.reading import readings
+
+_STEP = 8
+"""Lengths are multiples of this, in tokens."""
+_BATCH = 32
+"""Posts a run of the model; more gain nothing, and memory grows."""
+
+
+class HeavyModel:
+    """A loaded encoder with its tokenizer. Threads may share it; it uses the caller's thread alone."""
+
+    def __init__(self, model: bytes, tokenizer: bytes, *, tokens: int, symbols: dict[int, str]) -> None:
+        """Load from the bytes of `heavy.onnx` and `tokenizer.json`.
+
+        `tokens` is how many tokens of a post are read, `symbols` what emoji are called.
+
+        Raises:
+            ValueError: the bytes are no such model or tokenizer, or not one with these inputs.
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._tokenizer = Tokenizer.from_str(tokenizer.decode())
+        except Exception as error:  # both libraries raise nothing narrower
+            raise ValueError(str(error)) from error
+        if [one.name for one in self._session.get_inputs()] != ["ids", "mask"]:
+            raise ValueError("the heavy model's inputs are not ids and mask")
+        shape = self._session.get_outputs()[0].shape
+        self.heads = shape[1] if isinstance(shape[1], int) else 0
+        self._tokenizer.enable_truncation(tokens)
+        self._tokenizer.no_padding()
+        self._symbols = symbols
+
+    def logits(self, texts: list[str], tables: FoldTables) -> npt.NDArray[np.float32]:
+        """Return logits [m, H], on balanced data like the light model's, of m >= 1 texts."""
+        encoded = self._tokenizer.encode_batch_fast(readings(texts, tables, self._symbols))
+        ids = [one.ids for one in encoded]
+        lengths = np.array([-(-len(one) // _STEP) * _STEP for one in ids])
+        order = np.argsort(lengths, kind="stable")
+        parts: list[npt.NDArray[np.float32]] = []
+        at = 0
+        while at < len(order):
+            length = int(lengths[order[at]])
+            stop = min(at + _BATCH, int(np.searchsorted(lengths[order], length, side="right")))
+            parts.append(self._run([ids[row] for row in order[at:stop].tolist()], length))
+            at = stop
+        out = np.empty((len(ids), parts[0].shape[1]), np.float32)
+        out[order] = np.concatenate(parts)
+        return out
+
+    def _run(self, ids: list[list[int]], length: int) -> npt.NDArray[np.float32]:
+        table = np.zeros((len(ids), length), np.int64)
+        mask = np.zeros((len(ids), length), np.int64)
+        for row, one in enumerate(ids):
+            table[row, : len(one)] = one
+            mask[row, : len(one)] = 1
+        logits: npt.NDArray[np.float32] = self._session.run(["logits"], {"ids": table, "mask": mask})[0]
+        return logits

@@ -1,0 +1,130 @@
+"""Connections to clients: how many may be open, and how long one may stay open for nothing.
+
+Each costs a file handle, and the store needs handles too. So there are never more than handles allow,
+and one that asks for nothing is closed: no request's head comes to its end, or an answer was given and
+nothing new was asked.
+
+Not covered: a client that sends the rest of a request, or reads an answer, as slowly as it likes.
+"""
+
+import asyncio
+import logging
+import resource
+from collections.abc import Iterable
+from pathlib import Path
+
+import h11
+import msgspec
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from sievert.errors import MalformedInput, Overloaded
+from sievert.serving.headers import ALWAYS
+from sievert.serving.problems import MEDIA_TYPE, Problem, problem_of
+
+SILENT_SECONDS = 20.0
+"""A connection may stay open so long without a request in work."""
+
+BACKLOG = 128
+"""Connections that may wait to be taken; so many are taken at once before the first is counted."""
+
+_FEWEST = 16
+# For what is taken before it is counted, for the database, and for segments that are yet to come.
+_SPARE_HANDLES = 3 * BACKLOG + 128
+# A connection, and the file of answers that wait for whoever is behind it.
+_HANDLES_A_CONNECTION = 2
+_RETRY_AFTER = 10
+_SECONDS_BETWEEN_WARNINGS = 60.0
+
+_log = logging.getLogger("sievert.serving")
+
+
+def raise_handle_limit() -> int:
+    """Take as many file handles as the system lets this process have; return how many that are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return soft  # macOS says "unlimited" and means less
+    return hard
+
+
+def most_connections(wanted: int, *, handles: int) -> int:
+    """Return how many connections may be open, given this many handles and those in use already."""
+    if handles == resource.RLIM_INFINITY:
+        return wanted
+    free = handles - sum(1 for _ in Path("/dev/fd").iterdir()) - _SPARE_HANDLES
+    most = max(_FEWEST, min(wanted, free // _HANDLES_A_CONNECTION))
+    if most < wanted:
+        _log.warning(
+            "only %d connections may be open and not %d: this process may have %d file handles; "
+            "raise its limit (ulimit -n)",
+            most,
+            wanted,
+            handles,
+        )
+    return most
+
+
+def protocol(most: int) -> type[H11Protocol]:
+    """Return HTTP/1.1 as this server speaks it, on at most so many connections at once."""
+    refusal = problem_of(
+        Overloaded(
+            f"{most:,} connections are open, as many as may be.",
+            remedy="Come again after the time in Retry-After, or raise the setting connections.",
+        )
+    )
+    warned_at = -_SECONDS_BETWEEN_WARNINGS
+
+    class Connection(H11Protocol):
+        """One connection; what is wrong before there is a request is a problem document too."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it
+            """Count it; one too many is told so and closed."""
+            nonlocal warned_at
+            super().connection_made(transport)
+            if len(self.connections) > most:
+                if self.loop.time() >= warned_at + _SECONDS_BETWEEN_WARNINGS:
+                    warned_at = self.loop.time()
+                    _log.warning("%d connections are open; further ones are turned away", most)
+                self._refuse(refusal, (b"retry-after", b"%d" % _RETRY_AFTER))
+
+        def send_400_response(self, msg: str) -> None:
+            """Say that these bytes are no request."""
+            self._refuse(problem_of(MalformedInput(msg, remedy="Speak HTTP/1.1, with a short head.")))
+
+        def _refuse(self, problem: Problem, *headers: tuple[bytes, bytes]) -> None:
+            if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+                self.transport.close()  # an answer is on its way already
+                return
+            named = {**ALWAYS, "content-type": MEDIA_TYPE, "connection": "close"}
+            every = [(name.encode(), value.encode()) for name, value in named.items()] + [*headers]
+            for event in (
+                h11.Response(status_code=problem.status, headers=every),
+                h11.Data(data=msgspec.json.encode(problem)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
+
+    return Connection
+
+
+class Silence:
+    """Knows since when each connection has had no request in work."""
+
+    def __init__(self) -> None:
+        """Know none."""
+        self._since: dict[tuple[H11Protocol, object], float] = {}
+
+    def end_long(self, connections: Iterable[object], now: float) -> None:
+        """Close those that have been silent too long; call this about once a second."""
+        silent: dict[tuple[H11Protocol, object], float] = {}
+        for one in connections:
+            if isinstance(one, H11Protocol) and (one.cycle is None or one.cycle.response_complete):
+                # The last request belongs to the key: who asks again between two looks was not silent.
+                key = (one, one.cycle)
+                silent[key] = self._since.get(key, now)
+                if now >= silent[key] + SILENT_SECONDS:
+                    # Not `close`, which would wait for ever for a client that does not read.
+                    one.transport.abort()
+        self._since = silent

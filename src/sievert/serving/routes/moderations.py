@@ -1,0 +1,152 @@
+"""The moderation endpoint of OpenAI's API: its shapes, our judgement.
+
+`flagged` means that Sievert would not plainly pass a post with this text: some rule of an enabled policy
+would ask a person, demote or remove it, whatever the hour's review budget. A category is true if such a
+rule is one of the policy behind it; harm and spam have no category there, so that a flagged text may
+have none. A category that no head of the bundle means has score 0, is false, and applied to nothing.
+
+Not covered: pictures.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import post
+from msgspec import Meta
+
+from sievert.errors import InputError, InvalidField
+from sievert.pipeline.decode import explain
+from sievert.pipeline.offline import Judged
+from sievert.policy.rules import DEMOTE, REMOVE, REVIEW
+from sievert.schema.decision import Outcome, shown
+from sievert.schema.identity import derived_id
+from sievert.schema.taxonomy import OPENAI_CATEGORIES
+from sievert.serving.judging import MOST_TEXTS, judge_texts
+from sievert.serving.problems import JSON_TYPES, require_media_type
+from sievert.serving.routes.posts import AnyRequest, TheDoors, body_of
+
+MODERATIONS = "/v1/moderations"
+
+
+class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+    """A text among the parts of one input."""
+
+    text: str
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag_field="type", tag="image_url"):
+    """A picture among the parts of one input; it is recognised, and refused."""
+
+    image_url: Any = None
+
+
+class ModerationRequest(msgspec.Struct, frozen=True):
+    """What is to be judged: a text, several texts with a result each, or parts with one result together.
+
+    `model` may name any model; the bundle that is loaded judges.
+    """
+
+    input: str | Annotated[list[str | TextPart | ImagePart], Meta(min_length=1, max_length=MOST_TEXTS)]
+    model: str | None = None
+
+
+class ModerationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What is thought of one input; scores are probabilities at natural prevalence."""
+
+    flagged: bool
+    categories: dict[str, bool]
+    category_scores: dict[str, float]
+    category_applied_input_types: dict[str, list[str]]
+
+
+class Moderation(msgspec.Struct, frozen=True, kw_only=True):
+    """The results in the order of the inputs; `model` is the version of the bundle that judged."""
+
+    id: str
+    model: str
+    results: list[ModerationResult]
+
+
+_DECODER = msgspec.json.Decoder(ModerationRequest)
+
+
+@post(
+    MODERATIONS,
+    status_code=200,
+    opt={"scope": "score"},
+    summary="Judge texts, the way OpenAI's moderation endpoint does",
+    description="Nothing is recorded. What each category means here, and which are not modelled, stands in "
+    "docs/compatibility.md.",
+)
+async def moderations(request: AnyRequest, doors: TheDoors) -> Moderation:
+    """Judge one input or several."""
+    require_media_type(request, JSON_TYPES)
+    texts = _texts(await body_of(request))
+    try:
+        judged = await judge_texts(doors, texts)
+    except InputError as error:
+        # What is called the text elsewhere is called the input here.
+        raise type(error)(error.what, remedy=error.remedy, field="input") from error
+    version = judged.scored.bundle
+    name = derived_id("modr", version, *(digest.hex() for digest in judged.posts.digests))
+    return Moderation(id=name.replace("_", "-", 1), model=version, results=_results(judged))
+
+
+def _texts(body: bytes) -> list[str]:
+    """Read the texts that want a result each.
+
+    Raises:
+        InputError: says what of the body is wrong.
+    """
+    try:
+        given = _DECODER.decode(body).input
+        texts = [given] if isinstance(given, str) else _of_list(given)
+        for text in texts:
+            text.encode()
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise explain(body, error, fields=ModerationRequest.__struct_fields__) from error
+    return texts
+
+
+def _of_list(given: list[str | TextPart | ImagePart]) -> list[str]:
+    if any(isinstance(part, ImagePart) for part in given):
+        raise InvalidField(
+            "Pictures are not judged yet.", field="input", remedy="Send texts, or parts of type text only."
+        )
+    texts = [part for part in given if isinstance(part, str)]
+    parts = [part.text for part in given if isinstance(part, TextPart)]
+    if texts and parts:
+        raise InvalidField(
+            "The input mixes texts and parts.", field="input", remedy="Send a list of one kind."
+        )
+    return texts or ["\n".join(parts)]
+
+
+def _results(judged: Judged) -> list[ModerationResult]:
+    scored, decided = judged.scored, judged.decided
+    heads = {
+        category: head
+        for category, head in OPENAI_CATEGORIES.items()
+        if head is not None and scored.has(head)
+    }
+    scores = {category: shown(scored.of(head)) for category, head in heads.items()}
+    applied = {category: ["text"] if category in heads else [] for category in OPENAI_CATEGORIES}
+    results = []
+    for row, outcome in enumerate(decided.outcome.tolist()):
+        asking = {
+            reason.policy
+            for reason in decided.reasons.get(row, ())
+            if reason.rule in (REVIEW, DEMOTE, REMOVE)
+        }
+        results.append(
+            ModerationResult(
+                flagged=outcome != Outcome.ALLOW,
+                categories={category: heads.get(category) in asking for category in OPENAI_CATEGORIES},
+                category_scores={
+                    category: scores[category][row] if category in scores else 0.0
+                    for category in OPENAI_CATEGORIES
+                },
+                category_applied_input_types=applied,
+            )
+        )
+    return results

@@ -1,0 +1,66 @@
+"""A text encoder with heads, in torch; nothing of it is needed to serve.
+
+Legend: B posts of a batch, T tokens, d width, H heads.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase
+
+from sievert.errors import NotFound
+
+
+def encoder_folder(name: str) -> str:
+    """Return where an encoder's files are: a folder, inside an installed package, or a hub's name.
+
+    A package is only looked into; none of its code runs.
+    """
+    if Path(name).is_dir():
+        return name
+    if name.isidentifier() and (spec := importlib.util.find_spec(name)) and spec.submodule_search_locations:
+        for place in spec.submodule_search_locations:
+            found = sorted(Path(place).glob("**/config.json"), key=lambda path: len(path.parts))
+            if found:
+                return str(found[0].parent)
+        raise NotFound(
+            f"The package {name} carries no model.", remedy="Name a package, folder or model that does."
+        )
+    return name
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """Load the tokenizer that belongs to an encoder."""
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(encoder_folder(name), use_fast=True)
+    return tokenizer
+
+
+class HeavyText(nn.Module):
+    """Encoder, mean over tokens, one linear layer of heads: [B, T] token ids to [B, H] logits."""
+
+    def __init__(self, name: str, heads: int, *, layers: int | None = None) -> None:
+        """Load the encoder's weights, at most its first `layers`; the heads start at zero."""
+        super().__init__()
+        folder = encoder_folder(name)
+        config = AutoConfig.from_pretrained(folder)
+        if layers is not None:
+            config.num_hidden_layers = layers
+        self.encoder = AutoModel.from_pretrained(
+            folder, config=config, use_safetensors=True, attn_implementation="eager"
+        )
+        if getattr(self.encoder, "pooler", None) is not None:
+            self.encoder.pooler = None  # BERT's own summary of the first token is not used
+        self.heads = nn.Linear(config.hidden_size, heads)
+        nn.init.zeros_(self.heads.weight)
+        nn.init.zeros_(self.heads.bias)
+        self.dropout = nn.Dropout(0.1)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return logits [B, H] of token ids [B, T] with mask [B, T] of 1 and 0."""
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state  # [B, T, d]
+        weight = mask.to(hidden.dtype).unsqueeze(-1)
+        pooled = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+        logits: torch.Tensor = self.heads(self.dropout(pooled))
+        return logits

@@ -1,0 +1,333 @@
+"""The heavy model: a text encoder learns to see harm and which policies a text breaks.
+
+1 texts, and texts of the grammar   2 weights by corpus, head and label; unknown labels are masked
+3 fine-tuning, some texts disguised anew in every epoch   4 rounded to bytes after training (PTQ)
+5 on with rounded weights and activations (QAT)           6 each of 3, 4 and 5 as an ONNX file
+
+Calibrators and cuts are fitted when the model joins a light one in a bundle.
+
+Legend: n texts, H heads (harm first), B posts of a batch, T tokens.
+"""
+
+import dataclasses
+import math
+import random
+import unicodedata
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+import yaml
+from msgspec import Meta
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from sievert.datasets.corpora import Row
+from sievert.errors import ConfigurationError
+from sievert.features.content.fold import SYMBOL, FoldTables
+from sievert.features.content.reading import readings
+from sievert.schema.taxonomy import HARM
+from sievert.training.encoder import HeavyText, load_tokenizer
+from sievert.training.export_onnx import export
+from sievert.training.grammar import neutral, quoted, reclaimed
+from sievert.training.noise import TRICKS, disguise
+from sievert.training.rounded import with_rounding
+from sievert.training.targets import corpus_weights, label_matrix
+
+_SYMBOLS = ((0x2600, 0x27C0), (0x1F000, 0x1FB00))
+_LONGEST = 512
+"""Tokens that the exported model can take; the recipe says how many it is given."""
+_OBSERVED = 1500
+"""So many texts show a layer what its inputs are like."""
+
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Advance = Callable[[str, int, int], None]
+
+
+class HeavyRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `heavy-text` needs to know. The YAML file in the package explains each entry."""
+
+    name: str
+    seed: int
+    encoder: str
+    tokens: Annotated[int, Meta(ge=8, le=512)]
+    epochs: float
+    batch: Annotated[int, Meta(ge=1)]
+    rate: float
+    head_rate: float
+    warmup: Share
+    weight_decay: float
+    quantised_epochs: float
+    quantised_rate: float
+    flatten: Share
+    harmful_share: Share
+    disguised: Share
+    grammar: Annotated[int, Meta(ge=0)]
+    layers: int | None = None
+
+
+def default_heavy_recipe_path() -> Path:
+    """Return the recipe that ships inside the package."""
+    return Path(str(resources.files("sievert"))) / "recipes" / "heavy-text.yaml"
+
+
+def load_heavy_recipe(path: Path) -> HeavyRecipe:
+    """Read a recipe.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or an entry is wrong; lists what.
+    """
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_bytes()), HeavyRecipe)
+    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ConfigurationError(f"The recipe {path}", [str(error)]) from error
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TrainedHeavy:
+    """A heavy model's files: the served one rounded in training, and the two it is compared with."""
+
+    quantised: bytes
+    rounded_after: bytes
+    exact: bytes
+    tokenizer: bytes
+    symbols: dict[int, str]
+
+
+def train_heavy_text(
+    rows: list[Row],
+    heads: tuple[str, ...],
+    recipe: HeavyRecipe,
+    tables: FoldTables,
+    *,
+    advance: Advance,
+    fine_tuned: dict[str, torch.Tensor] | None = None,
+) -> TrainedHeavy:
+    """Train on labelled rows in the language of the model; steps 1 to 6.
+
+    `fine_tuned` are weights after step 3, where that was done before.
+    """
+    torch.manual_seed(recipe.seed)
+    data = examples(rows, heads, recipe)
+    reader = Reader(
+        tokenizer=load_tokenizer(recipe.encoder),
+        tables=tables,
+        symbols=symbol_names(tables),
+        tokens=recipe.tokens,
+    )
+    model = HeavyText(recipe.encoder, len(heads), layers=recipe.layers)
+    if fine_tuned is None:
+        fit(model, data, reader, recipe, epochs=recipe.epochs, rate=recipe.rate, advance=advance)
+    else:
+        model.load_state_dict(fine_tuned, strict=False)
+    model.eval()
+    exact = export(model, longest=_LONGEST)
+    layers = with_rounding(model.encoder)
+    shown = random.Random(recipe.seed).sample(data.texts, min(_OBSERVED, len(data.texts)))
+    logits_of(model, reader.ids(shown), reader.pad)
+    for layer in layers:
+        layer.settle()
+    rounded_after = export(model, longest=_LONGEST)
+    fit(
+        model,
+        data,
+        reader,
+        recipe,
+        epochs=recipe.quantised_epochs,
+        rate=recipe.quantised_rate,
+        advance=advance,
+        stage="learn, rounded",
+    )
+    return TrainedHeavy(
+        quantised=export(model, longest=_LONGEST),
+        rounded_after=rounded_after,
+        exact=exact,
+        tokenizer=reader.tokenizer.backend_tokenizer.to_str().encode(),
+        symbols=reader.symbols,
+    )
+
+
+def symbol_names(tables: FoldTables) -> dict[int, str]:
+    """Return what emoji and other symbols are called, by code point, in lower case."""
+    names = {}
+    for start, stop in _SYMBOLS:
+        for code in range(start, stop):
+            name = unicodedata.name(chr(code), "")
+            if name and tables.kind[(int(tables.index[code >> 8]) << 8) | (code & 255)] & SYMBOL:
+                names[code] = name.casefold()
+    return names
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Examples:
+    """Texts with targets: y and weight [n, H]; a weight of 0 masks an unknown label."""
+
+    texts: list[str]
+    y: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32]
+
+
+def examples(rows: list[Row], heads: tuple[str, ...], recipe: HeavyRecipe) -> Examples:
+    """Weigh labelled rows, and add what the grammar makes of them."""
+    made = [*rows, *_made(rows, recipe)]
+    labels = label_matrix(made, heads)
+    corpora = np.array([row.corpus for row in made])
+    weight = np.stack(
+        [
+            corpus_weights(corpora, labels[:, h], flatten=recipe.flatten, harmful_share=recipe.harmful_share)
+            for h in range(len(heads))
+        ],
+        axis=1,
+    )
+    return Examples(texts=[row.text for row in made], y=(labels == 1).astype(np.float32), weight=weight)
+
+
+def _made(rows: list[Row], recipe: HeavyRecipe) -> Iterator[Row]:
+    """Yield rows of the grammar; what is quoted are short harmful texts of the rows."""
+
+    def row(text: str, corpus: str, labels: dict[str, int]) -> Row:
+        return Row(id=corpus, corpus=corpus, text=text, language="en", labels=labels, pair="", official=None)
+
+    harmless = {HARM: 0, "hate": 0, "harassment": 0, "threat": 0, "spam": 0}
+    for make, name in ((neutral, "grammar-neutral"), (reclaimed, "grammar-reclaimed")):
+        for text, _ in make("learn", recipe.grammar, seed=recipe.seed):
+            yield row(text, name, harmless)
+    sources = [one for one in rows if one.labels.get(HARM) == 1 and 3 <= len(one.text.split()) <= 25]
+    if sources:
+        rng = random.Random(recipe.seed)
+        chosen = [rng.choice(sources) for _ in range(recipe.grammar)]
+        objecting = quoted("learn", [one.text for one in chosen], agreeing=False, seed=recipe.seed)
+        for text in objecting:
+            yield row(text, "grammar-quoted", harmless)
+        agreeing = quoted("learn", [one.text for one in chosen], agreeing=True, seed=recipe.seed)
+        for text, source in zip(agreeing, chosen, strict=True):
+            yield row(text, "grammar-quoted", source.labels)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reader:
+    """How a text becomes token ids: read without disguises, tokenised, cut at `tokens`."""
+
+    tokenizer: PreTrainedTokenizerBase
+    tables: FoldTables
+    symbols: dict[int, str]
+    tokens: int
+
+    @property
+    def pad(self) -> int:
+        """Return the id that fills up short posts."""
+        return int(self.tokenizer.pad_token_id)
+
+    def ids(self, texts: list[str]) -> list[list[int]]:
+        """Return the token ids of n texts."""
+        read = readings(texts, self.tables, self.symbols)
+        ids: list[list[int]] = self.tokenizer(read, truncation=True, max_length=self.tokens)["input_ids"]
+        return ids
+
+
+def padded(ids: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids and mask [B, T] of B token lists."""
+    longest = max(len(one) for one in ids)
+    table = torch.full((len(ids), longest), pad, dtype=torch.long)
+    mask = torch.zeros((len(ids), longest), dtype=torch.long)
+    for at, one in enumerate(ids):
+        table[at, : len(one)] = torch.tensor(one)
+        mask[at, : len(one)] = 1
+    return table, mask
+
+
+def fit(
+    model: HeavyText,
+    data: Examples,
+    reader: Reader,
+    recipe: HeavyRecipe,
+    *,
+    epochs: float,
+    rate: float,
+    advance: Advance,
+    stage: str = "learn",
+) -> None:
+    """Train a model in place: AdamW, linear warm-up and decay, batches of like length."""
+    rng = random.Random(recipe.seed)
+    per_epoch = math.ceil(len(data.texts) / recipe.batch)
+    total = max(1, round(per_epoch * epochs))
+    ranges = [one for name, one in model.named_parameters() if name.endswith((".low", ".high"))]
+    taken = {id(one) for one in (*ranges, *model.heads.parameters())}
+    encoder = [one for one in model.parameters() if id(one) not in taken]
+    faster = recipe.head_rate / recipe.rate
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": encoder, "lr": rate, "weight_decay": recipe.weight_decay},
+            {"params": model.heads.parameters(), "lr": faster * rate, "weight_decay": recipe.weight_decay},
+            {"params": ranges, "lr": faster * rate, "weight_decay": 0.0},
+        ]
+    )
+    warm = max(1, round(recipe.warmup * total))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
+    )
+    y, weight = torch.from_numpy(data.y), torch.from_numpy(data.weight)
+    model.train()
+    step = 0
+    while step < total:
+        texts = [_perhaps_disguised(text, rng, recipe.disguised) for text in data.texts]
+        ids = reader.ids(texts)
+        for rows in _batches([len(one) for one in ids], recipe.batch, rng):
+            if step >= total:
+                break
+            table, mask = padded([ids[row] for row in rows], reader.pad)
+            loss = _loss(model(table, mask), y[rows], weight[rows])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            step += 1
+            if step % 20 == 0 or step == total:
+                advance(stage, step, total)
+    model.eval()
+
+
+def _loss(logits: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return the weighted cross-entropy of the heads; the primary head counts as much as the rest."""
+    each = nn.functional.binary_cross_entropy_with_logits(logits, y, reduction="none") * weight
+    by_head = each.mean(dim=0)
+    return by_head[0] + by_head[1:].mean() if len(by_head) > 1 else by_head[0]
+
+
+def _perhaps_disguised(text: str, rng: random.Random, share: float) -> str:
+    if rng.random() >= share:
+        return text
+    return disguise(text, rng.choice(list(TRICKS)), rng, share=rng.choice((0.2, 0.5, 1.0)))
+
+
+def _batches(lengths: list[int], size: int, rng: random.Random) -> Iterator[list[int]]:
+    """Yield batches of rows of like length, in random order: padding costs as much as text."""
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    batches = []
+    for start in range(0, len(order), size * 50):
+        pool = sorted(order[start : start + size * 50], key=lengths.__getitem__)
+        batches += [pool[at : at + size] for at in range(0, len(pool), size)]
+    rng.shuffle(batches)
+    yield from batches
+
+
+def logits_of(
+    model: nn.Module, ids: list[list[int]], pad: int, *, batch: int = 64
+) -> npt.NDArray[np.float32]:
+    """Return logits [n, H] of n token lists, shortest first for speed, in their own order."""
+    order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(order), batch):
+            table, mask = padded([ids[at] for at in order[start : start + batch]], pad)
+            parts.append(model(table, mask).numpy())
+    out = np.empty((len(ids), parts[0].shape[1]), np.float32)
+    out[order] = np.concatenate(parts)
+    return out

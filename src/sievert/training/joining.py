@@ -1,0 +1,164 @@
+"""A heavy model joins a light one: its calibrators, and how many posts it may read at which score.
+
+Both are fitted on the calibration fold, over the very file that will serve; no test fold is seen.
+
+Legend: n rows, H heads.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sievert.datasets.corpora import Row
+from sievert.datasets.folds import Folded
+from sievert.errors import NotFound
+from sievert.measurement.prevalence import natural_weights
+from sievert.schema.taxonomy import HARM
+from sievert.scoring.bundle import Bundle, HeavyParts, HeavySpec, heavy_of
+from sievert.scoring.heavy import HeavyModel
+from sievert.scoring.passages import heavy_logits
+from sievert.training.light_linear import LANGUAGE, Trained, fit_calibrators, light_logits
+from sievert.training.recipe import Recipe
+
+if TYPE_CHECKING:  # the modules that need torch
+    from sievert.training.heavy_text import HeavyRecipe, TrainedHeavy
+
+SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
+"""Shares of traffic whose cuts are measured; between them the cut is interpolated."""
+
+VARIANTS = {
+    "heavy.onnx": "heavy, int8 (QAT)",
+    "heavy-ptq.onnx": "heavy, int8 (PTQ)",
+    "heavy-fp32.onnx": "heavy, fp32",
+}
+"""The files of a trained heavy model, and what the table of models calls them."""
+
+_CHUNK = 512
+
+
+class HeavyFolder(msgspec.Struct, frozen=True, kw_only=True):
+    """What `made.json` beside a trained heavy model says."""
+
+    encoder: str
+    tokens: int
+    symbols: dict[int, str]
+
+
+def write_heavy(trained: "TrainedHeavy", folder: Path, recipe: "HeavyRecipe") -> None:
+    """Write a trained heavy model's files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in zip(
+        VARIANTS, (trained.quantised, trained.rounded_after, trained.exact), strict=True
+    ):
+        (folder / file).write_bytes(content)
+    (folder / "tokenizer.json").write_bytes(trained.tokenizer)
+    made = HeavyFolder(encoder=recipe.encoder, tokens=recipe.tokens, symbols=trained.symbols)
+    (folder / "made.json").write_bytes(msgspec.json.encode(made))
+
+
+def with_heavy(
+    trained: Trained,
+    folder: Path,
+    folded: Folded,
+    recipe: Recipe,
+    *,
+    advance: Callable[[str, int, int], None],
+) -> Trained:
+    """Return a trained bundle with a heavy model joined to it."""
+    rows = [row for row in folded.pick("calibration") if row.language == LANGUAGE]
+    done = 0
+
+    def count(size: int) -> None:
+        nonlocal done
+        done += size
+        advance("join heavy", done, len(rows))
+
+    parts = join(folder, trained.bundle, rows, recipe, advance=count)
+    bundle = dataclasses.replace(trained.bundle, heavy=heavy_of(parts, trained.bundle.manifest))
+    return dataclasses.replace(trained, bundle=bundle, heavy=parts)
+
+
+def load_heavy(folder: Path, file: str = "heavy.onnx") -> HeavyModel:
+    """Load one of a trained heavy model's files.
+
+    Raises:
+        NotFound: the folder holds no trained heavy model.
+    """
+    try:
+        made = msgspec.json.decode((folder / "made.json").read_bytes(), type=HeavyFolder)
+        return HeavyModel(
+            (folder / file).read_bytes(),
+            (folder / "tokenizer.json").read_bytes(),
+            tokens=made.tokens,
+            symbols=made.symbols,
+        )
+    except (OSError, msgspec.DecodeError, ValueError) as error:
+        raise NotFound(
+            f"There is no trained heavy model in {folder}: {error}.",
+            remedy="Make one with `sievert train heavy-text --data FOLDER --out FOLDER`.",
+        ) from error
+
+
+def many_heavy_logits(
+    model: HeavyModel, texts: list[str], bundle: Bundle, *, advance: Callable[[int], None] = lambda _: None
+) -> npt.NDArray[np.float32]:
+    """Return the heavy model's logits [n, H] of n texts, passage by passage as in service.
+
+    `advance` hears how many each step has done.
+    """
+    parts = []
+    for start in range(0, len(texts), _CHUNK):
+        parts.append(heavy_logits(model, bundle, texts[start : start + _CHUNK]))
+        advance(len(parts[-1]))
+    return np.concatenate(parts)
+
+
+def join(
+    folder: Path,
+    bundle: Bundle,
+    rows: list[Row],
+    recipe: Recipe,
+    *,
+    advance: Callable[[int], None] = lambda _: None,
+) -> HeavyParts:
+    """Fit a trained heavy model to a light bundle on n rows of the calibration fold.
+
+    Raises:
+        NotFound: the folder holds no trained heavy model.
+        InvalidField: the rows lack labels of both kinds for a head.
+    """
+    made = msgspec.json.decode((folder / "made.json").read_bytes(), type=HeavyFolder)
+    model = load_heavy(folder)
+    logits = many_heavy_logits(model, [row.text for row in rows], bundle, advance=advance)
+    calibrators = fit_calibrators(logits, rows, recipe)
+    return HeavyParts(
+        model=(folder / "heavy.onnx").read_bytes(),
+        tokenizer=(folder / "tokenizer.json").read_bytes(),
+        spec=HeavySpec(
+            encoder=made.encoder,
+            tokens=made.tokens,
+            symbols=made.symbols,
+            calibrators={
+                head: {"x": one.x.tolist(), "y": one.y.tolist()}
+                for head, one in zip(recipe.heads, calibrators, strict=True)
+            },
+            cuts=_cuts(light_logits(bundle, rows)[:, 0], rows, recipe),
+        ),
+    )
+
+
+def _cuts(
+    logits: npt.NDArray[np.float32], rows: list[Row], recipe: Recipe
+) -> tuple[tuple[float, float], ...]:
+    """Return (share, logit) for each of SHARES: which logit [n] that share of traffic reaches."""
+    known = np.array([HARM in row.labels for row in rows])
+    y = np.array([row.labels.get(HARM) == 1 for row in rows])[known]
+    order = np.argsort(-logits[known], kind="stable")
+    above = np.cumsum(natural_weights(y, prevalence=recipe.prevalence[HARM])[order])
+    at = np.minimum(np.searchsorted(above, SHARES), len(order) - 1)
+    return tuple((share, float(logit)) for share, logit in zip(SHARES, logits[known][order][at], strict=True))

@@ -1,0 +1,176 @@
+"""The heavy recipe, whole, on encoders in miniature: learns, rounds, and serves what it learnt."""
+
+import random
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from sievert.datasets.corpora import Row
+from sievert.errors import ConfigurationError
+from sievert.features.content.fold import build_fold_tables
+from sievert.schema.taxonomy import HARM
+from sievert.scoring.heavy import HeavyModel
+from sievert.training.encoder import HeavyText
+from sievert.training.export_onnx import export
+from sievert.training.heavy_text import (
+    default_heavy_recipe_path,
+    examples,
+    load_heavy_recipe,
+    train_heavy_text,
+)
+
+HEADS = (HARM, "hate")
+WORDS = [
+    "you",
+    "are",
+    "a",
+    "blorp",
+    "good",
+    "kind",
+    "friend",
+    "we",
+    "go",
+    "home",
+    "not",
+    "bus",
+    "late",
+    "tea",
+]
+TABLES = build_fold_tables()
+
+
+def tiny_encoder(folder, kind):
+    """A folder as Hugging Face saves one: weights, configuration, tokenizer."""
+    vocabulary = {word: at for at, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
+    ).save_pretrained(folder)
+    torch.manual_seed(1)
+    if kind == "bert":
+        config = transformers.BertConfig(
+            vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+            intermediate_size=64, max_position_embeddings=512,
+        )  # fmt: skip
+        model = transformers.BertModel(config)
+    else:
+        config = transformers.DistilBertConfig(
+            vocab_size=len(vocabulary),
+            dim=32,
+            n_layers=2,
+            n_heads=2,
+            hidden_dim=64,
+            max_position_embeddings=512,
+        )
+        model = transformers.DistilBertModel(config)
+    model.save_pretrained(folder)
+    return folder
+
+
+def rows(count):
+    """Texts of which those with the stand-in word are harmful; hate is unknown in every second one."""
+    rng = random.Random(5)
+    made = []
+    for at in range(count):
+        harmful = at % 3 == 0
+        words = rng.choices([word for word in WORDS if word != "blorp"], k=rng.randint(3, 9))
+        if harmful:
+            words.insert(rng.randrange(len(words)), "blorp")
+        labels = {HARM: int(harmful)} | ({"hate": int(harmful)} if at % 2 else {})
+        made.append(
+            Row(
+                id=str(at),
+                corpus="made",
+                text=" ".join(words),
+                language="en",
+                labels=labels,
+                pair="",
+                official=None,
+            )
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return msgspec.structs.replace(
+        load_heavy_recipe(default_heavy_recipe_path()),
+        epochs=12, batch=16, rate=0.003, head_rate=0.02, quantised_epochs=2.0, quantised_rate=0.001,
+        grammar=8, tokens=32, disguised=0.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+def test_it_learns_rounds_and_serves_what_it_learnt(tmp_path, recipe, kind):
+    recipe = msgspec.structs.replace(recipe, encoder=str(tiny_encoder(tmp_path, kind)))
+    trained = train_heavy_text(rows(240), HEADS, recipe, TABLES, advance=lambda *_: None)
+    texts = [
+        "you are a blorp",
+        "good friend we go home",
+        "BLORP!",
+        "the bus is late, a tea",
+        "kind",
+        "b.l.o.r.p",
+    ]
+    served = {
+        name: HeavyModel(model, trained.tokenizer, tokens=recipe.tokens, symbols=trained.symbols)
+        for name, model in (
+            ("exact", trained.exact), ("after", trained.rounded_after), ("quantised", trained.quantised)
+        )
+    }  # fmt: skip
+    for model in served.values():
+        logits = model.logits(texts, TABLES)
+        assert logits.shape == (len(texts), len(HEADS))
+        assert logits[[0, 2, 5], 0].min() > 2 > -2 > logits[[1, 3, 4], 0].max()
+        assert logits[[0, 2, 5], 1].min() > logits[[1, 3, 4], 1].max()
+        for row, text in enumerate(texts):
+            np.testing.assert_allclose(model.logits([text], TABLES)[0], logits[row], atol=1e-4)
+    assert len(trained.quantised) < len(trained.exact)
+    assert served["quantised"].logits(texts, TABLES) == pytest.approx(
+        served["exact"].logits(texts, TABLES), abs=2.5
+    )
+
+
+def test_the_exported_model_is_the_trained_one(tmp_path):
+    folder = tiny_encoder(tmp_path, "bert")
+    model = HeavyText(str(folder), 2).eval()
+    torch.nn.init.normal_(model.heads.weight)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    served = HeavyModel(
+        export(model, longest=512), tokenizer.backend_tokenizer.to_str().encode(), tokens=32, symbols={}
+    )
+    for text in ("you are a blorp", "kind", "we go home " * 20):
+        ids = torch.tensor([tokenizer(text, truncation=True, max_length=32)["input_ids"]])
+        with torch.inference_mode():
+            expected = model(ids, torch.ones_like(ids)).numpy()
+        np.testing.assert_allclose(served.logits([text], TABLES), expected, atol=1e-4)
+
+
+def test_unknown_labels_are_masked(recipe):
+    made = rows(60)
+    data = examples(made, HEADS, msgspec.structs.replace(recipe, grammar=0))
+    known = np.array(["hate" in row.labels for row in made])
+    assert (data.weight[known, 1] > 0).all()
+    assert (data.weight[~known, 1] == 0).all()
+
+
+def test_the_grammar_adds_both_sides_of_a_quote(recipe):
+    data = examples(rows(30), HEADS, recipe)
+    quotes = [(text, y[0]) for text, y in zip(data.texts[30:], data.y[30:], strict=True) if "blorp" in text]
+    assert {y for _, y in quotes} == {0.0, 1.0}
+
+
+def test_a_wrong_recipe_says_what_is_wrong(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: x\nspeed: 3\n")
+    with pytest.raises(ConfigurationError, match="recipe"):
+        load_heavy_recipe(path)
