@@ -29,6 +29,9 @@ FLAGS = (
     "--disable-sync",
 )
 
+# Machines are shared: what comes late is not wrong.
+expect.set_options(timeout=60_000)
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian's package chromium)"),
@@ -54,10 +57,10 @@ def server(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def browser_page():
+def browser_page(*, width=1180, height=720):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1180, "height": 720}, color_scheme="light")
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
         try:
             yield Watched(page)
         finally:
@@ -83,10 +86,12 @@ def test_decisions_arrive_while_somebody_watches(server, request):
         send(server, [{"id": "proof", "text": f"{SENTINEL} <b>bold</b>", "platform": "demo"}])
         row = page.locator("#decisions tr", has_text="proof")
         expect(row).to_be_visible()
-        expect(row.locator(".badge")).to_have_text("review")
+        expect(row.locator(".badge")).to_have_text(["review", "demote"])
         expect(row).to_contain_text("sentinel")
         expect(page.locator("#posts")).to_have_text("361", timeout=5000)
         assert int(page.locator("#count-allow").text_content()) > 200
+        # Every sentinel is demoted while it waits for a person, and counts as both.
+        assert int(page.locator("#count-demote").text_content()) >= 1
         if request.config.getoption("--write-golden"):
             SCREENSHOT.parent.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=SCREENSHOT)
@@ -95,6 +100,7 @@ def test_decisions_arrive_while_somebody_watches(server, request):
         row.get_by_role("button").click()
         trail = page.get_by_role("dialog")
         expect(trail).to_contain_text("with every policy live")
+        expect(trail).to_contain_text("sentinel: a person should look at it; sentinel: likely enough to be")
         expect(trail.get_by_text("<b>bold</b>")).to_be_hidden()
         trail.get_by_text("show the text").click()
         expect(trail.get_by_text("<b>bold</b>")).to_be_visible()
@@ -104,6 +110,9 @@ def test_decisions_arrive_while_somebody_watches(server, request):
         assert page.locator("#decisions tr:visible").count() == 0
         page.select_option("#filter", "review")
         expect(row).to_be_visible()
+        page.select_option("#filter", "demote")
+        expect(row).to_be_visible()
+        page.select_option("#filter", "review")
         page.get_by_role("button", name="Pause").click()
         send(server, [{"id": "later", "text": SENTINEL}])
         expect(page.locator("#posts")).to_have_text("362", timeout=5000)
@@ -114,6 +123,29 @@ def test_decisions_arrive_while_somebody_watches(server, request):
         assert watched.requests
         assert all(url.startswith(server.address) for url in watched.requests)
         assert watched.complaints == []
+
+
+def test_nothing_is_wider_than_a_phone(server):
+    with browser_page(width=390, height=800) as watched:
+        page = watched.page
+        wide = "() => [...document.querySelectorAll('html, dialog[open]')].map((one) => one.scrollWidth)"
+        page.goto(server.address)
+        expect(page.locator("#ask")).to_be_visible()
+        assert max(page.evaluate(wide)) <= 390
+        page.goto(f"{server.address}/schema#key={server.key}")
+        page.locator("summary", has_text="List decisions").click()
+        page.locator("summary", has_text="PostTrail").click()
+        assert max(page.evaluate(wide)) <= 390
+        page.goto(f"{server.address}/#key={server.key}")
+        send(server, [{"id": "narrow-" * 18, "text": SENTINEL}, {"id": "thin", "text": SENTINEL}])
+        row = page.locator("#decisions tr", has_text="thin")
+        expect(row).to_contain_text("a person should look at it")
+        expect(page.locator("#bundle")).not_to_be_empty()
+        assert max(page.evaluate(wide)) <= 390
+        row.get_by_role("button").click()
+        expect(page.get_by_role("dialog")).to_contain_text("probability of harm")
+        assert len(page.evaluate(wide)) == 2
+        assert max(page.evaluate(wide)) <= 390
 
 
 def test_a_page_without_a_key_asks_for_one_and_says_why_it_was_refused(server):

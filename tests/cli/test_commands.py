@@ -2,14 +2,17 @@
 
 import io
 import json
+import shlex
 import shutil
 import socket
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
 
-from command_line import sievert
+from command_line import environment, sievert
 from contracts.journal import keep
 from running_server import running
 from sievert.cli import COMMANDS
@@ -130,6 +133,22 @@ def test_a_key_named_like_markup_is_listed(data):
     assert "[/b]" in sievert("keys", "list", "--data", data).stdout.decode()
 
 
+def test_a_second_start_says_where_the_page_is_and_how_a_key_is_made(tmp_path, tiny_folder):
+    folder = tmp_path / "our data"
+    sievert_up = [sys.executable, "-u", "-m", "sievert", "up", "--port", "0", "--data", str(folder)]
+    for line_sought in (b"live page", b"sievert keys add"):
+        with subprocess.Popen(
+            sievert_up, stdout=subprocess.PIPE, env=environment(SIEVERT_BUNDLE=str(tiny_folder))
+        ) as server:
+            said = next(line for line in server.stdout if line_sought in line).decode()
+            server.terminate()
+            server.communicate(timeout=60)
+    assert "live page: http://127.0.0.1:" in said
+    command = shlex.split(said.split("`")[1].replace("NAME", "me"))
+    assert sievert(*command[1:]).stdout.startswith(b"sk_")
+    assert b" me " in sievert("keys", "list", "--data", folder).stdout
+
+
 def test_train_refuses_a_file_in_the_place_of_its_folder_at_once(tmp_path):
     (tmp_path / "taken").write_text("")
     for out in ("taken", "taken/below"):
@@ -238,6 +257,8 @@ def test_evaluate_measures_probabilities_that_a_file_brings(tmp_path):
     done = sievert("evaluate", file, "--json", "--bootstrap", 50)
     report = json.loads(done.stdout)
     assert report["reports"][0]["ranking"]["pr_auc"]["value"] == pytest.approx(1.0)
+    piped = sievert("evaluate", "-", "--json", "--bootstrap", 50, stdin=file.read_bytes())
+    assert json.loads(piped.stdout) == {**report, "file": "standard input"}
     refused = sievert("evaluate", file, "--prevalence", "0.5")
     assert refused.returncode == 2
-    assert b"natural" in refused.stderr or b"balanced" in refused.stderr
+    assert b"--prevalence" in refused.stderr

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from sievert.errors import InvalidField, NotFound
+from sievert.errors import InvalidField, MalformedInput, NotFound, TooLarge
 from sievert.evaluation.labelled_file import evaluate_lines, read_labelled
 
 
@@ -69,6 +69,40 @@ def test_a_bad_line_is_named_with_its_number(tmp_path, bundle):
 
     with pytest.raises(InvalidField, match="line 2"):
         read_labelled(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "told"),
+    [
+        (b'{"text": "' + b"x" * (1 << 20) + b'"}', TooLarge, "has 1,048,588 bytes"),
+        (b'{"extra": ' + b"[" * 100_000, MalformedInput, "nested too deeply"),
+        (b'{"text": "x"', MalformedInput, "ends in the middle"),
+        (b'{"text": "\xff", "harmful": 1}', MalformedInput, "not valid UTF-8"),
+    ],
+)
+def test_a_line_that_cannot_be_read_gets_the_words_that_score_has_for_it(tmp_path, line, error, told):
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(b'\n{"text": "x", "harmful": 1}\n' + line + b"\n")
+
+    with pytest.raises(error, match=f"line 3: .*{told}"):
+        read_labelled(path)
+
+
+def test_labels_may_be_true_and_false(tmp_path, bundle):
+    numbers = [
+        {"text": f"a day number {i}", "harmful": i % 2, "policies": {"spam": i % 2}} for i in range(60)
+    ]
+    words = [
+        {**one, "harmful": bool(one["harmful"]), "policies": {"spam": bool(one["harmful"])}}
+        for one in numbers
+    ]
+
+    first, second = (
+        evaluate(write(tmp_path / "a.ndjson", lines), bundle).reports for lines in (numbers, words)
+    )
+
+    assert len(first) == 2
+    assert first == second
 
 
 def test_a_line_with_nothing_to_measure_is_named(tmp_path):

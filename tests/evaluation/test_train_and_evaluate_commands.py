@@ -127,6 +127,32 @@ def test_evaluate_measures_the_test_folds_of_a_folder(app, made):
     )
 
 
+def test_a_folder_is_measured_with_the_confidence_asked_for(app, made):
+    folder, _ = made
+    command = ["evaluate", str(folder / "corpora"), "--bundle", str(folder / "bundle"), "--json"]
+
+    narrow, wide = (
+        json.loads(
+            RUNNER.invoke(
+                app, [*command, "--bootstrap", "20", "--confidence", confidence], catch_exceptions=False
+            ).stdout
+        )["lines"][0]["ranking"]
+        for confidence in ("0.5", "0.99")
+    )
+
+    assert (narrow["confidence"], wide["confidence"]) == (0.5, 0.99)
+    assert wide["pr_auc"]["low"] < narrow["pr_auc"]["low"]
+
+
+def test_a_folder_is_not_measured_by_source(app, made):
+    folder, _ = made
+
+    result = RUNNER.invoke(app, ["evaluate", str(folder / "corpora"), "--by", "source"])
+
+    assert isinstance(result.exception, InvalidField)
+    assert result.exception.field == "by"
+
+
 def test_a_balanced_prevalence_is_refused_before_anything_is_scored(app, made, tmp_path):
     result = RUNNER.invoke(app, ["evaluate", str(tmp_path / "none"), "--prevalence", "0.5"])
 

@@ -20,8 +20,9 @@ def test_metrics_that_hide_rare_false_alarms_are_no_headlines(metric):
 def test_a_headline_at_another_class_balance_is_refused(metric):
     refuse_balanced(metric, prevalence=0.01)
 
-    with pytest.raises(InvalidField, match="natural_weights"):
-        refuse_balanced(metric, prevalence=0.5)
+    for prevalence in (0.5, 0.0, float("nan")):
+        with pytest.raises(InvalidField, match="--prevalence"):
+            refuse_balanced(metric, prevalence=prevalence)
 
 
 @pytest.mark.parametrize("prevalence", [0.0, -0.1, 0.5, 1.0, float("nan")])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sievert.policy.loading import policy_set
-from sievert.policy.rules import covers, decide, reason_text, removal_rule
+from sievert.policy.rules import covers, decide, in_words, reason_text, removal_rule
 from sievert.schema.batch import ScoredBatch
 from sievert.schema.decision import Language, Outcome, Reason, Stage
 from sievert.schema.policy import Certificate, Mode, Policy
@@ -229,5 +229,8 @@ def test_every_rule_has_words():
     for reasons in result.reasons.values():
         for reason in reasons:
             assert reason.policy in reason_text(reason)
+            assert in_words(reason).sentence == reason_text(reason)
+    unknown = Reason(policy="hate", rule="a-rule-of-another-release")
+    assert in_words(unknown) == unknown
     with pytest.raises(KeyError):
-        reason_text(Reason(policy="hate", rule="no-such-rule"))
+        reason_text(unknown)

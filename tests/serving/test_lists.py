@@ -54,6 +54,14 @@ def test_decisions_are_filtered_and_paged(filled, params, count, limit):
     assert times == sorted(times, reverse=True)
 
 
+def test_a_trail_says_its_reasons_in_words(filled):
+    (decision,) = filled.get("/api/v1/posts/hate1").json()["decisions"]
+    assert "hate: likely enough to be shown to fewer people" in [
+        reason["sentence"] for reason in decision["reasons"] if reason["rule"] == "demote"
+    ]
+    assert all(reason["sentence"].startswith(reason["policy"]) for reason in decision["reasons"])
+
+
 def test_actions_and_cases_name_their_decision(filled):
     decisions = {one["decision_id"]: one for one in everything(filled, "/api/v1/decisions")}
     actions = everything(filled, "/api/v1/actions", limit=2)

@@ -49,6 +49,9 @@ def test_a_watcher_hears_hello_then_decisions_and_counters(client):
     ]
     assert seen["counters"]["posts"] == 3
     assert seen["counters"]["outcomes"] == {"allow": 1, "demote": 0, "review": 2, "remove": 0}
+    # Both wait for a person and are demoted meanwhile.
+    assert seen["decision"]["demoted"]
+    assert seen["counters"]["demoted"] == 2
 
 
 def test_more_watchers_than_may_be_are_sent_away(tmp_path, tiny_folder):
@@ -92,8 +95,8 @@ async def admitted():
 
 def decision(number):
     return NotableDecision(
-        at=number, id=str(number), platform="p", decision="review", policy="hate", probability=0.5,
-        language="english", stage="light", reasons=(),
+        at=number, id=str(number), platform="p", decision="review", demoted=True, policy="hate",
+        probability=0.5, language="english", stage="light", reasons=(),
     )  # fmt: skip
 
 
@@ -123,7 +126,7 @@ def test_a_flood_of_notable_decisions_is_counted_and_not_sent():
         live = feed()
         stream = live.watch(admitted)
         await anext(stream)
-        live.decided({"review": 500}, [decision(number) for number in range(500)])
+        live.decided({"review": 500}, 500, [decision(number) for number in range(500)])
         (watcher,) = live._watchers
         await stream.aclose()
         return len(watcher.events), live.counters().posts, len(live._recent)

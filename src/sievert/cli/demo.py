@@ -47,8 +47,8 @@ def demo(
 
     Runs until Ctrl-C, unless it is told how many posts or seconds to run for.
     """
-    # However it is ended, the server stops and the temporary folder goes.
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    # However it is ended, the server stops and the temporary folder goes. Windows has no hang-up.
+    for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(ending, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sievert-demo-")))

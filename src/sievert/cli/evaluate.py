@@ -22,7 +22,8 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="FILE|FOLDER",
-            help='NDJSON of {"text", "harmful"}, gzip too; or a folder of corpora: their test folds.',
+            help='NDJSON of {"text", "harmful"}, gzip too; - is standard input; '
+            "or a folder of corpora: their test folds.",
         ),
     ],
     bundle: Annotated[
@@ -34,7 +35,7 @@ def evaluate(
     bootstrap: Annotated[
         int, typer.Option(min=0, max=20_000, help="Random reweighings; 0 gives no intervals.")
     ] = 500,
-    by: Annotated[str | None, typer.Option(help="`source` adds a report for each source.")] = None,
+    by: Annotated[str | None, typer.Option(help="`source` adds a report for each source of a file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a bundle on labelled texts, at the prevalence that traffic has.
@@ -49,11 +50,25 @@ def evaluate(
 
     if by not in (None, "source"):
         raise InvalidField(f"There is no --by {by}.", remedy="Say --by source, or leave it out.", field="by")
+    if by is not None and source.is_dir():
+        raise InvalidField(
+            "--by is for a file: a folder is measured corpus by corpus always.",
+            remedy="Leave --by out.",
+            field="by",
+        )
     refuse_balanced("pr_auc", prevalence=prevalence)
     loaded = load_bundle(bundle or default_bundle_path())
     console = Console()
     if source.is_dir():
-        _evaluate_folder(source, loaded, console, prevalence=prevalence, resamples=bootstrap, as_json=json)
+        _evaluate_folder(
+            source,
+            loaded,
+            console,
+            prevalence=prevalence,
+            confidence=confidence,
+            resamples=bootstrap,
+            as_json=json,
+        )
         return
     report = _evaluate_file(
         source,
@@ -75,7 +90,7 @@ def _evaluate_file(
     from rich.console import Console
 
     from sievert.cli.learning_progress import stages
-    from sievert.evaluation.labelled_file import evaluate_lines, read_labelled
+    from sievert.evaluation.labelled_file import evaluate_lines, name_of, read_labelled
 
     lines = read_labelled(path)
     done = 0
@@ -87,7 +102,7 @@ def _evaluate_file(
             advance("score", done, len(lines))
 
         return evaluate_lines(
-            path.name,
+            name_of(path),
             lines,
             bundle,
             prevalence=prevalence,
@@ -99,7 +114,14 @@ def _evaluate_file(
 
 
 def _evaluate_folder(
-    folder: Path, bundle: "Bundle", console: "Console", *, prevalence: float, resamples: int, as_json: bool
+    folder: Path,
+    bundle: "Bundle",
+    console: "Console",
+    *,
+    prevalence: float,
+    confidence: float,
+    resamples: int,
+    as_json: bool,
 ) -> None:
     from sievert.cli.learning_tables import rankings_table
     from sievert.datasets.loading import load_folds
@@ -118,6 +140,7 @@ def _evaluate_folder(
         scores,
         prevalence=prevalence,
         calibrated_to={head.name: head.prevalence for head in bundle.manifest.heads},
+        confidence=confidence,
         resamples=resamples,
     )
     if as_json:

@@ -4,19 +4,11 @@ import contextlib
 import gzip
 import io
 import sys
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import Annotated, BinaryIO
 
 import typer
-
-if TYPE_CHECKING:
-    from sievert.pipeline.lines import OverlongLine
-
-_BATCH = 2000
-_PIECE = 1 << 18
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +42,7 @@ def score(
 
     from sievert.errors import MalformedInput
     from sievert.pipeline.collector import settle_collector
+    from sievert.pipeline.line_source import STANDARD_INPUT, line_batches, open_source
     from sievert.pipeline.scored_lines import scored_lines
     from sievert.policy.loading import default_policies_path, load_policies
     from sievert.schema.clock import SystemClock
@@ -69,13 +62,13 @@ def score(
         disable=not console.is_terminal,
     )
     with contextlib.ExitStack() as stack:
-        raw = stack.enter_context(_source(file))
+        raw = stack.enter_context(open_source(file))
         target = stack.enter_context(_target(out))
         stack.enter_context(progress)
-        size = None if file == "-" else Path(file).stat().st_size
+        size = None if file == STANDARD_INPUT else Path(file).stat().st_size
         task = progress.add_task("scoring", total=size, lines="0")
         settle_collector()
-        for lines in _batches(_unzipped(raw)):
+        for lines in line_batches(raw):
             written, bad = scored_lines(
                 lines,
                 loaded,
@@ -95,19 +88,6 @@ def score(
             "Not one line could be read.",
             remedy='Send NDJSON of {"id", "text"}; each line out says what is wrong.',
         )
-
-
-def _source(file: str) -> contextlib.AbstractContextManager[io.BufferedReader]:
-    from sievert.errors import InvalidField
-
-    if file == "-":
-        # A reader of our own over the same handle: the type of the interpreter's has no peek().
-        return contextlib.nullcontext(io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False)))
-    if not Path(file).is_file():
-        raise InvalidField(
-            f"There is no file {file}.", remedy="Name an NDJSON file, or - for standard input."
-        )
-    return Path(file).open("rb")
 
 
 @contextlib.contextmanager
@@ -140,37 +120,3 @@ def _target(out: str) -> Iterator[BinaryIO | gzip.GzipFile | io.BufferedWriter]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _unzipped(raw: io.BufferedReader) -> io.BufferedReader:
-    """Look at the first bytes, not at the name, to tell a compressed file."""
-    if raw.peek(2)[:2] == _GZIP_MAGIC:
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw))
-    return raw
-
-
-def _batches(source: io.BufferedReader) -> "Iterator[list[bytes | OverlongLine]]":
-    """Cut a stream into lists of lines without their line feeds."""
-    from sievert.pipeline.lines import LineSplitter
-
-    splitter = LineSplitter()
-    lines: list[bytes | OverlongLine] = []
-    while piece := _read(source):
-        lines += splitter.feed(piece)
-        while len(lines) >= _BATCH:
-            yield lines[:_BATCH]
-            lines = lines[_BATCH:]
-    lines += splitter.end()
-    if lines:
-        yield lines
-
-
-def _read(source: io.BufferedReader) -> bytes:
-    from sievert.errors import MalformedInput
-
-    try:
-        return source.read1(_PIECE)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise MalformedInput(
-            f"The compressed input is not whole: {error}.", remedy="Fetch or compress the file again."
-        ) from error

@@ -1,5 +1,6 @@
 """`sievert up`: the server."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -22,6 +23,7 @@ def up(
     from sievert.schema.clock import SystemClock
     from sievert.serving.logs import set_up_logging
     from sievert.serving.server import address_of, bind, make_server, serve
+    from sievert.serving.settings import Settings
     from sievert.serving.wiring import first_key, open_doors
 
     settings = settings_from(config, data, host=host, port=port).settings
@@ -38,7 +40,11 @@ def up(
             typer.echo(f"admin key, shown this once: {key}")
             typer.echo(f"live page: {address}/#key={key}")
         else:
-            typer.echo(f"live page: {address}, which asks for a key; `sievert keys add NAME` makes one")
+            usual = settings.data_folder == Settings().data_folder
+            where = "" if usual else f" --data {shlex.quote(settings.data_folder)}"
+            typer.echo(
+                f"live page: {address}, which asks for a key; `sievert keys add NAME{where}` makes one"
+            )
 
     serve(make_server(doors, started=started), taken)
     typer.echo("sievert ended; everything it acknowledged is kept")

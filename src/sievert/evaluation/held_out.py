@@ -48,6 +48,7 @@ def measure_held_out(
     prevalence: float,
     calibrated_to: Mapping[str, float],
     resamples: int,
+    confidence: float = 0.95,
     seed: int = 0,
 ) -> HeldOut:
     """Measure scores [n] on n labelled rows, head by head and corpus by corpus.
@@ -74,7 +75,13 @@ def measure_held_out(
                     head=head,
                     corpus=corpus,
                     ranking=measure_ranking(
-                        y, probability, prevalence=prevalence, strata=strata, resamples=resamples, seed=seed
+                        y,
+                        probability,
+                        prevalence=prevalence,
+                        strata=strata,
+                        confidence=confidence,
+                        resamples=resamples,
+                        seed=seed,
                     ),
                 )
             )

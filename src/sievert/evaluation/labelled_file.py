@@ -1,12 +1,13 @@
 """A labelled file becomes a report: the body of `sievert evaluate FILE`.
 
-A line is {"text", "harmful": 0 or 1} with, if known, "policies": {name: 0 or 1}, "source", "weight";
-or an already scored one with "probability" in place of, or beside, "text". Other fields are ignored.
+A line is {"text", "harmful"} with, if known, "policies": {name: label}, "source", "weight"; or an
+already scored one with "probability" in place of, or beside, "text". A label is 0 or 1, false or true.
+Other fields are ignored.
 """
 
-import gzip
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,20 +16,22 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
 
-from sievert.errors import InvalidField, NotFound
+from sievert.errors import InputError, InvalidField
 from sievert.evaluation.identity_terms import IdentityTerms, measure_identity_terms, terms_named
 from sievert.evaluation.scored_rows import score_texts
 from sievert.measurement.ranking import RankingReport, measure_ranking
 from sievert.measurement.reliability import Reliability, reliability
+from sievert.pipeline.decode import explain
+from sievert.pipeline.line_source import STANDARD_INPUT, line_batches, open_source
+from sievert.pipeline.lines import OverlongLine
 from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _LEAST_TERMS = 500
 _REMOVAL_SHARE = 0.005
 
-Binary = Annotated[int, Meta(ge=0, le=1)]
+Binary = bool | Annotated[int, Meta(ge=0, le=1)]
 
 
 class LabelledLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -40,6 +43,9 @@ class LabelledLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     policies: dict[str, Binary] = {}
     source: str | None = None
     weight: Annotated[float, Meta(gt=0.0)] = 1.0
+
+
+_DECODER = msgspec.json.Decoder(LabelledLine)
 
 
 class HeadReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,40 +69,45 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     identity_terms: IdentityTerms | None
 
 
+def name_of(path: Path) -> str:
+    """Return what a labelled file is called in reports and errors."""
+    return "standard input" if str(path) == STANDARD_INPUT else path.name
+
+
 def read_labelled(path: Path) -> list[LabelledLine]:
-    """Read a labelled file, compressed or not.
+    """Read a labelled file, compressed or not, or standard input if it is called -.
 
     Raises:
         NotFound: there is no such file.
-        InvalidField: a line is not a labelled line; names the line.
+        InputError: a line is not a labelled line; names the line.
     """
-    if not path.is_file():
-        raise NotFound(f"There is no file {path}.", remedy="Name a labelled NDJSON file.")
-    return list(_lines(path))
+    with open_source(str(path)) as raw:
+        lines = itertools.chain.from_iterable(line_batches(raw))
+        return [
+            _parse(line, f"{name_of(path)}, line {number}")
+            for number, line in enumerate(lines, start=1)
+            if isinstance(line, OverlongLine) or line.strip()
+        ]
 
 
-def _lines(path: Path) -> Iterator[LabelledLine]:
-    decoder = msgspec.json.Decoder(LabelledLine)
-    with path.open("rb") as raw:
-        packed = raw.read(2) == _GZIP_MAGIC
-    with gzip.open(path, "rb") if packed else path.open("rb") as source:
-        for number, line in enumerate(source, start=1):
-            if not line.strip():
-                continue
-            try:
-                parsed = decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeError) as error:
-                raise InvalidField(
-                    f"{path.name}, line {number}: {error}.",
-                    remedy='A line is {"text", "harmful": 0 or 1}, or {"probability", "harmful"}.',
-                ) from error
-            if parsed.text is None and parsed.probability is None:
-                raise InvalidField(
-                    f"{path.name}, line {number} has neither a text nor a probability.",
-                    remedy='Give "text", and the bundle scores it, or "probability".',
-                    field="text",
-                )
-            yield parsed
+def _parse(line: bytes | OverlongLine, where: str) -> LabelledLine:
+    if isinstance(line, OverlongLine):
+        raise _at(where, line.error())
+    try:
+        parsed = _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _at(where, explain(line, error, fields=LabelledLine.__struct_fields__)) from error
+    if parsed.text is None and parsed.probability is None:
+        raise InvalidField(
+            f"{where} has neither a text nor a probability.",
+            remedy='Give "text", and the bundle scores it, or "probability".',
+            field="text",
+        )
+    return parsed
+
+
+def _at(where: str, error: InputError) -> InputError:
+    return type(error)(f"{where}: {error.what}", remedy=error.remedy, field=error.field)
 
 
 def evaluate_lines(

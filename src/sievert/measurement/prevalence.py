@@ -26,12 +26,7 @@ def natural_weights(
     Raises:
         InvalidField: the prevalence is not one that traffic can have.
     """
-    if not 0.0 < prevalence <= MOST_HARMFUL_TRAFFIC:
-        raise InvalidField(
-            f"A prevalence of {prevalence:g} is not one of natural traffic.",
-            remedy=f"State the share of harmful posts in traffic, above 0 and at most {MOST_HARMFUL_TRAFFIC:g}.",
-            field="prevalence",
-        )
+    _refuse_unnatural(prevalence)
     natural = np.ones(len(y)) if weight is None else np.array(weight, np.float64)
     for harmful, share in ((True, prevalence), (False, 1.0 - prevalence)):
         mass = natural[y == harmful].sum()
@@ -44,7 +39,7 @@ def refuse_balanced(metric: str, *, prevalence: float) -> None:
     """Refuse a headline that says nothing about traffic.
 
     Raises:
-        InvalidField: the metric is none of `HEADLINES`, or the prevalence is a sample's.
+        InvalidField: the metric is none of `HEADLINES`, or the prevalence is not one that traffic can have.
     """
     if metric not in HEADLINES:
         raise InvalidField(
@@ -52,9 +47,14 @@ def refuse_balanced(metric: str, *, prevalence: float) -> None:
             remedy=f"Use one of {', '.join(HEADLINES)}, at the prevalence of traffic.",
             field="metric",
         )
-    if prevalence > MOST_HARMFUL_TRAFFIC:
+    _refuse_unnatural(prevalence)
+
+
+def _refuse_unnatural(prevalence: float) -> None:
+    if not 0.0 < prevalence <= MOST_HARMFUL_TRAFFIC:
         raise InvalidField(
-            f"{metric} at a prevalence of {prevalence:g} speaks of a sample: no traffic is that harmful.",
-            remedy="State the prevalence of traffic, and weigh the sample with natural_weights.",
+            f"A prevalence of {prevalence:g} is a sample's, and not one of natural traffic.",
+            remedy="State the share of harmful posts in traffic with --prevalence, above 0 and at most "
+            f"{MOST_HARMFUL_TRAFFIC:g}; the sample is weighed to match.",
             field="prevalence",
         )

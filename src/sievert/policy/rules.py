@@ -17,6 +17,7 @@ Legend: n posts; p [n] probability; v [n] capped forecast views.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -51,6 +52,11 @@ RULES = {
 def reason_text(reason: Reason) -> str:
     """Say a reason in words."""
     return RULES[reason.rule].format(policy=reason.policy)
+
+
+def in_words(reason: Reason) -> Reason:
+    """Return a reason with its sentence; a rule that only another release knows keeps its code alone."""
+    return msgspec.structs.replace(reason, sentence=reason_text(reason)) if reason.rule in RULES else reason
 
 
 def removal_rule(

@@ -62,12 +62,14 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     """Why a rule of a policy applied, or why it was held back.
 
     `rule` is a short code (`policy.rules` lists them); `probability` and `threshold` are its numbers.
+    `sentence` says the rule in words; it is not kept, and told with a trail only.
     """
 
     policy: str
     rule: str
     probability: float | None = None
     threshold: float | None = None
+    sentence: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):

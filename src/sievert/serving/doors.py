@@ -16,7 +16,7 @@ from sievert.serving.problems import log_unexpected
 from sievert.serving.settings import Settings
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
-from sievert.serving.watching import PathObserver
+from sievert.serving.watching import PathObserver, Publish
 from sievert.serving.webhooks import WebhookDelivery
 from sievert.serving.worker import Worker
 from sievert.stores.embedded import EmbeddedStores
@@ -26,25 +26,23 @@ from sievert.stores.outbox import KEEP_DELIVERED
 FORGET_SECONDS = 3600
 
 
-Hear = Callable[[dict[str, int], list[NotableDecision]], None]
-"""Takes the outcomes of a batch, counted, and what is notable in it."""
-
-
 class News:
     """Carries news from the worker's thread over to the event loop, once there is one."""
 
     def __init__(self) -> None:
         """Start with nobody listening."""
-        self._tell: Callable[[dict[str, int], list[NotableDecision]], object] | None = None
+        self._tell: Callable[[dict[str, int], int, list[NotableDecision]], object] | None = None
 
-    def listen(self, loop: asyncio.AbstractEventLoop, hear: Hear) -> None:
+    def listen(self, loop: asyncio.AbstractEventLoop, hear: Publish) -> None:
         """Bring all news to `hear`, on this loop."""
-        self._tell = lambda outcomes, notable: loop.call_soon_threadsafe(hear, outcomes, notable)
+        self._tell = lambda outcomes, demoted, notable: loop.call_soon_threadsafe(
+            hear, outcomes, demoted, notable
+        )
 
-    def __call__(self, outcomes: dict[str, int], notable: list[NotableDecision]) -> None:
+    def __call__(self, outcomes: dict[str, int], demoted: int, notable: list[NotableDecision]) -> None:
         """Pass news on."""
         if self._tell is not None:
-            self._tell(outcomes, notable)
+            self._tell(outcomes, demoted, notable)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,8 +98,8 @@ class Doors:
         self.parts.journal.forget_texts(now - kept.keep_text_days * DAY)
         self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)
 
-    def _hear(self, outcomes: dict[str, int], notable: list[NotableDecision]) -> None:
-        self.feed.decided(outcomes, notable)
+    def _hear(self, outcomes: dict[str, int], demoted: int, notable: list[NotableDecision]) -> None:
+        self.feed.decided(outcomes, demoted, notable)
         if self.delivery is not None and notable:
             self.delivery.nudge()
 

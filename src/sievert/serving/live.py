@@ -23,12 +23,16 @@ NOTABLE_A_SECOND = 50
 
 
 class NotableDecision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A decision that somebody may want to see as it is made; `reasons` are in words."""
+    """A decision that somebody may want to see as it is made; `reasons` are in words.
+
+    A post that waits for a person may be `demoted` meanwhile.
+    """
 
     at: Micros
     id: str
     platform: str
     decision: str
+    demoted: bool
     policy: str
     probability: float
     language: str
@@ -37,13 +41,17 @@ class NotableDecision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """Posts since the server started, and in the last second."""
+    """Posts since the server started, and in the last second.
+
+    Each post has one of the `outcomes`; `demoted` counts those that wait for a person meanwhile, too.
+    """
 
     at: Micros
     since: Micros
     posts: int
     per_second: float
     outcomes: dict[str, int]
+    demoted: int
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +97,7 @@ class LiveFeed:
         self._most = most_watchers
         self._since = clock.now()
         self._outcomes: Counter[str] = Counter(dict.fromkeys(("allow", "demote", "review", "remove"), 0))
+        self._demoted = 0
         self._last: tuple[Micros, int] = (self._since, 0)
         self._rate = 0.0
         self._sent = 0
@@ -115,9 +124,10 @@ class LiveFeed:
         for watcher in self._watchers:
             watcher.arrived.set()
 
-    def decided(self, outcomes: dict[str, int], notable: Sequence[NotableDecision]) -> None:
+    def decided(self, outcomes: dict[str, int], demoted: int, notable: Sequence[NotableDecision]) -> None:
         """Hear of a batch that became durable."""
         self._outcomes.update(outcomes)
+        self._demoted += demoted
         self._recent.extend(notable)
         room = max(0, NOTABLE_A_SECOND - self._sent)
         for decision in notable[:room]:
@@ -132,6 +142,7 @@ class LiveFeed:
             posts=self._outcomes.total(),
             per_second=round(self._rate, 1),
             outcomes=dict(self._outcomes),
+            demoted=self._demoted,
         )
 
     def watch(self, admit: Admission) -> AsyncIterator[bytes]:

@@ -12,7 +12,8 @@ from sievert.schema.decision import Language, Outcome, Stage
 from sievert.serving.live import NOTABLE_A_SECOND, NotableDecision
 from sievert.serving.telemetry import Metrics
 
-Publish = Callable[[dict[str, int], list[NotableDecision]], None]
+Publish = Callable[[dict[str, int], int, list[NotableDecision]], None]
+"""Takes the outcomes of a batch, counted, how many posts were demoted, and what is notable."""
 
 
 class PathObserver:
@@ -61,7 +62,8 @@ class PathObserver:
                 Outcome(int(decided.outcome[row])).word, Outcome(int(decided.would[row])).word
             ).inc()
         rows = [*decided.reasons][:NOTABLE_A_SECOND]
-        self._publish(outcomes, [self._notable(posts, scored, decided, row) for row in rows])
+        notable = [self._notable(posts, scored, decided, row) for row in rows]
+        self._publish(outcomes, len(decided.demoted_for), notable)
 
     def _notable(
         self, posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch, row: int
@@ -80,6 +82,7 @@ class PathObserver:
             id=post.id,
             platform=post.platform,
             decision=Outcome(int(decided.outcome[row])).word,
+            demoted=row in decided.demoted_for,
             policy=policy,
             probability=round(probability, 4),
             language=Language(int(scored.language[row])).word,

@@ -20,7 +20,7 @@ const on = {
   counters(counters) {
     by("posts").textContent = counters.posts.toLocaleString();
     by("rate").textContent = counters.per_second.toLocaleString();
-    for (const [outcome, count] of Object.entries(counters.outcomes)) {
+    for (const [outcome, count] of Object.entries({ ...counters.outcomes, demote: counters.demoted })) {
       by(`count-${outcome}`).textContent = count.toLocaleString();
     }
     state.rates.push(counters.per_second);
@@ -52,17 +52,23 @@ function add(decision) {
   opener.addEventListener("click", () => showTrail(decision));
   const meter = element("meter", { min: 0, max: 1, value: decision.probability });
   meter.setAttribute("aria-label", `probability under ${decision.policy}`);
+  // Who waits for a person may be demoted meanwhile.
+  const done = new Set([decision.decision, ...(decision.demoted ? ["demote"] : [])]);
+  const badges = [...done].flatMap((word) => [
+    element("span", { className: `badge ${word}`, textContent: word }),
+    " ",
+  ]);
   const row = element(
     "tr",
     {},
     element("td", { textContent: new Date(decision.at / 1000).toLocaleTimeString() }),
     element("td", {}, opener),
-    element("td", {}, element("span", { className: `badge ${decision.decision}`, textContent: decision.decision })),
+    element("td", {}, ...badges),
     element("td", { textContent: decision.policy }),
     element("td", { className: "probability" }, meter, ` ${decision.probability.toFixed(2)}`),
     element("td", { className: "why", textContent: decision.reasons.join("; ") }),
   );
-  row.dataset.decision = decision.decision;
+  row.dataset.done = [...done].join(" ");
   row.hidden = !wanted(row);
   const rows = by("decisions");
   rows.prepend(row);
@@ -74,7 +80,7 @@ function add(decision) {
 
 function wanted(row) {
   const filter = by("filter").value;
-  return !filter || row.dataset.decision === filter;
+  return !filter || row.dataset.done.split(" ").includes(filter);
 }
 
 async function showTrail({ id, platform }) {
@@ -114,7 +120,7 @@ function describe(decision) {
     ["stage", decision.stage],
     ["bundle", decision.bundle],
     ["policies", decision.policy_set],
-    ["rules", decision.reasons.map((reason) => `${reason.policy}: ${reason.rule}`).join(", ") || "none"],
+    ["rules", [...new Set(decision.reasons.map(inWords))].join("; ") || "none"],
   ];
   return element(
     "dl",
@@ -124,6 +130,10 @@ function describe(decision) {
       element("dd", { textContent: value }),
     ]),
   );
+}
+
+function inWords({ policy, rule, sentence }) {
+  return sentence ?? `${policy}: ${rule}`;
 }
 
 // Reads one stream to its end; returns a sentence if the server refused it.

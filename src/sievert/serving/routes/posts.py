@@ -11,6 +11,7 @@ from litestar.response.base import ASGIResponse
 
 from sievert.errors import MalformedInput, NotFound
 from sievert.pipeline.decode import MAX_RECORD_BYTES, too_large
+from sievert.policy.rules import in_words
 from sievert.schema.decision import Answer, Decision
 from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, Post
 from sievert.serving.batch_stream import BatchResponse, BatchStream
@@ -113,10 +114,14 @@ async def trail(
             field="id",
             remedy="Check id, platform and revision; posts are found for as long as they are kept.",
         )
+    told = [
+        msgspec.structs.replace(decision, reasons=tuple(map(in_words, decision.reasons)))
+        for decision in decisions[-MOST_OF_A_TRAIL:]
+    ]
     return PostTrail(
         id=wanted,
         platform=platform,
-        decisions=decisions[-MOST_OF_A_TRAIL:],
+        decisions=told,
         truncated=len(decisions) > MOST_OF_A_TRAIL,
         post=kept,
     )
