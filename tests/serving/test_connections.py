@@ -39,6 +39,8 @@ def test_beyond_the_most_connections_further_ones_are_told_when_to_return(tmp_pa
         assert client.get("/health").status_code == 200
         for _ in range(3):
             with connect(client) as surplus:
+                # Who sends a request at once must not hear a reset before the answer.
+                surplus.sendall(HEAD + b"\r\n")
                 head, _, body = said(surplus).partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 429 ")
             assert b"retry-after: " in head.lower()
@@ -109,6 +111,6 @@ def test_few_handles_mean_few_connections_and_the_log_says_so(caplog):
     assert most_connections(1000, handles=resource.RLIM_INFINITY) == 1000
     assert not caplog.records
     few = most_connections(1000, handles=1024)
-    assert 100 < few < 256
+    assert 100 < few < 200
     assert "ulimit -n" in caplog.text
     assert most_connections(1000, handles=64) == 16
