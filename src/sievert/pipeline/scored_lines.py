@@ -86,7 +86,7 @@ def _parse(line: bytes | OverlongLine) -> TextLine | WrongLine:
         parsed = _DECODER.decode(line)
         text = parsed.text.encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return _wrong(explain(line, error, fields=TextLine.__struct_fields__))
+        return _wrong(explain(line, error, kind=TextLine))
     try:
         check_text(text, MAX_TEXT_BYTES)
     except InputError as error:

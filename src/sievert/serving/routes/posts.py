@@ -8,11 +8,12 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
+from msgspec import Meta
 
 from sievert.errors import MalformedInput, NotFound
 from sievert.pipeline.decode import MAX_RECORD_BYTES, too_large
 from sievert.schema.decision import Answer, Decision
-from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, Post
+from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, PlatformName, Post, PostId
 from sievert.serving.batch_stream import BatchResponse, BatchStream
 from sievert.serving.bodies import next_piece
 from sievert.serving.doors import Doors
@@ -27,17 +28,19 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class PostTrail(msgspec.Struct, frozen=True, kw_only=True):
-    """A post with the decisions about it, oldest first.
+    """A post with the decisions about it."""
 
-    `post` is null where the text was not kept: the text of plainly allowed posts never is. `truncated`
-    says that there are older decisions, which are left out; ask for a revision to see those about it.
-    """
-
-    id: str
-    platform: str
-    decisions: list[Decision]
-    truncated: bool
-    post: Post | None
+    id: PostId
+    platform: PlatformName
+    decisions: Annotated[list[Decision], Meta(description="the newest decisions, oldest first")]
+    truncated: Annotated[
+        bool,
+        Meta(description="there are older decisions; ask for a revision to see those about it"),
+    ]
+    post: Annotated[
+        Post | None,
+        Meta(description="null where the text was not kept: that of plainly allowed posts never is"),
+    ]
 
 
 @post(
