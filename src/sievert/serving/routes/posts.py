@@ -14,7 +14,7 @@ from sievert.errors import MalformedInput, NotFound
 from sievert.pipeline.decode import MAX_RECORD_BYTES, too_large
 from sievert.schema.decision import Answer, Decision
 from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, PlatformName, Post, PostId
-from sievert.serving.batch_stream import BatchResponse, BatchStream
+from sievert.serving.batch_stream import MOST_EMPTY, BatchResponse, BatchStream
 from sievert.serving.bodies import next_piece
 from sievert.serving.doors import Doors
 from sievert.serving.problems import JSON_TYPES, NDJSON_TYPES, require_media_type
@@ -63,7 +63,9 @@ async def submit(request: AnyRequest, doors: TheDoors) -> Answer:
     opt={"scope": "posts:write"},
     summary="Submit many posts",
     description="NDJSON in, NDJSON out: one line of answer for each line, in order, while the body still "
-    "comes in. A line that cannot be read gets a problem with its line number; the rest goes on.",
+    "comes in. A line that cannot be read gets a problem with its line number; the rest goes on. A problem "
+    "whose detail says that all behind it was not read ends the stream: the server is going down, the key "
+    f"was revoked, or more than {MOST_EMPTY:,} lines were empty.",
 )
 async def submit_batch(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
     """Take a stream of posts the whole way."""
