@@ -25,6 +25,9 @@ from sievert.serving.problems import MEDIA_TYPE, Problem, problem_of
 SILENT_SECONDS = 20.0
 """A connection may stay open so long without a request in work."""
 
+LINGER_SECONDS = 1.0
+"""Who was turned away may go on sending so long, unheard; closed at once, it would hear a reset instead."""
+
 BACKLOG = 128
 """Connections that may wait to be taken; so many are taken at once before the first is counted."""
 
@@ -33,7 +36,6 @@ _FEWEST = 16
 _SPARE_HANDLES = 4 * BACKLOG + 128
 # A connection, and the file of answers that wait for whoever is behind it.
 _HANDLES_A_CONNECTION = 2
-_LINGER_SECONDS = 1.0
 _SECONDS_BETWEEN_WARNINGS = 60.0
 
 _log = logging.getLogger("sievert.serving")
@@ -94,9 +96,8 @@ class Connection(H11Protocol):
             retry_after=10,
         )
         self._refuse(problem_of(error), (b"retry-after", b"%d" % error.retry_after))
-        # Closed at once, before its request came, it would hear a reset in place of the answer.
         transport.write_eof()
-        self.loop.call_later(_LINGER_SECONDS, transport.abort)
+        self.loop.call_later(LINGER_SECONDS, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes in; those of a connection too many are dropped."""
