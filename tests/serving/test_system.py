@@ -137,6 +137,29 @@ def test_what_the_description_promises_of_an_answer_is_what_comes(client):
     assert set(described["required"]) <= set(answer) <= set(described["properties"])
 
 
+def test_every_field_of_a_record_is_described_and_words_are_listed(client):
+    records = client.get("/schema/openapi.json").json()["components"]["schemas"]
+    fields = {
+        (record, name): field
+        for record, schema in records.items()
+        for name, field in schema.get("properties", {}).items()
+    }
+    assert len(records) >= 16
+    assert [where for where, field in fields.items() if not field.get("description")] == []
+    assert all(schema["description"] for schema in records.values())
+    outcomes = ["allow", "demote", "review", "remove"]
+    for where, words in {
+        ("Answer", "decision"): outcomes,
+        ("Decision", "outcome"): outcomes,
+        ("Decision", "would"): outcomes,
+        ("Decision", "language"): ["english", "other", "unreadable"],
+        ("Decision", "stage"): ["light", "heavy", "sentinel"],
+        ("Action", "kind"): ["demote", "remove"],
+    }.items():
+        assert fields[where]["enum"] == words
+    assert "urn:sievert:problem:malformed" in fields["Problem", "type"]["enum"]
+
+
 def test_every_error_has_its_status_and_title():
     slugs = {
         one.slug

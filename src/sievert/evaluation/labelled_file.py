@@ -96,7 +96,7 @@ def _parse(line: bytes | OverlongLine, where: str) -> LabelledLine:
     try:
         parsed = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _at(where, explain(line, error, fields=LabelledLine.__struct_fields__)) from error
+        raise _at(where, explain(line, error, kind=LabelledLine)) from error
     if parsed.text is None and parsed.probability is None:
         raise InvalidField(
             f"{where} has neither a text nor a probability.",

@@ -4,10 +4,12 @@ Not covered: a repeated key inside one JSON object is not noticed; the last one 
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
 from collections.abc import Sequence
+from typing import get_type_hints
 
 import msgspec
 
@@ -123,12 +125,10 @@ def digests(texts: Sequence[bytes]) -> list[bytes]:
     return [blake(text, digest_size=DIGEST_BYTES).digest() for text in texts]
 
 
-def explain(
-    record: bytes, error: Exception, *, fields: tuple[str, ...] = Post.__struct_fields__
-) -> InputError:
+def explain(record: bytes, error: Exception, *, kind: type[msgspec.Struct] = Post) -> InputError:
     """Turn a codec's complaint into an error that names the field and the remedy.
 
-    `fields` are those that the record may have.
+    `kind` is what the record should be.
     """
     if not record.strip():
         return MalformedInput("The record is empty.", remedy="Send one JSON object a record.")
@@ -142,7 +142,7 @@ def explain(
     if isinstance(error, RecursionError):
         return MalformedInput("The record is nested too deeply.", remedy="Send a flat object.")
     if isinstance(error, msgspec.ValidationError):
-        return _explain_field(str(error), fields)
+        return _explain_field(str(error), kind)
     if b"\\u" in record and (surrogate := _lone_surrogate_field(record)) is not None:
         return InvalidField(
             "The record holds half of a surrogate pair, which is no character.",
@@ -158,17 +158,30 @@ def explain(
     return MalformedInput(f"The record is not JSON: {complaint}.", remedy="Send one JSON object a record.")
 
 
-def _explain_field(complaint: str, fields: tuple[str, ...]) -> InputError:
+def _explain_field(complaint: str, kind: type[msgspec.Struct]) -> InputError:
     """Read the field out of a validation message such as "Expected `str`, got `int` - at `$.id`"."""
     where = _AT.search(complaint)
     what = _AT.sub("", complaint)
     field = where.group(1) if where else ""
+    remedy = f"A record has the fields {', '.join(kind.__struct_fields__)}."
+    if meaning := _meanings(kind).get(field):
+        remedy = f"{field} is {meaning}."
     if not field and (named := _NAMED.search(what)):
         field = named.group(1)
-    remedy = f"A record has the fields {', '.join(fields)}."
     if "unknown field" in what:
         return InvalidField(f"There is no field {field!r}.", field=field, remedy=remedy)
     return InvalidField(f"{what}.", field=field or None, remedy=remedy)
+
+
+@functools.cache
+def _meanings(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return what a kind of record says itself of its fields, as far as it says something."""
+    return {
+        field: meta.description
+        for field, hint in get_type_hints(kind, include_extras=True).items()
+        for meta in getattr(hint, "__metadata__", ())
+        if isinstance(meta, msgspec.Meta) and meta.description
+    }
 
 
 def _lone_surrogate_field(record: bytes) -> str | None:

@@ -102,7 +102,7 @@ def _parse(line: bytes | OverlongLine, number: int) -> TextLine | WrongLine:
         parsed = _DECODER.decode(line)
         text = parsed.text.encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return _wrong(explain(line, error, fields=TextLine.__struct_fields__), number, _id_of(line))
+        return _wrong(explain(line, error, kind=TextLine), number, _id_of(line))
     try:
         check_text(text, MAX_TEXT_BYTES)
     except InputError as error:

@@ -1,10 +1,16 @@
 """Action, Case and the messages about them: what a decision sets in motion."""
 
 import enum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from sievert.schema.clock import Micros
+from sievert.schema.decision import RecordVersion
+from sievert.schema.post import PlatformName, PostId, Revision
+
+DecisionId = Annotated[str, Meta(description="the decision that set it in motion")]
 
 
 class ActionKind(enum.StrEnum):
@@ -17,30 +23,32 @@ class ActionKind(enum.StrEnum):
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """What was really done to a post, offered to the platform by webhook."""
 
-    action_id: str
-    decision_id: str
-    platform: str
-    post_id: str
-    revision: int
-    kind: str
-    policy: str
-    performed_at: Micros
-    record_version: int = 1
+    action_id: Annotated[str, Meta(description="derived from the decision and the kind")]
+    decision_id: DecisionId
+    platform: PlatformName
+    post_id: PostId
+    revision: Revision
+    kind: Annotated[
+        str, Meta(description="what was done", extra_json_schema={"enum": [*map(str, ActionKind)]})
+    ]
+    policy: Annotated[str, Meta(description="the policy for which it was done")]
+    performed_at: Annotated[Micros, Meta(description="when it was done")]
+    record_version: RecordVersion = 1
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A review task for a person. `state` is open until a verdict closes it."""
+    """A review task for a person."""
 
-    case_id: str
-    decision_id: str
-    platform: str
-    post_id: str
-    revision: int
-    policy: str
-    opened_at: Micros
-    priority: float
-    state: str = "open"
-    record_version: int = 1
+    case_id: Annotated[str, Meta(description="derived from the decision")]
+    decision_id: DecisionId
+    platform: PlatformName
+    post_id: PostId
+    revision: Revision
+    policy: Annotated[str, Meta(description="the policy that asks, and whose budget pays")]
+    opened_at: Annotated[Micros, Meta(description="when it was opened")]
+    priority: Annotated[float, Meta(description="the larger, the earlier somebody should look")]
+    state: Annotated[str, Meta(description="open until a verdict closes it")] = "open"
+    record_version: RecordVersion = 1
 
 
 class OutboxMessage(msgspec.Struct, frozen=True, kw_only=True):

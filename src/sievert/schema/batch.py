@@ -74,6 +74,8 @@ class PostBatch:
         offsets = np.zeros(len(rows) + 1, np.int64)
         np.cumsum(stop - start, out=offsets[1:])
         data = np.concatenate(pieces) if pieces else np.empty(0, np.uint8)
+        # As `of_bytes` makes it: for arrays that may be written the kernels would be compiled once more.
+        data.setflags(write=False)
         chosen = rows.tolist()
         return PostBatch(
             posts=[self.posts[row] for row in chosen],

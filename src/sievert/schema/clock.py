@@ -6,10 +6,11 @@ happened, and when we received it.
 
 import datetime as dt
 import time
-from typing import Protocol
+from typing import Annotated, Protocol
 
-Micros = int
-"""Microseconds since 1970-01-01T00:00:00Z."""
+from msgspec import Meta
+
+Micros = Annotated[int, Meta(title="microseconds since 1970-01-01T00:00:00Z")]
 
 SECOND: Micros = 1_000_000
 HOUR: Micros = 3600 * SECOND

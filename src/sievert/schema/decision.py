@@ -1,15 +1,16 @@
 """Decision: allow, demote, review or remove, with reasons and every version that led to it."""
 
 import enum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from sievert.schema.clock import Micros
 from sievert.schema.identity import derived_id
-from sievert.schema.post import PostKey
+from sievert.schema.post import PlatformName, PostId, PostKey, Revision
 
 CREATED = "created"
 """The trigger of a post's first decision; others join with the event stream."""
@@ -58,64 +59,96 @@ class Language(enum.IntEnum):
         return self.name.lower()
 
 
+OutcomeWord = Annotated[str, Meta(extra_json_schema={"enum": [one.word for one in Outcome]})]
+Probability = Annotated[float, Meta(description="calibrated chance, at natural prevalence, of any harm")]
+ByPolicy = Annotated[
+    dict[str, float], Meta(description="calibrated chance, at natural prevalence, of each policy's harm")
+]
+LanguageWord = Annotated[
+    str,
+    Meta(
+        description="what the language head says of the text",
+        extra_json_schema={"enum": [one.word for one in Language]},
+    ),
+]
+StageWord = Annotated[
+    str,
+    Meta(
+        description="which model had the last word",
+        extra_json_schema={"enum": [one.word for one in Stage]},
+    ),
+]
+BundleName = Annotated[str, Meta(description="the bundle that scored: its name and the hash of its files")]
+RecordVersion = Annotated[int, Meta(description="version of this kind of record")]
+
+
 class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """Why a rule of a policy applied, or why it was held back.
+    """Why a rule of a policy applied, or why it was held back."""
 
-    `rule` is a short code (`policy.rules` lists them); `probability` and `threshold` are its numbers.
-    `sentence` says the rule in words; it is not kept, and told with a trail only.
-    """
+    policy: Annotated[str, Meta(description="the policy that the rule belongs to")]
+    rule: Annotated[str, Meta(description="a short code; `policy.rules` lists them")]
+    probability: Annotated[float | None, Meta(description="the chance that the rule looked at")] = None
+    threshold: Annotated[float | None, Meta(description="what the rule compared it with")] = None
+    sentence: Annotated[
+        str | None, Meta(description="the rule in words; it is not kept, and told with a trail only")
+    ] = None
 
-    policy: str
-    rule: str
-    probability: float | None = None
-    threshold: float | None = None
-    sentence: str | None = None
+
+Reasons = Annotated[tuple[Reason, ...], Meta(description="every rule that applied or was held back")]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a platform gets back for one post: small, and the same for the same post again."""
 
-    id: str
-    platform: str
-    revision: int
-    decision: str
-    probability: float
-    policies: dict[str, float]
-    language: str
-    stage: str
-    bundle: str
-    reasons: tuple[Reason, ...] = ()
+    id: PostId
+    platform: PlatformName
+    revision: Revision
+    decision: Annotated[OutcomeWord, Meta(description="what was decided")]
+    probability: Probability
+    policies: ByPolicy
+    language: LanguageWord
+    stage: StageWord
+    bundle: BundleName
+    reasons: Reasons = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision about one post revision, as it is kept.
+    """One decision about one post revision, as it is kept."""
 
-    `decision_id` is derived from (platform, post, revision, trigger, ordinal), so that the same
-    decision has the same id wherever it is read. `policy_set` names the policies by hash, `would`
-    is what a live policy with every permission would have done (equal to `outcome` when nothing
-    was held back).
-    """
-
-    decision_id: str
-    platform: str
-    post_id: str
-    revision: int
-    created_at: Micros | None
-    received_at: Micros
-    decided_at: Micros
-    trigger: str
-    outcome: str
-    would: str
-    probability: float
-    policies: dict[str, float]
-    language: str
-    stage: str
-    bundle: str
-    policy_set: str
-    content_digest: str
-    reasons: tuple[Reason, ...] = ()
-    creator_id: str | None = None
-    record_version: int = RECORD_VERSION
+    decision_id: Annotated[
+        str,
+        Meta(
+            description="derived from platform, post, revision, trigger and ordinal: the same decision has "
+            "the same id wherever it is read"
+        ),
+    ]
+    platform: PlatformName
+    post_id: PostId
+    revision: Revision
+    created_at: Annotated[Micros | None, Meta(description="when the creator published the post")]
+    received_at: Annotated[Micros, Meta(description="when the post came in")]
+    decided_at: Annotated[Micros, Meta(description="when this was decided")]
+    trigger: Annotated[
+        str, Meta(description="what called for the decision", extra_json_schema={"enum": [CREATED]})
+    ]
+    outcome: Annotated[OutcomeWord, Meta(description="what was decided")]
+    would: Annotated[
+        OutcomeWord,
+        Meta(
+            description="what a live policy with every permission would have done; the outcome, if nothing "
+            "was held back"
+        ),
+    ]
+    probability: Probability
+    policies: ByPolicy
+    language: LanguageWord
+    stage: StageWord
+    bundle: BundleName
+    policy_set: Annotated[str, Meta(description="the policies that decided, by hash")]
+    content_digest: Annotated[str, Meta(description="BLAKE2b of the text, 16 bytes in hexadecimal")]
+    reasons: Reasons = ()
+    creator_id: Annotated[str | None, Meta(description="who published the post")] = None
+    record_version: RecordVersion = RECORD_VERSION
 
     def answer(self) -> Answer:
         """Return what the platform was told."""

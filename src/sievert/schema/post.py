@@ -22,6 +22,11 @@ DUPLICATE_WINDOW: Micros = 7 * DAY
 _MAX_MICROS = 9_223_372_036_854_775
 
 
+PlatformName = Annotated[str, Meta(description="the platform that the post stands on")]
+PostId = Annotated[str, Meta(description="the post's name on its platform")]
+Revision = Annotated[int, Meta(description="the post's revision, from 0")]
+
+
 class PostKey(NamedTuple):
     """What makes a post unique: the platform it stands on, its id there, and its revision."""
 
@@ -31,22 +36,30 @@ class PostKey(NamedTuple):
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """One revision of a post, as a platform sends it.
+    """One revision of a post, as a platform sends it."""
 
-    `created_at` is when the creator published it: RFC 3339 with a time zone, or int64 microseconds.
-    `language` is what the platform believes (BCP 47); Sievert forms its own view.
-    """
-
-    id: Id
-    text: str = ""
-    platform: Id = DEFAULT_PLATFORM
-    revision: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
-    creator_id: Id | None = None
-    created_at: Annotated[int, Meta(ge=0, le=_MAX_MICROS)] | Annotated[dt.datetime, Meta(tz=True)] | None = (
-        None
+    id: Annotated[Id, Meta(description="the post's name on its platform, 1 to 128 bytes of UTF-8")]
+    text: Annotated[str, Meta(description="what people read, in UTF-8")] = ""
+    platform: Annotated[Id, Meta(description="the platform that the post stands on, 1 to 128 bytes")] = (
+        DEFAULT_PLATFORM
     )
-    language: Annotated[str, Meta(max_length=35)] | None = None
-    surface: Annotated[str, Meta(max_length=64)] | None = None
+    revision: Annotated[int, Meta(ge=0, le=2**31 - 1, description="a number for each edit, from 0")] = 0
+    creator_id: Annotated[Id | None, Meta(description="who published it, 1 to 128 bytes")] = None
+    created_at: Annotated[
+        Annotated[int, Meta(ge=0, le=_MAX_MICROS)] | Annotated[dt.datetime, Meta(tz=True)] | None,
+        Meta(
+            description="when the creator published it: RFC 3339 with a time zone, such as "
+            "2027-01-31T12:00:00Z, or microseconds since 1970"
+        ),
+    ] = None
+    language: Annotated[
+        Annotated[str, Meta(max_length=35)] | None,
+        Meta(description="the language as the platform believes (BCP 47); Sievert forms its own view"),
+    ] = None
+    surface: Annotated[
+        Annotated[str, Meta(max_length=64)] | None,
+        Meta(description="the part of the platform that shows it, at most 64 characters"),
+    ] = None
 
     @property
     def key(self) -> PostKey:

@@ -12,6 +12,7 @@ import logging
 import resource
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 import h11
 import msgspec
@@ -24,15 +25,17 @@ from sievert.serving.problems import MEDIA_TYPE, Problem, problem_of
 SILENT_SECONDS = 20.0
 """A connection may stay open so long without a request in work."""
 
+LINGER_SECONDS = 1.0
+"""Who was turned away may go on sending so long, unheard; closed at once, it would hear a reset instead."""
+
 BACKLOG = 128
 """Connections that may wait to be taken; so many are taken at once before the first is counted."""
 
 _FEWEST = 16
-# For what is taken before it is counted, for the database, and for segments that are yet to come.
-_SPARE_HANDLES = 3 * BACKLOG + 128
+# For what is taken before it is counted or lingers, for the database, and for segments to come.
+_SPARE_HANDLES = 4 * BACKLOG + 128
 # A connection, and the file of answers that wait for whoever is behind it.
 _HANDLES_A_CONNECTION = 2
-_RETRY_AFTER = 10
 _SECONDS_BETWEEN_WARNINGS = 60.0
 
 _log = logging.getLogger("sievert.serving")
@@ -67,46 +70,62 @@ def most_connections(wanted: int, *, handles: int) -> int:
 
 def protocol(most: int) -> type[H11Protocol]:
     """Return HTTP/1.1 as this server speaks it, on at most so many connections at once."""
-    refusal = problem_of(
-        Overloaded(
-            f"{most:,} connections are open, as many as may be.",
+    return type("Connection", (Connection,), {"most": most})
+
+
+class Connection(H11Protocol):
+    """One connection; what is wrong before there is a request is a problem document too."""
+
+    most: ClassVar[int]
+    surplus = False
+    warned_at: ClassVar = -_SECONDS_BETWEEN_WARNINGS
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+        """Count it; one too many is told so and closed."""
+        super().connection_made(transport)
+        if len(self.connections) <= self.most:
+            return
+        self.surplus = True
+        self._warn()
+        if len(self.connections) > self.most + BACKLOG:
+            transport.abort()
+            return
+        error = Overloaded(
+            f"{self.most:,} connections are open, as many as may be.",
             remedy="Come again after the time in Retry-After, or raise the setting connections.",
+            retry_after=10,
         )
-    )
-    warned_at = -_SECONDS_BETWEEN_WARNINGS
+        self._refuse(problem_of(error), (b"retry-after", b"%d" % error.retry_after))
+        transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, transport.abort)
 
-    class Connection(H11Protocol):
-        """One connection; what is wrong before there is a request is a problem document too."""
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in; those of a connection too many are dropped."""
+        if not self.surplus:
+            super().data_received(data)
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it
-            """Count it; one too many is told so and closed."""
-            nonlocal warned_at
-            super().connection_made(transport)
-            if len(self.connections) > most:
-                if self.loop.time() >= warned_at + _SECONDS_BETWEEN_WARNINGS:
-                    warned_at = self.loop.time()
-                    _log.warning("%d connections are open; further ones are turned away", most)
-                self._refuse(refusal, (b"retry-after", b"%d" % _RETRY_AFTER))
-
-        def send_400_response(self, msg: str) -> None:
-            """Say that these bytes are no request."""
+    def send_400_response(self, msg: str) -> None:
+        """Say that these bytes are no request."""
+        # Otherwise an answer is on its way already.
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._refuse(problem_of(MalformedInput(msg, remedy="Speak HTTP/1.1, with a short head.")))
+        self.transport.close()
 
-        def _refuse(self, problem: Problem, *headers: tuple[bytes, bytes]) -> None:
-            if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-                self.transport.close()  # an answer is on its way already
-                return
-            named = {**ALWAYS, "content-type": MEDIA_TYPE, "connection": "close"}
-            every = [(name.encode(), value.encode()) for name, value in named.items()] + [*headers]
-            for event in (
-                h11.Response(status_code=problem.status, headers=every),
-                h11.Data(data=msgspec.json.encode(problem)),
-                h11.EndOfMessage(),
-            ):
-                self.transport.write(self.conn.send(event) or b"")
-            self.transport.close()
+    def _warn(self) -> None:
+        now = self.loop.time()
+        if now >= self.warned_at + _SECONDS_BETWEEN_WARNINGS:
+            type(self).warned_at = now
+            _log.warning("%d connections are open; further ones are turned away", self.most)
 
-    return Connection
+    def _refuse(self, problem: Problem, *headers: tuple[bytes, bytes]) -> None:
+        named = {**ALWAYS, "content-type": MEDIA_TYPE, "connection": "close"}
+        every = [(name.encode(), value.encode()) for name, value in named.items()] + [*headers]
+        for event in (
+            h11.Response(status_code=problem.status, headers=every),
+            h11.Data(data=msgspec.json.encode(problem)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
 
 
 class Silence:

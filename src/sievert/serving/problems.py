@@ -8,13 +8,13 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from sievert import errors
 from sievert.errors import ConfigurationError, InvalidField, Overloaded, SievertError
@@ -61,16 +61,23 @@ _OF_STATUS = {
 }
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong, in the shape of RFC 9457; `line` stands only in answers to NDJSON."""
+def _name_of(slug: str) -> str:
+    return f"urn:sievert:problem:{slug}"
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    field: str | None = None
-    remedy: str | None = None
-    line: int | UnsetType = UNSET
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong, in the shape of RFC 9457."""
+
+    type: Annotated[
+        str,
+        Meta(description="the kind of problem", extra_json_schema={"enum": [*map(_name_of, _KINDS)]}),
+    ]
+    title: Annotated[str, Meta(description="the kind in words, always the same for a type")]
+    status: Annotated[int, Meta(description="the status of HTTP")]
+    detail: Annotated[str, Meta(description="what happened this time")]
+    field: Annotated[str | None, Meta(description="the field, parameter or header that is wrong")] = None
+    remedy: Annotated[str | None, Meta(description="what to do next")] = None
+    line: Annotated[int | UnsetType, Meta(description="the line of an NDJSON body, from 1")] = UNSET
 
 
 Dialect = Callable[[Problem, Exception], tuple[int, bytes]]
@@ -193,7 +200,7 @@ def _problem(
     status, title = _KINDS[slug]
     assert HTTPStatus(status)  # noqa: S101  a status that HTTP does not know is a fault of the table
     return Problem(
-        type=f"urn:sievert:problem:{slug}",
+        type=_name_of(slug),
         title=title,
         status=status,
         detail=detail,

@@ -8,13 +8,14 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
+from msgspec import Meta
 
 from sievert.errors import MalformedInput, NotFound
 from sievert.pipeline.decode import MAX_RECORD_BYTES, too_large
 from sievert.policy.rules import in_words
 from sievert.schema.decision import Answer, Decision
-from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, Post
-from sievert.serving.batch_stream import BatchResponse, BatchStream
+from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, PlatformName, Post, PostId
+from sievert.serving.batch_stream import MOST_EMPTY, BatchResponse, BatchStream
 from sievert.serving.bodies import next_piece
 from sievert.serving.doors import Doors
 from sievert.serving.problems import JSON_TYPES, NDJSON_TYPES, require_media_type
@@ -28,17 +29,19 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class PostTrail(msgspec.Struct, frozen=True, kw_only=True):
-    """A post with the decisions about it, oldest first.
+    """A post with the decisions about it."""
 
-    `post` is null where the text was not kept: the text of plainly allowed posts never is. `truncated`
-    says that there are older decisions, which are left out; ask for a revision to see those about it.
-    """
-
-    id: str
-    platform: str
-    decisions: list[Decision]
-    truncated: bool
-    post: Post | None
+    id: PostId
+    platform: PlatformName
+    decisions: Annotated[list[Decision], Meta(description="the newest decisions, oldest first")]
+    truncated: Annotated[
+        bool,
+        Meta(description="there are older decisions; ask for a revision to see those about it"),
+    ]
+    post: Annotated[
+        Post | None,
+        Meta(description="null where the text was not kept: that of plainly allowed posts never is"),
+    ]
 
 
 @post(
@@ -61,7 +64,9 @@ async def submit(request: AnyRequest, doors: TheDoors) -> Answer:
     opt={"scope": "posts:write"},
     summary="Submit many posts",
     description="NDJSON in, NDJSON out: one line of answer for each line, in order, while the body still "
-    "comes in. A line that cannot be read gets a problem with its line number; the rest goes on.",
+    "comes in. A line that cannot be read gets a problem with its line number; the rest goes on. A problem "
+    "whose detail says that all behind it was not read ends the stream: the server is going down, the key "
+    f"was revoked, or more than {MOST_EMPTY:,} lines were empty.",
 )
 async def submit_batch(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
     """Take a stream of posts the whole way."""

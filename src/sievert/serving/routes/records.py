@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from litestar import get
 from litestar.params import QueryParameter
+from msgspec import Meta
 
 from sievert.errors import InvalidField
 from sievert.schema.action import Action, Case
@@ -41,25 +42,28 @@ Moment = Annotated[
 _FIRST, _LAST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2262, 1, 1, tzinfo=dt.UTC)
 
 
-class DecisionPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some decisions, newest first; `cursor` asks for those behind, and is null at the end."""
+NextPage = Annotated[str | None, Meta(description="asks for the records behind these; null at the end")]
 
-    items: list[Decision]
-    cursor: str | None
+
+class DecisionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some decisions, newest first."""
+
+    items: Annotated[list[Decision], Meta(description="the records, newest first")]
+    cursor: NextPage
 
 
 class ActionPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some actions, newest first; `cursor` asks for those behind, and is null at the end."""
+    """Some actions, newest first."""
 
-    items: list[Action]
-    cursor: str | None
+    items: Annotated[list[Action], Meta(description="the records, newest first")]
+    cursor: NextPage
 
 
 class CasePage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some cases, newest first; `cursor` asks for those behind, and is null at the end."""
+    """Some cases, newest first."""
 
-    items: list[Case]
-    cursor: str | None
+    items: Annotated[list[Case], Meta(description="the records, newest first")]
+    cursor: NextPage
 
 
 class LabelPage(msgspec.Struct, frozen=True, kw_only=True):

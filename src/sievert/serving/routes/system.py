@@ -2,13 +2,14 @@
 
 import asyncio
 from importlib import resources
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
+from msgspec import Meta
 
 from sievert import __version__
 from sievert.errors import StoreError
@@ -26,15 +27,15 @@ _KINDS = {
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The process lives."""
 
-    status: str
-    version: str
+    status: Annotated[str, Meta(description="alive")]
+    version: Annotated[str, Meta(description="the release of Sievert")]
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether posts are taken now, and if not, why."""
 
-    ready: bool
-    reasons: list[str]
+    ready: Annotated[bool, Meta(description="posts are taken now")]
+    reasons: Annotated[list[str], Meta(description="why not")]
 
 
 def page_files() -> dict[str, bytes]:

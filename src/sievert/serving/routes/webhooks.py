@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from litestar import get, post
 from litestar.params import FromPath, QueryParameter
+from msgspec import Meta
 
 from sievert.errors import NotFound
 from sievert.schema.access import AuditNote
@@ -18,27 +19,30 @@ RESEND = "/api/v1/webhooks/{id}:resend"
 _VERB = ":resend"
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that was given up after `attempts` attempts."""
+MessageId = Annotated[str, Meta(description="the message's id, the same over all attempts")]
 
-    message_id: str
-    kind: str
-    created_at: Micros
-    attempts: int
-    last_error: str
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was given up."""
+
+    message_id: MessageId
+    kind: Annotated[str, Meta(description="what it tells")]
+    created_at: Annotated[Micros, Meta(description="when it was written")]
+    attempts: Annotated[int, Meta(description="how often it was sent")]
+    last_error: Annotated[str, Meta(description="why nobody took it the last time")]
 
 
 class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
     """Dead letters, newest first."""
 
-    items: list[DeadLetter]
+    items: Annotated[list[DeadLetter], Meta(description="the letters")]
 
 
 class Resent(msgspec.Struct, frozen=True, kw_only=True):
     """A message that is sent again."""
 
-    message_id: str
-    state: str
+    message_id: MessageId
+    state: Annotated[str, Meta(description="pending: it waits to be sent")]
 
 
 @get(
