@@ -104,7 +104,7 @@ def _texts(body: bytes) -> list[str]:
         for text in texts:
             text.encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise explain(body, error, fields=ModerationRequest.__struct_fields__) from error
+        raise explain(body, error, kind=ModerationRequest) from error
     return texts
 
 
