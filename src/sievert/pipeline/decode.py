@@ -163,7 +163,7 @@ def _explain_field(complaint: str, kind: type[msgspec.Struct]) -> InputError:
     where = _AT.search(complaint)
     what = _AT.sub("", complaint)
     field = where.group(1) if where else ""
-    remedy = f"A record has the fields {', '.join(kind.__struct_fields__)}."
+    remedy = f"A record has the fields {', '.join(kind.__struct_encode_fields__)}."
     if meaning := _meanings(kind).get(field):
         remedy = f"{field} is {meaning}."
     if not field and (named := _NAMED.search(what)):

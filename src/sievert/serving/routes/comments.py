@@ -142,7 +142,7 @@ async def analyze(request: AnyRequest, doors: TheDoors) -> AnalyzeCommentRespons
         asked = _ANALYZE.decode(body)
         text = _text_of(asked.comment, doors)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise explain(body, error, fields=AnalyzeCommentRequest.__struct_encode_fields__) from error
+        raise explain(body, error, kind=AnalyzeCommentRequest) from error
     heads = _heads(asked.requested_attributes)
     for name, parameters in asked.requested_attributes.items():
         _check_type(name, parameters.score_type if parameters else None)
@@ -175,7 +175,7 @@ async def suggest_score(request: AnyRequest, doors: TheDoors) -> SuggestCommentS
         said = _SUGGEST.decode(body)
         text = _text_of(said.comment, doors)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise explain(body, error, fields=SuggestCommentScoreRequest.__struct_encode_fields__) from error
+        raise explain(body, error, kind=SuggestCommentScoreRequest) from error
     heads = _heads(said.attribute_scores)
     for name, score in said.attribute_scores.items():
         _check_type(name, score.summary_score.type)
