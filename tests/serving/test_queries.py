@@ -7,6 +7,7 @@ import pytest
 from litestar.params import QueryParameter
 from test_access import operations, send
 
+from sievert.serving.access import KEY_IN_ADDRESS
 from sievert.serving.app import ROUTES
 from sievert.serving.queries import query_names
 
@@ -31,6 +32,12 @@ def test_no_address_passes_over_a_query_parameter_that_it_does_not_know(client):
     assert sum(len(named(handler)) for _, _, handler in walked) == 20
     for method, path, handler in walked:
         answer = send(client, method, path, params={"limt": "5"})
+        if handler.opt.get(KEY_IN_ADDRESS):
+            continue  # Google's clients add parameters of their own
+        if path.startswith("/v1/"):
+            assert answer.status_code == 400  # as OpenAI tells it
+            assert answer.json()["error"]["param"] == "limt"
+            continue
         assert answer.status_code == 422, (method, path)
         problem = answer.json()
         assert problem["field"] == "limt"

@@ -1,8 +1,12 @@
 """Label: what somebody said about a text, with where that came from; what a later bundle may learn from."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from sievert.schema.clock import Micros
+from sievert.schema.decision import RecordVersion
 from sievert.schema.identity import derived_id
 
 PERSPECTIVE_SUGGESTION = "perspective:suggestscore"
@@ -12,27 +16,28 @@ PERSPECTIVE_SUGGESTION = "perspective:suggestscore"
 class Label(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody said about a text under a policy.
 
-    `value` is from 0, "it is not", to 1, "it is"; `attribute` is what the source called it, `policy` what
-    we call it (harm counts as one), or None where we have no name for it. `text` is None if it may not be
-    kept: such a label is counted, but nothing can learn from it. How the text was chosen is not known, so
-    shares among labels say nothing about shares in traffic.
+    How the text was chosen is not known, so shares among labels say nothing about shares in traffic.
     """
 
-    label_id: str
-    source: str
-    platform: str
-    content_digest: str
-    attribute: str
-    policy: str | None
-    value: float
-    received_at: Micros
-    key_id: str
-    text: str | None = None
-    languages: tuple[str, ...] = ()
-    client_token: str | None = None
-    community_id: str | None = None
-    session_id: str | None = None
-    record_version: int = 1
+    label_id: Annotated[str, Meta(description="names the label; the same said later is another")]
+    source: Annotated[str, Meta(description="the door that it came in by")]
+    platform: Annotated[str, Meta(description="the platform that the text is from")]
+    content_digest: Annotated[str, Meta(description="hash of the text, the same for the same text")]
+    attribute: Annotated[str, Meta(description="what the source calls it")]
+    policy: Annotated[
+        str | None, Meta(description="what we call it, a policy or harm; null where we have no name for it")
+    ]
+    value: Annotated[float, Meta(description="from 0, it is not, to 1, it is")]
+    received_at: Annotated[Micros, Meta(description="when it came, in microseconds of Unix time, UTC")]
+    key_id: Annotated[str, Meta(description="the key that it came with")]
+    text: Annotated[
+        str | None, Meta(description="null if it may not be kept: then nothing can learn from the label")
+    ] = None
+    languages: Annotated[tuple[str, ...], Meta(description="what the source says the text is in")] = ()
+    client_token: Annotated[str | None, Meta(description="what the source calls the request")] = None
+    community_id: Annotated[str | None, Meta(description="the source's community")] = None
+    session_id: Annotated[str | None, Meta(description="the source's session")] = None
+    record_version: RecordVersion = 1
 
 
 def label_id(*, source: str, content_digest: str, attribute: str, key_id: str, received_at: Micros) -> str:

@@ -67,10 +67,10 @@ class CasePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabelPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some labels, newest first; `cursor` asks for those behind, and is null at the end."""
+    """Some labels, newest first."""
 
-    items: list[Label]
-    cursor: str | None
+    items: Annotated[list[Label], Meta(description="the records, newest first")]
+    cursor: NextPage
 
 
 @get(
@@ -143,7 +143,8 @@ async def cases(
 async def labels(
     doors: TheDoors,
     policy: Annotated[
-        str | None, QueryParameter(description="what the label is about: harm or a policy")
+        str | None,
+        QueryParameter(max_length=MAX_FILTER, description="what the label is about: harm or a policy"),
     ] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
