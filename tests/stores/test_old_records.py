@@ -151,9 +151,11 @@ def test_what_the_first_release_kept_stays_readable(stored):
 
 
 def test_a_field_that_a_newer_release_added_is_passed_over(stored):
-    tables = [name for name, table in metadata.tables.items() if "record" in table.columns]
-    assert len(tables) == 7
     with sqlite3.connect(stored / "sievert.db") as database:
+        kept = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        known = [name for name, table in metadata.tables.items() if "record" in table.columns]
+        tables = [name for name in known if name in kept]
+        assert len(tables) == 6  # as many as the first release had
         database.execute("DROP TRIGGER audit_no_update")
         for table in tables:
             changed = database.execute(
