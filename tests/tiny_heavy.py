@@ -66,8 +66,10 @@ def tiny_parts(*, model=None, cuts=SHARES, tokens=64):
         tokenizer=tiny_tokenizer(),
         spec=HeavySpec(
             encoder="hand-made",
+            model="heavy",
             tokens=tokens,
             symbols={0x1F600: "grinning face"},
+            weights=dict.fromkeys(HEADS, 1.0),
             calibrators=dict.fromkeys(HEADS, straight),
             cuts=cuts,
         ),

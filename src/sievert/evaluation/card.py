@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from sievert.evaluation.held_out import POOLED, HeldOutLine
 from sievert.evaluation.identity_terms import IdentityTerms
 from sievert.evaluation.models import ModelTable
+from sievert.evaluation.robustness import Robustness
+from sievert.evaluation.shipped_policies import PolicyPoint
 from sievert.evaluation.trained import TrainedReport
 from sievert.measurement.ranking import Estimate, RankingReport
 from sievert.schema.bundle import Manifest
 from sievert.schema.taxonomy import HARM
 
 _COMMAND = "sievert train light-linear --data FOLDER --out FOLDER"
+_HEAVY_COMMAND = "sievert train heavy-text --data FOLDER --out HEAVY"
 
 
 def model_card(manifest: Manifest, report: TrainedReport) -> str:
@@ -19,6 +22,8 @@ def model_card(manifest: Manifest, report: TrainedReport) -> str:
         [
             *_purpose(manifest, report),
             *_models(report.models),
+            *_policies(report.policies),
+            *_robustness(report.robustness),
             *_held_out(report),
             *_leave_one_out(report),
             *_calibration(report),
@@ -43,8 +48,10 @@ def _purpose(manifest: Manifest, report: TrainedReport) -> list[str]:
     return [
         f"# Model card: {manifest.name}",
         "",
-        f"The light model: {manifest.model}, 2**{report.recipe.bits} rows of one byte a head.",
-        "It reads every post, costs microseconds, and knows words, not meaning.",
+        f"The models: {manifest.model}.",
+        f"The light one, with 2**{report.recipe.bits} rows of one byte a head, reads every post, costs",
+        "microseconds, and knows words, not meaning.",
+        *_heavy_purpose(report),
         "",
         "**For**: ordering posts for people to look at, lowering the reach of likely harm, and choosing what a",
         "heavier model should read.",
@@ -56,10 +63,21 @@ def _purpose(manifest: Manifest, report: TrainedReport) -> list[str]:
         "",
         f"No labels, hence no head and no probability: {', '.join(manifest.without_head)}.",
         "",
-        f"Every number below comes from one command: `{_COMMAND}`.",
+        f"Every number below comes from one command: `{_COMMAND}`"
+        + (f" with `--heavy HEAVY`, after `{_HEAVY_COMMAND}`." if report.models else "."),
         "The same numbers for machines stand in `report.json`; the texts and their licences in `DATA_CARD.md`.",
         "A bundle's own labelled file is measured by `sievert evaluate FILE`.",
         "",
+    ]
+
+
+def _heavy_purpose(report: TrainedReport) -> list[str]:
+    if report.models is None:
+        return []
+    return [
+        "The heavy one is a text encoder that was fine-tuned on the same texts, costs milliseconds, and reads",
+        "the posts that the light one finds likeliest to be harm; those are judged by both together.",
+        "Its encoder is all-MiniLM-L6-v2 (Apache-2.0) unless the recipe was changed.",
     ]
 
 
@@ -84,15 +102,75 @@ def _models(table: ModelTable | None) -> list[str]:
     ]
     rows += [
         "",
-        "Heavy (as served) less light, PR-AUC of harm, on the same resamples:",
+        "Both together, as a second look hears them, less light alone: PR-AUC of harm, on the same resamples.",
         "",
-        "| corpus | light | heavy | difference |",
+        "| corpus | light | together | difference |",
         "| --- | ---: | ---: | --- |",
     ]
     rows += [
-        f"| {line.corpus} | {line.light:.3f} | {line.heavy:.3f} "
+        f"| {line.corpus} | {line.light:.3f} | {line.together:.3f} "
         f"| {line.difference.value:+.3f} ({line.difference.low:+.3f} to {line.difference.high:+.3f}) |"
         for line in table.corpora
+    ]
+    return [*rows, ""]
+
+
+def _policies(points: tuple[PolicyPoint, ...]) -> list[str]:
+    if not points:
+        return []
+    rows = [
+        "## What the shipped policies do",
+        "",
+        "On the held-out texts, at the prevalence that each head is calibrated to.",
+        "",
+        "| policy | rule | from | share of traffic | precision | recall |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    rows += [
+        f"| {one.policy} | {one.rule} | {one.at:g} | {one.share:.3%} "
+        f"| {'never speaks' if one.precision is None else format(one.precision, '.2f')} | {one.recall:.3f} |"
+        for one in points
+    ]
+    return [*rows, ""]
+
+
+def _robustness(found: Robustness | None) -> list[str]:
+    if found is None:
+        return []
+    plain = found.evasion[0]
+    rows = [
+        "## Disguises",
+        "",
+        f"{found.posts:,} harmful held-out posts, each trick on every word of four letters or more; recall at",
+        f"the score that removes {found.removal_share:.1%} of traffic, and points lost against no trick.",
+        f"`raw` feeds the heavy model with the text as written; in the cascade it reads {found.heavy_share:.0%}.",
+        "",
+        "| trick | recall | lost | raw: recall | lost | cascade: recall | lost |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    rows += [
+        f"| {line.trick} | {line.whole:.1%} | {100 * (plain.whole - line.whole):.1f} "
+        f"| {line.raw:.1%} | {100 * (plain.raw - line.raw):.1f} "
+        f"| {line.cascade:.1%} | {100 * (plain.cascade - line.cascade):.1f} |"
+        for line in found.evasion
+    ]
+    rows += [
+        "",
+        "## Mentions and quotes",
+        "",
+        "Harmless sentences of our own grammar, from frames that training did not see, at the same score.",
+        "",
+        "| kind | texts | false alarms | lowest group | highest group |",
+        "| --- | ---: | ---: | ---: | --- |",
+    ]
+    rows += [
+        f"| {line.kind} | {line.texts:,} | {line.false_alarms:.1%} "
+        + (
+            f"| {line.lowest:.1%} | {line.highest:.1%} ({line.highest_group}) |"
+            if line.highest_group
+            else "| | |"
+        )
+        for line in found.mentions
     ]
     return [*rows, ""]
 
@@ -102,7 +180,8 @@ def _held_out(report: TrainedReport) -> list[str]:
     return [
         "## On held-out texts of the corpora it learned from",
         "",
-        f"Test fold, reweighted to {prevalence:.1%} harmful, rounded weights.",
+        f"Test fold, reweighted to {prevalence:.1%} harmful, rounded weights; a heavy model, if there is one,",
+        "reads every text.",
         f"Intervals are of 95 %, from {report.resamples} random reweighings; how often they hold the truth stands in",
         "`docs/intervals.md`. Where harmless texts are few they are wide, and the PR-AUC before them runs high.",
         "PR-AUC of a coin is the prevalence itself.",
@@ -256,7 +335,8 @@ def _limits(manifest: Manifest, report: TrainedReport) -> list[str]:
     lines = [
         "## What it gets wrong",
         "",
-        "- Meaning: negation, irony, quoting to object, reclaimed words, harm said politely.",
+        "- Meaning, where only the light model looks: negation, irony, quoting to object, harm said politely.",
+        *(["- The heavy model as well, where the tables above say so."] if report.models else []),
         "- Corpora disagree on plain profanity, so it is often taken for harm.",
         "- Harm of a new kind: compare the two columns of the leave-one-out table.",
         "- Adversarial pairs that differ by one emoji or one word: close to chance.",
@@ -274,7 +354,7 @@ def _limits(manifest: Manifest, report: TrainedReport) -> list[str]:
         "",
         f"Logistic regression over n-grams: {report.recipe.solver.epochs} epochs, dropout",
         f"{report.recipe.solver.dropout:g}, seed {report.recipe.seed}.",
-        "Everything else stands in the recipe (`recipes/light-linear.yaml`).",
+        "Everything else stands in the recipes (`recipes/light-linear.yaml`, `recipes/heavy-text.yaml`).",
         "Choices were made on calibration folds; `experiments/LOG.md` tells of each.",
         "Twice a held-out table showed the fault first: the tail of the calibrator, and the language head on told_br and convabuse.",
         "Some settings were chosen on an earlier draw of the folds.",

@@ -14,9 +14,13 @@ from sievert.evaluation.held_out import HeldOut, HeldOutLine, measure_held_out
 from sievert.evaluation.identity_terms import IdentityTerms, measure_identity_terms
 from sievert.evaluation.language import LanguageLine, language_line
 from sievert.evaluation.leave_one_out import leave_one_out
-from sievert.evaluation.models import ModelTable, compare_models
+from sievert.evaluation.models import REMOVED, ModelTable, compare_models
+from sievert.evaluation.robustness import Robustness, measure_robustness
 from sievert.evaluation.scored_rows import score_texts
+from sievert.evaluation.shipped_policies import PolicyPoint, measure_policies
 from sievert.features.content.fold import FoldTables
+from sievert.measurement.ranking import RemovalPoint
+from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle
 from sievert.training.light_linear import LANGUAGE, Rounding, Trained
@@ -41,6 +45,8 @@ class TrainedReport(msgspec.Struct, frozen=True, kw_only=True):
     identity_terms: tuple[IdentityTerms, ...]
     rounding: tuple[Rounding, ...]
     models: ModelTable | None = None
+    robustness: Robustness | None = None
+    policies: tuple[PolicyPoint, ...] = ()
 
 
 def report_on(
@@ -75,13 +81,24 @@ def report_on(
         left_out = leave_one_out(
             folded, recipe, tables, prevalence=prevalence, resamples=resamples, advance=advance
         )
-    models = None
-    if heavy is not None:
+    models = robustness = None
+    removal = _at_removal(held_out)
+    if heavy is not None and removal is not None:
+        robustness = measure_robustness(
+            test,
+            bundle,
+            threshold=removal.threshold,
+            removal_share=removal.share,
+            heavy_share=HEAVY_SHARE,
+            advance=advance,
+        )
         models = compare_models(
             test, bundle, heavy, prevalence=prevalence, resamples=resamples, advance=advance
         )
     return TrainedReport(
         models=models,
+        robustness=robustness,
+        policies=measure_policies(test, scores, calibrated_to=recipe.prevalence),
         recipe=recipe,
         resamples=resamples,
         held_out=held_out,
@@ -91,6 +108,13 @@ def report_on(
         identity_terms=identity,
         rounding=trained.rounding,
     )
+
+
+def _at_removal(held_out: HeldOut) -> RemovalPoint | None:
+    """Return the operating point of harm on the pooled texts, if they are enough for one."""
+    line = held_out.line(HARM)
+    points = line.ranking.at_shares if line else ()
+    return next((point for point in points if point.share == REMOVED), None)
 
 
 def _others(folder: Path, use: Use) -> list[str]:

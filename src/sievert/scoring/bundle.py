@@ -77,26 +77,38 @@ class LightTensors:
 class HeavySpec(msgspec.Struct, frozen=True, kw_only=True):
     """What `heavy.json` says.
 
-    `tokens` of a post are read; `symbols` are called by these names, by code point. `calibrators` are
-    maps as in calibrators.json; `cuts` says which light logit of harm a share of traffic exceeds.
+    `tokens` of a post are read; `symbols` are called by these names, by code point. A second look hears
+    both models: by head, `weights` is what the heavy one counts, the light one has the rest.
+    `calibrators` are maps as in calibrators.json, of both together; `cuts` says which light logit of
+    harm a share of traffic exceeds.
     """
 
     encoder: str
+    model: str
     tokens: Annotated[int, Meta(ge=8, le=512)]
     symbols: dict[int, str]
+    weights: dict[str, Annotated[float, Meta(ge=0.0, le=1.0)]]
     calibrators: dict[str, dict[str, list[float]]]
     cuts: tuple[tuple[float, float], ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Heavy:
-    """The heavy model of a bundle. Q shares, rising, and the light logit that each exceeds, falling."""
+    """The heavy model of a bundle. H heads; Q shares, rising, and the light logit that each exceeds, falling."""
 
     model: HeavyModel
     spec: HeavySpec
+    weights: npt.NDArray[np.float32]  # [H]
     calibrators: tuple[LogitMap, ...]
     shares: npt.NDArray[np.float64]  # [Q]
     logits: npt.NDArray[np.float64]  # [Q]
+
+    def together(
+        self, heavy: npt.NDArray[np.float32], light: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Return the logits [m, H] of a second look, from those of both models."""
+        mixed: npt.NDArray[np.float32] = self.weights * heavy + (1 - self.weights) * light
+        return mixed
 
     def cut(self, share: float) -> float:
         """Return the light logit of harm from which this share of traffic is read, 0 < share < 1."""
@@ -255,6 +267,7 @@ def heavy_of(parts: HeavyParts, manifest: Manifest) -> Heavy:
     return Heavy(
         model=model,
         spec=spec,
+        weights=np.array([spec.weights[head.name] for head in manifest.heads], np.float32),
         calibrators=_maps(manifest, spec.calibrators),
         shares=cuts[:, 0],
         logits=cuts[:, 1],

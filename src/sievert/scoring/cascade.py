@@ -1,7 +1,7 @@
 """From texts to calibrated probabilities: light on everything, heavy on the few that deserve it.
 
 The heavy model reads the posts that the light model finds likeliest to be harm, as many as a share
-of traffic allows; whom it reads has its probabilities, everybody else the light model's. The cut is
+of traffic allows; they are judged by both together, everybody else by the light model. The cut is
 a fixed score that belongs to the share, not a rank within the batch: what happens to a post does not
 depend on who comes with it.
 
@@ -42,7 +42,7 @@ def score(
 
     # 4 heavy: the few that deserve a second look
     rows = choose_for_heavy(bundle, light, share=heavy_share)
-    heavy = _second_look(bundle, text, rows)
+    heavy = _second_look(bundle, light, text, rows)
     lap("heavy")
 
     # 5 calibrate: logits to probabilities at natural prevalence
@@ -61,11 +61,14 @@ def choose_for_heavy(bundle: Bundle, light: LightScores, *, share: float) -> npt
     return np.flatnonzero(chosen)
 
 
-def _second_look(bundle: Bundle, text: TextColumn, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-    """Return the heavy model's logits [m, H] of the chosen rows."""
+def _second_look(
+    bundle: Bundle, light: LightScores, text: TextColumn, rows: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float32]:
+    """Return the logits [m, H] of both models together for the chosen rows."""
     if bundle.heavy is None or not len(rows):
         return np.empty((0, len(bundle.manifest.heads)), np.float32)
-    return heavy_logits(bundle.heavy.model, bundle, text.texts(rows))
+    logits = heavy_logits(bundle.heavy.model, bundle, text.texts(rows))
+    return bundle.heavy.together(logits, light.logits[rows])
 
 
 def _calibrate(

@@ -51,7 +51,11 @@ class HeavyModel:
 
     def logits(self, texts: list[str], tables: FoldTables) -> npt.NDArray[np.float32]:
         """Return logits [m, H], on balanced data like the light model's, of m >= 1 texts."""
-        encoded = self._tokenizer.encode_batch_fast(readings(texts, tables, self._symbols))
+        return self.logits_as_read(readings(texts, tables, self._symbols))
+
+    def logits_as_read(self, texts: list[str]) -> npt.NDArray[np.float32]:
+        """Return logits [m, H] of m >= 1 texts whose disguises are off already, or shall stay on."""
+        encoded = self._tokenizer.encode_batch_fast(texts)
         ids = [one.ids for one in encoded]
         lengths = np.array([-(-len(one) // _STEP) * _STEP for one in ids])
         order = np.argsort(lengths, kind="stable")

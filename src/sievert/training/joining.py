@@ -18,15 +18,20 @@ from sievert.datasets.corpora import Row
 from sievert.datasets.folds import Folded
 from sievert.errors import NotFound
 from sievert.measurement.prevalence import natural_weights
+from sievert.measurement.ranking import average_precision
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle, HeavyParts, HeavySpec, heavy_of
 from sievert.scoring.heavy import HeavyModel
 from sievert.scoring.passages import heavy_logits
 from sievert.training.light_linear import LANGUAGE, Trained, fit_calibrators, light_logits
 from sievert.training.recipe import Recipe
+from sievert.training.targets import label_matrix
 
 if TYPE_CHECKING:  # the modules that need torch
     from sievert.training.heavy_text import HeavyRecipe, TrainedHeavy
+
+NAME = "text-cascade"
+"""What a bundle of a light and a heavy text model is called."""
 
 SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Shares of traffic whose cuts are measured; between them the cut is interpolated."""
@@ -38,7 +43,11 @@ VARIANTS = {
 }
 """The files of a trained heavy model, and what the table of models calls them."""
 
+SERVABLE = ("heavy.onnx", "heavy-ptq.onnx")
+"""Those of them that are small and quick enough to serve."""
+
 _CHUNK = 512
+_PREVALENCE = 0.01
 
 
 class HeavyFolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,10 +85,15 @@ def with_heavy(
     def count(size: int) -> None:
         nonlocal done
         done += size
-        advance("join heavy", done, len(rows))
+        advance("join heavy", done, len(rows) * len(SERVABLE))
 
     parts = join(folder, trained.bundle, rows, recipe, advance=count)
-    bundle = dataclasses.replace(trained.bundle, heavy=heavy_of(parts, trained.bundle.manifest))
+    manifest = msgspec.structs.replace(
+        trained.bundle.manifest,
+        name=NAME,
+        model=f"{trained.bundle.manifest.model}; {parts.spec.encoder} as {parts.spec.model} for the few",
+    )
+    bundle = dataclasses.replace(trained.bundle, manifest=manifest, heavy=heavy_of(parts, manifest))
     return dataclasses.replace(trained, bundle=bundle, heavy=parts)
 
 
@@ -128,28 +142,54 @@ def join(
 ) -> HeavyParts:
     """Fit a trained heavy model to a light bundle on n rows of the calibration fold.
 
+    Of the two files in bytes the one that ranks these rows better is taken.
+
     Raises:
         NotFound: the folder holds no trained heavy model.
         InvalidField: the rows lack labels of both kinds for a head.
     """
     made = msgspec.json.decode((folder / "made.json").read_bytes(), type=HeavyFolder)
-    model = load_heavy(folder)
-    logits = many_heavy_logits(model, [row.text for row in rows], bundle, advance=advance)
-    calibrators = fit_calibrators(logits, rows, recipe)
+    labels = label_matrix(rows, recipe.heads)
+    light = light_logits(bundle, rows)
+    texts = [row.text for row in rows]
+    candidates = {
+        file: many_heavy_logits(load_heavy(folder, file), texts, bundle, advance=advance) for file in SERVABLE
+    }
+    file = max(candidates, key=lambda one: _ranks(candidates[one][:, 0], labels[:, 0]))
+    heavy = candidates[file]
+    weights = {head: _weight(heavy[:, h], light[:, h], labels[:, h]) for h, head in enumerate(recipe.heads)}
+    share = np.array(list(weights.values()), np.float32)
+    calibrators = fit_calibrators(share * heavy + (1 - share) * light, rows, recipe)
     return HeavyParts(
-        model=(folder / "heavy.onnx").read_bytes(),
+        model=(folder / file).read_bytes(),
         tokenizer=(folder / "tokenizer.json").read_bytes(),
         spec=HeavySpec(
             encoder=made.encoder,
+            model=VARIANTS[file],
             tokens=made.tokens,
             symbols=made.symbols,
+            weights=weights,
             calibrators={
                 head: {"x": one.x.tolist(), "y": one.y.tolist()}
                 for head, one in zip(recipe.heads, calibrators, strict=True)
             },
-            cuts=_cuts(light_logits(bundle, rows)[:, 0], rows, recipe),
+            cuts=_cuts(light[:, 0], rows, recipe),
         ),
     )
+
+
+def _ranks(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int8]) -> float:
+    """Return PR-AUC of logits [n] at 1 % for labels [n], unknown ones (-1) left out."""
+    known = labels >= 0
+    y = labels[known] == 1
+    return average_precision(y, logits[known], natural_weights(y, prevalence=_PREVALENCE))
+
+
+def _weight(
+    heavy: npt.NDArray[np.float32], light: npt.NDArray[np.float32], labels: npt.NDArray[np.int8]
+) -> float:
+    """Return how much the heavy model counts where that ranks best, in tenths."""
+    return max((tenth / 10 for tenth in range(11)), key=lambda w: _ranks(w * heavy + (1 - w) * light, labels))
 
 
 def _cuts(
