@@ -16,10 +16,10 @@ BEGAN := $(shell date +%s)
 AFTER = after $$(( $$(date +%s) - $(BEGAN) )) s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bundle docs clean
+.PHONY: help demo test check bench bench-cascade bundle docs clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(SERVE)/sievert: pyproject.toml
 	@echo "sievert: making .venv with what serving needs, no torch (about a minute)"
@@ -55,6 +55,9 @@ check: .venv-dev/.made ## format, lint, types, architecture, documents
 
 bench: .venv-dev/.made ## measure the whole path of a post
 	@$(DEV)/python benchmarks/path.py $(BENCH)
+
+bench-cascade: .venv-dev/.made ## measure what the heavy model adds, at several shares
+	@$(DEV)/python benchmarks/cascade.py $(BENCH)
 
 bundle: .venv-dev/.made ## rebuild the default bundle from the corpora in $$SIEVERT_DATA
 	@$(DEV)/sievert train heavy-text --data "$${SIEVERT_DATA:?name the folder of the corpora}" --out var/heavy

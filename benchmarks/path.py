@@ -1,10 +1,11 @@
-"""Posts per second through the whole path: NDJSON in, durable record out.
+"""Posts per second through the whole path: NDJSON in, durable record out; the light model alone.
 
     make bench                      # two worker processes, and a BERT-base yardstick
     python benchmarks/path.py --seconds 20 --workers 2
 
 Each worker is one process with one thread and a data folder of its own, as one core of a machine would
 run it. It reads NDJSON, walks the path, and encodes the answers; nothing is left out but the network.
+What the heavy model adds is measured by `cascade.py`.
 Costs are process CPU time (core-microseconds), because machines are shared and wall clocks lie; the
 wall-clock rate stands beside them.
 """
@@ -110,28 +111,47 @@ def anonymous_mb():
     return int(re.search(r"RssAnon:\s+(\d+) kB", status).group(1)) / 1000
 
 
-def worker(number, seconds, folder, queue, barrier):
+def bundle_for(lines, share):
+    """Return the default bundle, with its cut where this share of just these posts lies above."""
+    from sievert.schema.batch import TextColumn
+    from sievert.scoring.bundle import default_bundle_path, load_bundle
+    from sievert.scoring.light import light_scores
+
+    bundle = load_bundle(default_bundle_path())
+    if bundle.heavy is None or not 0 < share < 1:
+        return bundle
+    texts = [json.loads(line)["text"] for line in lines]
+    logits = light_scores(bundle, TextColumn.of(texts))
+    english = np.where(logits.language == 0, logits.logits[:, 0], -np.inf)
+    cut = np.quantile(english, 1 - share)
+    heavy = dataclasses.replace(
+        bundle.heavy, shares=np.array([share / 2, share]), logits=np.array([cut, cut])
+    )
+    return dataclasses.replace(bundle, heavy=heavy)
+
+
+def worker(number, seconds, folder, queue, barrier, share):
     from sievert.pipeline.collector import settle_collector
     from sievert.pipeline.path import Parts, run
     from sievert.policy.loading import default_policies_path, load_policies
     from sievert.review.budget import ReviewBudget
     from sievert.schema.clock import SystemClock
-    from sievert.scoring.bundle import default_bundle_path, load_bundle
     from sievert.stores.embedded import EmbeddedStores
 
     clock = SystemClock()
     stores = EmbeddedStores(Path(folder) / str(number), clock=clock)
     policies = load_policies(default_policies_path())
     laps = Laps()
+    lines = ndjson(CYCLE, seed=number)
     parts = Parts(
-        bundle=load_bundle(default_bundle_path()),
+        bundle=bundle_for(lines, share),
+        heavy_share=share,
         policies=policies,
         journal=stores.journal,
         clock=clock,
         reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
         observer=laps,
     )
-    lines = ndjson(CYCLE, seed=number)
     encode = msgspec.json.Encoder().encode_lines
     run(
         b"\n".join(
@@ -199,22 +219,30 @@ def bert_base(texts):
     return statistics.mean(costs[1:] or costs)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--workers", type=int, default=2)
-    options = parser.parse_args()
+def measure(seconds, workers, share):
+    """Run the path in so many worker processes; return each one's result."""
     folder = tempfile.mkdtemp(prefix="sievert-bench-")
     context = mp.get_context("spawn")
-    queue, barrier = context.Queue(), context.Barrier(options.workers)
-    arguments = [(number, options.seconds, folder, queue, barrier) for number in range(options.workers)]
-    processes = [context.Process(target=worker, args=one) for one in arguments]
+    queue, barrier = context.Queue(), context.Barrier(workers)
+    processes = [
+        context.Process(target=worker, args=(number, seconds, folder, queue, barrier, share))
+        for number in range(workers)
+    ]
     for process in processes:
         process.start()
     results = [queue.get() for _ in processes]
     for process in processes:
         process.join()
     shutil.rmtree(folder)
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    results = measure(options.seconds, options.workers, 0.0)
     posts = sum(result["posts"] for result in results)
     core_us = sum(result["cpu"] for result in results) / posts * 1e6
     rate = sum(result["posts"] / result["wall"] for result in results)

@@ -1,4 +1,4 @@
-"""A bundle scores a batch: light model, calibrators, and the seam for the heavy model.
+"""A bundle scores a batch: light model on everything, heavy model on the few, calibrators.
 
 Takes: texts as columns, a bundle.
 Gives: calibrated probabilities at natural prevalence, the language, the stage that spoke last.
