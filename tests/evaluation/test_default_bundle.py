@@ -1,6 +1,8 @@
 """What ships inside the package: whole, small, honest about what it cannot do."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from sievert.datasets.loading import load_folds
 from sievert.evaluation.held_out import measure_held_out
 from sievert.evaluation.scored_rows import score_texts
 from sievert.schema.decision import Language
+from sievert.schema.taxonomy import HARM, LABELLED
 from sievert.scoring.bundle import default_bundle_path, load_bundle, verify
 from sievert.training.recipe import default_recipe_path, load_recipe
 from synthetic_corpora import real_corpora
@@ -32,7 +35,30 @@ def test_every_file_has_its_hash_and_all_of_it_is_small():
     _, manifest = verify(default_bundle_path())
 
     assert {"MODEL_CARD.md", "DATA_CARD.md", "report.json"} <= set(manifest.files)
-    assert sum(file.size for file in manifest.files.values()) < 16e6
+    assert sum(file.size for file in manifest.files.values()) < 40e6
+
+
+def test_it_loads_and_scores_in_little_memory():
+    code = (
+        "import resource\n"
+        "from sievert.evaluation.scored_rows import score_texts\n"
+        "from sievert.scoring.bundle import default_bundle_path, load_bundle\n"
+        "bundle = load_bundle(default_bundle_path())\n"
+        "assert bundle.heavy is not None\n"
+        "score_texts(['good morning to all of you ' * 40] * 200, bundle)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 500_000  # kilobytes
+
+
+def test_every_shipped_policy_speaks_on_some_held_out_text():
+    report = json.loads((default_bundle_path() / "report.json").read_text())
+    asks = {point["policy"]: point for point in report["policies"] if point["rule"] == "review"}
+    assert set(asks) == {HARM, *LABELLED}
+    for policy, point in asks.items():
+        assert point["share"] > 0, policy
+        assert point["precision"] > 0.2, policy
 
 
 def test_it_is_what_the_shipped_recipe_makes(bundle):

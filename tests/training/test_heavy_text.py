@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from sievert.datasets.corpora import Row
 from sievert.errors import ConfigurationError
@@ -22,6 +21,7 @@ from sievert.training.heavy_text import (
     load_heavy_recipe,
     train_heavy_text,
 )
+from tiny_encoder import tiny_encoder
 
 HEADS = (HARM, "hate")
 WORDS = [
@@ -41,39 +41,6 @@ WORDS = [
     "tea",
 ]
 TABLES = build_fold_tables()
-
-
-def tiny_encoder(folder, kind):
-    """A folder as Hugging Face saves one: weights, configuration, tokenizer."""
-    vocabulary = {word: at for at, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
-    ).save_pretrained(folder)
-    torch.manual_seed(1)
-    if kind == "bert":
-        config = transformers.BertConfig(
-            vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-            intermediate_size=64, max_position_embeddings=512,
-        )  # fmt: skip
-        model = transformers.BertModel(config)
-    else:
-        config = transformers.DistilBertConfig(
-            vocab_size=len(vocabulary),
-            dim=32,
-            n_layers=2,
-            n_heads=2,
-            hidden_dim=64,
-            max_position_embeddings=512,
-        )
-        model = transformers.DistilBertModel(config)
-    model.save_pretrained(folder)
-    return folder
 
 
 def rows(count):
@@ -111,7 +78,7 @@ def recipe():
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert"])
 def test_it_learns_rounds_and_serves_what_it_learnt(tmp_path, recipe, kind):
-    recipe = msgspec.structs.replace(recipe, encoder=str(tiny_encoder(tmp_path, kind)))
+    recipe = msgspec.structs.replace(recipe, encoder=str(tiny_encoder(tmp_path, WORDS, kind=kind)))
     trained = train_heavy_text(rows(240), HEADS, recipe, TABLES, advance=lambda *_: None)
     texts = [
         "you are a blorp",
@@ -141,7 +108,7 @@ def test_it_learns_rounds_and_serves_what_it_learnt(tmp_path, recipe, kind):
 
 
 def test_the_exported_model_is_the_trained_one(tmp_path):
-    folder = tiny_encoder(tmp_path, "bert")
+    folder = tiny_encoder(tmp_path, WORDS)
     model = HeavyText(str(folder), 2).eval()
     torch.nn.init.normal_(model.heads.weight)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)

@@ -97,6 +97,10 @@ def with_heavy(
     return dataclasses.replace(trained, bundle=bundle, heavy=parts)
 
 
+def _made(folder: Path) -> HeavyFolder:
+    return msgspec.json.decode((folder / "made.json").read_bytes(), type=HeavyFolder)
+
+
 def load_heavy(folder: Path, file: str = "heavy.onnx") -> HeavyModel:
     """Load one of a trained heavy model's files.
 
@@ -104,7 +108,7 @@ def load_heavy(folder: Path, file: str = "heavy.onnx") -> HeavyModel:
         NotFound: the folder holds no trained heavy model.
     """
     try:
-        made = msgspec.json.decode((folder / "made.json").read_bytes(), type=HeavyFolder)
+        made = _made(folder)
         return HeavyModel(
             (folder / file).read_bytes(),
             (folder / "tokenizer.json").read_bytes(),
@@ -148,7 +152,6 @@ def join(
         NotFound: the folder holds no trained heavy model.
         InvalidField: the rows lack labels of both kinds for a head.
     """
-    made = msgspec.json.decode((folder / "made.json").read_bytes(), type=HeavyFolder)
     labels = label_matrix(rows, recipe.heads)
     light = light_logits(bundle, rows)
     texts = [row.text for row in rows]
@@ -159,6 +162,7 @@ def join(
     heavy = candidates[file]
     weights = {head: _weight(heavy[:, h], light[:, h], labels[:, h]) for h, head in enumerate(recipe.heads)}
     share = np.array(list(weights.values()), np.float32)
+    made = _made(folder)
     calibrators = fit_calibrators(share * heavy + (1 - share) * light, rows, recipe)
     return HeavyParts(
         model=(folder / file).read_bytes(),
