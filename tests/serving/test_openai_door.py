@@ -1,5 +1,7 @@
 """The official OpenAI client, unchanged, against a real server."""
 
+import contextlib
+
 import httpx
 import openai
 import pytest
@@ -20,19 +22,18 @@ def server(tmp_path_factory, tiny_folder):
         yield one
 
 
-def official(server, key):
-    return openai.OpenAI(
-        api_key=key,
-        base_url=f"{server.address}/v1",
-        max_retries=0,
-        timeout=30,
-    )
+@pytest.fixture
+def official(server):
+    """Make clients, and close them."""
+    with contextlib.ExitStack() as opened:
+        yield lambda key: opened.enter_context(
+            openai.OpenAI(api_key=key, base_url=f"{server.address}/v1", max_retries=0, timeout=30)
+        )
 
 
 @pytest.fixture
-def client(server):
-    with official(server, server.new_key("score")) as one:
-        yield one
+def client(server, official):
+    return official(server.new_key("score"))
 
 
 def by_name(part):
@@ -144,13 +145,13 @@ def test_a_body_that_cannot_be_read_is_told_in_openais_words(server, body):
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
 
 
-def test_keys_are_asked_for_in_openais_words(server):
+def test_keys_are_asked_for_in_openais_words(server, official):
     for key in ("sk-unknown", server.key + "x"):
         with pytest.raises(openai.AuthenticationError) as raised:
-            official(server, key).moderations.create(input="x")
+            official(key).moderations.create(input="x")
         assert raised.value.code == "invalid_api_key"
     with pytest.raises(openai.PermissionDeniedError) as raised:
-        official(server, server.new_key("posts:write")).moderations.create(input="x")
+        official(server.new_key("posts:write")).moderations.create(input="x")
     assert "--scope score" in raised.value.message
 
 
@@ -160,27 +161,27 @@ def test_what_is_not_offered_is_told_in_openais_words(client):
     assert "/v1/models" in raised.value.message
 
 
-def test_overload_is_told_in_openais_words(server):
+def test_overload_is_told_in_openais_words(server, official):
     worker, key = server.doors.worker, server.new_key("score")
     waiting = server.doors.settings.queue_posts
     worker._weigh(waiting)
     try:
         with pytest.raises(openai.RateLimitError) as raised:
-            official(server, key).moderations.create(input="x")
+            official(key).moderations.create(input="x")
     finally:
         worker._weigh(-waiting)
     assert raised.value.code == "rate_limit_exceeded"
     assert int(raised.value.response.headers["retry-after"]) >= 1
-    assert official(server, key).moderations.create(input="x").results
+    assert official(key).moderations.create(input="x").results
 
 
-def test_a_fault_of_ours_is_told_in_openais_words(server, monkeypatch, caplog):
+def test_a_fault_of_ours_is_told_in_openais_words(server, monkeypatch, caplog, official):
     def broken(*_args, **_named):
         raise ZeroDivisionError("secret words")
 
     monkeypatch.setattr("sievert.serving.judging.judge", broken)
     with pytest.raises(openai.InternalServerError) as raised:
-        official(server, server.key).moderations.create(input="secret words")
+        official(server.key).moderations.create(input="secret words")
     assert raised.value.type == "server_error"
     assert "secret" not in str(raised.value.body)
     assert "secret" not in caplog.text

@@ -14,6 +14,9 @@ _SECONDS_A_MEGABYTE = 4.6
 _SECONDS_A_TEXT = 0.016
 """Of fine-tuning a six-layer encoder of width 384, by measurement on two cores."""
 
+_SECONDS_OF_HEAVY = 900
+"""Of measuring a heavy model beside the light one, by measurement."""
+
 _LEAVING_OUT = 3.5
 """How many times as long it takes with the leave-one-corpus-out table."""
 
@@ -74,6 +77,8 @@ def light_linear(
             chosen, bits=min(chosen.bits, 16), solver=msgspec.structs.replace(chosen.solver, epochs=3)
         )
     seconds = _expected_seconds(data, epochs=chosen.solver.epochs, factor=1.0 if quick else _LEAVING_OUT)
+    if heavy is not None:
+        seconds += _SECONDS_OF_HEAVY
     console.print(f"about {max(1, round(seconds / 60))} min on two cores", highlight=False)
     tables = build_fold_tables()
     with stages(console) as advance:

@@ -5,11 +5,16 @@ characters, look-alike letters in words that mix scripts, digits and signs that 
 letters drawn out, letters set apart. A symbol, such as an emoji, becomes its name, since a
 vocabulary knows few of them.
 
+A reading remembers where in the post each of its characters comes from, so that what a model points
+at can be shown in the post as it was sent.
+
 Not covered: words split in two by a space, and letters left out or swapped; the model learns to read
 those (`training.noise`).
 """
 
+import dataclasses
 import re
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,33 +25,59 @@ from sievert.features.content.tokens import LONGEST_TOKEN
 _PLAIN_WORDS = re.compile(r"[A-Za-z\s.,;:?'\"()\-]*\Z")
 _DRAWN_OUT = re.compile(r"([A-Za-z])\1\1")
 _WORD = re.compile(
-    r"[^\W_](?:[^\W_]|['’](?=[^\W_])|[@$!*]+(?=[^\W_]))*[@$]?|[@$][^\W_](?:[^\W_]|[@$!*]+(?=[^\W_]))*"
+    r"https?://\S+|www\.\S+|@\w+"
+    r"|[^\W_](?:[^\W_]|['’](?=[^\W_])|[@$!*]+(?!https?://)(?=[^\W_]))*[@$]?|[@$][^\W_](?:[^\W_]|[@$!*]+(?=[^\W_]))*"
 )
-_KEPT = re.compile(r"https?://\S+|www\.\S+|@\w+")
-_SET_APART = re.compile(r"(?<!\S)[^\W\d_](?:([ .\-_*+|/\\])[^\W\d_])(?:\1[^\W\d_])+(?=[\s.,;:!?\"')]|\Z)")
+_ADDRESSES = ("http://", "https://", "www.", "@")
+"""How links and mentions begin; they are left as they are."""
+
+_SET_APART = re.compile(
+    r"(?<!\S)[^\W\d_](?:([ .\-_*+|/\\])[^\W\d_])(?:\1[^\W\d_])+(?=[\s.,;:!?\"')]|\Z)"
+)
 _COUNTED = re.compile(r"\d+(?:st|nd|rd|th|s|am|pm|k|m|d|p|x|h|g)?\Z", re.IGNORECASE)
 """A number with its unit is no word in disguise."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read of a post. Character i of `text` comes from character `origin[i]` of the post."""
+
+    text: str
+    origin: Sequence[int]
+
+
 def readings(texts: list[str], tables: FoldTables, names: dict[int, str]) -> list[str]:
     """Return what the heavy model reads of n texts; `names` says symbols in words, by code point."""
-    return [_reading(text, tables, names) for text in texts]
+    return [reading(text, tables, names).text for text in texts]
 
 
-def _reading(text: str, tables: FoldTables, names: dict[int, str]) -> str:
+def reading(text: str, tables: FoldTables, names: dict[int, str]) -> Reading:
+    """Return what the heavy model reads of a text, and where each character of it comes from."""
+    read = Reading(text, range(len(text)))
     if not text.isascii():
-        text = _without_hidden(text, tables, names)
-    if _SET_APART.search(text):
-        text = _SET_APART.sub(lambda found: found[0].replace(found[1], ""), text)
-    if _PLAIN_WORDS.match(text) and not _DRAWN_OUT.search(text):
-        return text
+        read = _without_hidden(text, tables, names)
+    if _SET_APART.search(read.text):
+        read = _rewritten(read, _SET_APART, lambda found: found[0].replace(found[1], ""))
+    if _PLAIN_WORDS.match(read.text) and not _DRAWN_OUT.search(read.text):
+        return read
+    return _rewritten(read, _WORD, lambda found: _undisguised(found[0], tables))
+
+
+def _rewritten(read: Reading, pattern: re.Pattern[str], change: Callable[[re.Match[str]], str]) -> Reading:
+    """Replace what a pattern finds; what becomes shorter or longer is spread over where it was."""
     out: list[str] = []
+    origin: list[int] = []
     at = 0
-    for kept in _KEPT.finditer(text):
-        out += (_WORD.sub(lambda word: _undisguised(word[0], tables), text[at : kept.start()]), kept[0])
-        at = kept.end()
-    out.append(_WORD.sub(lambda word: _undisguised(word[0], tables), text[at:]))
-    return "".join(out)
+    for found in pattern.finditer(read.text):
+        start, stop = found.span()
+        new = change(found)
+        out += (read.text[at:start], new)
+        origin += read.origin[at:start]
+        origin += [read.origin[start + i * (stop - start) // max(1, len(new))] for i in range(len(new))]
+        at = stop
+    out.append(read.text[at:])
+    origin += read.origin[at:]
+    return Reading("".join(out), origin)
 
 
 def _entries(text: str, tables: FoldTables) -> tuple[np.ndarray, np.ndarray]:
@@ -54,29 +85,32 @@ def _entries(text: str, tables: FoldTables) -> tuple[np.ndarray, np.ndarray]:
     return codes, (tables.index[codes >> 8].astype(np.int64) << 8) | (codes & 255)
 
 
-def _without_hidden(text: str, tables: FoldTables, names: dict[int, str]) -> str:
+def _without_hidden(text: str, tables: FoldTables, names: dict[int, str]) -> Reading:
     """Drop what cannot be seen, say symbols in words, and bring letter variants to one form."""
     codes, at = _entries(text, tables)
     folded, kind = tables.folded[at], tables.kind[at]
     out: list[str] = []
-    for character, code, fold, bits in zip(text, codes.tolist(), folded.tolist(), kind.tolist(), strict=True):
-        if code < 128:
-            out.append(character)
-        elif fold == DROP:
+    origin: list[int] = []
+    every = zip(text, codes.tolist(), folded.tolist(), kind.tolist(), strict=True)
+    for place, (character, code, fold, bits) in enumerate(every):
+        if code >= 128 and fold == DROP:
             continue
-        elif bits & SYMBOL:
-            out.append(f" {names.get(code, '')} ")
-        elif bits & (LETTER | DIGIT) and not bits & ALIKE:
-            out.append(chr(fold))
+        if code >= 128 and bits & SYMBOL:
+            new = f" {names.get(code, '')} "
+        elif code >= 128 and bits & (LETTER | DIGIT) and not bits & ALIKE:
+            new = chr(fold)
         else:
-            out.append(character)
-    return "".join(out)
+            new = character
+        out.append(new)
+        origin += [place] * len(new)
+    return Reading("".join(out), origin)
 
 
 def _undisguised(word: str, tables: FoldTables) -> str:
     """Return the normal form of a word if it was disguised, else the word."""
     if (
-        len(word) > LONGEST_TOKEN
+        word.startswith(_ADDRESSES)
+        or len(word) > LONGEST_TOKEN
         or _COUNTED.match(word)
         or (word.isascii() and word.isalpha() and not _DRAWN_OUT.search(word))
     ):
