@@ -33,6 +33,7 @@ def tiny_model(heads=HEADS):
         helper.make_node("ReduceSum", ["kept", "first"], ["sum"], keepdims=0),
         helper.make_node("ReduceSum", ["wide", "first"], ["count"], keepdims=0),
         helper.make_node("Div", ["sum", "count"], ["logits"]),
+        helper.make_node("Identity", ["words"], ["parts"]),
     ]
     graph = helper.make_graph(
         nodes,
@@ -41,7 +42,10 @@ def tiny_model(heads=HEADS):
             helper.make_tensor_value_info(name, TensorProto.INT64, ["posts", "tokens"])
             for name in ("ids", "mask")
         ],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["posts", len(heads)])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["posts", len(heads)]),
+            helper.make_tensor_value_info("parts", TensorProto.FLOAT, ["posts", "tokens", len(heads)]),
+        ],
         [
             numpy_helper.from_array(table, "table"),
             numpy_helper.from_array(np.array([2], np.int64), "last"),

@@ -118,7 +118,7 @@ def test_the_exported_model_is_the_trained_one(tmp_path):
     for text in ("you are a blorp", "kind", "we go home " * 20):
         ids = torch.tensor([tokenizer(text, truncation=True, max_length=32)["input_ids"]])
         with torch.inference_mode():
-            expected = model(ids, torch.ones_like(ids)).numpy()
+            expected = model(ids, torch.ones_like(ids))[0].numpy()
         np.testing.assert_allclose(served.logits([text], TABLES), expected, atol=1e-4)
 
 

@@ -16,6 +16,7 @@ from sievert.enforcement.messages import messages_for
 from sievert.errors import InputError
 from sievert.pipeline.answers import answer_new, assemble
 from sievert.pipeline.decode import decode, split_lines, to_batch
+from sievert.pipeline.evidence import explained
 from sievert.policy.rules import decide
 from sievert.review.budget import ReviewBudget
 from sievert.review.cases import cases_for
@@ -113,7 +114,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence
     actions = actions_for(posts, decided, now=now)
-    cases = cases_for(posts, scored, decided, now=now)
+    cases = cases_for(posts, scored, decided, explained(parts.bundle, posts.text, scored, decided), now=now)
     messages = messages_for(actions, cases) if parts.announce else ()
     effects = Effects(actions=actions, cases=cases, messages=messages, audit=audit_notes(actions))
     if len(posts):

@@ -7,10 +7,11 @@ import msgspec
 from sievert.errors import InputError
 from sievert.pipeline.answers import answer_new
 from sievert.pipeline.decode import check_text, explain
+from sievert.pipeline.evidence import explained
 from sievert.pipeline.lines import OverlongLine
 from sievert.pipeline.offline import judge
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Reason
+from sievert.schema.decision import Reason, Span
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import MAX_TEXT_BYTES, Post
 from sievert.scoring.bundle import Bundle
@@ -34,6 +35,7 @@ class ScoredLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stage: str
     bundle: str
     reasons: tuple[Reason, ...]
+    spans: tuple[Span, ...]
 
 
 class WrongLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -81,7 +83,8 @@ def scored_lines(
         posts = [Post(id="-", text=line.text) for _, line in read]
         judged = judge(posts, bundle, policies, now=now, heavy_share=heavy_share)
         answers = answer_new(judged.posts, judged.scored, judged.decided)
-        for (row, text_line), answer in zip(read, answers, strict=True):
+        spans = explained(bundle, judged.posts.text, judged.scored, judged.decided)
+        for at, ((row, text_line), answer) in enumerate(zip(read, answers, strict=True)):
             results[row] = ScoredLine(
                 id=text_line.id,
                 decision=answer.decision,
@@ -91,6 +94,7 @@ def scored_lines(
                 stage=answer.stage,
                 bundle=answer.bundle,
                 reasons=answer.reasons,
+                spans=spans.get(at, ()),
             )
     return _ENCODER.encode_lines(results), wrong
 

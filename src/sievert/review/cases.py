@@ -1,15 +1,22 @@
 """Decisions become cases: review tasks, ordered by the harm that looking prevents."""
 
+from collections.abc import Mapping
+
 from sievert.schema.action import Case
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import decision_id
+from sievert.schema.decision import Span, decision_id
 
 
 def cases_for(
-    posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch, *, now: Micros
+    posts: PostBatch,
+    scored: ScoredBatch,
+    decided: DecidedBatch,
+    spans: Mapping[int, tuple[Span, ...]],
+    *,
+    now: Micros,
 ) -> tuple[Case, ...]:
-    """Return one case for each post that a person shall look at.
+    """Return one case for each post that a person shall look at, with the spans of its row.
 
     While there is no view forecaster a case's priority is its probability under the policy.
     """
@@ -27,6 +34,7 @@ def cases_for(
                 policy=policy,
                 opened_at=now,
                 priority=float(scored.of(policy)[row]),
+                spans=spans.get(row, ()),
             )
         )
     return tuple(cases)

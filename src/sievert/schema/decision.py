@@ -94,6 +94,18 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     ] = None
 
 
+class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Words of a post that carried its score."""
+
+    start: Annotated[int, Meta(description="where it begins in the text as sent, in characters")]
+    end: Annotated[int, Meta(description="where it ends, this character excluded")]
+    adds: Annotated[float, Meta(description="what its strongest word adds to the logit")]
+
+
+Spans = Annotated[
+    tuple[Span, ...], Meta(description="the words that carried the score, the strongest first, where known")
+]
+
 Reasons = Annotated[tuple[Reason, ...], Meta(description="every rule that applied or was held back")]
 
 

@@ -7,18 +7,32 @@ padding, which would cost several times the text, costs next to nothing.
 Legend: m posts, H heads, T tokens.
 """
 
+import dataclasses
+
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 from tokenizers import Tokenizer
 
 from sievert.features.content.fold import FoldTables
-from sievert.features.content.reading import readings
+from sievert.features.content.reading import reading, readings
 
 _STEP = 8
 """Lengths are multiples of this, in tokens."""
 _BATCH = 32
 """Posts a run of the model; more gain nothing, and memory grows."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReadTokens:
+    """The tokens of one text: where each stands in it, and what it adds to each logit.
+
+    `places` are (start, end, whether it goes on the word before), in characters; the mean of `parts`
+    over tokens is the text's logits.
+    """
+
+    places: list[tuple[int, int, bool]]
+    parts: npt.NDArray[np.float32]  # [T, H]
 
 
 class HeavyModel:
@@ -43,7 +57,11 @@ class HeavyModel:
             raise ValueError(str(error)) from error
         if [one.name for one in self._session.get_inputs()] != ["ids", "mask"]:
             raise ValueError("the heavy model's inputs are not ids and mask")
-        shape = self._session.get_outputs()[0].shape
+        outputs = {one.name: one for one in self._session.get_outputs()}
+        if "logits" not in outputs:
+            raise ValueError("the heavy model gives no logits")
+        self.explains = "parts" in outputs
+        shape = outputs["logits"].shape
         self.heads = shape[1] if isinstance(shape[1], int) else 0
         self._tokenizer.enable_truncation(tokens)
         self._tokenizer.no_padding()
@@ -69,6 +87,22 @@ class HeavyModel:
         out = np.empty((len(ids), parts[0].shape[1]), np.float32)
         out[order] = np.concatenate(parts)
         return out
+
+    def read_tokens(self, text: str, tables: FoldTables) -> ReadTokens:
+        """Say what each token of a text adds; only a model that `explains` can."""
+        read = reading(text, tables, self._symbols)
+        encoded = self._tokenizer.encode(read.text)
+        ids = np.array([encoded.ids], np.int64)
+        (parts,) = self._session.run(["parts"], {"ids": ids, "mask": np.ones_like(ids)})
+        places = []
+        before = None
+        for (start, end), word in zip(encoded.offsets, encoded.word_ids, strict=True):
+            if word is None or end <= start:
+                places.append((0, 0, False))
+            else:
+                places.append((read.origin[start], read.origin[end - 1] + 1, word == before))
+                before = word
+        return ReadTokens(places=places, parts=parts[0])
 
     def _run(self, ids: list[list[int]], length: int) -> npt.NDArray[np.float32]:
         table = np.zeros((len(ids), length), np.int64)

@@ -34,15 +34,23 @@ def passages(text: str) -> list[str]:
     return [*cut, text[at:]]
 
 
+def worst_passages(bundle: Bundle, text: str) -> list[tuple[int, str]]:
+    """Return where the passages that are read of a text begin, and the passages, in their order."""
+    cut = passages(text)
+    starts = np.cumsum([0, *map(len, cut[:-1])]).tolist()
+    chosen = list(range(len(cut)))
+    if len(cut) > MOST:
+        harm = light_scores(bundle, TextColumn.of(cut)).logits[:, 0]
+        chosen = sorted(np.argsort(-harm, kind="stable")[:MOST].tolist())
+    return [(starts[at], cut[at]) for at in chosen]
+
+
 def heavy_logits(model: HeavyModel, bundle: Bundle, texts: list[str]) -> npt.NDArray[np.float32]:
     """Return a heavy model's logits [m, H] of m >= 1 texts: of each, the worst passage's."""
     read: list[str] = []
     owner: list[int] = []
     for post, text in enumerate(texts):
-        cut = passages(text)
-        if len(cut) > MOST:
-            worst = np.argsort(-light_scores(bundle, TextColumn.of(cut)).logits[:, 0], kind="stable")
-            cut = [cut[at] for at in sorted(worst[:MOST].tolist())]
+        cut = [passage for _, passage in worst_passages(bundle, text)]
         read += cut
         owner += [post] * len(cut)
     logits = model.logits(read, bundle.fold)  # [q, H]

@@ -38,7 +38,10 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 
 class HeavyText(nn.Module):
-    """Encoder, mean over tokens, one linear layer of heads: [B, T] token ids to [B, H] logits."""
+    """Encoder, one linear layer of heads, mean over tokens: [B, T] token ids to [B, H] logits.
+
+    Since the heads come before the mean, what each token adds to a logit is there to be shown.
+    """
 
     def __init__(self, name: str, heads: int, *, layers: int | None = None) -> None:
         """Load the encoder's weights, at most its first `layers`; the heads start at zero."""
@@ -57,10 +60,9 @@ class HeavyText(nn.Module):
         nn.init.zeros_(self.heads.bias)
         self.dropout = nn.Dropout(0.1)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return logits [B, H] of token ids [B, T] with mask [B, T] of 1 and 0."""
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits [B, H] and parts [B, T, H] of token ids [B, T] with mask [B, T] of 1 and 0."""
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state  # [B, T, d]
-        weight = mask.to(hidden.dtype).unsqueeze(-1)
-        pooled = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
-        logits: torch.Tensor = self.heads(self.dropout(pooled))
-        return logits
+        parts: torch.Tensor = self.heads(self.dropout(hidden))
+        weight = mask.to(parts.dtype).unsqueeze(-1)
+        return (parts * weight).sum(dim=1) / weight.sum(dim=1), parts

@@ -281,7 +281,7 @@ def fit(
             if step >= total:
                 break
             table, mask = padded([ids[row] for row in rows], reader.pad)
-            loss = _loss(model(table, mask), y[rows], weight[rows])
+            loss = _loss(model(table, mask)[0], y[rows], weight[rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -327,7 +327,7 @@ def logits_of(
     with torch.inference_mode():
         for start in range(0, len(order), batch):
             table, mask = padded([ids[at] for at in order[start : start + batch]], pad)
-            parts.append(model(table, mask).numpy())
+            parts.append(model(table, mask)[0].numpy())
     out = np.empty((len(ids), parts[0].shape[1]), np.float32)
     out[order] = np.concatenate(parts)
     return out

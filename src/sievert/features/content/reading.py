@@ -31,9 +31,7 @@ _WORD = re.compile(
 _ADDRESSES = ("http://", "https://", "www.", "@")
 """How links and mentions begin; they are left as they are."""
 
-_SET_APART = re.compile(
-    r"(?<!\S)[^\W\d_](?:([ .\-_*+|/\\])[^\W\d_])(?:\1[^\W\d_])+(?=[\s.,;:!?\"')]|\Z)"
-)
+_SET_APART = re.compile(r"(?<!\S)[^\W\d_](?:([ .\-_*+|/\\])[^\W\d_])(?:\1[^\W\d_])+(?=[\s.,;:!?\"')]|\Z)")
 _COUNTED = re.compile(r"\d+(?:st|nd|rd|th|s|am|pm|k|m|d|p|x|h|g)?\Z", re.IGNORECASE)
 """A number with its unit is no word in disguise."""
 
@@ -73,7 +71,8 @@ def _rewritten(read: Reading, pattern: re.Pattern[str], change: Callable[[re.Mat
         new = change(found)
         out += (read.text[at:start], new)
         origin += read.origin[at:start]
-        origin += [read.origin[start + i * (stop - start) // max(1, len(new))] for i in range(len(new))]
+        steps = max(1, len(new) - 1)  # the first comes from the first, the last from the last
+        origin += [read.origin[start + i * (stop - start - 1) // steps] for i in range(len(new))]
         at = stop
     out.append(read.text[at:])
     origin += read.origin[at:]

@@ -1,0 +1,86 @@
+"""Which words carried a post's score, for the people who look at it.
+
+The heavy model's logit is the mean of what each token adds, so the words behind it are read off and
+not searched for: those that add more than midway between the least and the most of the passage. They
+are shown where they stand in the post as it was sent.
+
+Not covered: the light model's part in a second look, and words that matter by what they are not.
+
+Legend: T tokens, H heads.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sievert.schema.decision import Span
+from sievert.scoring.bundle import Bundle
+from sievert.scoring.heavy import HeavyModel, ReadTokens
+from sievert.scoring.passages import worst_passages
+
+_MOST_SPANS = 3
+_EVEN = 0.5
+"""Where no word adds this much more than another, the whole passage carried the score."""
+
+
+def spans(bundle: Bundle, posts: Mapping[int, tuple[str, str]]) -> dict[int, tuple[Span, ...]]:
+    """Return, by row, the spans of posts, given as text and the head in question; the strongest first.
+
+    Empty where the bundle has no heavy model, or one that cannot say.
+    """
+    heavy = bundle.heavy
+    if heavy is None or not heavy.model.explains:
+        return {}
+    heads = [head.name for head in bundle.manifest.heads]
+    return {row: _spans(bundle, heavy.model, text, heads.index(head)) for row, (text, head) in posts.items()}
+
+
+def _spans(bundle: Bundle, model: HeavyModel, text: str, head: int) -> tuple[Span, ...]:
+    best: tuple[float, int, ReadTokens] | None = None
+    for start, passage in worst_passages(bundle, text):
+        read = model.read_tokens(passage, bundle.fold)
+        if not len(read.parts):
+            continue
+        logit = float(read.parts[:, head].mean())
+        if best is None or logit > best[0]:
+            best = (logit, start, read)
+    if best is None:
+        return ()
+    _, start, read = best
+    words = _words(read, read.parts[:, head])
+    return _chosen(words, offset=start)
+
+
+def _words(read: ReadTokens, parts: npt.NDArray[np.float32]) -> list[tuple[int, int, float]]:
+    """Join tokens into words: (start, end, the most that one of its tokens adds), in characters."""
+    words: list[tuple[int, int, float]] = []
+    for (start, end, joined), adds in zip(read.places, parts.tolist(), strict=True):
+        if end <= start:
+            continue  # special tokens stand nowhere
+        if joined and words:
+            first, last, most = words[-1]
+            words[-1] = (min(first, start), max(last, end), max(most, adds))
+        else:
+            words.append((start, end, adds))
+    return words
+
+
+def _chosen(words: Sequence[tuple[int, int, float]], *, offset: int) -> tuple[Span, ...]:
+    if not words:
+        return ()
+    adds = np.array([word[2] for word in words])
+    middle = (adds.min() + adds.max()) / 2 if adds.max() - adds.min() >= _EVEN else -np.inf
+    runs: list[list[tuple[int, int, float]]] = []
+    before = -2
+    for at in np.flatnonzero(adds >= middle).tolist():
+        if at == before + 1:
+            runs[-1].append(words[at])
+        else:
+            runs.append([words[at]])
+        before = at
+    found = [
+        Span(start=offset + run[0][0], end=offset + run[-1][1], adds=round(max(word[2] for word in run), 3))
+        for run in runs
+    ]
+    return tuple(sorted(found, key=lambda span: -span.adds)[:_MOST_SPANS])
