@@ -31,7 +31,10 @@ def removal_table(ranking: RankingReport) -> Table:
     table = Table("share removed", "threshold", "recall", "precision")
     for point in ranking.at_shares:
         table.add_row(
-            f"{point.share:.1%}", f"{point.threshold:.4f}", shown(point.recall), shown(point.precision)
+            f"{point.share:.1%}",
+            "none" if point.threshold is None else f"{point.threshold:.4f}",
+            shown(point.recall),
+            shown(point.precision),
         )
     return table
 

@@ -6,7 +6,6 @@ Other fields are ignored.
 """
 
 import itertools
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -205,7 +204,7 @@ def _identity(
     if len(named) < _LEAST_TERMS or not both:
         return None
     point = next(one for one in ranking.at_shares if one.share == _REMOVAL_SHARE)
-    if math.isinf(point.threshold):
+    if point.threshold is None:
         return None
     return measure_identity_terms(
         [texts[i] for i in named.tolist()],

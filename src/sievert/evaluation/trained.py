@@ -83,7 +83,7 @@ def report_on(
         )
     models = robustness = None
     removal = _at_removal(held_out)
-    if heavy is not None and removal is not None:
+    if heavy is not None and removal is not None and removal.threshold is not None:
         robustness = measure_robustness(
             test,
             bundle,
@@ -114,7 +114,7 @@ def _at_removal(held_out: HeldOut) -> RemovalPoint | None:
     """Return the operating point of harm on the pooled texts, if they are enough for one."""
     line = held_out.line(HARM)
     points = line.ranking.at_shares if line else ()
-    return next((point for point in points if point.share == REMOVED), None)
+    return next((point for point in points if point.share == REMOVED and point.threshold is not None), None)
 
 
 def _others(folder: Path, use: Use) -> list[str]:
@@ -161,5 +161,5 @@ def _identity(folder: Path, held_out: HeldOut, bundle: Bundle) -> tuple[Identity
     return tuple(
         measure_identity_terms(texts, y, score, threshold=point.threshold, removal_share=point.share)
         for point in line.ranking.at_shares
-        if point.share in REMOVAL_SHARES
+        if point.share in REMOVAL_SHARES and point.threshold is not None
     )

@@ -51,11 +51,12 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 class RemovalPoint(msgspec.Struct, frozen=True, kw_only=True):
     """What happens if the highest-scored `share` of all posts is removed.
 
+    `threshold` is the score from which they are, None where not even the highest score fits the share.
     Precision has no value where fewer than five harmless posts of the sample make up the share.
     """
 
     share: float
-    threshold: float
+    threshold: float | None
     recall: Estimate
     precision: Estimate
 
@@ -134,7 +135,7 @@ def measure_ranking(
     points = []
     for i, share in enumerate(shares):
         cut = int(np.searchsorted(flagged, share * (1 + 1e-9), side="right")) - 1
-        threshold = float(sorted_score[ends[cut]]) if cut >= 0 else math.inf
+        threshold = float(sorted_score[ends[cut]]) if cut >= 0 else None
         enough = harmless * share >= _LEAST_REMOVED
         points.append(
             RemovalPoint(
