@@ -89,6 +89,7 @@ def test_metrics_count_what_happened(client):
 
     assert 'sievert_posts_total{outcome="review"} 1.0' in page
     assert 'sievert_posts_total{outcome="allow"} 1.0' in page
+    assert 'sievert_stages_total{stage="light"} 2.0' in page
     assert 'sievert_policy_outcomes_total{outcome="demote",policy="hate"} 1.0' in page
     assert 'sievert_held_back_total{outcome="review",would="remove"} 1.0' in page
     assert 'sievert_problems_total{status="400",type="malformed"} 1.0' in page

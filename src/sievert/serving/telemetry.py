@@ -28,6 +28,12 @@ class Metrics:
         self.posts = Counter(
             "sievert_posts", "Posts decided, by outcome.", ["outcome"], registry=self.registry
         )
+        self.stages = Counter(
+            "sievert_stages",
+            "Posts decided, by the model that had the last word: the share of heavy is the dial's effect.",
+            ["stage"],
+            registry=self.registry,
+        )
         self.languages = Counter(
             "sievert_languages",
             "Posts decided, by language as the model sees it.",

@@ -46,6 +46,10 @@ class PathObserver:
         outcomes = {outcome.word: count for outcome, count in zip(Outcome, counts, strict=True) if count}
         for word, count in outcomes.items():
             metrics.posts.labels(word).inc(count)
+        stages = np.bincount(scored.stage, minlength=len(Stage)).tolist()
+        for stage, count in zip(Stage, stages, strict=True):
+            if count:
+                metrics.stages.labels(stage.word).inc(count)
         languages = np.bincount(scored.language, minlength=len(Language)).tolist()
         for language, count in zip(Language, languages, strict=True):
             if count:
