@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sievert.scoring.bundle import default_bundle_path, load_bundle, verify
 from sievert.training.recipe import default_recipe_path, load_recipe
 from synthetic_corpora import real_corpora
 
+ROOT = Path(__file__).resolve().parents[2]
 MILD = (
     "good morning everyone, how are you all doing",
     "the bus was late again and it rained all day",
@@ -52,13 +54,17 @@ def test_it_loads_and_scores_in_little_memory():
     assert int(run.stdout) < 500_000  # kilobytes
 
 
-def test_every_shipped_policy_speaks_on_some_held_out_text():
+def test_a_shipped_policy_that_never_speaks_is_named_among_the_faults():
     report = json.loads((default_bundle_path() / "report.json").read_text())
     asks = {point["policy"]: point for point in report["policies"] if point["rule"] == "review"}
     assert set(asks) == {HARM, *LABELLED}
+    faults = (ROOT / "README.md").read_text().partition("## What it gets wrong")[2]
     for policy, point in asks.items():
-        assert point["share"] > 0, policy
-        assert point["precision"] > 0.2, policy
+        if point["precision"] is None:
+            assert f"`{policy}` never speaks" in faults
+        else:
+            assert point["precision"] > 0.4, policy
+    assert asks[HARM]["share"] > 0.001
 
 
 def test_it_is_what_the_shipped_recipe_makes(bundle):

@@ -238,8 +238,9 @@ def _leave_one_out(report: TrainedReport) -> list[str]:
     rows = [
         "## Leaving one corpus out",
         "",
-        "Trained without a corpus, tested on its test fold: what to expect on texts of a new kind.",
-        "Beside it, the same texts with the corpus in training.",
+        "The light model, trained without a corpus, tested on its test fold: what to expect on texts of a new kind.",
+        "Beside it, the same texts scored by the bundle, which learned from the corpus"
+        + (" (both models together)." if report.models else "."),
         "",
         "| head | corpus | PR-AUC left out | PR-AUC trained on |",
         "| --- | --- | --- | --- |",
