@@ -34,7 +34,7 @@ from sievert.training.heavy_text import (
 )
 from sievert.training.light_linear import LANGUAGE, learn
 from sievert.training.recipe import default_recipe_path, load_recipe
-from sievert.training.targets import corpus_weights, label_matrix
+from sievert.training.targets import head_weights, label_matrix
 
 PREVALENCE = 0.01
 
@@ -64,13 +64,7 @@ def light_scores(train, texts, *, tables):
     recipe = load_recipe(default_recipe_path())
     labels = label_matrix(train, recipe.heads)
     corpora = np.array([row.corpus for row in train])
-    weight = np.stack(
-        [
-            corpus_weights(corpora, labels[:, h], flatten=recipe.flatten, harmful_share=recipe.harmful_share)
-            for h in range(len(recipe.heads))
-        ],
-        axis=1,
-    )
+    weight = head_weights(corpora, labels, flatten=recipe.flatten, harmful_share=recipe.harmful_share)
     x = design([row.text for row in train], tables, bits=recipe.bits)
     learned = learn(x, (labels == 1).astype(np.float32), weight, recipe)
     return learned.outputs(design(texts, tables, bits=recipe.bits))[:, 0].astype(np.float64)

@@ -40,6 +40,11 @@ def test_every_file_has_its_hash_and_all_of_it_is_small():
     assert sum(file.size for file in manifest.files.values()) < 40e6
 
 
+def test_no_file_tells_of_the_machine_that_made_it():
+    for path in default_bundle_path().iterdir():
+        assert b"site-packages" not in path.read_bytes(), path.name
+
+
 def test_it_loads_and_scores_in_little_memory():
     code = (
         "import re\n"

@@ -1,6 +1,7 @@
 """The heavy recipe, whole, on encoders in miniature: learns, rounds, and serves what it learnt."""
 
 import random
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -88,19 +89,20 @@ def test_it_learns_rounds_and_serves_what_it_learnt(tmp_path, recipe, kind):
         "kind",
         "b.l.o.r.p",
     ]
+    model_bytes = {"exact": trained.exact, "after": trained.rounded_after, "quantised": trained.quantised}
     served = {
         name: HeavyModel(model, trained.tokenizer, tokens=recipe.tokens, symbols=trained.symbols)
-        for name, model in (
-            ("exact", trained.exact), ("after", trained.rounded_after), ("quantised", trained.quantised)
-        )
-    }  # fmt: skip
-    for model in served.values():
+        for name, model in model_bytes.items()
+    }
+    for name, model in served.items():
         logits = model.logits(texts, TABLES)
         assert logits.shape == (len(texts), len(HEADS))
         assert logits[[0, 2, 5], 0].min() > 2 > -2 > logits[[1, 3, 4], 0].max()
         assert logits[[0, 2, 5], 1].min() > logits[[1, 3, 4], 1].max()
         for row, text in enumerate(texts):
             np.testing.assert_allclose(model.logits([text], TABLES)[0], logits[row], atol=1e-4)
+        assert str(Path(__file__).parents[2]).encode() not in model_bytes[name]
+        assert b"site-packages" not in model_bytes[name]
     assert len(trained.quantised) < len(trained.exact)
     assert served["after"].logits(texts, TABLES) == pytest.approx(
         served["exact"].logits(texts, TABLES), abs=1.0

@@ -16,7 +16,7 @@ from sievert.measurement.ranking import measure_ranking
 from sievert.training.design import design
 from sievert.training.light_linear import LANGUAGE, learn
 from sievert.training.recipe import Recipe
-from sievert.training.targets import corpus_weights, label_matrix
+from sievert.training.targets import head_weights, label_matrix
 
 
 def leave_one_out(
@@ -44,17 +44,8 @@ def leave_one_out(
         kept = np.flatnonzero(corpora != corpus)
         mine = [row for row in test if row.corpus == corpus]
         if len(kept) and _has_both_kinds(mine, recipe):
-            weight = np.stack(
-                [
-                    corpus_weights(
-                        corpora[kept],
-                        labels[kept, h],
-                        flatten=recipe.flatten,
-                        harmful_share=recipe.harmful_share,
-                    )
-                    for h in range(len(recipe.heads))
-                ],
-                axis=1,
+            weight = head_weights(
+                corpora[kept], labels[kept], flatten=recipe.flatten, harmful_share=recipe.harmful_share
             )
             y = (labels[kept] == 1).astype(np.float32)
             learned = learn(x.take(kept), y, weight, recipe)

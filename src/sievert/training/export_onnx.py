@@ -47,8 +47,25 @@ def export(model: HeavyText, *, longest: int) -> bytes:
         layer.rounding = True
     if rounded:
         _write_bytes(graph, rounded)
+    _forget_origin(graph)
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString())
+
+
+def _forget_origin(graph: onnx.ModelProto) -> None:
+    """Drop where each node came from: the exporter notes lines of code, with paths of this machine."""
+    parts = graph.graph
+    for one in (
+        graph,
+        parts,
+        *parts.node,
+        *parts.initializer,
+        *parts.input,
+        *parts.output,
+        *parts.value_info,
+    ):
+        del one.metadata_props[:]
+        one.ClearField("doc_string")
 
 
 def _write_bytes(graph: onnx.ModelProto, layers: list[RoundedLinear]) -> None:

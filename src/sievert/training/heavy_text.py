@@ -37,7 +37,7 @@ from sievert.training.export_onnx import export
 from sievert.training.grammar import neutral, quoted, reclaimed
 from sievert.training.noise import TRICKS, disguise
 from sievert.training.rounded import with_rounding
-from sievert.training.targets import corpus_weights, label_matrix
+from sievert.training.targets import head_weights, label_matrix
 
 _SYMBOLS = ((0x2600, 0x27C0), (0x1F000, 0x1FB00))
 _LONGEST = 512
@@ -177,13 +177,7 @@ def examples(rows: list[Row], heads: tuple[str, ...], recipe: HeavyRecipe) -> Ex
     made = [*rows, *_made(rows, recipe)]
     labels = label_matrix(made, heads)
     corpora = np.array([row.corpus for row in made])
-    weight = np.stack(
-        [
-            corpus_weights(corpora, labels[:, h], flatten=recipe.flatten, harmful_share=recipe.harmful_share)
-            for h in range(len(heads))
-        ],
-        axis=1,
-    )
+    weight = head_weights(corpora, labels, flatten=recipe.flatten, harmful_share=recipe.harmful_share)
     return Examples(texts=[row.text for row in made], y=(labels == 1).astype(np.float32), weight=weight)
 
 

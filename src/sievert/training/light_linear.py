@@ -34,7 +34,7 @@ from sievert.training.languages import LanguageExample, everyday_examples, unrea
 from sievert.training.quantise import quantise_columns
 from sievert.training.recipe import Recipe
 from sievert.training.solver import LinearHeads, SolverSettings, fit_heads
-from sievert.training.targets import corpus_weights, label_matrix
+from sievert.training.targets import head_weights, label_matrix
 
 Advance = Callable[[str, int, int], None]
 """Hears (stage, done, of how many)."""
@@ -198,10 +198,9 @@ def _targets(
     columns, rows = len(heads) + len(Language), len(train) + len(examples)
     y, weight = np.zeros((rows, columns), np.float32), np.zeros((rows, columns), np.float32)
     y[: len(train), : len(heads)] = labels == 1
-    for h in range(len(heads)):
-        weight[: len(train), h] = corpus_weights(
-            corpora, labels[:, h], flatten=recipe.flatten, harmful_share=recipe.harmful_share
-        )
+    weight[: len(train), : len(heads)] = head_weights(
+        corpora, labels, flatten=recipe.flatten, harmful_share=recipe.harmful_share
+    )
     spoken = np.array(
         [Language.ENGLISH if mine else Language.OTHER for mine in english]
         + [example.language for example in examples]

@@ -39,3 +39,13 @@ def corpus_weights(
     if known.any():
         weight[known] /= weight[known].mean()
     return weight.astype(np.float32)
+
+
+def head_weights(
+    corpora: npt.NDArray[np.str_], labels: npt.NDArray[np.int8], *, flatten: float, harmful_share: float
+) -> npt.NDArray[np.float32]:
+    """Weigh rows for each head by itself: labels [n, H] to weights [n, H], each column as above."""
+    columns = [
+        corpus_weights(corpora, column, flatten=flatten, harmful_share=harmful_share) for column in labels.T
+    ]
+    return np.stack(columns, axis=1)
