@@ -22,15 +22,14 @@ from sievert.features.content.fold import build_fold_tables
 from sievert.measurement.paired import pr_auc_difference
 from sievert.schema.taxonomy import HARM
 from sievert.training.design import design
-from sievert.training.encoder import HeavyText, load_tokenizer
+from sievert.training.encoder import HeavyText
 from sievert.training.heavy_text import (
-    Reader,
     default_heavy_recipe_path,
     examples,
     fit,
     load_heavy_recipe,
     logits_of,
-    symbol_names,
+    reader_of,
 )
 from sievert.training.light_linear import LANGUAGE, learn
 from sievert.training.recipe import default_recipe_path, load_recipe
@@ -43,12 +42,7 @@ def heavy_scores(train, texts, *, epochs, tables):
     recipe = load_heavy_recipe(default_heavy_recipe_path())
     torch.manual_seed(recipe.seed)
     heads = load_recipe(default_recipe_path()).heads
-    reader = Reader(
-        tokenizer=load_tokenizer(recipe.encoder),
-        tables=tables,
-        symbols=symbol_names(tables),
-        tokens=recipe.tokens,
-    )
+    reader = reader_of(train, recipe, tables)
     model = HeavyText(recipe.encoder, len(heads), layers=recipe.layers)
 
     def advance(stage, step, total):

@@ -7,16 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sievert.features.content.fold import build_fold_tables
-from sievert.features.content.reading import readings
+from sievert.features.content.reading import Glasses, readings
 from sievert.training.noise import TRICKS, disguise
 
 NAMES = {ord("\U0001f600"): "grinning face"}
 TABLES = build_fold_tables()
+PLAIN_GLASSES = Glasses.of(TABLES, NAMES, ())
 PLAIN = "You, complete, banana, never, come, back, here!"
 
 
 def read(text):
-    return readings([text], TABLES, NAMES)[0]
+    return readings([text], PLAIN_GLASSES)[0]
 
 
 @pytest.mark.parametrize(

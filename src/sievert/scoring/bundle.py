@@ -5,7 +5,7 @@
     light.safetensors   n-gram table, its scales, bias, dense weights, fold tables
     calibrators.json    one map from raw logit to natural-prevalence logit a head
     heavy.onnx          the heavy model, its tokenizer.json, and heavy.json: how much of a post it
-                        reads, what symbols are called, its calibrators, and the light scores above
+                        reads, what symbols are called, the words it knows, its calibrators, and the light scores above
                         which a share of traffic lies; a bundle may do without these three
     MODEL_CARD.md, DATA_CARD.md, report.json
 
@@ -77,8 +77,8 @@ class LightTensors:
 class HeavySpec(msgspec.Struct, frozen=True, kw_only=True):
     """What `heavy.json` says.
 
-    `tokens` of a post are read; `symbols` are called by these names, by code point. A second look hears
-    both models: by head, `weights` is what the heavy one counts, the light one has the rest.
+    `tokens` of a post are read at once; `symbols` are called by these names, by code point; misspelt words
+    are read as one of `words`, the most frequent first. A second look hears both models: by head, `weights` is what the heavy one counts, the light one has the rest.
     `calibrators` are maps as in calibrators.json, of both together; `cuts` says which light logit of
     harm a share of traffic exceeds.
     """
@@ -87,6 +87,7 @@ class HeavySpec(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     tokens: Annotated[int, Meta(ge=8, le=512)]
     symbols: dict[int, str]
+    words: tuple[str, ...] = ()
     weights: dict[str, Annotated[float, Meta(ge=0.0, le=1.0)]]
     calibrators: dict[str, dict[str, list[float]]]
     cuts: tuple[tuple[float, float], ...]
@@ -261,7 +262,9 @@ def heavy_of(parts: HeavyParts, manifest: Manifest) -> Heavy:
     falls = len(cuts) > 1 and np.all(np.diff(cuts[:, 0]) > 0) and np.all(np.diff(cuts[:, 1]) <= 0)
     if not (falls and cuts[0, 0] > 0 and np.isfinite(cuts).all()):
         raise ValueError("the cuts of heavy.json are not shares that rise with logits that fall")
-    model = HeavyModel(parts.model, parts.tokenizer, tokens=spec.tokens, symbols=spec.symbols)
+    model = HeavyModel(
+        parts.model, parts.tokenizer, tokens=spec.tokens, symbols=spec.symbols, words=spec.words
+    )
     if model.heads != len(manifest.heads):
         raise ValueError(f"the heavy model has {model.heads} heads, the manifest {len(manifest.heads)}")
     return Heavy(

@@ -39,12 +39,12 @@ def spans(bundle: Bundle, posts: Mapping[int, tuple[str, str]]) -> dict[int, tup
 def _spans(bundle: Bundle, model: HeavyModel, text: str, head: int) -> tuple[Span, ...]:
     best: tuple[float, int, ReadTokens] | None = None
     for start, passage in worst_passages(bundle, text):
-        read = model.read_tokens(passage, bundle.fold)
-        if not len(read.parts):
-            continue
-        logit = float(read.parts[:, head].mean())
-        if best is None or logit > best[0]:
-            best = (logit, start, read)
+        for read in model.read_tokens(passage, bundle.fold):
+            if not len(read.parts):
+                continue
+            logit = float(read.parts[:, head].mean())
+            if best is None or logit > best[0]:
+                best = (logit, start, read)
     if best is None:
         return ()
     _, start, read = best

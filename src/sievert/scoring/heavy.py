@@ -1,31 +1,40 @@
 """The heavy model: a text encoder in ONNX Runtime, for the few posts that deserve a second look.
 
-A post is padded to a length that depends on nothing but itself, and posts of one length share a
-batch; the model's scales are static. So a post's score does not depend on its neighbours, and
+A text is read in windows of as many tokens as the model takes, and is as harmful as the worst of
+them: signs and symbols, of which each is a token, do not push the words out of sight.
+
+A window is padded to a length that depends on nothing but itself, and windows of one length share a
+batch; the model's scales are static. So a text's score does not depend on its neighbours, and
 padding, which would cost several times the text, costs next to nothing.
 
-Legend: m posts, H heads, T tokens.
+Legend: m texts, w >= m windows, H heads, T tokens.
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from sievert.features.content.fold import FoldTables
-from sievert.features.content.reading import reading, readings
+from sievert.features.content.reading import Glasses, Reading, reading, readings
+from sievert.features.content.spelling import Spelling
 
 _STEP = 8
 """Lengths are multiples of this, in tokens."""
 _BATCH = 32
-"""Posts a run of the model; more gain nothing, and memory grows."""
+"""Windows a run of the model; more gain nothing, and memory grows."""
+_OVERLAP = 8
+"""Tokens that a window repeats of the one before, so that none is a scrap."""
+_MOST_WINDOWS = 6
+"""Windows of a text that are read at most: as many as a passage of nothing but signs can fill."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReadTokens:
-    """The tokens of one text: where each stands in it, and what it adds to each logit.
+    """The tokens of one window of a text: where each stands in it, and what it adds to each logit.
 
     `places` are (start, end, whether it goes on the word before), in characters; the mean of `parts`
     over tokens is the text's logits.
@@ -38,10 +47,19 @@ class ReadTokens:
 class HeavyModel:
     """A loaded encoder with its tokenizer. Threads may share it; it uses the caller's thread alone."""
 
-    def __init__(self, model: bytes, tokenizer: bytes, *, tokens: int, symbols: dict[int, str]) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        tokenizer: bytes,
+        *,
+        tokens: int,
+        symbols: Mapping[int, str],
+        words: Sequence[str] = (),
+    ) -> None:
         """Load from the bytes of `heavy.onnx` and `tokenizer.json`.
 
-        `tokens` is how many tokens of a post are read, `symbols` what emoji are called.
+        `tokens` is how many tokens of a text are read at once, `symbols` what emoji are called, `words`
+        the lexicon by which misspelt words are read, most frequent first.
 
         Raises:
             ValueError: the bytes are no such model or tokenizer, or not one with these inputs.
@@ -63,18 +81,20 @@ class HeavyModel:
         self.explains = "parts" in outputs
         shape = outputs["logits"].shape
         self.heads = shape[1] if isinstance(shape[1], int) else 0
-        self._tokenizer.enable_truncation(tokens)
+        self._tokenizer.enable_truncation(tokens, stride=min(_OVERLAP, tokens // 4))
         self._tokenizer.no_padding()
         self._symbols = symbols
+        self._spelling = Spelling(words)
 
     def logits(self, texts: list[str], tables: FoldTables) -> npt.NDArray[np.float32]:
         """Return logits [m, H], on balanced data like the light model's, of m >= 1 texts."""
-        return self.logits_as_read(readings(texts, tables, self._symbols))
+        return self.logits_as_read(readings(texts, self._glasses(tables)))
 
     def logits_as_read(self, texts: list[str]) -> npt.NDArray[np.float32]:
         """Return logits [m, H] of m >= 1 texts whose disguises are off already, or shall stay on."""
-        encoded = self._tokenizer.encode_batch_fast(texts)
-        ids = [one.ids for one in encoded]
+        windows = [_windows(one) for one in self._tokenizer.encode_batch_fast(texts)]
+        ids = [one.ids for of_text in windows for one in of_text]
+        starts = np.cumsum([0, *map(len, windows[:-1])])
         lengths = np.array([-(-len(one) // _STEP) * _STEP for one in ids])
         order = np.argsort(lengths, kind="stable")
         parts: list[npt.NDArray[np.float32]] = []
@@ -86,12 +106,15 @@ class HeavyModel:
             at = stop
         out = np.empty((len(ids), parts[0].shape[1]), np.float32)
         out[order] = np.concatenate(parts)
-        return out
+        worst: npt.NDArray[np.float32] = np.maximum.reduceat(out, starts, axis=0)
+        return worst
 
-    def read_tokens(self, text: str, tables: FoldTables) -> ReadTokens:
-        """Say what each token of a text adds; only a model that `explains` can."""
-        read = reading(text, tables, self._symbols)
-        encoded = self._tokenizer.encode(read.text)
+    def read_tokens(self, text: str, tables: FoldTables) -> list[ReadTokens]:
+        """Say what each token of a text adds, window by window; only a model that `explains` can."""
+        read = reading(text, self._glasses(tables))
+        return [self._adds(window, read) for window in _windows(self._tokenizer.encode(read.text))]
+
+    def _adds(self, encoded: Encoding, read: Reading) -> ReadTokens:
         ids = np.array([encoded.ids], np.int64)
         (parts,) = self._session.run(["parts"], {"ids": ids, "mask": np.ones_like(ids)})
         places = []
@@ -104,6 +127,9 @@ class HeavyModel:
                 before = word
         return ReadTokens(places=places, parts=parts[0])
 
+    def _glasses(self, tables: FoldTables) -> Glasses:
+        return Glasses(tables=tables, symbols=self._symbols, spelling=self._spelling)
+
     def _run(self, ids: list[list[int]], length: int) -> npt.NDArray[np.float32]:
         table = np.zeros((len(ids), length), np.int64)
         mask = np.zeros((len(ids), length), np.int64)
@@ -112,3 +138,8 @@ class HeavyModel:
             mask[row, : len(one)] = 1
         logits: npt.NDArray[np.float32] = self._session.run(["logits"], {"ids": table, "mask": mask})[0]
         return logits
+
+
+def _windows(encoded: Encoding) -> list[Encoding]:
+    """Return the windows that are read of a text."""
+    return [encoded, *encoded.overflowing][:_MOST_WINDOWS]

@@ -30,7 +30,8 @@ from transformers import PreTrainedTokenizerBase
 from sievert.datasets.corpora import Row
 from sievert.errors import ConfigurationError
 from sievert.features.content.fold import SYMBOL, FoldTables
-from sievert.features.content.reading import readings
+from sievert.features.content.reading import Glasses, readings
+from sievert.features.content.spelling import frequent_words
 from sievert.schema.taxonomy import HARM
 from sievert.training.encoder import HeavyText, load_tokenizer
 from sievert.training.export_onnx import export
@@ -57,6 +58,7 @@ class HeavyRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     encoder: str
     tokens: Annotated[int, Meta(ge=8, le=512)]
     epochs: float
+    half: bool
     batch: Annotated[int, Meta(ge=1)]
     rate: float
     head_rate: float
@@ -68,6 +70,7 @@ class HeavyRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     harmful_share: Share
     disguised: Share
     grammar: Annotated[int, Meta(ge=0)]
+    word_in: Annotated[int, Meta(ge=1)]
     layers: int | None = None
 
 
@@ -97,6 +100,7 @@ class TrainedHeavy:
     exact: bytes
     tokenizer: bytes
     symbols: dict[int, str]
+    words: tuple[str, ...]
 
 
 def train_heavy_text(
@@ -114,15 +118,19 @@ def train_heavy_text(
     """
     torch.manual_seed(recipe.seed)
     data = examples(rows, heads, recipe)
-    reader = Reader(
-        tokenizer=load_tokenizer(recipe.encoder),
-        tables=tables,
-        symbols=symbol_names(tables),
-        tokens=recipe.tokens,
-    )
+    reader = reader_of(rows, recipe, tables)
     model = HeavyText(recipe.encoder, len(heads), layers=recipe.layers)
     if fine_tuned is None:
-        fit(model, data, reader, recipe, epochs=recipe.epochs, rate=recipe.rate, advance=advance)
+        fit(
+            model,
+            data,
+            reader,
+            recipe,
+            epochs=recipe.epochs,
+            rate=recipe.rate,
+            advance=advance,
+            half=recipe.half,
+        )
     else:
         model.load_state_dict(fine_tuned, strict=False)
     model.eval()
@@ -148,7 +156,8 @@ def train_heavy_text(
         rounded_after=rounded_after,
         exact=exact,
         tokenizer=reader.tokenizer.backend_tokenizer.to_str().encode(),
-        symbols=reader.symbols,
+        symbols=dict(reader.glasses.symbols),
+        words=reader.words,
     )
 
 
@@ -208,8 +217,8 @@ class Reader:
     """How a text becomes token ids: read without disguises, tokenised, cut at `tokens`."""
 
     tokenizer: PreTrainedTokenizerBase
-    tables: FoldTables
-    symbols: dict[int, str]
+    glasses: Glasses
+    words: tuple[str, ...]
     tokens: int
 
     @property
@@ -219,9 +228,28 @@ class Reader:
 
     def ids(self, texts: list[str]) -> list[list[int]]:
         """Return the token ids of n texts."""
-        read = readings(texts, self.tables, self.symbols)
+        read = readings(texts, self.glasses)
         ids: list[list[int]] = self.tokenizer(read, truncation=True, max_length=self.tokens)["input_ids"]
         return ids
+
+
+def reader_of(rows: list[Row], recipe: HeavyRecipe, tables: FoldTables) -> Reader:
+    """Make the reader that a recipe asks for; its lexicon is what the rows and the encoder know."""
+    tokenizer = load_tokenizer(recipe.encoder)
+    vocabulary = tokenizer.get_vocab()
+    words = tuple(
+        frequent_words(
+            (row.text for row in rows),
+            least=recipe.word_in,
+            more=sorted(vocabulary, key=vocabulary.__getitem__),
+        )
+    )
+    return Reader(
+        tokenizer=tokenizer,
+        glasses=Glasses.of(tables, symbol_names(tables), words),
+        words=words,
+        tokens=recipe.tokens,
+    )
 
 
 def padded(ids: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -245,8 +273,12 @@ def fit(
     rate: float,
     advance: Advance,
     stage: str = "learn",
+    half: bool = False,
 ) -> None:
-    """Train a model in place: AdamW, linear warm-up and decay, batches of like length."""
+    """Train a model in place: AdamW, linear warm-up and decay, batches of like length.
+
+    `half` computes in bfloat16 what may be; weights and their steps stay 32-bit floats.
+    """
     rng = random.Random(recipe.seed)
     per_epoch = math.ceil(len(data.texts) / recipe.batch)
     total = max(1, round(per_epoch * epochs))
@@ -259,7 +291,8 @@ def fit(
             {"params": encoder, "lr": rate, "weight_decay": recipe.weight_decay},
             {"params": model.heads.parameters(), "lr": faster * rate, "weight_decay": recipe.weight_decay},
             {"params": ranges, "lr": faster * rate, "weight_decay": 0.0},
-        ]
+        ],
+        fused=True,
     )
     warm = max(1, round(recipe.warmup * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -275,7 +308,9 @@ def fit(
             if step >= total:
                 break
             table, mask = padded([ids[row] for row in rows], reader.pad)
-            loss = _loss(model(table, mask)[0], y[rows], weight[rows])
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                logits = model(table, mask)[0]
+            loss = _loss(logits.float(), y[rows], weight[rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)

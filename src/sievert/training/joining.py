@@ -56,6 +56,7 @@ class HeavyFolder(msgspec.Struct, frozen=True, kw_only=True):
     encoder: str
     tokens: int
     symbols: dict[int, str]
+    words: tuple[str, ...]
 
 
 def write_heavy(trained: "TrainedHeavy", folder: Path, recipe: "HeavyRecipe") -> None:
@@ -66,7 +67,9 @@ def write_heavy(trained: "TrainedHeavy", folder: Path, recipe: "HeavyRecipe") ->
     ):
         (folder / file).write_bytes(content)
     (folder / "tokenizer.json").write_bytes(trained.tokenizer)
-    made = HeavyFolder(encoder=recipe.encoder, tokens=recipe.tokens, symbols=trained.symbols)
+    made = HeavyFolder(
+        encoder=recipe.encoder, tokens=recipe.tokens, symbols=trained.symbols, words=trained.words
+    )
     (folder / "made.json").write_bytes(msgspec.json.encode(made))
 
 
@@ -114,6 +117,7 @@ def load_heavy(folder: Path, file: str = "heavy.onnx") -> HeavyModel:
             (folder / "tokenizer.json").read_bytes(),
             tokens=made.tokens,
             symbols=made.symbols,
+            words=made.words,
         )
     except (OSError, msgspec.DecodeError, ValueError) as error:
         raise NotFound(
@@ -172,6 +176,7 @@ def join(
             model=VARIANTS[file],
             tokens=made.tokens,
             symbols=made.symbols,
+            words=made.words,
             weights=weights,
             calibrators={
                 head: {"x": one.x.tolist(), "y": one.y.tolist()}

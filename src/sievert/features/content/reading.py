@@ -2,38 +2,47 @@
 
 Signs, case and order stay, unlike in the n-grams of the light model; what hides a word goes: hidden
 characters, look-alike letters in words that mix scripts, digits and signs that stand for letters,
-letters drawn out, letters set apart. A symbol, such as an emoji, becomes its name, since a
-vocabulary knows few of them.
+letters drawn out, letters set apart; and with a lexicon, what `spelling` undoes. A symbol, such as an
+emoji, becomes its name, since a vocabulary knows few of them.
 
 A reading remembers where in the post each of its characters comes from, so that what a model points
 at can be shown in the post as it was sent.
 
-Not covered: words split in two by a space, and letters left out or swapped; the model learns to read
-those (`training.noise`).
+Not covered: what two tricks at once do to a word; the model learns to read some (`training.noise`).
 """
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from sievert.features.content.fold import ALIKE, DIGIT, DROP, LATIN, LETTER, SYMBOL, FoldTables
 from sievert.features.content.normal import normalise
+from sievert.features.content.spelling import Edit, Spelling
 from sievert.features.content.tokens import LONGEST_TOKEN
 
 _PLAIN_WORDS = re.compile(r"[A-Za-z\s.,;:?'\"()\-]*\Z")
+_SIGNS = re.compile(r"([^\w\s])\1{3,}")
 _DRAWN_OUT = re.compile(r"([A-Za-z])\1\1")
 _WORD = re.compile(
     r"https?://\S+|www\.\S+|@\w+"
-    r"|[^\W_](?:[^\W_]|['’](?=[^\W_])|[@$!*]+(?!https?://)(?=[^\W_]))*[@$]?|[@$][^\W_](?:[^\W_]|[@$!*]+(?=[^\W_]))*"
+    r"|[^\W_](?:[^\W_]|['’](?=[^\W_])|[@$!*]+(?!https?://)(?=[^\W_]))*[@$]?|[@$!][^\W_](?:[^\W_]|[@$!*]+(?=[^\W_]))*"
 )
 _ADDRESSES = ("http://", "https://", "www.", "@")
 """How links and mentions begin; they are left as they are."""
 
-_SET_APART = re.compile(r"(?<!\S)[^\W\d_](?:([ .\-_*+|/\\])[^\W\d_])(?:\1[^\W\d_])+(?=[\s.,;:!?\"')]|\Z)")
+_SET_APART = re.compile(
+    r"(?<!\S)[^\W\d_](?:([ .\-_*+|/\\])[^\W\d_])(?:\1[^\W\d_])+(?=[\s,;:!?\"')]|\.(?!\w)|\Z)"
+)
 _COUNTED = re.compile(r"\d+(?:st|nd|rd|th|s|am|pm|k|m|d|p|x|h|g)?\Z", re.IGNORECASE)
 """A number with its unit is no word in disguise."""
+
+_MOST_SAID = 2
+"""A symbol is said so often; more of the same says no more, and would crowd out the words."""
+_MOST_SYMBOLS = 24
+"""Symbols of a text that are said at most."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,31 +53,52 @@ class Reading:
     origin: Sequence[int]
 
 
-def readings(texts: list[str], tables: FoldTables, names: dict[int, str]) -> list[str]:
-    """Return what the heavy model reads of n texts; `names` says symbols in words, by code point."""
-    return [reading(text, tables, names).text for text in texts]
+@dataclasses.dataclass(frozen=True, slots=True)
+class Glasses:
+    """What a reader needs: Unicode's tables, what symbols are called by code point, and a lexicon."""
+
+    tables: FoldTables
+    symbols: Mapping[int, str]
+    spelling: Spelling
+
+    @classmethod
+    def of(cls, tables: FoldTables, symbols: Mapping[int, str], words: Sequence[str]) -> "Glasses":
+        """Put them together; `words` are those of the language, most frequent first."""
+        return cls(tables=tables, symbols=symbols, spelling=Spelling(words))
 
 
-def reading(text: str, tables: FoldTables, names: dict[int, str]) -> Reading:
+def readings(texts: list[str], glasses: Glasses) -> list[str]:
+    """Return what the heavy model reads of n texts."""
+    return [reading(text, glasses).text for text in texts]
+
+
+def reading(text: str, glasses: Glasses) -> Reading:
     """Return what the heavy model reads of a text, and where each character of it comes from."""
     read = Reading(text, range(len(text)))
     if not text.isascii():
-        read = _without_hidden(text, tables, names)
+        read = _without_hidden(text, glasses)
     if _SET_APART.search(read.text):
-        read = _rewritten(read, _SET_APART, lambda found: found[0].replace(found[1], ""))
-    if _PLAIN_WORDS.match(read.text) and not _DRAWN_OUT.search(read.text):
+        read = _edited(read, _found(_SET_APART, read.text, lambda found: found[0].replace(found[1], "")))
+    if _SIGNS.search(read.text):
+        read = _edited(read, _found(_SIGNS, read.text, lambda found: found[0][:3]))
+    if not _PLAIN_WORDS.match(read.text) or _DRAWN_OUT.search(read.text):
+        read = _edited(read, _found(_WORD, read.text, lambda found: _undisguised(found[0], glasses)))
+    return _edited(read, glasses.spelling.edits(read.text))
+
+
+def _found(pattern: re.Pattern[str], text: str, change: Callable[[re.Match[str]], str]) -> list[Edit]:
+    """Return what becomes of each place where a pattern holds."""
+    return [(*found.span(), change(found)) for found in pattern.finditer(text)]
+
+
+def _edited(read: Reading, edits: Sequence[Edit]) -> Reading:
+    """Make changes, from left to right; what becomes shorter or longer is spread over where it was."""
+    if not edits:
         return read
-    return _rewritten(read, _WORD, lambda found: _undisguised(found[0], tables))
-
-
-def _rewritten(read: Reading, pattern: re.Pattern[str], change: Callable[[re.Match[str]], str]) -> Reading:
-    """Replace what a pattern finds; what becomes shorter or longer is spread over where it was."""
     out: list[str] = []
     origin: list[int] = []
     at = 0
-    for found in pattern.finditer(read.text):
-        start, stop = found.span()
-        new = change(found)
+    for start, stop, new in edits:
         out += (read.text[at:start], new)
         origin += read.origin[at:start]
         steps = max(1, len(new) - 1)  # the first comes from the first, the last from the last
@@ -84,18 +114,22 @@ def _entries(text: str, tables: FoldTables) -> tuple[np.ndarray, np.ndarray]:
     return codes, (tables.index[codes >> 8].astype(np.int64) << 8) | (codes & 255)
 
 
-def _without_hidden(text: str, tables: FoldTables, names: dict[int, str]) -> Reading:
+def _without_hidden(text: str, glasses: Glasses) -> Reading:
     """Drop what cannot be seen, say symbols in words, and bring letter variants to one form."""
+    tables = glasses.tables
     codes, at = _entries(text, tables)
     folded, kind = tables.folded[at], tables.kind[at]
     out: list[str] = []
     origin: list[int] = []
+    said: Counter[int] = Counter()
     every = zip(text, codes.tolist(), folded.tolist(), kind.tolist(), strict=True)
     for place, (character, code, fold, bits) in enumerate(every):
         if code >= 128 and fold == DROP:
             continue
         if code >= 128 and bits & SYMBOL:
-            new = f" {names.get(code, '')} "
+            said[code] += 1
+            speaks = said[code] <= _MOST_SAID and said.total() <= _MOST_SYMBOLS
+            new = f" {glasses.symbols.get(code, '')} " if speaks else " "
         elif code >= 128 and bits & (LETTER | DIGIT) and not bits & ALIKE:
             new = chr(fold)
         else:
@@ -105,7 +139,7 @@ def _without_hidden(text: str, tables: FoldTables, names: dict[int, str]) -> Rea
     return Reading("".join(out), origin)
 
 
-def _undisguised(word: str, tables: FoldTables) -> str:
+def _undisguised(word: str, glasses: Glasses) -> str:
     """Return the normal form of a word if it was disguised, else the word."""
     if (
         word.startswith(_ADDRESSES)
@@ -114,6 +148,9 @@ def _undisguised(word: str, tables: FoldTables) -> str:
         or (word.isascii() and word.isalpha() and not _DRAWN_OUT.search(word))
     ):
         return word
+    if word.isascii() and (known := glasses.spelling.unveiled(word)) is not None:
+        return known
+    tables = glasses.tables
     codes, at = _entries(word, tables)
     folded, kinds, plain = tables.folded[at], tables.kind[at], tables.plain[at]
     if not (kinds & (LATIN | LETTER)).any():
