@@ -99,7 +99,7 @@ def _kernels(settings: Settings) -> Finding:
     from sievert.errors import SievertError
     from sievert.schema.batch import TextColumn
     from sievert.scoring.bundle import load_bundle
-    from sievert.scoring.light import light_scores
+    from sievert.scoring.cascade import score
     from sievert.serving.wiring import bundle_path
 
     if not _can_keep_compiled_code():
@@ -112,7 +112,7 @@ def _kernels(settings: Settings) -> Finding:
     try:
         bundle = load_bundle(bundle_path(settings))
         began = time.perf_counter()
-        light_scores(bundle, TextColumn.of(["warm"]))
+        score(bundle, TextColumn.of(["I like this warm day."]), heavy_share=1.0)
     except (SievertError, OSError) as error:
         return Finding(name="kernels", well=False, found=str(error), remedy="Mend the bundle first.")
     return Finding(

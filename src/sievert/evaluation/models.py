@@ -21,7 +21,7 @@ from sievert.measurement.ranking import RankingReport, measure_ranking
 from sievert.schema.batch import TextColumn
 from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM
-from sievert.scoring.bundle import Bundle
+from sievert.scoring.bundle import Bundle, mixed
 from sievert.scoring.light import light_scores
 from sievert.training.joining import VARIANTS, load_heavy, many_heavy_logits
 
@@ -120,7 +120,7 @@ def _scores(
     if bundle.heavy is not None:
         heavy = bundle.heavy
         alone = scores[heavy.spec.model].astype(np.float32)
-        both = heavy.weights[0] * alone + (1 - heavy.weights[0]) * light.logits[:, 0]
+        both = mixed(heavy.weights[0], alone, light.logits[:, 0])
         scores[SERVED] = heavy.calibrators[0].logits(both).astype(np.float64)
         first = bundle.calibrators[0].logits(light.logits[:, 0])
         english = light.language == Language.ENGLISH

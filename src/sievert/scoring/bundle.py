@@ -93,6 +93,14 @@ class HeavySpec(msgspec.Struct, frozen=True, kw_only=True):
     cuts: tuple[tuple[float, float], ...]
 
 
+def mixed(
+    counts: npt.NDArray[np.float32] | float, heavy: npt.NDArray[np.float32], light: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return the logits of both models together; `counts` is what the heavy one's share is, by head."""
+    both: npt.NDArray[np.float32] = counts * heavy + (1 - counts) * light
+    return both
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Heavy:
     """The heavy model of a bundle. H heads; Q shares, rising, and the light logit that each exceeds, falling."""
@@ -108,8 +116,7 @@ class Heavy:
         self, heavy: npt.NDArray[np.float32], light: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
         """Return the logits [m, H] of a second look, from those of both models."""
-        mixed: npt.NDArray[np.float32] = self.weights * heavy + (1 - self.weights) * light
-        return mixed
+        return mixed(self.weights, heavy, light)
 
     def cut(self, share: float) -> float:
         """Return the light logit of harm from which this share of traffic is read, 0 < share < 1."""

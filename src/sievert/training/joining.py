@@ -20,7 +20,7 @@ from sievert.errors import NotFound
 from sievert.measurement.prevalence import natural_weights
 from sievert.measurement.ranking import average_precision
 from sievert.schema.taxonomy import HARM
-from sievert.scoring.bundle import Bundle, HeavyParts, HeavySpec, heavy_of
+from sievert.scoring.bundle import Bundle, HeavyParts, HeavySpec, heavy_of, mixed
 from sievert.scoring.heavy import HeavyModel
 from sievert.scoring.passages import heavy_logits
 from sievert.training.light_linear import LANGUAGE, Trained, fit_calibrators, light_logits
@@ -167,7 +167,7 @@ def join(
     weights = {head: _weight(heavy[:, h], light[:, h], labels[:, h]) for h, head in enumerate(recipe.heads)}
     share = np.array(list(weights.values()), np.float32)
     made = _made(folder)
-    calibrators = fit_calibrators(share * heavy + (1 - share) * light, rows, recipe)
+    calibrators = fit_calibrators(mixed(share, heavy, light), rows, recipe)
     return HeavyParts(
         model=(folder / file).read_bytes(),
         tokenizer=(folder / "tokenizer.json").read_bytes(),
@@ -198,7 +198,7 @@ def _weight(
     heavy: npt.NDArray[np.float32], light: npt.NDArray[np.float32], labels: npt.NDArray[np.int8]
 ) -> float:
     """Return how much the heavy model counts where that ranks best, in tenths."""
-    return max((tenth / 10 for tenth in range(11)), key=lambda w: _ranks(w * heavy + (1 - w) * light, labels))
+    return max((tenth / 10 for tenth in range(11)), key=lambda w: _ranks(mixed(w, heavy, light), labels))
 
 
 def _cuts(

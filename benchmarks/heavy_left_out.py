@@ -1,10 +1,11 @@
 """The heavy model on corpora that it never saw, beside the light one, after a short schedule.
 
-    python benchmarks/heavy_leave_one_out.py --data FOLDER [--corpora cad,edos] [--epochs 0.2]
+    python benchmarks/heavy_left_out.py --data FOLDER [--corpora cad,edos] [--epochs 1]
 
-For each corpus both models are trained without it and measured on its test fold, at 1 % harmful. The
-heavy model gets a fraction of its usual schedule and stays in 32-bit floats; the light one its whole
-schedule. Prints a table and, as the last line, one JSON object.
+Both models are trained once without any of these corpora and measured on the test fold of each, at
+1 % harmful; so they are further from home than if each corpus were left out alone. The heavy model
+gets a part of its usual schedule and stays in floats; the light one its whole schedule. Prints a
+table and, as the last line, one JSON object.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from sievert.training.recipe import default_recipe_path, load_recipe
 from sievert.training.targets import head_weights, label_matrix
 
 PREVALENCE = 0.01
+HEAVY_COUNTS = 0.8  # what the first bundle gave it on the harm head
 
 
 def heavy_scores(train, texts, *, epochs, tables):
@@ -50,7 +52,7 @@ def heavy_scores(train, texts, *, epochs, tables):
             print(f"  {stage} {step} of {total}", flush=True)
 
     data = examples(train, heads, recipe)
-    fit(model, data, reader, recipe, epochs=epochs, rate=recipe.rate, advance=advance)
+    fit(model, data, reader, recipe, epochs=epochs, rate=recipe.rate, advance=advance, half=recipe.half)
     return logits_of(model, reader.ids(texts), reader.pad)[:, 0].astype(np.float64)
 
 
@@ -68,7 +70,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--corpora", default="cad,edos,davidson2017,toxigen_annotated")
-    parser.add_argument("--epochs", type=float, default=0.2)
+    parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -76,15 +78,19 @@ def main():
     folded = load_folds(given.data, tables)
     train = [row for row in folded.pick("train") if row.language == LANGUAGE]
     test = [row for row in folded.pick("test") if row.language == LANGUAGE and HARM in row.labels]
+    corpora = given.corpora.split(",")
+    kept = [row for row in train if row.corpus not in corpora]
+    asked = [row for row in test if row.corpus in corpora]
+    texts = [row.text for row in asked]
+    light = light_scores(kept, texts, tables=tables)
+    heavy = heavy_scores(kept, texts, epochs=given.epochs, tables=tables)
+    both = HEAVY_COUNTS * heavy + (1 - HEAVY_COUNTS) * light
     found = []
-    for corpus in given.corpora.split(","):
-        kept = [row for row in train if row.corpus != corpus]
-        mine = [row for row in test if row.corpus == corpus]
-        texts = [row.text for row in mine]
-        y = np.array([row.labels[HARM] == 1 for row in mine])
-        light = light_scores(kept, texts, tables=tables)
-        heavy = heavy_scores(kept, texts, epochs=given.epochs, tables=tables)
-        a, b, difference = pr_auc_difference(y, heavy, light, prevalence=PREVALENCE)
+    for corpus in corpora:
+        mine = np.array([row.corpus == corpus for row in asked])
+        y = np.array([row.labels[HARM] == 1 for row in asked])[mine]
+        together, _, more = pr_auc_difference(y, both[mine], light[mine], prevalence=PREVALENCE)
+        a, b, difference = pr_auc_difference(y, heavy[mine], light[mine], prevalence=PREVALENCE)
         found.append(
             {
                 "corpus": corpus,
@@ -92,15 +98,18 @@ def main():
                 "harmless": int((~y).sum()),
                 "light": round(b, 4),
                 "heavy": round(a, 4),
+                "together": round(together, 4),
+                "together_difference": [round(one, 4) for one in (more.value, more.low, more.high)],
                 "difference": [round(one, 4) for one in (difference.value, difference.low, difference.high)],
             }
         )
         print(found[-1], flush=True)
-    print("\n| corpus | light, left out | heavy, left out | difference |\n| --- | ---: | ---: | --- |")
+    print("\n| corpus | light | heavy | difference | both |\n| --- | ---: | ---: | --- | ---: |")
     for one in found:
         value, low, high = one["difference"]
         print(
-            f"| {one['corpus']} | {one['light']:.3f} | {one['heavy']:.3f} | {value:+.3f} ({low:+.3f} to {high:+.3f}) |"
+            f"| {one['corpus']} | {one['light']:.3f} | {one['heavy']:.3f} "
+            f"| {value:+.3f} ({low:+.3f} to {high:+.3f}) | {one['together']:.3f} |"
         )
     print(json.dumps({"epochs": given.epochs, "prevalence": PREVALENCE, "corpora": found}))
 
