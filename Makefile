@@ -57,10 +57,11 @@ bench: .venv-dev/.made ## measure the whole path of a post
 	@$(DEV)/python benchmarks/path.py $(BENCH)
 
 bench-cascade: .venv-dev/.made ## measure what the heavy model adds, at several shares
+	@$(DEV)/python $(PIP) --group bench
 	@$(DEV)/python benchmarks/cascade.py $(BENCH)
 
 bundle: .venv-dev/.made ## rebuild the default bundle from the corpora in $$SIEVERT_DATA
-	@$(DEV)/sievert train heavy-text --data "$${SIEVERT_DATA:?name the folder of the corpora}" --out var/heavy
+	@OMP_NUM_THREADS=$$(getconf _NPROCESSORS_ONLN) $(DEV)/sievert train heavy-text --data "$${SIEVERT_DATA:?name the folder of the corpora}" --out var/heavy
 	@$(DEV)/sievert train light-linear --data "$$SIEVERT_DATA" --heavy var/heavy --out src/sievert/bundles/default
 
 docs: .venv-dev/.made ## write the generated parts of the documents anew

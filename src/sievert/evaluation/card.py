@@ -143,13 +143,15 @@ def _robustness(found: Robustness | None) -> list[str]:
         "",
         f"{found.posts:,} harmful held-out posts, each trick on every word of four letters or more; recall at",
         f"the score that removes {found.removal_share:.1%} of traffic, and points lost against no trick.",
+        f"`some`: the trick is on {found.disguised_share:.0%} of these words.",
         f"`raw` feeds the heavy model with the text as written; in the cascade it reads {found.heavy_share:.0%}.",
         "",
-        "| trick | recall | lost | raw: recall | lost | cascade: recall | lost |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| trick | recall | lost | some: recall | lost | raw: recall | lost | cascade: recall | lost |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     rows += [
         f"| {line.trick} | {line.whole:.1%} | {100 * (plain.whole - line.whole):.1f} "
+        f"| {line.some:.1%} | {100 * (plain.some - line.some):.1f} "
         f"| {line.raw:.1%} | {100 * (plain.raw - line.raw):.1f} "
         f"| {line.cascade:.1%} | {100 * (plain.cascade - line.cascade):.1f} |"
         for line in found.evasion

@@ -1,7 +1,7 @@
 """What disguises cost, and what naming a group or quoting harm costs, at the point of removal.
 
-Disguises: the same harmful posts with a trick applied to every word of four letters or more; recall
-with and without. Mentions: harmless sentences of our own grammar, from frames that no training saw.
+Disguises: the same harmful posts with a trick applied to every word of four letters or more, and to
+some of them; recall with and without. Mentions: harmless sentences of our own grammar, from frames that no training saw.
 The score from which posts count as removed is the one that removes a share of traffic in the held-out
 texts, not in these.
 
@@ -27,17 +27,20 @@ from sievert.training.noise import TRICKS, disguise
 _SAMPLE = 1500
 _A_GROUP = 40
 """Sentences that name each group, of each kind."""
+_SOME = 0.3
+"""The share of words that are disguised where not all are."""
 
 
 class EvasionLine(msgspec.Struct, frozen=True, kw_only=True):
     """Recall of the same harmful posts under one trick, in points of 1.
 
-    `whole` is the shipped way, `raw` the heavy model fed with the text as it is written, and `cascade`
+    `whole` is the shipped way, `some` the same where a share of the words is disguised, `raw` the heavy model fed with the text as it is written, and `cascade`
     the shipped way where the heavy model reads a share of traffic only.
     """
 
     trick: str
     whole: float
+    some: float
     raw: float
     cascade: float
 
@@ -59,6 +62,7 @@ class Robustness(msgspec.Struct, frozen=True, kw_only=True):
     removal_share: float
     threshold: float
     heavy_share: float
+    disguised_share: float
     posts: int
     evasion: tuple[EvasionLine, ...]
     mentions: tuple[MentionLine, ...]
@@ -81,11 +85,13 @@ def measure_robustness(
     tricks = ("none", *TRICKS)
     lines = []
     for at, trick in enumerate(tricks):
-        texts = chosen if trick == "none" else [disguise(text, trick, rng) for text in chosen]
+        texts = _disguised(chosen, trick, rng, share=1.0)
+        some = _disguised(chosen, trick, rng, share=_SOME)
         lines.append(
             EvasionLine(
                 trick=trick,
                 whole=_share(score_texts(texts, bundle).of(HARM), threshold),
+                some=_share(score_texts(some, bundle).of(HARM), threshold),
                 raw=_share(_raw(texts, bundle), threshold),
                 cascade=_share(score_texts(texts, bundle, heavy_share=heavy_share).of(HARM), threshold),
             )
@@ -95,6 +101,7 @@ def measure_robustness(
         removal_share=removal_share,
         threshold=threshold,
         heavy_share=heavy_share,
+        disguised_share=_SOME,
         posts=len(chosen),
         evasion=tuple(lines),
         mentions=_mentions(chosen, bundle, threshold, seed),
@@ -129,6 +136,10 @@ def _mentions(harmful: Sequence[str], bundle: Bundle, threshold: float, seed: in
         )
     )
     return tuple(lines)
+
+
+def _disguised(texts: list[str], trick: str, rng: random.Random, *, share: float) -> list[str]:
+    return texts if trick == "none" else [disguise(text, trick, rng, share=share) for text in texts]
 
 
 def _raw(texts: list[str], bundle: Bundle) -> npt.NDArray[np.float32]:
