@@ -9,7 +9,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 @contextlib.contextmanager
 def stages(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function that hears (stage, done, of how many) and draws one bar a stage."""
+    """Give a function that hears (stage, done, of how many) and draws one bar a stage.
+
+    Where no bar can be drawn, as in a log, it writes a line for every tenth of a stage.
+    """
     progress = Progress(
         TextColumn("{task.description:<22}"),
         BarColumn(),
@@ -19,12 +22,15 @@ def stages(console: Console) -> Iterator[Callable[[str, int, int], None]]:
         disable=not console.is_terminal,
     )
     bars: dict[str, TaskID] = {}
+    tenths: dict[str, int] = {}
 
     def advance(stage: str, done: int, total: int) -> None:
         if stage not in bars:
             bars[stage] = progress.add_task(stage, total=total)
-            if not console.is_terminal:
-                console.print(stage, highlight=False)
+        tenth = 10 * done // max(1, total)
+        if not console.is_terminal and tenth > tenths.get(stage, -1):
+            console.print(f"{stage}: {done:,} of {total:,}", highlight=False)
+            tenths[stage] = tenth
         progress.update(bars[stage], completed=done, total=total)
 
     with progress:
