@@ -1,7 +1,9 @@
 """The cascade: who is read by the heavy model, what that changes, and that neighbours change nothing."""
 
+import dataclasses
 import itertools
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -129,3 +131,16 @@ def test_passages_are_short_and_lose_nothing(text):
     cut = passages(text)
     assert "".join(cut) == text
     assert all(len(one) <= LONGEST for one in cut)
+
+
+@pytest.mark.parametrize("written", ["you bl0rp", "you bolrp", "you bl*rp", "you b l o r p"])
+def test_a_disguise_that_is_seen_through_fools_neither_model(tmp_path, tiny_bundle, written):
+    parts = tiny_parts()
+    spec = msgspec.structs.replace(
+        parts.spec, words=("you", "blorp", "goose", "home"), weights=dict.fromkeys(parts.spec.weights, 0.5)
+    )
+    write_with_heavy(tmp_path, tiny_bundle, dataclasses.replace(parts, spec=spec))
+    knowing = load_bundle(tmp_path)
+    plain, disguised = scored(knowing, "you blorp", written, share=1.0).harm
+    assert disguised == pytest.approx(plain, abs=1e-4)
+    assert plain > 0.9

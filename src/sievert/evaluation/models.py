@@ -23,6 +23,7 @@ from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle, mixed
 from sievert.scoring.light import light_scores
+from sievert.scoring.passages import light_logits_again
 from sievert.training.joining import VARIANTS, load_heavy, many_heavy_logits
 
 CASCADE_SHARES = (0.01, 0.03, 0.05)
@@ -120,7 +121,8 @@ def _scores(
     if bundle.heavy is not None:
         heavy = bundle.heavy
         alone = scores[heavy.spec.model].astype(np.float32)
-        both = mixed(heavy.weights[0], alone, light.logits[:, 0])
+        again = light_logits_again(heavy.model, bundle, texts, light.logits)[:, 0]
+        both = mixed(heavy.weights[0], alone, again)
         scores[SERVED] = heavy.calibrators[0].logits(both).astype(np.float64)
         first = bundle.calibrators[0].logits(light.logits[:, 0])
         english = light.language == Language.ENGLISH

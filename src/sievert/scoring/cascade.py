@@ -19,7 +19,7 @@ from sievert.schema.decision import Language, Stage
 from sievert.schema.sentinel import SENTINEL_POLICY, rows_with_sentinel
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.light import LightScores, light_scores
-from sievert.scoring.passages import heavy_logits
+from sievert.scoring.passages import heavy_logits, light_logits_again
 
 HARM_COLUMN = 0
 
@@ -67,8 +67,10 @@ def _second_look(
     """Return the logits [m, H] of both models together for the chosen rows."""
     if bundle.heavy is None or not len(rows):
         return np.empty((0, len(bundle.manifest.heads)), np.float32)
-    logits = heavy_logits(bundle.heavy.model, bundle, text.texts(rows))
-    return bundle.heavy.together(logits, light.logits[rows])
+    texts = text.texts(rows)
+    model = bundle.heavy.model
+    again = light_logits_again(model, bundle, texts, light.logits[rows])
+    return bundle.heavy.together(heavy_logits(model, bundle, texts), again)
 
 
 def _calibrate(

@@ -88,7 +88,11 @@ class HeavyModel:
 
     def logits(self, texts: list[str], tables: FoldTables) -> npt.NDArray[np.float32]:
         """Return logits [m, H], on balanced data like the light model's, of m >= 1 texts."""
-        return self.logits_as_read(readings(texts, self._glasses(tables)))
+        return self.logits_as_read(self.read(texts, tables))
+
+    def read(self, texts: list[str], tables: FoldTables) -> list[str]:
+        """Return m texts as the model reads them, their disguises off."""
+        return readings(texts, self._glasses(tables))
 
     def logits_as_read(self, texts: list[str]) -> npt.NDArray[np.float32]:
         """Return logits [m, H] of m >= 1 texts whose disguises are off already, or shall stay on."""

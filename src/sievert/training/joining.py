@@ -22,7 +22,7 @@ from sievert.measurement.ranking import average_precision
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle, HeavyParts, HeavySpec, heavy_of, mixed
 from sievert.scoring.heavy import HeavyModel
-from sievert.scoring.passages import heavy_logits
+from sievert.scoring.passages import heavy_logits, light_logits_again
 from sievert.training.light_linear import LANGUAGE, Trained, fit_calibrators, light_logits
 from sievert.training.recipe import Recipe
 from sievert.training.targets import label_matrix
@@ -164,10 +164,11 @@ def join(
     }
     file = max(candidates, key=lambda one: _ranks(candidates[one][:, 0], labels[:, 0]))
     heavy = candidates[file]
-    weights = {head: _weight(heavy[:, h], light[:, h], labels[:, h]) for h, head in enumerate(recipe.heads)}
+    again = light_logits_again(load_heavy(folder, file), bundle, texts, light)
+    weights = {head: _weight(heavy[:, h], again[:, h], labels[:, h]) for h, head in enumerate(recipe.heads)}
     share = np.array(list(weights.values()), np.float32)
     made = _made(folder)
-    calibrators = fit_calibrators(mixed(share, heavy, light), rows, recipe)
+    calibrators = fit_calibrators(mixed(share, heavy, again), rows, recipe)
     return HeavyParts(
         model=(folder / file).read_bytes(),
         tokenizer=(folder / "tokenizer.json").read_bytes(),
