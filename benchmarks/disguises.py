@@ -14,14 +14,13 @@ from pathlib import Path
 import msgspec
 
 from sievert.datasets.loading import load_folds
+from sievert.evaluation.models import REMOVED
 from sievert.evaluation.robustness import measure_robustness
 from sievert.features.content.fold import build_fold_tables
 from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.training.light_linear import LANGUAGE
-
-REMOVED = 0.005
 
 
 def operating_point(folder):

@@ -22,6 +22,7 @@ from sievert.datasets.loading import load_folds
 from sievert.features.content.fold import build_fold_tables
 from sievert.measurement.paired import pr_auc_difference
 from sievert.schema.taxonomy import HARM
+from sievert.scoring.bundle import mixed
 from sievert.training.design import design
 from sievert.training.encoder import HeavyText
 from sievert.training.heavy_text import (
@@ -84,7 +85,7 @@ def main():
     texts = [row.text for row in asked]
     light = light_scores(kept, texts, tables=tables)
     heavy = heavy_scores(kept, texts, epochs=given.epochs, tables=tables)
-    both = HEAVY_COUNTS * heavy + (1 - HEAVY_COUNTS) * light
+    both = mixed(HEAVY_COUNTS, heavy, light)
     found = []
     for corpus in corpora:
         mine = np.array([row.corpus == corpus for row in asked])

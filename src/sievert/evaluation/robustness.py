@@ -1,7 +1,8 @@
 """What disguises cost, and what naming a group or quoting harm costs, at the point of removal.
 
 Disguises: the same harmful posts with a trick applied to every word of four letters or more, and to
-some of them; recall with and without. Mentions: harmless sentences of our own grammar, from frames that no training saw.
+some of them; recall with and without. Mentions: harmless sentences of our own grammar, from frames
+that no training saw.
 The score from which posts count as removed is the one that removes a share of traffic in the held-out
 texts, not in these.
 
@@ -34,8 +35,9 @@ _SOME = 0.3
 class EvasionLine(msgspec.Struct, frozen=True, kw_only=True):
     """Recall of the same harmful posts under one trick, in points of 1.
 
-    `whole` is the shipped way, `some` the same where a share of the words is disguised, `raw` the heavy model fed with the text as it is written, and `cascade`
-    the shipped way where the heavy model reads a share of traffic only.
+    `whole` is the shipped way, `some` the same where a share of the words is disguised, `raw` the heavy
+    model fed with the text as it is written, and `cascade` the shipped way where the heavy model reads a
+    share of traffic only.
     """
 
     trick: str

@@ -87,7 +87,7 @@ class HeavySpec(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     tokens: Annotated[int, Meta(ge=8, le=512)]
     symbols: dict[int, str]
-    words: tuple[str, ...] = ()
+    words: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     weights: dict[str, Annotated[float, Meta(ge=0.0, le=1.0)]]
     calibrators: dict[str, dict[str, list[float]]]
     cuts: tuple[tuple[float, float], ...]

@@ -37,7 +37,7 @@ class ReadTokens:
     """The tokens of one window of a text: where each stands in it, and what it adds to each logit.
 
     `places` are (start, end, whether it goes on the word before), in characters; the mean of `parts`
-    over tokens is the text's logits.
+    over tokens is the window's logits.
     """
 
     places: list[tuple[int, int, bool]]

@@ -159,12 +159,13 @@ def join(
     labels = label_matrix(rows, recipe.heads)
     light = light_logits(bundle, rows)
     texts = [row.text for row in rows]
+    models = {file: load_heavy(folder, file) for file in SERVABLE}
     candidates = {
-        file: many_heavy_logits(load_heavy(folder, file), texts, bundle, advance=advance) for file in SERVABLE
+        file: many_heavy_logits(model, texts, bundle, advance=advance) for file, model in models.items()
     }
     file = max(candidates, key=lambda one: _ranks(candidates[one][:, 0], labels[:, 0]))
     heavy = candidates[file]
-    again = light_logits_again(load_heavy(folder, file), bundle, texts, light)
+    again = light_logits_again(models[file], bundle, texts, light)
     weights = {head: _weight(heavy[:, h], again[:, h], labels[:, h]) for h, head in enumerate(recipe.heads)}
     share = np.array(list(weights.values()), np.float32)
     made = _made(folder)

@@ -20,13 +20,13 @@ Edit = tuple[int, int, str]
 _WORD = re.compile(r"(?<![\w@#/&'’])[A-Za-z]+(?![\w@'’]|://)")
 _HASHTAG = re.compile(r"(?<![\w&])#[A-Za-z]{4,}(?!\w)")
 _PLAIN = re.compile(r"[a-z]+")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MAY_BE = {
     "0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g",
-    "@": "a", "$": "s", "!": "il", "*": "abcdefghijklmnopqrstuvwxyz",
+    "@": "a", "$": "s", "!": "il", "*": _LETTERS,
 }  # fmt: skip
 """The letters that a digit or sign may stand for."""
 _JOINTS = " .-"
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ONE_LETTER = ("a", "i", "u")
 
 # Natural logarithms of how likely each trick is; a plain word costs nothing.
