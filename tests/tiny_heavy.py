@@ -63,7 +63,7 @@ def tiny_tokenizer():
     return tokenizer.to_str().encode()
 
 
-def tiny_parts(*, model=None, cuts=SHARES, tokens=64):
+def tiny_parts(*, model=None, cuts=SHARES, tokens=64, words=(), strange_from=1.0):
     straight = {"x": [-1.0, 1.0], "y": [-1.0, 1.0]}
     return HeavyParts(
         model=model or tiny_model(),
@@ -76,6 +76,8 @@ def tiny_parts(*, model=None, cuts=SHARES, tokens=64):
             weights=dict.fromkeys(HEADS, 1.0),
             calibrators=dict.fromkeys(HEADS, straight),
             cuts=cuts,
+            words=words,
+            strange_from=strange_from,
         ),
     )
 

@@ -149,3 +149,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(tiny_folder, posts):
     scoring.wait(60)
     assert b"Traceback" not in said
     assert b"Exception ignored" not in said
+
+
+def test_a_share_of_harm_can_be_stated(tiny_folder, posts):
+    usual, more = (
+        [json.loads(line)["probability"] for line in done.stdout.splitlines()]
+        for done in (
+            sievert("score", "--bundle", tiny_folder, stdin=lines_of(posts[:50])),
+            sievert("score", "--bundle", tiny_folder, "--prevalence", "0.5", stdin=lines_of(posts[:50])),
+        )
+    )
+    assert all(a <= b for a, b in zip(usual, more, strict=True))  # the surest end at the same bound
+    assert sum(more) > sum(usual)
+    refused = sievert("score", "--bundle", tiny_folder, "--prevalence", "1.5", stdin=b"")
+    assert refused.returncode != 0
+    assert b"prevalence" in refused.stderr

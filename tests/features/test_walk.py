@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sievert.features.content.fold import FoldTables, build_fold_tables
-from sievert.features.content.ngrams import index_batch, score_batch
+from sievert.features.content.ngrams import index_batch, known_words, score_batch
 from sievert.features.content.tokens import STATS
 from sievert.schema.batch import TextColumn
 
@@ -108,27 +108,27 @@ def test_serving_sums_what_training_indexes(batch):
     rng = np.random.default_rng(7)
     table = rng.integers(-127, 128, (2**12, 5)).astype(np.int8)
     scale = rng.random(5).astype(np.float32)
-    sums, stats = score_batch(TextColumn.of(batch), FOLD, table=table, scale=scale)
+    read = score_batch(TextColumn.of(batch), FOLD, table=table, scale=scale)
     indexed = index_batch(TextColumn.of(batch), FOLD, bits=12)
-    expected = np.zeros_like(sums)
+    expected = np.zeros_like(read.sums)
     for part in range(2 * len(batch)):
         picked = indexed.indices[indexed.starts[part] : indexed.starts[part + 1]]
         if len(picked):
             expected[part // 2] += table[picked].astype(np.int64).sum(axis=0) * scale / np.sqrt(len(picked))
-    np.testing.assert_allclose(sums, expected, rtol=1e-5, atol=1e-4)
-    np.testing.assert_array_equal(stats, indexed.stats)
-    assert np.isfinite(stats).all()
+    np.testing.assert_allclose(read.sums, expected, rtol=1e-5, atol=1e-4)
+    np.testing.assert_array_equal(read.stats, indexed.stats)
+    assert np.isfinite(read.stats).all()
 
 
 @given(texts)
 def test_a_posts_numbers_do_not_depend_on_its_neighbours(batch):
     table = np.random.default_rng(3).integers(-127, 128, (2**12, 8)).astype(np.int8)
     scale = np.ones(8, np.float32)
-    together, facts = score_batch(TextColumn.of(batch), FOLD, table=table, scale=scale)
+    together = score_batch(TextColumn.of(batch), FOLD, table=table, scale=scale)
     for i, text in enumerate(batch):
-        alone, fact = score_batch(TextColumn.of([text]), FOLD, table=table, scale=scale)
-        np.testing.assert_array_equal(alone[0], together[i])
-        np.testing.assert_array_equal(fact[0], facts[i])
+        alone = score_batch(TextColumn.of([text]), FOLD, table=table, scale=scale)
+        np.testing.assert_array_equal(alone.sums[0], together.sums[i])
+        np.testing.assert_array_equal(alone.stats[0], together.stats[i])
 
 
 @given(st.text(max_size=200))
@@ -202,3 +202,40 @@ def test_no_array_is_left_by_any_text(tmp_path):
         check=False,
     )
     assert done.stdout.strip() == str(len(hostile)), done.stderr
+
+
+def unknown(text, *words):
+    known = known_words(words, FOLD)
+    table, scale = np.zeros((2**12, 5), np.int8), np.ones(5, np.float32)
+    read = score_batch(TextColumn.of([text]), FOLD, table=table, scale=scale, known=known)
+    return tuple(read.unknown[0].tolist())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("good morning to you", (0, 4)),
+        ("GOOD m0rning!!!", (0, 2)),  # case and signs for letters are undone before
+        ("godo mroning", (2, 2)),
+        ("good 2020 7 x 😀 @godo https://example.com/mroning", (0, 1)),
+        ("m o r n i n g", (0, 1)),
+        ("m r o n i n g", (1, 1)),
+        ("you're good, you'd be", (1, 4)),  # `be` is not in the lexicon
+        ("привет как", (2, 2)),
+        ("", (0, 0)),
+    ],
+)
+def test_words_that_a_lexicon_lacks_are_counted(text, expected):
+    assert unknown(text, "good", "morning", "to", "you") == expected
+
+
+def test_without_a_lexicon_every_word_is_known():
+    assert unknown("godo mroning") == (0, 2)
+
+
+def test_few_strangers_pass_for_words_of_a_large_lexicon():
+    rng = np.random.default_rng(5)
+    made = ["".join(rng.choice(list("abcdefghijklmnop"), 9)) for _ in range(30_000)]
+    missing, of = unknown(" ".join(made[20_000:]), *made[:20_000])
+    assert of == 10_000
+    assert missing / of > 0.9

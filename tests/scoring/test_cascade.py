@@ -13,7 +13,7 @@ from sievert.errors import BundleError
 from sievert.schema.batch import TextColumn
 from sievert.schema.decision import Stage
 from sievert.schema.sentinel import SENTINEL
-from sievert.scoring.bundle import default_bundle_path, load_bundle
+from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
 from sievert.scoring.passages import LONGEST, passages
 from tiny_heavy import tiny_model, tiny_parts, write_with_heavy
@@ -144,3 +144,47 @@ def test_a_disguise_that_is_seen_through_fools_neither_model(tmp_path, tiny_bund
     plain, disguised = scored(knowing, "you blorp", written, share=1.0).harm
     assert disguised == pytest.approx(plain, abs=1e-4)
     assert plain > 0.9
+
+
+LEXICON = ("you", "blorp", "goose", "home", "good", "morning", "to", "we", "go")
+
+
+@pytest.fixture
+def knowing(tmp_path, tiny_bundle):
+    write_with_heavy(tmp_path, tiny_bundle, tiny_parts(words=LEXICON, strange_from=0.2))
+    return load_bundle(tmp_path)
+
+
+def test_the_light_model_reads_again_what_is_full_of_unknown_words(knowing, bundle):
+    texts = ["you bolrp", "you blorp", "good morning to you", "you bl*rp we go home"]
+    light = scored(knowing, *texts, share=0.0).harm
+    assert light[0] == pytest.approx(light[1], abs=1e-4)
+    assert light[1] > 0.9
+    assert light[2] < 0.5
+    assert light[3] < 0.5  # one word of five is not enough to be read again
+    assert scored(bundle, *texts, share=0.0).harm[0] < 0.5  # as it was without
+
+
+def test_the_cascade_sends_on_what_it_found_by_reading_again(knowing):
+    result = scored(knowing, "you bolrp", "good morning to you", share=0.1)
+    assert stages(result) == [Stage.HEAVY, Stage.LIGHT]
+    assert result.harm[0] > 0.9
+
+
+def test_reading_again_only_ever_raises_a_score(knowing, bundle):
+    texts = ["bolrp", "blorp gosoe hmoe", "xqz wvk", "", "😀 😀", "you " * 3000 + "bolrp"]
+    again, before = (scored(one, *texts, share=0.0).harm for one in (knowing, bundle))
+    assert (again >= before).all()
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.01, 0.5, 0.97])
+def test_probabilities_can_be_stated_for_another_prevalence(bundle, share):
+    """Bayes' rule: weights of harmful and harmless move by what the shares say, the order stays."""
+    texts = [RUDE, TAKEN_BACK, FINE, "we go home"]
+    usual = bundle.manifest.heads[0].prevalence
+    before, after = scored(bundle, *texts, share=0.1), scored(at_prevalence(bundle, share), *texts, share=0.1)
+    p = before.harm.astype(np.float64)
+    harmful, harmless = p * share / usual, (1 - p) * (1 - share) / (1 - usual)
+    np.testing.assert_allclose(after.harm, harmful / (harmful + harmless), rtol=1e-3, atol=1e-6)
+    assert (np.argsort(after.harm) == np.argsort(before.harm)).all()
+    assert (np.sign(after.policies[:, 0] - before.policies[:, 0]) == np.sign(share - usual)).all()

@@ -36,6 +36,10 @@ class LogitMap:
         calibrated: npt.NDArray[np.float64] = self.y[piece] + slopes[piece] * (raw - self.x[piece])
         return calibrated
 
+    def shifted(self, by: float) -> "LogitMap":
+        """Return the map to calibrated logits that are this much higher: where harm is more frequent."""
+        return LogitMap(x=self.x, y=self.y + by)
+
     def apply(self, z: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return the probabilities of raw logits z [n], float32, never exactly 0 or 1."""
         calibrated = np.clip(self.logits(z), -30.0, 16.0)

@@ -31,6 +31,15 @@ def score(
         float,
         typer.Option(min=0.0, max=1.0, help="Which share of traffic the heavy model may read; 1 is all."),
     ] = 1.0,
+    *,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0001,
+            max=0.9999,
+            help="Which share of these texts is harmful, where that is not what traffic has: 0.5 for a balanced test set.",
+        ),
+    ] = None,
 ) -> None:
     """Score a file of texts: one line of decision for each line of input, in the same order.
 
@@ -46,9 +55,11 @@ def score(
     from sievert.pipeline.scored_lines import scored_lines
     from sievert.policy.loading import default_policies_path, load_policies
     from sievert.schema.clock import SystemClock
-    from sievert.scoring.bundle import default_bundle_path, load_bundle
+    from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 
     loaded = load_bundle(bundle or default_bundle_path())
+    if prevalence is not None:
+        loaded = at_prevalence(loaded, prevalence)
     stated = load_policies(policies or default_policies_path())
     console = Console(stderr=True)
     count = wrong = 0

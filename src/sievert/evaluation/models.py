@@ -22,8 +22,8 @@ from sievert.schema.batch import TextColumn
 from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle, mixed
-from sievert.scoring.light import light_scores
-from sievert.scoring.passages import light_logits_again
+from sievert.scoring.cascade import look
+from sievert.scoring.rereading import light_logits_again
 from sievert.training.joining import VARIANTS, load_heavy, many_heavy_logits
 
 CASCADE_SHARES = (0.01, 0.03, 0.05)
@@ -106,7 +106,7 @@ def _scores(
 ) -> Mapping[str, npt.NDArray[np.float64]]:
     """Return what each model ranks n texts by."""
     column = TextColumn.of(texts)
-    light = light_scores(bundle, column)
+    light = look(bundle, column).light
     scores = {LIGHT: light.logits[:, 0].astype(np.float64)}
     total, done = len(texts) * len(VARIANTS), 0
 

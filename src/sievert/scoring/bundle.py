@@ -17,6 +17,7 @@ Not covered: the hashes show that files are as they were written, not who wrote 
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -33,7 +34,7 @@ from safetensors.numpy import save as save_tensors
 from sievert.calibration.logit_map import LogitMap
 from sievert.errors import BundleError
 from sievert.features.content.fold import DROP, PAGE, FoldTables
-from sievert.features.content.ngrams import KERNEL_VERSION
+from sievert.features.content.ngrams import KERNEL_VERSION, KnownWords, known_words
 from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, BundleFile, Head, Manifest
 from sievert.schema.decision import Language
@@ -80,7 +81,8 @@ class HeavySpec(msgspec.Struct, frozen=True, kw_only=True):
     `tokens` of a post are read at once; `symbols` are called by these names, by code point; misspelt words
     are read as one of `words`, the most frequent first. A second look hears both models: by head, `weights` is what the heavy one counts, the light one has the rest.
     `calibrators` are maps as in calibrators.json, of both together; `cuts` says which light logit of
-    harm a share of traffic exceeds.
+    harm a share of traffic exceeds; the light model reads a text again whose words the lexicon lacks to
+    the part `strange_from`, or none.
     """
 
     encoder: str
@@ -91,6 +93,7 @@ class HeavySpec(msgspec.Struct, frozen=True, kw_only=True):
     weights: dict[str, Annotated[float, Meta(ge=0.0, le=1.0)]]
     calibrators: dict[str, dict[str, list[float]]]
     cuts: tuple[tuple[float, float], ...]
+    strange_from: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
 
 
 def mixed(
@@ -107,6 +110,7 @@ class Heavy:
 
     model: HeavyModel
     spec: HeavySpec
+    known: KnownWords
     weights: npt.NDArray[np.float32]  # [H]
     calibrators: tuple[LogitMap, ...]
     shares: npt.NDArray[np.float64]  # [Q]
@@ -148,6 +152,21 @@ class Bundle:
     def policy_heads(self) -> tuple[str, ...]:
         """The names of the heads behind the primary one."""
         return tuple(head.name for head in self.manifest.heads[1:])
+
+
+def at_prevalence(bundle: Bundle, share: float) -> Bundle:
+    """Return a bundle whose probabilities hold where this share of texts is harmful, 0 < share < 1.
+
+    By Bayes' rule the odds of harm move by one factor, and those of each policy by the same, since what
+    share of harm breaks which policy is taken to stay (Saerens et al. 2002).
+    """
+    usual = bundle.manifest.heads[0].prevalence
+    by = math.log(share / (1 - share)) - math.log(usual / (1 - usual))
+    moved = tuple(one.shifted(by) for one in bundle.calibrators)
+    heavy = bundle.heavy
+    if heavy is not None:
+        heavy = dataclasses.replace(heavy, calibrators=tuple(one.shifted(by) for one in heavy.calibrators))
+    return dataclasses.replace(bundle, calibrators=moved, heavy=heavy)
 
 
 def default_bundle_path() -> Path:
@@ -213,7 +232,7 @@ def load_bundle(folder: Path) -> Bundle:
         light = LightTensors(**{name: tensors[name] for name in ("table", "scale", "bias", "dense")})
         fold = FoldTables.from_tensors(tensors)
         maps = _maps(manifest, calibrators)
-        heavy = _heavy(manifest, parts) if _HEAVY_FILES[0] in parts else None
+        heavy = _heavy(manifest, parts, fold) if _HEAVY_FILES[0] in parts else None
     except (
         KeyError,
         TypeError,
@@ -246,7 +265,7 @@ def _maps(manifest: Manifest, calibrators: dict[str, dict[str, list[float]]]) ->
     )
 
 
-def _heavy(manifest: Manifest, parts: Mapping[str, bytes]) -> Heavy:
+def _heavy(manifest: Manifest, parts: Mapping[str, bytes], fold: FoldTables) -> Heavy:
     """Build the heavy model from its files.
 
     Raises:
@@ -254,11 +273,13 @@ def _heavy(manifest: Manifest, parts: Mapping[str, bytes]) -> Heavy:
     """
     model, tokenizer, raw = (parts[name] for name in _HEAVY_FILES)
     return heavy_of(
-        HeavyParts(model=model, tokenizer=tokenizer, spec=msgspec.json.decode(raw, type=HeavySpec)), manifest
+        HeavyParts(model=model, tokenizer=tokenizer, spec=msgspec.json.decode(raw, type=HeavySpec)),
+        manifest,
+        fold,
     )
 
 
-def heavy_of(parts: HeavyParts, manifest: Manifest) -> Heavy:
+def heavy_of(parts: HeavyParts, manifest: Manifest, fold: FoldTables) -> Heavy:
     """Load a heavy model.
 
     Raises:
@@ -277,6 +298,7 @@ def heavy_of(parts: HeavyParts, manifest: Manifest) -> Heavy:
     return Heavy(
         model=model,
         spec=spec,
+        known=known_words(spec.words, fold),
         weights=np.array([spec.weights[head.name] for head in manifest.heads], np.float32),
         calibrators=_maps(manifest, spec.calibrators),
         shares=cuts[:, 0],

@@ -19,7 +19,8 @@ from sievert.schema.decision import Language, Stage
 from sievert.schema.sentinel import SENTINEL_POLICY, rows_with_sentinel
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.light import LightScores, light_scores
-from sievert.scoring.passages import heavy_logits, light_logits_again
+from sievert.scoring.passages import heavy_logits
+from sievert.scoring.rereading import FirstLook, first_look, light_logits_again
 
 HARM_COLUMN = 0
 
@@ -37,18 +38,29 @@ def score(
     of each stage when it ends.
     """
     # 2 features and 3 light: one compiled pass over the batch's bytes feeds the light model
-    light = light_scores(bundle, text)
+    first = look(bundle, text)
+    light = first.light
     lap("light")
 
     # 4 heavy: the few that deserve a second look
     rows = choose_for_heavy(bundle, light, share=heavy_share)
-    heavy = _second_look(bundle, light, text, rows)
+    heavy = _second_look(bundle, first, text, rows)
     lap("heavy")
 
     # 5 calibrate: logits to probabilities at natural prevalence
     scored = _calibrate(bundle, light, text, rows, heavy)
     lap("calibrate")
     return scored
+
+
+def look(bundle: Bundle, text: TextColumn) -> FirstLook:
+    """Have the light model look at n texts."""
+    if bundle.heavy is None:
+        return FirstLook(light=light_scores(bundle, text), read_again=np.empty(0, np.intp))
+    heavy = bundle.heavy
+    return first_look(
+        bundle, text, model=heavy.model, known=heavy.known, strange_from=heavy.spec.strange_from
+    )
 
 
 def choose_for_heavy(bundle: Bundle, light: LightScores, *, share: float) -> npt.NDArray[np.intp]:
@@ -62,15 +74,18 @@ def choose_for_heavy(bundle: Bundle, light: LightScores, *, share: float) -> npt
 
 
 def _second_look(
-    bundle: Bundle, light: LightScores, text: TextColumn, rows: npt.NDArray[np.intp]
+    bundle: Bundle, first: FirstLook, text: TextColumn, rows: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.float32]:
     """Return the logits [m, H] of both models together for the chosen rows."""
     if bundle.heavy is None or not len(rows):
         return np.empty((0, len(bundle.manifest.heads)), np.float32)
     texts = text.texts(rows)
     model = bundle.heavy.model
-    again = light_logits_again(model, bundle, texts, light.logits[rows])
-    return bundle.heavy.together(heavy_logits(model, bundle, texts), again)
+    light = first.light.logits[rows]
+    new = np.flatnonzero(~np.isin(rows, first.read_again))
+    if len(new):
+        light[new] = light_logits_again(model, bundle, [texts[at] for at in new.tolist()], light[new])
+    return bundle.heavy.together(heavy_logits(model, bundle, texts), light)
 
 
 def _calibrate(

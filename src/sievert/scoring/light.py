@@ -8,13 +8,16 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from sievert.features.content.ngrams import score_batch
+from sievert.features.content.ngrams import EVERY_WORD, KnownWords, score_batch
 from sievert.schema.batch import TextColumn
 from sievert.schema.decision import Language
 from sievert.scoring.bundle import Bundle
 
 _UNSURE = 0.5
 """A text is English unless another answer is likelier than this: short texts get the benefit."""
+
+_DOUBT = 2
+"""Two more known words than a text has: a single strange word is a name as often as not."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,16 +27,26 @@ class LightScores:
     logits: npt.NDArray[np.float32]  # [n, H]
     language: npt.NDArray[np.int8]  # [n] schema.decision.Language
     stats: npt.NDArray[np.float32]  # [n, S]
+    strange: npt.NDArray[np.float32]  # [n] 0 to 1
 
 
-def light_scores(bundle: Bundle, text: TextColumn) -> LightScores:
-    """Score a batch of texts with the light model."""
+def light_scores(bundle: Bundle, text: TextColumn, *, known: KnownWords = EVERY_WORD) -> LightScores:
+    """Score a batch of texts with the light model.
+
+    `known` is a lexicon; `strange` says how full a text is of words that it lacks.
+    """
     light = bundle.light
-    sums, stats = score_batch(text, bundle.fold, table=light.table, scale=light.scale)
+    read = score_batch(text, bundle.fold, table=light.table, scale=light.scale, known=known)
     # einsum adds in the same order for every n, so that a post's neighbours cannot move its score.
-    outputs = sums + np.einsum("ns,sk->nk", stats, light.dense) + light.bias  # [n, K]
+    outputs = read.sums + np.einsum("ns,sk->nk", read.stats, light.dense) + light.bias  # [n, K]
     heads = len(bundle.manifest.heads)
-    return LightScores(logits=outputs[:, :heads], language=_language(outputs[:, heads:]), stats=stats)
+    unknown, words = read.unknown[:, 0], read.unknown[:, 1]
+    return LightScores(
+        logits=outputs[:, :heads],
+        language=_language(outputs[:, heads:]),
+        stats=read.stats,
+        strange=(unknown / (words + _DOUBT)).astype(np.float32),
+    )
 
 
 def _language(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:

@@ -3,9 +3,6 @@
 The heavy model reads a passage at a time. Of a long post it reads the few passages that the light
 model finds worst, and the post is as harmful as the worst of them.
 
-The light model looks again too, at what the heavy one reads, or a disguise that one sees through
-would still fool the other.
-
 Not covered: harm that only several passages together say.
 
 Legend: m posts, q passages, H heads.
@@ -23,8 +20,6 @@ LONGEST = 240
 """Characters of a passage: about as many as the tokens that the heavy model reads."""
 MOST = 4
 """Passages of a post that are read at most."""
-_READ_AGAIN = 2000
-"""Characters of the longest text that the light model is given again without its disguises."""
 
 
 def passages(text: str) -> list[str]:
@@ -62,16 +57,3 @@ def heavy_logits(model: HeavyModel, bundle: Bundle, texts: list[str]) -> npt.NDA
     starts = np.flatnonzero(np.diff(np.array(owner), prepend=-1))
     worst_of: npt.NDArray[np.float32] = np.maximum.reduceat(logits, starts, axis=0)
     return worst_of
-
-
-def light_logits_again(
-    model: HeavyModel, bundle: Bundle, texts: list[str], light: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """Return the light model's logits [m, H] for a second look: of a text as written or as read, the higher."""
-    read = model.read([text if len(text) <= _READ_AGAIN else "" for text in texts], bundle.fold)
-    differ = np.array([bool(one) and one != text for one, text in zip(read, texts, strict=True)])
-    again = light.copy()
-    if differ.any():
-        column = TextColumn.of([one for one, other in zip(read, differ, strict=True) if other])
-        again[differ] = np.maximum(light[differ], light_scores(bundle, column).logits)
-    return again

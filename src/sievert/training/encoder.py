@@ -40,7 +40,8 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 class HeavyText(nn.Module):
     """Encoder, one linear layer of heads, mean over tokens: [B, T] token ids to [B, H] logits.
 
-    Since the heads come before the mean, what each token adds to a logit is there to be shown.
+    Since the heads come before the mean, what each token adds to a logit is there to be shown. The mean
+    of what the encoder says of the tokens, the encoding, tells which texts are alike.
     """
 
     def __init__(self, name: str, heads: int, *, layers: int | None = None) -> None:
@@ -60,9 +61,12 @@ class HeavyText(nn.Module):
         nn.init.zeros_(self.heads.bias)
         self.dropout = nn.Dropout(0.1)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits [B, H] and parts [B, T, H] of token ids [B, T] with mask [B, T] of 1 and 0."""
+    def forward(
+        self, ids: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return logits [B, H], parts [B, T, H] and encoding [B, d] of ids and mask [B, T], 1 for tokens."""
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state  # [B, T, d]
         parts: torch.Tensor = self.heads(self.dropout(hidden))
         weight = mask.to(parts.dtype).unsqueeze(-1)
-        return (parts * weight).sum(dim=1) / weight.sum(dim=1), parts
+        count = weight.sum(dim=1)
+        return (parts * weight).sum(dim=1) / count, parts, (hidden * weight).sum(dim=1) / count

@@ -18,7 +18,7 @@ from sievert.training.rounded import RoundedLinear
 
 
 def export(model: HeavyText, *, longest: int) -> bytes:
-    """Return an ONNX model: inputs ids and mask [B, T] int64, outputs logits [B, H] and parts [B, T, H]."""
+    """Return an ONNX model: inputs ids and mask [B, T] int64; outputs logits, parts, encoding of `HeavyText`."""
     rounded = [module for module in model.modules() if isinstance(module, RoundedLinear)]
     for layer in rounded:
         layer.rounding = False
@@ -35,7 +35,7 @@ def export(model: HeavyText, *, longest: int) -> bytes:
             (ids, mask),
             dynamo=True,
             input_names=["ids", "mask"],
-            output_names=["logits", "parts"],
+            output_names=["logits", "parts", "encoding"],
             dynamic_shapes=({0: posts, 1: tokens}, {0: posts, 1: tokens}),
             verbose=False,
         )

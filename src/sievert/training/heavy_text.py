@@ -36,7 +36,7 @@ from sievert.schema.taxonomy import HARM
 from sievert.training.encoder import HeavyText, load_tokenizer
 from sievert.training.export_onnx import export
 from sievert.training.grammar import neutral, quoted, reclaimed
-from sievert.training.noise import TRICKS, disguise
+from sievert.training.noise import TRICKS, disguise, dressed
 from sievert.training.rounded import with_rounding
 from sievert.training.targets import head_weights, label_matrix
 
@@ -68,6 +68,7 @@ class HeavyRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     quantised_rate: float
     flatten: Share
     harmful_share: Share
+    dressed: Share
     disguised: Share
     grammar: Annotated[int, Meta(ge=0)]
     word_in: Annotated[int, Meta(ge=1)]
@@ -302,7 +303,7 @@ def fit(
     model.train()
     step = 0
     while step < total:
-        texts = [_perhaps_disguised(text, rng, recipe.disguised) for text in data.texts]
+        texts = [_varied(text, rng, recipe) for text in data.texts]
         ids = reader.ids(texts)
         for rows in _batches([len(one) for one in ids], recipe.batch, rng):
             if step >= total:
@@ -329,10 +330,13 @@ def _loss(logits: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.
     return by_head[0] + by_head[1:].mean() if len(by_head) > 1 else by_head[0]
 
 
-def _perhaps_disguised(text: str, rng: random.Random, share: float) -> str:
-    if rng.random() >= share:
-        return text
-    return disguise(text, rng.choice(list(TRICKS)), rng, share=rng.choice((0.2, 0.5, 1.0)))
+def _varied(text: str, rng: random.Random, recipe: HeavyRecipe) -> str:
+    """Return a text as it may come: perhaps dressed as posts are, perhaps disguised."""
+    if rng.random() < recipe.dressed:
+        text = dressed(text, rng)
+    if rng.random() < recipe.disguised:
+        text = disguise(text, rng.choice(list(TRICKS)), rng, share=rng.choice((0.2, 0.5, 1.0)))
+    return text
 
 
 def _batches(lengths: list[int], size: int, rng: random.Random) -> Iterator[list[int]]:

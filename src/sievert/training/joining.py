@@ -17,13 +17,18 @@ import numpy.typing as npt
 from sievert.datasets.corpora import Row
 from sievert.datasets.folds import Folded
 from sievert.errors import NotFound
+from sievert.features.content.ngrams import known_words
 from sievert.measurement.prevalence import natural_weights
 from sievert.measurement.ranking import average_precision
+from sievert.schema.batch import TextColumn
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle, HeavyParts, HeavySpec, heavy_of, mixed
+from sievert.scoring.cascade import look
 from sievert.scoring.heavy import HeavyModel
-from sievert.scoring.passages import heavy_logits, light_logits_again
-from sievert.training.light_linear import LANGUAGE, Trained, fit_calibrators, light_logits
+from sievert.scoring.light import light_scores
+from sievert.scoring.passages import heavy_logits
+from sievert.scoring.rereading import first_look, light_logits_again
+from sievert.training.light_linear import LANGUAGE, Trained, fit_calibrators
 from sievert.training.recipe import Recipe
 from sievert.training.targets import label_matrix
 
@@ -46,6 +51,10 @@ VARIANTS = {
 SERVABLE = ("heavy.onnx", "heavy-ptq.onnx")
 """Those of them that are small and quick enough to serve."""
 
+STRANGE = 0.05
+"""The light model reads this share of harmless traffic again, as the texts that are full of unknown words."""
+
+_LEAST_STRANGE = 0.01
 _CHUNK = 512
 _PREVALENCE = 0.01
 
@@ -96,7 +105,11 @@ def with_heavy(
         name=NAME,
         model=f"{trained.bundle.manifest.model}; {parts.spec.encoder} as {parts.spec.model} for the few",
     )
-    bundle = dataclasses.replace(trained.bundle, manifest=manifest, heavy=heavy_of(parts, manifest))
+    bundle = dataclasses.replace(
+        trained.bundle, manifest=manifest, heavy=heavy_of(parts, manifest, trained.bundle.fold)
+    )
+    first = look(bundle, TextColumn.of([row.text for row in rows])).light.logits
+    bundle = dataclasses.replace(bundle, calibrators=fit_calibrators(first, rows, recipe))
     return dataclasses.replace(trained, bundle=bundle, heavy=parts)
 
 
@@ -157,7 +170,6 @@ def join(
         InvalidField: the rows lack labels of both kinds for a head.
     """
     labels = label_matrix(rows, recipe.heads)
-    light = light_logits(bundle, rows)
     texts = [row.text for row in rows]
     models = {file: load_heavy(folder, file) for file in SERVABLE}
     candidates = {
@@ -165,10 +177,15 @@ def join(
     }
     file = max(candidates, key=lambda one: _ranks(candidates[one][:, 0], labels[:, 0]))
     heavy = candidates[file]
-    again = light_logits_again(models[file], bundle, texts, light)
+    made = _made(folder)
+    known = known_words(made.words, bundle.fold)
+    column = TextColumn.of(texts)
+    light = light_scores(bundle, column, known=known)
+    strange_from = _strange_from(light.strange, labels[:, 0])
+    first = first_look(bundle, column, model=models[file], known=known, strange_from=strange_from)
+    again = light_logits_again(models[file], bundle, texts, light.logits)
     weights = {head: _weight(heavy[:, h], again[:, h], labels[:, h]) for h, head in enumerate(recipe.heads)}
     share = np.array(list(weights.values()), np.float32)
-    made = _made(folder)
     calibrators = fit_calibrators(mixed(share, heavy, again), rows, recipe)
     return HeavyParts(
         model=(folder / file).read_bytes(),
@@ -184,7 +201,8 @@ def join(
                 head: {"x": one.x.tolist(), "y": one.y.tolist()}
                 for head, one in zip(recipe.heads, calibrators, strict=True)
             },
-            cuts=_cuts(light[:, 0], rows, recipe),
+            cuts=_cuts(first.light.logits[:, 0], rows, recipe),
+            strange_from=strange_from,
         ),
     )
 
@@ -194,6 +212,11 @@ def _ranks(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int8]) -> flo
     known = labels >= 0
     y = labels[known] == 1
     return average_precision(y, logits[known], natural_weights(y, prevalence=_PREVALENCE))
+
+
+def _strange_from(strange: npt.NDArray[np.float32], labels: npt.NDArray[np.int8]) -> float:
+    """Return how strange [n] a text is at least of the share of harmless ones that is read again."""
+    return max(float(np.quantile(strange[labels == 0], 1.0 - STRANGE)), _LEAST_STRANGE)
 
 
 def _weight(

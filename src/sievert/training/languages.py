@@ -14,13 +14,12 @@ from importlib import resources
 from random import Random
 
 from sievert.schema.decision import Language
+from sievert.training.noise import dressed
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CONSONANTS = "bcdfghjklmnpqrstvwxz"
 _SIGNS = "!?#$%&*+-=/\\|<>~^.,:;()[]{}@_\"'"
-_FACES = "😂🤣😍😭❤🔥🙏😊👍🥺💀✨"
-_LAUGHTER = ("lol", "lmao", "haha", "hahaha", "kkkk", "jajaja", "xd", "omg", "wtf", "ok", "!!!", "...")
 _PICTURES = "█▓▒░■□▪▫◆◇○●◎★☆♪♫→←↑↓╔╗╚╝║═╬┼─│"
 
 
@@ -59,7 +58,7 @@ def everyday_examples(*, seed: int, leave_out: tuple[str, ...] = ()) -> list[Lan
         texts = [*lines, *(_piece(line, rng) for line in lines for _ in range(2))]
         texts += [f"{one} {other}" for one, other in zip(lines, rng.sample(lines, len(lines)), strict=True)]
         texts += [line.upper() for line in rng.sample(lines, len(lines) // 4)]
-        texts += [_dressed(line, rng) for line in texts]
+        texts += [dressed(line, rng) for line in texts]
         english = code == "en"
         mass = (len(spoken) - 1.0 if english else 1.0) / len(texts)
         language = Language.ENGLISH if english else Language.OTHER
@@ -86,22 +85,6 @@ def _piece(line: str, rng: Random) -> str:
     length = rng.randint(2, len(words) - 1)
     start = rng.randint(0, len(words) - length)
     return " ".join(words[start : start + length])
-
-
-def _dressed(line: str, rng: Random) -> str:
-    """Put around a line what stands around posts in any language: it must not give one away."""
-    handle = "@" + "".join(rng.choice(_LETTERS) for _ in range(rng.randint(4, 9)))
-    link = "https://t.co/" + "".join(rng.choice(_LETTERS + "0123456789") for _ in range(8))
-    return rng.choice(
-        (
-            f"RT {handle}: {line}",
-            f"rt {handle} {line} {link}",
-            f"{handle} {line}",
-            f"{line} {link}",
-            f"{handle} {handle} {line} {rng.choice(_FACES) * rng.randint(1, 3)}",
-            f"{line} {rng.choice(_LAUGHTER)}",
-        )
-    )
 
 
 def _mashed(rng: Random) -> str:

@@ -2,6 +2,9 @@
 
 Each trick changes some words of a text and leaves it readable. The heavy model learns from texts
 with and without them; the evasion table of the model card measures each, on texts of its own.
+
+Beside them, what stands around posts anywhere, which must not speak for or against one: handles,
+links, laughter.
 """
 
 import random
@@ -24,6 +27,9 @@ _LEET = {
 }
 _WORD = re.compile(r"(?<![^\W_])[A-Za-z]{4,}(?![^\W_])")
 _HIDDEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_FACES = "😂🤣😍😭❤🔥🙏😊👍🥺💀✨"
+_LAUGHTER = ("lol", "lmao", "haha", "hahaha", "kkkk", "jajaja", "xd", "omg", "wtf", "ok", "!!!", "...")
 _DECORATIONS = "\U0001f602\U0001f525\u2728\U0001f4af\U0001f60a\u2764\U0001f64f"
 
 
@@ -100,6 +106,22 @@ def disguise(text: str, trick: str, rng: random.Random, *, share: float = 1.0) -
     """Apply one trick to a share of the words of at least four Latin letters."""
     change = TRICKS[trick]
     return _WORD.sub(lambda word: change(word[0], rng) if rng.random() < share else word[0], text)
+
+
+def dressed(text: str, rng: random.Random) -> str:
+    """Put around a text what stands around posts of any kind, in any language."""
+    handle = "@" + "".join(rng.choice(_LETTERS) for _ in range(rng.randint(4, 9)))
+    link = "https://t.co/" + "".join(rng.choice(_LETTERS + "0123456789") for _ in range(8))
+    return rng.choice(
+        (
+            f"RT {handle}: {text}",
+            f"rt {handle} {text} {link}",
+            f"{handle} {text}",
+            f"{text} {link}",
+            f"{handle} {handle} {text} {rng.choice(_FACES) * rng.randint(1, 3)}",
+            f"{text} {rng.choice(_LAUGHTER)}",
+        )
+    )
 
 
 def _replaced(word: str, table: dict[str, str], rng: random.Random) -> str:

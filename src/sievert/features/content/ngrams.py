@@ -11,6 +11,8 @@ Legend: n posts, S content facts, K columns of a weight table.
 """
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
 
 import numba as nb
 import numpy as np
@@ -18,11 +20,34 @@ import numpy.typing as npt
 
 from sievert.features.content.fold import FoldTables
 from sievert.features.content.tokens import STATS
-from sievert.features.content.walk import room_for, walk
+from sievert.features.content.walk import remember, room_for, walk
 from sievert.schema.batch import TextColumn
 
 KERNEL_VERSION = 1
 """Changes whenever the same text would yield other indices or facts; part of the feature spec."""
+
+
+KnownWords = npt.NDArray[np.uint8]
+"""A lexicon as bits, one a word's hash; some strangers share a bit with a word of it."""
+
+EVERY_WORD: KnownWords = np.full(1, 255, np.uint8)
+"""The lexicon that has every word."""
+
+_BITS_A_WORD = 32
+_CONTRACTED = ("'s", "'d", "'t", "'ll", "'re", "'ve", "'m")
+_MAY_CONTRACT = 300
+"""So many of the most frequent words are known with these endings as well."""
+
+
+def known_words(words: Sequence[str], fold: FoldTables) -> KnownWords:
+    """Return a lexicon, most frequent words first, as what a walk over texts looks words up in."""
+    if not words:
+        return EVERY_WORD
+    endings = [word + end for word, end in itertools.product(words[:_MAY_CONTRACT], _CONTRACTED)]
+    column = TextColumn.of([*words, *endings])
+    known = np.zeros(1 << (_BITS_A_WORD * len(column) // 8 - 1).bit_length(), np.uint8)
+    remember(column.data, column.offsets, fold.index, fold.folded, fold.plain, fold.kind, known)
+    return known
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,18 +76,46 @@ def index_batch(text: TextColumn, fold: FoldTables, *, bits: int) -> IndexedBatc
     return IndexedBatch(indices=indices[:total].copy(), starts=starts, stats=stats)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class SummedBatch:
+    """What a weight table says about n posts, and what the walk noticed on the way."""
+
+    sums: npt.NDArray[np.float32]  # [n, K]
+    stats: npt.NDArray[np.float32]  # [n, S]
+    unknown: npt.NDArray[np.int32]  # [n, 2] words that the lexicon lacks, and words
+
+
 def score_batch(
-    text: TextColumn, fold: FoldTables, *, table: npt.NDArray[np.int8], scale: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return ([n, K] weighted sums of the n-grams of each post, [n, S] content facts).
+    text: TextColumn,
+    fold: FoldTables,
+    *,
+    table: npt.NDArray[np.int8],
+    scale: npt.NDArray[np.float32],
+    known: KnownWords = EVERY_WORD,
+) -> SummedBatch:
+    """Return the weighted sums of the n-grams of each post, its content facts, its unknown words.
 
     Shapes: table [2**bits, K] int8; scale [K] float32 turns a column's int8 steps into weights.
     """
     count = len(text)
     sums = np.zeros((count, table.shape[1]), np.float32)
     stats = np.zeros((count, len(STATS)), np.float32)
-    _score(text.data, text.offsets, fold.index, fold.folded, fold.plain, fold.kind, table, scale, sums, stats)
-    return sums, stats
+    unknown = np.zeros((count, 2), np.int32)
+    _score(
+        text.data,
+        text.offsets,
+        fold.index,
+        fold.folded,
+        fold.plain,
+        fold.kind,
+        table,
+        scale,
+        known,
+        sums,
+        stats,
+        unknown,
+    )
+    return SummedBatch(sums=sums, stats=stats, unknown=unknown)
 
 
 @nb.njit(nogil=True, cache=True)
@@ -72,6 +125,7 @@ def _index(data, offsets, pages, folded, plain, kind, bits, indices, starts, sta
     words = np.empty(3 * room + 8, np.uint32)
     chars = np.empty(5 * room + 8, np.uint32)
     mask = np.uint64((1 << bits) - 1)
+    unknown = np.empty(2, np.int32)
     total = 0
     for i in range(offsets.shape[0] - 1):
         n_words, n_chars = walk(
@@ -87,6 +141,8 @@ def _index(data, offsets, pages, folded, plain, kind, bits, indices, starts, sta
             words,
             chars,
             stats[i],
+            EVERY_WORD,
+            unknown,
         )
         starts[2 * i] = total
         indices[total : total + n_words] = words[:n_words]
@@ -99,7 +155,7 @@ def _index(data, offsets, pages, folded, plain, kind, bits, indices, starts, sta
 
 
 @nb.njit(nogil=True, cache=True)
-def _score(data, offsets, pages, folded, plain, kind, table, scale, sums, stats):
+def _score(data, offsets, pages, folded, plain, kind, table, scale, known, sums, stats, unknown):
     room = room_for(offsets)
     scratch = np.empty((5, room + 2), np.uint32)
     words = np.empty(3 * room + 8, np.uint32)
@@ -121,6 +177,8 @@ def _score(data, offsets, pages, folded, plain, kind, table, scale, sums, stats)
             words,
             chars,
             stats[i],
+            known,
+            unknown[i],
         )
         for part in range(2):
             picked = words if part == 0 else chars
