@@ -18,8 +18,9 @@ VOCABULARY = {
 SHARES = ((0.01, 2.0), (0.1, 0.0), (0.5, -5.0))
 
 
-def tiny_model(heads=HEADS):
+def tiny_model(heads=HEADS, *, width=0):
     """An ONNX file whose logits are the mean of the words' logits; `not` takes the harm away."""
+    meanings = np.random.default_rng(3).normal(size=(len(VOCABULARY), max(width, 1))).astype(np.float32)
     table = np.full((len(VOCABULARY), len(heads)), -3.0, np.float32)
     for h, word in enumerate(STAND_INS.values(), start=1):
         if h < len(heads):
@@ -35,6 +36,17 @@ def tiny_model(heads=HEADS):
         helper.make_node("Div", ["sum", "count"], ["logits"]),
         helper.make_node("Identity", ["words"], ["parts"]),
     ]
+    outputs = [
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["posts", len(heads)]),
+        helper.make_tensor_value_info("parts", TensorProto.FLOAT, ["posts", "tokens", len(heads)]),
+    ]
+    if width:
+        nodes += [
+            helper.make_node("Gather", ["meanings", "ids"], ["meant"]),
+            helper.make_node("Mul", ["meant", "wide"], ["meant kept"]),
+            helper.make_node("ReduceSum", ["meant kept", "first"], ["encoding"], keepdims=0),
+        ]
+        outputs.append(helper.make_tensor_value_info("encoding", TensorProto.FLOAT, ["posts", width]))
     graph = helper.make_graph(
         nodes,
         "tiny",
@@ -42,12 +54,10 @@ def tiny_model(heads=HEADS):
             helper.make_tensor_value_info(name, TensorProto.INT64, ["posts", "tokens"])
             for name in ("ids", "mask")
         ],
-        [
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["posts", len(heads)]),
-            helper.make_tensor_value_info("parts", TensorProto.FLOAT, ["posts", "tokens", len(heads)]),
-        ],
+        outputs,
         [
             numpy_helper.from_array(table, "table"),
+            numpy_helper.from_array(meanings, "meanings"),
             numpy_helper.from_array(np.array([2], np.int64), "last"),
             numpy_helper.from_array(np.array([1], np.int64), "first"),
         ],
@@ -63,7 +73,7 @@ def tiny_tokenizer():
     return tokenizer.to_str().encode()
 
 
-def tiny_parts(*, model=None, cuts=SHARES, tokens=64, words=(), strange_from=1.0):
+def tiny_parts(*, model=None, cuts=SHARES, tokens=64, words=(), strange_from=1.0, examples=None):
     straight = {"x": [-1.0, 1.0], "y": [-1.0, 1.0]}
     return HeavyParts(
         model=model or tiny_model(),
@@ -79,6 +89,7 @@ def tiny_parts(*, model=None, cuts=SHARES, tokens=64, words=(), strange_from=1.0
             words=words,
             strange_from=strange_from,
         ),
+        examples=examples,
     )
 
 

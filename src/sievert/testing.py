@@ -85,7 +85,7 @@ def write_tiny_bundle(folder: Path, *, sure: float = 12.0) -> Bundle:
         heads=tuple(Head(name=name, prevalence=0.01, positives=1, negatives=1) for name in heads),
         languages=("en",),
         without_head=("sexual", "self_harm"),
-        light=LightTensors(
+        light=LightTensors.linear(
             table=np.round(weights / scale).astype(np.int8), scale=scale, bias=bias, dense=dense
         ),
         fold=fold,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
-from sievert.scoring.explain import spans
+from sievert.scoring.explain import evidence
 from tiny_heavy import tiny_parts, write_with_heavy
 
 # Texts with what a reader would mark; lures and mild insults, nothing worse is needed.
@@ -49,7 +49,7 @@ def shipped():
 
 
 def found(bundle, text, head):
-    return [text[span.start : span.end] for span in spans(bundle, {0: (text, head)})[0]]
+    return [text[span.start : span.end] for span in evidence(bundle, {0: (text, head)})[0].spans]
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_a_span_stands_where_the_word_was_sent(tiny, text, marked):
 @settings(max_examples=60)
 def test_spans_lie_inside_the_text_and_do_not_overlap(tiny, text):
     text = text.encode(errors="replace").decode()
-    given_ = spans(tiny, {0: (text, "harm")})[0]
+    given_ = evidence(tiny, {0: (text, "harm")})[0].spans
     assert len(given_) <= 3
     places = sorted((span.start, span.end) for span in given_)
     assert all(0 <= start < end <= len(text) for start, end in places)
 
 
 def test_a_bundle_without_a_heavy_model_explains_nothing(tiny_bundle):
-    assert spans(tiny_bundle, {0: ("you blorp", "hate")}) == {}
+    assert evidence(tiny_bundle, {0: ("you blorp", "hate")}) == {}
 
 
 def test_the_shipped_model_points_where_a_reader_would(shipped):
@@ -91,7 +91,7 @@ def test_the_shipped_model_points_where_a_reader_would(shipped):
 def test_without_its_strongest_span_a_post_is_less_likely_to_be_harm(shipped):
     lower = []
     for text, _ in MARKED:
-        (span, *_) = spans(shipped, {0: (text, "harm")})[0]
+        (span, *_) = evidence(shipped, {0: (text, "harm")})[0].spans
         rest = text[: span.start] + text[span.end :]
         whole, without = score(shipped, TextColumn.of([text, rest]), heavy_share=1.0).harm
         lower.append(without < whole)

@@ -121,7 +121,11 @@ def test_the_exported_model_is_the_trained_one(tmp_path):
         ids = torch.tensor([tokenizer(text, truncation=True, max_length=32)["input_ids"]])
         with torch.inference_mode():
             expected = model(ids, torch.ones_like(ids))[0].numpy()
+            encoding = model(ids, torch.ones_like(ids))[2].numpy()
         np.testing.assert_allclose(served.logits([text], TABLES), expected, atol=1e-4)
+        np.testing.assert_allclose(served.encodings([text], TABLES), encoding, atol=1e-4)
+        (read,) = served.read_tokens(text, TABLES)
+        np.testing.assert_allclose(read.encoding, encoding[0], atol=1e-4)
 
 
 def test_unknown_labels_are_masked(recipe):

@@ -61,7 +61,8 @@ def light_linear(
     from sievert.evaluation.trained import report_on
     from sievert.features.content.fold import build_fold_tables
     from sievert.schema.clock import SystemClock, to_text
-    from sievert.training.joining import with_heavy
+    from sievert.training.distilled import learning_from
+    from sievert.training.joining import teacher, with_heavy
     from sievert.training.light_linear import save, train_light_linear
     from sievert.training.recipe import default_recipe_path, load_recipe
 
@@ -85,7 +86,10 @@ def light_linear(
         advance("read and fold", 0, 1)
         folded = load_folds(data, tables)
         advance("read and fold", 1, 1)
-        trained = train_light_linear(folded, chosen, tables, advance=advance)
+        then = None
+        if heavy is not None:
+            then = learning_from(teacher(heavy, advance=advance), chosen, advance=advance)
+        trained = train_light_linear(folded, chosen, tables, advance=advance, then=then)
         if heavy is not None:
             trained = with_heavy(trained, heavy, folded, chosen, advance=advance)
         report = report_on(

@@ -11,7 +11,7 @@ from sievert.pipeline.evidence import explained
 from sievert.pipeline.lines import OverlongLine
 from sievert.pipeline.offline import judge
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Reason, Span
+from sievert.schema.decision import NO_EVIDENCE, Example, Reason, Span
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import MAX_TEXT_BYTES, Post
 from sievert.scoring.bundle import Bundle
@@ -36,6 +36,7 @@ class ScoredLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bundle: str
     reasons: tuple[Reason, ...]
     spans: tuple[Span, ...]
+    nearest: tuple[Example, ...]
 
 
 class WrongLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -83,7 +84,7 @@ def scored_lines(
         posts = [Post(id="-", text=line.text) for _, line in read]
         judged = judge(posts, bundle, policies, now=now, heavy_share=heavy_share)
         answers = answer_new(judged.posts, judged.scored, judged.decided)
-        spans = explained(bundle, judged.posts.text, judged.scored, judged.decided)
+        evidence = explained(bundle, judged.posts.text, judged.scored, judged.decided)
         for at, ((row, text_line), answer) in enumerate(zip(read, answers, strict=True)):
             results[row] = ScoredLine(
                 id=text_line.id,
@@ -94,7 +95,8 @@ def scored_lines(
                 stage=answer.stage,
                 bundle=answer.bundle,
                 reasons=answer.reasons,
-                spans=spans.get(at, ()),
+                spans=evidence.get(at, NO_EVIDENCE).spans,
+                nearest=evidence.get(at, NO_EVIDENCE).nearest,
             )
     return _ENCODER.encode_lines(results), wrong
 

@@ -5,24 +5,24 @@ from collections.abc import Mapping
 from sievert.schema.action import Case
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Span, decision_id
+from sievert.schema.decision import NO_EVIDENCE, Evidence, decision_id
 
 
 def cases_for(
     posts: PostBatch,
     scored: ScoredBatch,
     decided: DecidedBatch,
-    spans: Mapping[int, tuple[Span, ...]],
+    evidence: Mapping[int, Evidence],
     *,
     now: Micros,
 ) -> tuple[Case, ...]:
-    """Return one case for each post that a person shall look at, with the spans of its row.
+    """Return one case for each post that a person shall look at, with the evidence of its row.
 
     While there is no view forecaster a case's priority is its probability under the policy.
     """
     cases = []
     for row, policy in sorted(decided.queued_for.items()):
-        post = posts.posts[row]
+        post, shown = posts.posts[row], evidence.get(row, NO_EVIDENCE)
         decision = decision_id(post.key)
         cases.append(
             Case(
@@ -34,7 +34,8 @@ def cases_for(
                 policy=policy,
                 opened_at=now,
                 priority=float(scored.of(policy)[row]),
-                spans=spans.get(row, ()),
+                spans=shown.spans,
+                nearest=shown.nearest,
             )
         )
     return tuple(cases)

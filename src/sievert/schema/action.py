@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from sievert.schema.clock import Micros
-from sievert.schema.decision import RecordVersion, Spans
+from sievert.schema.decision import Nearest, RecordVersion, Spans
 from sievert.schema.post import PlatformName, PostId, Revision
 
 DecisionId = Annotated[str, Meta(description="the decision that set it in motion")]
@@ -48,6 +48,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: Annotated[Micros, Meta(description="when it was opened")]
     priority: Annotated[float, Meta(description="the larger, the earlier somebody should look")]
     spans: Spans = ()
+    nearest: Nearest = ()
     state: Annotated[str, Meta(description="open until a verdict closes it")] = "open"
     record_version: RecordVersion = 1
 

@@ -106,6 +106,29 @@ Spans = Annotated[
     tuple[Span, ...], Meta(description="the words that carried the score, the strongest first, where known")
 ]
 
+
+class Example(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A labelled text that a post is like."""
+
+    id: Annotated[str, Meta(description="its corpus and its id there")]
+    similarity: Annotated[float, Meta(description="cosine of both texts' encodings, 1 for the same text")]
+
+
+Nearest = Annotated[
+    tuple[Example, ...],
+    Meta(description="texts that people confirmed to be harmful and that this one is most like, where known"),
+]
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person who looks at a post is shown beside it."""
+
+    spans: Spans = ()
+    nearest: Nearest = ()
+
+
+NO_EVIDENCE = Evidence()
+
 Reasons = Annotated[tuple[Reason, ...], Meta(description="every rule that applied or was held back")]
 
 

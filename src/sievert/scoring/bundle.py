@@ -2,11 +2,13 @@
 
     manifest.json       what it is, its heads, the SHA-256 of every other file
     features.json       the feature spec: kernel version, table bits, content facts
-    light.safetensors   n-gram table, its scales, bias, dense weights, fold tables
+    light.safetensors   n-gram vectors, their scales, the light model's other weights, fold tables
     calibrators.json    one map from raw logit to natural-prevalence logit a head
     heavy.onnx          the heavy model, its tokenizer.json, and heavy.json: how much of a post it
                         reads, what symbols are called, the words it knows, its calibrators, and the light scores above
                         which a share of traffic lies; a bundle may do without these three
+    examples.safetensors, examples.json
+                        encodings and ids of labelled texts; a heavy model may do without
     MODEL_CARD.md, DATA_CARD.md, report.json
 
 A bundle's version is its name and the first 12 digits of the SHA-256 of its manifest, which names
@@ -39,9 +41,13 @@ from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, BundleFile, Head, Manifest
 from sievert.schema.decision import Language
 from sievert.schema.sentinel import SENTINEL_POLICY
+from sievert.scoring.examples import Examples
 from sievert.scoring.heavy import HeavyModel
 
 _HEAVY_FILES = ("heavy.onnx", "tokenizer.json", "heavy.json")
+_EXAMPLE_FILES = ("examples.safetensors", "examples.json")
+_HIDDEN = ("hidden", "hidden_bias", "spoken")
+"""The tensors of a light model's hidden layer, if it has one."""
 
 LANGUAGE_COLUMNS = tuple(f"language.{language.word}" for language in Language)
 """The last three columns of the light table, in the order of schema.decision.Language."""
@@ -50,6 +56,7 @@ _MOST_BYTES = 512 << 20
 """A file of a bundle may be this long; the manifest says how long each is."""
 _MOST_MANIFEST_BYTES = 1 << 20
 _MOST_BITS = 26
+_MOST_WIDTH = 256
 _LARGEST = 1e6
 """No weight, scale or knot is larger: sums of so many posts' n-grams stay finite."""
 _CODE_POINTS = 0x110000
@@ -67,12 +74,40 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LightTensors:
-    """The light model. H heads then 3 language columns make K; S content facts."""
+    """The light model. H heads then 3 language columns make K; S content facts.
 
-    table: npt.NDArray[np.int8]  # [2**bits, K]
-    scale: npt.NDArray[np.float32]  # [K]
+    Each n-gram has a vector of D >= K numbers; those of a text, summed, are its embedding. The first K of
+    them and the content facts speak to the K outputs directly, and all of them through a layer of W
+    hidden units; W may be 0.
+    """
+
+    table: npt.NDArray[np.int8]  # [2**bits, D]
+    scale: npt.NDArray[np.float32]  # [D]
     bias: npt.NDArray[np.float32]  # [K]
     dense: npt.NDArray[np.float32]  # [S, K]
+    hidden: npt.NDArray[np.float32]  # [D + S, W]
+    hidden_bias: npt.NDArray[np.float32]  # [W]
+    spoken: npt.NDArray[np.float32]  # [W, K]
+
+    @classmethod
+    def linear(
+        cls,
+        *,
+        table: npt.NDArray[np.int8],
+        scale: npt.NDArray[np.float32],
+        bias: npt.NDArray[np.float32],
+        dense: npt.NDArray[np.float32],
+    ) -> "LightTensors":
+        """Return a light model without a hidden layer, D = K."""
+        return cls(
+            table=table,
+            scale=scale,
+            bias=bias,
+            dense=dense,
+            hidden=np.empty((len(scale) + len(dense), 0), np.float32),
+            hidden_bias=np.empty(0, np.float32),
+            spoken=np.empty((0, len(bias)), np.float32),
+        )
 
 
 class HeavySpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +150,7 @@ class Heavy:
     calibrators: tuple[LogitMap, ...]
     shares: npt.NDArray[np.float64]  # [Q]
     logits: npt.NDArray[np.float64]  # [Q]
+    examples: Examples | None
 
     def together(
         self, heavy: npt.NDArray[np.float32], light: npt.NDArray[np.float32]
@@ -129,11 +165,12 @@ class Heavy:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class HeavyParts:
-    """A heavy model on its way into a bundle: the bytes of its three files."""
+    """A heavy model on its way into a bundle: what its files hold."""
 
     model: bytes
     tokenizer: bytes
     spec: HeavySpec
+    examples: Examples | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -222,14 +259,20 @@ def load_bundle(folder: Path) -> Bundle:
     version, manifest = read_manifest(folder)
     parts = {
         name: _read_verified(folder, name, manifest.files[name])
-        for name in ("features.json", "light.safetensors", "calibrators.json", *_HEAVY_FILES)
+        for name in (
+            "features.json",
+            "light.safetensors",
+            "calibrators.json",
+            *_HEAVY_FILES,
+            *_EXAMPLE_FILES,
+        )
         if name in manifest.files
     }
     try:
         spec = msgspec.json.decode(parts["features.json"], type=FeatureSpec)
         calibrators = msgspec.json.decode(parts["calibrators.json"], type=dict[str, dict[str, list[float]]])
         tensors = load_tensors(parts["light.safetensors"])
-        light = LightTensors(**{name: tensors[name] for name in ("table", "scale", "bias", "dense")})
+        light = _light(tensors)
         fold = FoldTables.from_tensors(tensors)
         maps = _maps(manifest, calibrators)
         heavy = _heavy(manifest, parts, fold) if _HEAVY_FILES[0] in parts else None
@@ -258,6 +301,13 @@ def load_bundle(folder: Path) -> Bundle:
     return bundle
 
 
+def _light(tensors: Mapping[str, npt.NDArray[Any]]) -> LightTensors:
+    linear = {name: tensors[name] for name in ("table", "scale", "bias", "dense")}
+    if _HIDDEN[0] not in tensors:
+        return LightTensors.linear(**linear)
+    return LightTensors(**linear, **{name: tensors[name] for name in _HIDDEN})
+
+
 def _maps(manifest: Manifest, calibrators: dict[str, dict[str, list[float]]]) -> tuple[LogitMap, ...]:
     return tuple(
         LogitMap(x=np.array(calibrators[head.name]["x"]), y=np.array(calibrators[head.name]["y"]))
@@ -272,8 +322,12 @@ def _heavy(manifest: Manifest, parts: Mapping[str, bytes], fold: FoldTables) -> 
         KeyError, ValueError: a part is missing or wrong.
     """
     model, tokenizer, raw = (parts[name] for name in _HEAVY_FILES)
+    examples = None
+    if _EXAMPLE_FILES[0] in parts:
+        examples = Examples.of_files(*(parts[name] for name in _EXAMPLE_FILES))
+    spec = msgspec.json.decode(raw, type=HeavySpec)
     return heavy_of(
-        HeavyParts(model=model, tokenizer=tokenizer, spec=msgspec.json.decode(raw, type=HeavySpec)),
+        HeavyParts(model=model, tokenizer=tokenizer, spec=spec, examples=examples),
         manifest,
         fold,
     )
@@ -295,6 +349,11 @@ def heavy_of(parts: HeavyParts, manifest: Manifest, fold: FoldTables) -> Heavy:
     )
     if model.heads != len(manifest.heads):
         raise ValueError(f"the heavy model has {model.heads} heads, the manifest {len(manifest.heads)}")
+    examples = parts.examples
+    if examples is not None:
+        fits = (examples.vectors.shape[1], examples.heads.shape[1])
+        if fits != (model.width, len(manifest.heads)):
+            raise ValueError(f"examples of {fits} do not fit encodings of {model.width} and the heads")
     return Heavy(
         model=model,
         spec=spec,
@@ -303,6 +362,7 @@ def heavy_of(parts: HeavyParts, manifest: Manifest, fold: FoldTables) -> Heavy:
         calibrators=_maps(manifest, spec.calibrators),
         shares=cuts[:, 0],
         logits=cuts[:, 1],
+        examples=examples,
     )
 
 
@@ -334,6 +394,8 @@ def write_bundle(
         "dense": light.dense,
         **fold.tensors(),
     }
+    if len(light.hidden_bias):
+        tensors |= {name: getattr(light, name) for name in _HIDDEN}
     files = {
         **documents,
         "features.json": _pretty(spec),
@@ -344,6 +406,8 @@ def write_bundle(
     }
     if heavy is not None:
         files |= dict(zip(_HEAVY_FILES, (heavy.model, heavy.tokenizer, _pretty(heavy.spec)), strict=True))
+        if heavy.examples is not None:
+            files |= dict(zip(_EXAMPLE_FILES, heavy.examples.files(), strict=True))
     for file, content in files.items():
         (folder / file).write_bytes(content)
     manifest = Manifest(
@@ -414,13 +478,23 @@ def _check_spec(folder: Path, bundle: Bundle) -> None:
     if not 1 <= spec.bits <= _MOST_BITS:
         raise BundleError(f"{folder / 'features.json'} states {spec.bits} bits.", remedy=_REMEDY)
     columns = len(bundle.manifest.heads) + len(LANGUAGE_COLUMNS)
+    width, units = len(light.scale), len(light.hidden_bias)
+    if not columns <= width <= _MOST_WIDTH or units > _MOST_WIDTH:
+        raise BundleError(
+            f"The light model of the bundle in {folder} is {width} wide with {units} hidden units; "
+            f"it may be {columns} to {_MOST_WIDTH} wide, with as many units at most.",
+            remedy=_REMEDY,
+        )
     fold = bundle.fold
     entries = (len(fold.kind) // PAGE * PAGE,)
     shapes: dict[str, tuple[npt.NDArray[Any], tuple[int, ...], type]] = {
-        "table": (light.table, (2**spec.bits, columns), np.int8),
-        "scale": (light.scale, (columns,), np.float32),
+        "table": (light.table, (2**spec.bits, width), np.int8),
+        "scale": (light.scale, (width,), np.float32),
         "bias": (light.bias, (columns,), np.float32),
         "dense": (light.dense, (len(STATS), columns), np.float32),
+        "hidden": (light.hidden, (width + len(STATS), units), np.float32),
+        "hidden_bias": (light.hidden_bias, (units,), np.float32),
+        "spoken": (light.spoken, (units, columns), np.float32),
         "fold.index": (fold.index, (_CODE_POINTS // PAGE,), np.uint16),
         "fold.folded": (fold.folded, entries, np.uint32),
         "fold.plain": (fold.plain, entries, np.uint32),
@@ -440,7 +514,14 @@ def _check_numbers(folder: Path, bundle: Bundle) -> None:
     light, fold = bundle.light, bundle.fold
     wrong = [
         f"{name!r} in light.safetensors"
-        for name, numbers in (("scale", light.scale), ("bias", light.bias), ("dense", light.dense))
+        for name, numbers in (
+            ("scale", light.scale),
+            ("bias", light.bias),
+            ("dense", light.dense),
+            ("hidden", light.hidden),
+            ("hidden_bias", light.hidden_bias),
+            ("spoken", light.spoken),
+        )
         if not _are_moderate(numbers)
     ]
     if fold.index.max() >= len(fold.kind) // PAGE:

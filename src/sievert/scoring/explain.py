@@ -1,8 +1,10 @@
-"""Which words carried a post's score, for the people who look at it.
+"""What speaks for a post's score, to the people who look at it: words, and confirmed examples.
 
 The heavy model's logit is the mean of what each token adds, so the words behind it are read off and
 not searched for: those that add more than midway between the least and the most of the passage. They
 are shown where they stand in the post as it was sent.
+
+The examples are the labelled texts that the passage is most like, as the model sees it.
 
 Not covered: the light model's part in a second look, and words that matter by what they are not.
 
@@ -14,9 +16,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sievert.schema.decision import Span
-from sievert.scoring.bundle import Bundle
-from sievert.scoring.heavy import HeavyModel, ReadTokens
+from sievert.schema.decision import NO_EVIDENCE, Evidence, Span
+from sievert.scoring.bundle import Bundle, Heavy
+from sievert.scoring.heavy import ReadTokens
 from sievert.scoring.passages import worst_passages
 
 _MOST_SPANS = 3
@@ -24,8 +26,8 @@ _EVEN = 0.5
 """Where no word adds this much more than another, the whole passage carried the score."""
 
 
-def spans(bundle: Bundle, posts: Mapping[int, tuple[str, str]]) -> dict[int, tuple[Span, ...]]:
-    """Return, by row, the spans of posts, given as text and the head in question; the strongest first.
+def evidence(bundle: Bundle, posts: Mapping[int, tuple[str, str]]) -> dict[int, Evidence]:
+    """Return, by row, the evidence for posts, given as text and the head in question; the strongest first.
 
     Empty where the bundle has no heavy model, or one that cannot say.
     """
@@ -33,23 +35,24 @@ def spans(bundle: Bundle, posts: Mapping[int, tuple[str, str]]) -> dict[int, tup
     if heavy is None or not heavy.model.explains:
         return {}
     heads = [head.name for head in bundle.manifest.heads]
-    return {row: _spans(bundle, heavy.model, text, heads.index(head)) for row, (text, head) in posts.items()}
+    return {row: _evidence(bundle, heavy, text, heads.index(head)) for row, (text, head) in posts.items()}
 
 
-def _spans(bundle: Bundle, model: HeavyModel, text: str, head: int) -> tuple[Span, ...]:
+def _evidence(bundle: Bundle, heavy: Heavy, text: str, head: int) -> Evidence:
     best: tuple[float, int, ReadTokens] | None = None
     for start, passage in worst_passages(bundle, text):
-        for read in model.read_tokens(passage, bundle.fold):
+        for read in heavy.model.read_tokens(passage, bundle.fold):
             if not len(read.parts):
                 continue
             logit = float(read.parts[:, head].mean())
             if best is None or logit > best[0]:
                 best = (logit, start, read)
     if best is None:
-        return ()
+        return NO_EVIDENCE
     _, start, read = best
     words = _words(read, read.parts[:, head])
-    return _chosen(words, offset=start)
+    near = heavy.examples.nearest(read.encoding, head) if heavy.examples is not None else ()
+    return Evidence(spans=_chosen(words, offset=start), nearest=near)
 
 
 def _words(read: ReadTokens, parts: npt.NDArray[np.float32]) -> list[tuple[int, int, float]]:

@@ -7,7 +7,7 @@ A window is padded to a length that depends on nothing but itself, and windows o
 batch; the model's scales are static. So a text's score does not depend on its neighbours, and
 padding, which would cost several times the text, costs next to nothing.
 
-Legend: m texts, w >= m windows, H heads, T tokens.
+Legend: m texts, w >= m windows, H heads, T tokens, d width of an encoding.
 """
 
 import dataclasses
@@ -42,6 +42,7 @@ class ReadTokens:
 
     places: list[tuple[int, int, bool]]
     parts: npt.NDArray[np.float32]  # [T, H]
+    encoding: npt.NDArray[np.float32]  # [d] of the whole window; d is 0 for a model that gives none
 
 
 class HeavyModel:
@@ -81,6 +82,8 @@ class HeavyModel:
         self.explains = "parts" in outputs
         shape = outputs["logits"].shape
         self.heads = shape[1] if isinstance(shape[1], int) else 0
+        wide = outputs["encoding"].shape[1] if "encoding" in outputs else 0
+        self.width = wide if isinstance(wide, int) else 0
         self._tokenizer.enable_truncation(tokens, stride=min(_OVERLAP, tokens // 4))
         self._tokenizer.no_padding()
         self._symbols = symbols
@@ -97,8 +100,18 @@ class HeavyModel:
     def logits_as_read(self, texts: list[str]) -> npt.NDArray[np.float32]:
         """Return logits [m, H] of m >= 1 texts whose disguises are off already, or shall stay on."""
         windows = [_windows(one) for one in self._tokenizer.encode_batch_fast(texts)]
-        ids = [one.ids for of_text in windows for one in of_text]
         starts = np.cumsum([0, *map(len, windows[:-1])])
+        logits = self._run_all([one.ids for of_text in windows for one in of_text], "logits")
+        worst: npt.NDArray[np.float32] = np.maximum.reduceat(logits, starts, axis=0)
+        return worst
+
+    def encodings(self, texts: list[str], tables: FoldTables) -> npt.NDArray[np.float32]:
+        """Return encodings [m, d] of the first windows of m >= 1 texts; only a model of `width` d > 0 can."""
+        encoded = self._tokenizer.encode_batch_fast(self.read(texts, tables))
+        return self._run_all([one.ids for one in encoded], "encoding")
+
+    def _run_all(self, ids: list[list[int]], output: str) -> npt.NDArray[np.float32]:
+        """Return an output of windows given as token ids, those of one length together."""
         lengths = np.array([-(-len(one) // _STEP) * _STEP for one in ids])
         order = np.argsort(lengths, kind="stable")
         parts: list[npt.NDArray[np.float32]] = []
@@ -106,12 +119,11 @@ class HeavyModel:
         while at < len(order):
             length = int(lengths[order[at]])
             stop = min(at + _BATCH, int(np.searchsorted(lengths[order], length, side="right")))
-            parts.append(self._run([ids[row] for row in order[at:stop].tolist()], length))
+            parts.append(self._run([ids[row] for row in order[at:stop].tolist()], length, output))
             at = stop
         out = np.empty((len(ids), parts[0].shape[1]), np.float32)
         out[order] = np.concatenate(parts)
-        worst: npt.NDArray[np.float32] = np.maximum.reduceat(out, starts, axis=0)
-        return worst
+        return out
 
     def read_tokens(self, text: str, tables: FoldTables) -> list[ReadTokens]:
         """Say what each token of a text adds, window by window; only a model that `explains` can."""
@@ -120,7 +132,8 @@ class HeavyModel:
 
     def _adds(self, encoded: Encoding, read: Reading) -> ReadTokens:
         ids = np.array([encoded.ids], np.int64)
-        (parts,) = self._session.run(["parts"], {"ids": ids, "mask": np.ones_like(ids)})
+        asked = ["parts", "encoding"] if self.width else ["parts"]
+        parts, *encoding = self._session.run(asked, {"ids": ids, "mask": np.ones_like(ids)})
         places = []
         before = None
         for (start, end), word in zip(encoded.offsets, encoded.word_ids, strict=True):
@@ -129,19 +142,21 @@ class HeavyModel:
             else:
                 places.append((read.origin[start], read.origin[end - 1] + 1, word == before))
                 before = word
-        return ReadTokens(places=places, parts=parts[0])
+        return ReadTokens(
+            places=places, parts=parts[0], encoding=encoding[0][0] if encoding else np.empty(0, np.float32)
+        )
 
     def _glasses(self, tables: FoldTables) -> Glasses:
         return Glasses(tables=tables, symbols=self._symbols, spelling=self._spelling)
 
-    def _run(self, ids: list[list[int]], length: int) -> npt.NDArray[np.float32]:
+    def _run(self, ids: list[list[int]], length: int, output: str) -> npt.NDArray[np.float32]:
         table = np.zeros((len(ids), length), np.int64)
         mask = np.zeros((len(ids), length), np.int64)
         for row, one in enumerate(ids):
             table[row, : len(one)] = one
             mask[row, : len(one)] = 1
-        logits: npt.NDArray[np.float32] = self._session.run(["logits"], {"ids": table, "mask": mask})[0]
-        return logits
+        found: npt.NDArray[np.float32] = self._session.run([output], {"ids": table, "mask": mask})[0]
+        return found
 
 
 def _windows(encoded: Encoding) -> list[Encoding]:

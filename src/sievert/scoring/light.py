@@ -1,6 +1,6 @@
-"""The light model: one linear layer over hashed n-grams and content facts, for every post.
+"""The light model: vectors of hashed n-grams and content facts into a small network, for every post.
 
-Legend: n posts, H heads (harm first), K = H + 3 columns, S content facts.
+Legend: n posts, H heads (harm first), K = H + 3 columns, S content facts, D width of a vector, W units.
 """
 
 import dataclasses
@@ -37,8 +37,13 @@ def light_scores(bundle: Bundle, text: TextColumn, *, known: KnownWords = EVERY_
     """
     light = bundle.light
     read = score_batch(text, bundle.fold, table=light.table, scale=light.scale, known=known)
+    columns = len(light.bias)
     # einsum adds in the same order for every n, so that a post's neighbours cannot move its score.
-    outputs = read.sums + np.einsum("ns,sk->nk", read.stats, light.dense) + light.bias  # [n, K]
+    outputs = read.sums[:, :columns] + np.einsum("ns,sk->nk", read.stats, light.dense) + light.bias  # [n, K]
+    if len(light.hidden_bias):
+        inputs = np.concatenate([read.sums, read.stats], axis=1)  # [n, D + S]
+        hidden = np.maximum(np.einsum("ni,iw->nw", inputs, light.hidden) + light.hidden_bias, 0)  # [n, W]
+        outputs += np.einsum("nw,wk->nk", hidden, light.spoken)
     heads = len(bundle.manifest.heads)
     unknown, words = read.unknown[:, 0], read.unknown[:, 1]
     return LightScores(

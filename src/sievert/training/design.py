@@ -31,6 +31,19 @@ class Design:
         """Return n."""
         return len(self.starts) - 1
 
+    def apart(self, facts: int) -> tuple["Design", npt.NDArray[np.float32]]:
+        """Return the n-grams alone, and the last so many features as a dense array [n, facts]."""
+        grams = self.width - facts
+        row = np.repeat(np.arange(len(self)), np.diff(self.starts))
+        fact = self.columns >= grams
+        dense = np.zeros((len(self), facts), np.float32)
+        dense[row[fact], self.columns[fact] - grams] = self.values[fact]
+        starts = np.zeros(len(self) + 1, np.int64)
+        np.cumsum(np.bincount(row[~fact], minlength=len(self)), out=starts[1:])
+        return Design(
+            starts=starts, columns=self.columns[~fact], values=self.values[~fact], width=grams
+        ), dense
+
     def take(self, rows: npt.NDArray[np.intp]) -> "Design":
         """Return the design of these rows, in this order."""
         sizes = (self.starts[1:] - self.starts[:-1])[rows]

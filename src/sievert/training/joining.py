@@ -6,6 +6,8 @@ Legend: n rows, H heads.
 """
 
 import dataclasses
+import itertools
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ import numpy.typing as npt
 from sievert.datasets.corpora import Row
 from sievert.datasets.folds import Folded
 from sievert.errors import NotFound
+from sievert.features.content.fold import FoldTables
 from sievert.features.content.ngrams import known_words
 from sievert.measurement.prevalence import natural_weights
 from sievert.measurement.ranking import average_precision
@@ -24,6 +27,7 @@ from sievert.schema.batch import TextColumn
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle, HeavyParts, HeavySpec, heavy_of, mixed
 from sievert.scoring.cascade import look
+from sievert.scoring.examples import Examples
 from sievert.scoring.heavy import HeavyModel
 from sievert.scoring.light import light_scores
 from sievert.scoring.passages import heavy_logits
@@ -53,6 +57,9 @@ SERVABLE = ("heavy.onnx", "heavy-ptq.onnx")
 
 STRANGE = 0.05
 """The light model reads this share of harmless traffic again, as the texts that are full of unknown words."""
+
+_EXAMPLES = 4000
+"""Labelled harmful texts whose encodings go into a bundle."""
 
 _LEAST_STRANGE = 0.01
 _CHUNK = 512
@@ -100,6 +107,10 @@ def with_heavy(
         advance("join heavy", done, len(rows) * len(SERVABLE))
 
     parts = join(folder, trained.bundle, rows, recipe, advance=count)
+    chosen = _confirmed([row for row in folded.pick("train") if row.language == LANGUAGE], recipe)
+    parts = dataclasses.replace(
+        parts, examples=_examples(parts, chosen, trained.bundle.fold, recipe.heads, advance)
+    )
     manifest = msgspec.structs.replace(
         trained.bundle.manifest,
         name=NAME,
@@ -153,6 +164,28 @@ def many_heavy_logits(
     return np.concatenate(parts)
 
 
+def teacher(
+    folder: Path, *, advance: Callable[[str, int, int], None]
+) -> Callable[[Bundle, list[str]], npt.NDArray[np.float32]]:
+    """Return the trained heavy model of a folder as one that the light model can learn from.
+
+    It is the exact one: what rounding costs is for the light model to make good, not to learn.
+    """
+    model = load_heavy(folder, "heavy-fp32.onnx")
+
+    def think(bundle: Bundle, texts: list[str]) -> npt.NDArray[np.float32]:
+        done = 0
+
+        def count(size: int) -> None:
+            nonlocal done
+            done += size
+            advance("ask heavy", done, len(texts))
+
+        return many_heavy_logits(model, texts, bundle, advance=count)
+
+    return think
+
+
 def join(
     folder: Path,
     bundle: Bundle,
@@ -204,6 +237,45 @@ def join(
             cuts=_cuts(first.light.logits[:, 0], rows, recipe),
             strange_from=strange_from,
         ),
+    )
+
+
+def _confirmed(rows: list[Row], recipe: Recipe) -> list[Row]:
+    """Choose harmful rows of the training fold, as many of each corpus and kind of harm as there are."""
+    rng = random.Random(recipe.seed)  # noqa: S311 - a repeatable choice, no secret
+    kinds: dict[tuple[str, ...], list[Row]] = {}
+    seen: set[tuple[str, str]] = set()
+    for row in rng.sample(rows, len(rows)):
+        if row.labels.get(HARM) == 1 and (row.corpus, row.id) not in seen:  # some corpora repeat ids
+            seen.add((row.corpus, row.id))
+            under = tuple(head for head in recipe.heads if row.labels.get(head) == 1)
+            kinds.setdefault((row.corpus, *under), []).append(row)
+    turns = itertools.zip_longest(*kinds.values())
+    return [row for turn in turns for row in turn if row is not None][:_EXAMPLES]
+
+
+def _examples(
+    parts: HeavyParts,
+    rows: list[Row],
+    tables: FoldTables,
+    heads: tuple[str, ...],
+    advance: Callable[[str, int, int], None],
+) -> Examples | None:
+    """Encode N confirmed rows with the model that serves; nothing where it gives no encodings."""
+    spec = parts.spec
+    model = HeavyModel(
+        parts.model, parts.tokenizer, tokens=spec.tokens, symbols=spec.symbols, words=spec.words
+    )
+    if not model.width or not rows:
+        return None
+    encodings = []
+    for start in range(0, len(rows), _CHUNK):
+        encodings.append(model.encodings([row.text for row in rows[start : start + _CHUNK]], tables))
+        advance("encode examples", min(start + _CHUNK, len(rows)), len(rows))
+    return Examples.of_encodings(
+        [f"{row.corpus}/{row.id}" for row in rows],
+        np.concatenate(encodings),
+        (label_matrix(rows, heads) == 1).astype(np.uint8),
     )
 
 

@@ -1,7 +1,8 @@
 """The light model, from folds to a bundle in memory: learn, round, calibrate.
 
-1 rows to sparse features   2 labels and weights   3 all heads learn together
-4 weights rounded to bytes  5 calibrators fitted on the calibration fold, over the rounded model
+1 rows to sparse features   2 labels and weights   3 all heads learn together, as one linear layer
+4 with a heavy model at hand they go on to learn from it, as a small network
+5 weights rounded to bytes  6 calibrators fitted on the calibration fold, over the rounded model
 """
 
 import dataclasses
@@ -33,7 +34,7 @@ from sievert.training.design import Design, design
 from sievert.training.languages import LanguageExample, everyday_examples, unreadable_examples
 from sievert.training.quantise import quantise_columns
 from sievert.training.recipe import Recipe
-from sievert.training.solver import LinearHeads, SolverSettings, fit_heads
+from sievert.training.solver import LightNetwork, LinearHeads, SolverSettings, fit_heads
 from sievert.training.targets import head_weights, label_matrix
 
 Advance = Callable[[str, int, int], None]
@@ -68,6 +69,18 @@ class Trained:
     heavy: HeavyParts | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What the linear model learned, and from what: the first of n texts are those of `rows`."""
+
+    linear: LinearHeads
+    bundle: Bundle  # the linear model, not calibrated
+    rows: list[Row]
+    x: Design
+    y: npt.NDArray[np.float32]  # [n, K]
+    weight: npt.NDArray[np.float32]  # [n, K]
+
+
 def silent(stage: str, done: int, total: int) -> None:
     """Hear nothing."""
     del stage, done, total
@@ -80,8 +93,11 @@ def train_light_linear(
     *,
     advance: Advance = silent,
     leave_out_languages: tuple[str, ...] = (),
+    then: Callable[[Lesson], LightNetwork] | None = None,
 ) -> Trained:
     """Train on the train fold, calibrate on the calibration fold; the test fold is not looked at.
+
+    `then` may go on where the linear model ends, as `distilled.learning_from` does.
 
     Raises:
         InvalidField: a corpus may not feed a shipped bundle, or a head lacks labels of both kinds.
@@ -94,9 +110,12 @@ def train_light_linear(
     ]
     x = _design(train, examples, recipe, tables, advance)
     y, weight, counts = _targets(train, examples, recipe)
-    learned = learn(x, y, weight, recipe, advance=advance)
-    light = _rounded(learned, x)
-    provisional = _bundle(recipe, light, tables, counts, (_IDENTITY,) * len(recipe.heads))
+    linear = learn(x, y, weight, recipe, advance=advance)
+    learned: LinearHeads | LightNetwork = linear
+    provisional = _bundle(recipe, _rounded(learned, x), tables, counts)
+    if then is not None:
+        learned = then(Lesson(linear=linear, bundle=provisional, rows=train, x=x, y=y, weight=weight))
+        provisional = _bundle(recipe, _rounded(learned, x), tables, counts)
     held = [row for row in folded.pick("calibration") if row.language == LANGUAGE]
     logits = light_logits(provisional, held)
     advance("calibrate", 1, 2)
@@ -156,6 +175,8 @@ def save(
     )
 
 
+_LINEAR = "one linear layer"
+_NETWORK = "a small network that learned from the heavy model"
 _IDENTITY = LogitMap(x=np.array([-1.0, 1.0]), y=np.array([-1.0, 1.0]))
 
 
@@ -226,12 +247,23 @@ def _language_weights(
     return scaled
 
 
-def _rounded(learned: LinearHeads, x: Design) -> LightTensors:
-    """Round the n-gram weights to bytes; the few weights of content facts stay as they are."""
+def _rounded(learned: LinearHeads | LightNetwork, x: Design) -> LightTensors:
+    """Round the numbers of n-grams to bytes; the few other weights stay as they are."""
     grams = x.width - len(STATS)
     importance = np.bincount(x.columns, weights=np.square(x.values), minlength=x.width)
-    table, scale = quantise_columns(learned.weights[:grams], importance[:grams].astype(np.float32))
-    return LightTensors(
+    vectors = learned.weights[:grams] if isinstance(learned, LinearHeads) else learned.vectors
+    table, scale = quantise_columns(vectors, importance[:grams].astype(np.float32))
+    if not isinstance(learned, LinearHeads):
+        return LightTensors(
+            table=table,
+            scale=scale,
+            bias=learned.bias,
+            dense=learned.dense,
+            hidden=learned.hidden,
+            hidden_bias=learned.hidden_bias,
+            spoken=learned.spoken,
+        )
+    return LightTensors.linear(
         table=table,
         scale=scale,
         bias=learned.bias.copy(),
@@ -244,9 +276,8 @@ def _bundle(
     light: LightTensors,
     tables: FoldTables,
     counts: npt.NDArray[np.int64],
-    calibrators: tuple[LogitMap, ...],
 ) -> Bundle:
-    """Return a bundle that lives in memory; it gets its version when it is written."""
+    """Return a bundle that lives in memory, not calibrated; it gets its version when it is written."""
     heads = tuple(
         Head(
             name=head,
@@ -260,7 +291,7 @@ def _bundle(
         format=BUNDLE_FORMAT,
         name=recipe.name,
         created_at="",
-        model="hashed word and character n-grams into one linear layer",
+        model=f"hashed word and character n-grams into {_NETWORK if len(light.hidden_bias) else _LINEAR}",
         heads=heads,
         languages=(LANGUAGE,),
         without_head=UNLABELLED,
@@ -273,7 +304,7 @@ def _bundle(
         spec=FeatureSpec(kernel=KERNEL_VERSION, bits=recipe.bits, stats=STATS),
         light=light,
         fold=tables,
-        calibrators=calibrators,
+        calibrators=(_IDENTITY,) * len(heads),
     )
 
 

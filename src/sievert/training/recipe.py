@@ -24,6 +24,19 @@ class Solver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dropout: Annotated[float, Meta(ge=0.0, lt=1.0)]
 
 
+class Distilling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the light model learns from the heavy one; see `distilled`."""
+
+    width: Annotated[int, Meta(ge=8, le=256)]
+    units: Annotated[int, Meta(ge=1, le=256)]
+    epochs: Annotated[int, Meta(ge=1, le=200)]
+    rate: Annotated[float, Meta(gt=0.0, le=1.0)]
+    teacher: Annotated[float, Meta(ge=0.0, le=1.0)]
+    unlabelled: Annotated[float, Meta(ge=0.0, le=1.0)]
+    top_share: Share
+    top_counts: Annotated[float, Meta(ge=1.0, le=100.0)]
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `light-linear` needs to know. The YAML file in the package explains each entry."""
 
@@ -35,6 +48,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     flatten: Annotated[float, Meta(ge=0.0, le=1.0)]
     harmful_share: Share
     calibrator_pieces: Annotated[int, Meta(ge=1, le=8)]
+    distilling: Distilling
 
     @property
     def heads(self) -> tuple[str, ...]:

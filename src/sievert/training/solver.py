@@ -46,6 +46,27 @@ class LinearHeads:
         return outputs
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LightNetwork:
+    """Vectors of n-grams and content facts into a small network; S facts, D wide vectors, W hidden units."""
+
+    vectors: npt.NDArray[np.float32]  # [d - S, D]
+    dense: npt.NDArray[np.float32]  # [S, K]
+    bias: npt.NDArray[np.float32]  # [K]
+    hidden: npt.NDArray[np.float32]  # [D + S, W]
+    hidden_bias: npt.NDArray[np.float32]  # [W]
+    spoken: npt.NDArray[np.float32]  # [W, K]
+
+    def outputs(self, x: Design) -> npt.NDArray[np.float32]:
+        """Return the logits [n, K] of a design."""
+        grams, facts = x.apart(len(self.dense))
+        embedded = LinearHeads(self.vectors, np.zeros(self.vectors.shape[1], np.float32)).outputs(grams)
+        hidden = np.concatenate([embedded, facts], axis=1) @ self.hidden + self.hidden_bias
+        direct = embedded[:, : len(self.bias)] + facts @ self.dense + self.bias
+        outputs: npt.NDArray[np.float32] = direct + np.maximum(hidden, 0) @ self.spoken
+        return outputs
+
+
 def fit_heads(
     x: Design,
     y: npt.NDArray[np.float32],

@@ -1,0 +1,87 @@
+"""The nearest confirmed examples: which labelled texts a post is most like, by their ids.
+
+A heavy model's encoding of a text is a vector, and what points the same way is alike to it. A bundle
+carries the vectors of some thousands of texts that people found harmful, of every corpus and policy,
+rounded to bytes, and their ids; never their words. One product of a matrix and a vector finds the
+nearest, so every flagged post can have them.
+
+Legend: N examples, d width of an encoding, H heads (harm first).
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from sievert.schema.decision import Example
+
+_MOST_EXAMPLES = 100_000
+_LONGEST_ID = 200
+_STEPS = 127
+"""A unit vector's numbers are kept as so many steps of one."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Examples:
+    """N texts with confirmed labels."""
+
+    ids: tuple[str, ...]
+    vectors: npt.NDArray[np.int8]  # [N, d], unit vectors times 127
+    heads: npt.NDArray[np.uint8]  # [N, H] 1 where the text is confirmed to be harmful under the head
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together.
+
+        Raises:
+            ValueError: ids are doubled or overlong, or the arrays have other shapes.
+        """
+        count = len(self.ids)
+        if count > _MOST_EXAMPLES or len(set(self.ids)) < count or max(map(len, self.ids)) > _LONGEST_ID:
+            raise ValueError("the ids of the examples are too many, too long, or not all different")
+        for array, dtype in ((self.vectors, np.int8), (self.heads, np.uint8)):
+            if array.ndim != 2 or len(array) != count or array.dtype != dtype:
+                raise ValueError(f"the examples' arrays are not of {count} rows")
+
+    def nearest(self, encoding: npt.NDArray[np.float32], head: int, *, most: int = 3) -> tuple[Example, ...]:
+        """Return the examples of a head that a text is most like, by the cosine of its encoding [d]."""
+        rows = np.flatnonzero(self.heads[:, head])
+        length = float(np.linalg.norm(encoding))
+        if not len(rows) or not np.isfinite(length) or length == 0.0:
+            return ()
+        cosines = self.vectors[rows].astype(np.float32) @ (encoding / (length * _STEPS))
+        best = np.argsort(-cosines, kind="stable")[:most]
+        return tuple(
+            Example(id=self.ids[rows[at]], similarity=round(min(float(cosines[at]), 1.0), 3)) for at in best
+        )
+
+    def files(self) -> tuple[bytes, bytes]:
+        """Return the bytes of `examples.safetensors` and `examples.json`."""
+        return save_tensors({"vectors": self.vectors, "heads": self.heads}), msgspec.json.encode(self.ids)
+
+    @classmethod
+    def of_files(cls, tensors: bytes, ids: bytes) -> "Examples":
+        """Read them again.
+
+        Raises:
+            KeyError, ValueError: a part is missing or wrong.
+        """
+        arrays: dict[str, npt.NDArray[Any]] = load_tensors(tensors)
+        return cls(
+            ids=msgspec.json.decode(ids, type=tuple[str, ...]),
+            vectors=arrays["vectors"],
+            heads=arrays["heads"],
+        )
+
+    @classmethod
+    def of_encodings(
+        cls, ids: Sequence[str], encodings: npt.NDArray[np.float32], heads: npt.NDArray[np.uint8]
+    ) -> "Examples":
+        """Round encodings [N, d] of any length to unit vectors in bytes."""
+        lengths = np.maximum(np.linalg.norm(encodings, axis=1, keepdims=True), 1e-12)
+        vectors = np.rint(encodings / lengths * _STEPS).astype(np.int8)
+        return cls(ids=tuple(ids), vectors=vectors, heads=heads)
