@@ -63,7 +63,7 @@ def test_the_bundle_holds_both_models_and_says_so(made):
 def test_the_report_compares_the_models_and_tells_of_policies_disguises_and_mentions(made):
     report = json.loads((made / "bundle" / "report.json").read_text())
     models = {line["model"]: line["ranking"]["pr_auc"]["value"] for line in report["models"]["lines"]}
-    assert len(models) == 8
+    assert len(models) == 9
     assert models["light and heavy together"] > 0.9
     assert report["robustness"]["evasion"][0]["trick"] == "none"
     assert {line["kind"] for line in report["robustness"]["mentions"]} == {

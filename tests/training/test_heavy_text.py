@@ -73,7 +73,7 @@ def recipe():
     return msgspec.structs.replace(
         load_heavy_recipe(default_heavy_recipe_path()),
         epochs=12, batch=16, rate=0.003, head_rate=0.02, quantised_epochs=2.0, quantised_rate=0.001,
-        grammar=8, tokens=32, disguised=0.0, dressed=0.0,
+        grammar=8, tokens=32, disguised=0.0, dressed=0.0, part_way=1.0,
     )  # fmt: skip
 
 

@@ -49,8 +49,8 @@ def _purpose(manifest: Manifest, report: TrainedReport) -> list[str]:
         f"# Model card: {manifest.name}",
         "",
         f"The models: {manifest.model}.",
-        f"The light one, with 2**{report.recipe.bits} rows of one byte a head, reads every post, costs",
-        "microseconds, and knows words, not meaning.",
+        f"The light one, with 2**{report.recipe.bits} rows of bytes, reads every post, costs microseconds, and",
+        "knows words, not meaning.",
         *_heavy_purpose(report),
         "",
         "**For**: ordering posts for people to look at, lowering the reach of likely harm, and choosing what a",
@@ -102,13 +102,13 @@ def _models(table: ModelTable | None) -> list[str]:
     ]
     rows += [
         "",
-        "Both together, as a second look hears them, less light alone: PR-AUC of harm, on the same resamples.",
+        "Both together, as a second look hears them, less linear n-grams: PR-AUC of harm, on the same resamples.",
         "",
-        "| corpus | light | together | difference |",
+        "| corpus | linear | together | difference |",
         "| --- | ---: | ---: | --- |",
     ]
     rows += [
-        f"| {line.corpus} | {line.light:.3f} | {line.together:.3f} "
+        f"| {line.corpus} | {line.linear:.3f} | {line.together:.3f} "
         f"| {line.difference.value:+.3f} ({line.difference.low:+.3f} to {line.difference.high:+.3f}) |"
         for line in table.corpora
     ]
@@ -240,7 +240,7 @@ def _leave_one_out(report: TrainedReport) -> list[str]:
     rows = [
         "## Leaving one corpus out",
         "",
-        "The light model, trained without a corpus, tested on its test fold: what to expect on texts of a new kind.",
+        "Linear n-grams, trained without a corpus, tested on its test fold: what to expect on texts of a new kind.",
         "Beside it, the same texts scored by the bundle, which learned from the corpus"
         + (" (both models together)." if report.models else "."),
         "",
@@ -332,6 +332,16 @@ def _identity(points: tuple[IdentityTerms, ...]) -> list[str]:
     return [*rows, ""]
 
 
+def _distilling(report: TrainedReport) -> list[str]:
+    if report.models is None:
+        return []
+    how = report.recipe.distilling
+    return [
+        f"From there the light model went on to learn from the heavy one: {how.width} numbers an n-gram,",
+        f"{how.units} hidden units, {how.epochs} epochs.",
+    ]
+
+
 def _limits(manifest: Manifest, report: TrainedReport) -> list[str]:
     scarce = [f"{head.name} ({head.positives:,})" for head in manifest.heads if head.positives < 2000]
     pooled = report.held_out.line(HARM, POOLED)
@@ -357,6 +367,7 @@ def _limits(manifest: Manifest, report: TrainedReport) -> list[str]:
         "",
         f"Logistic regression over n-grams: {report.recipe.solver.epochs} epochs, dropout",
         f"{report.recipe.solver.dropout:g}, seed {report.recipe.seed}.",
+        *_distilling(report),
         "Everything else stands in the recipes (`recipes/light-linear.yaml`, `recipes/heavy-text.yaml`).",
         "Choices were made on calibration folds; `experiments/LOG.md` tells of each.",
         "Twice a held-out table showed the fault first: the tail of the calibrator, and the language head on told_br and convabuse.",

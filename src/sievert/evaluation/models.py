@@ -1,8 +1,8 @@
 """The one table of models: what each step up buys, on the same held-out texts.
 
-Light alone, the heavy model alone in three precisions, both together as a second look hears them, and
+Linear n-grams, the light model, the heavy model alone in three precisions, both together as a second look hears them, and
 the cascade at several shares. Where posts are removed is a fixed share of traffic. A second look is
-compared with the light model on the same resamples of the same posts, corpus by corpus.
+compared with linear n-grams on the same resamples of the same posts, corpus by corpus.
 
 Legend: n texts.
 """
@@ -23,12 +23,14 @@ from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle, mixed
 from sievert.scoring.cascade import look
+from sievert.scoring.light import light_scores
 from sievert.scoring.rereading import light_logits_again
 from sievert.training.joining import VARIANTS, load_heavy, many_heavy_logits
 
 CASCADE_SHARES = (0.01, 0.03, 0.05)
 REMOVED = 0.005
 """The operating point: this share of posts is removed."""
+LINEAR = "linear n-grams"
 LIGHT = "light"
 SERVED = "light and heavy together"
 
@@ -41,10 +43,10 @@ class ModelLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CorpusLine(msgspec.Struct, frozen=True, kw_only=True):
-    """PR-AUC of both together less that of light alone on one corpus, on the same resamples."""
+    """PR-AUC of both together less that of linear n-grams on one corpus, on the same resamples."""
 
     corpus: str
-    light: float
+    linear: float
     together: float
     difference: Difference
 
@@ -66,17 +68,22 @@ def compare_models(
     bundle: Bundle,
     folder: Path,
     *,
+    linear: Bundle | None,
     prevalence: float,
     resamples: int,
     advance: Callable[[str, int, int], None],
 ) -> ModelTable:
-    """Measure a bundle's light model and the heavy model of a folder on n labelled rows."""
+    """Measure a bundle's light model and the heavy model of a folder on n labelled rows.
+
+    `linear` is what the light model began as; nothing if that is what it still is.
+    """
     rows = [row for row in rows if HARM in row.labels]
     texts = [row.text for row in rows]
     y = np.array([row.labels[HARM] == 1 for row in rows])
     corpora = np.array([row.corpus for row in rows])
     strata = np.unique(corpora, return_inverse=True)[1].astype(np.int64)
-    scores = _scores(texts, bundle, folder, advance)
+    first = light_scores(linear or bundle, TextColumn.of(texts)).logits[:, 0].astype(np.float64)
+    scores = {LINEAR: first, **_scores(texts, bundle, folder, advance)}
     lines = tuple(
         ModelLine(
             model=name,
@@ -84,7 +91,7 @@ def compare_models(
         )
         for name, score in scores.items()
     )
-    served, light = scores[SERVED], scores[LIGHT]
+    served = scores[SERVED]
     by_corpus = []
     for corpus in (POOLED, *np.unique(corpora).tolist()):
         mine = np.ones(len(y), bool) if corpus == POOLED else corpora == corpus
@@ -92,12 +99,12 @@ def compare_models(
             a, b, difference = pr_auc_difference(
                 y[mine],
                 served[mine],
-                light[mine],
+                first[mine],
                 prevalence=prevalence,
                 strata=strata[mine],
                 resamples=resamples,
             )
-            by_corpus.append(CorpusLine(corpus=corpus, light=b, together=a, difference=difference))
+            by_corpus.append(CorpusLine(corpus=corpus, linear=b, together=a, difference=difference))
     return ModelTable(prevalence=prevalence, lines=lines, corpora=tuple(by_corpus))
 
 

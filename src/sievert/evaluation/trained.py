@@ -93,7 +93,13 @@ def report_on(
             advance=advance,
         )
         models = compare_models(
-            test, bundle, heavy, prevalence=prevalence, resamples=resamples, advance=advance
+            test,
+            bundle,
+            heavy,
+            linear=trained.linear,
+            prevalence=prevalence,
+            resamples=resamples,
+            advance=advance,
         )
     return TrainedReport(
         models=models,

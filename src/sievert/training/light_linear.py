@@ -62,10 +62,14 @@ class Rounding(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trained:
-    """A bundle in memory, not written yet, what rounding its weights cost, and a heavy model's files."""
+    """A bundle in memory, not written yet, what rounding its weights cost, and a heavy model's files.
+
+    `linear` is the linear model that it began as, not calibrated, where it went on from there.
+    """
 
     bundle: Bundle
     rounding: tuple[Rounding, ...]
+    linear: Bundle | None = None
     heavy: HeavyParts | None = None
 
 
@@ -113,6 +117,7 @@ def train_light_linear(
     linear = learn(x, y, weight, recipe, advance=advance)
     learned: LinearHeads | LightNetwork = linear
     provisional = _bundle(recipe, _rounded(learned, x), tables, counts)
+    began = provisional if then is not None else None
     if then is not None:
         learned = then(Lesson(linear=linear, bundle=provisional, rows=train, x=x, y=y, weight=weight))
         provisional = _bundle(recipe, _rounded(learned, x), tables, counts)
@@ -125,6 +130,7 @@ def train_light_linear(
     return Trained(
         bundle=dataclasses.replace(provisional, calibrators=calibrators),
         rounding=_rounding(logits, exact, held, recipe),
+        linear=began,
     )
 
 
