@@ -5,10 +5,12 @@
     light.safetensors   n-gram vectors, their scales, the light model's other weights, fold tables
     calibrators.json    one map from raw logit to natural-prevalence logit a head
     heavy.onnx          the heavy model, its tokenizer.json, and heavy.json: how much of a post it
-                        reads, what symbols are called, the words it knows, its calibrators, and the light scores above
-                        which a share of traffic lies; a bundle may do without these three
+                        reads, what symbols are called, the words it knows, its calibrators, and the
+                        light scores above which a share of traffic lies; a bundle may do without these
+                        three
     examples.safetensors, examples.json
-                        encodings and ids of labelled texts; a heavy model may do without
+                        confirmed examples, never their text: encodings rounded to bytes, the heads that
+                        each is confirmed for, and ids in the same order; a heavy model may do without
     MODEL_CARD.md, DATA_CARD.md, report.json
 
 A bundle's version is its name and the first 12 digits of the SHA-256 of its manifest, which names
@@ -275,7 +277,8 @@ def load_bundle(folder: Path) -> Bundle:
         light = _light(tensors)
         fold = FoldTables.from_tensors(tensors)
         maps = _maps(manifest, calibrators)
-        heavy = _heavy(manifest, parts, fold) if _HEAVY_FILES[0] in parts else None
+        more = any(name in parts for name in (*_HEAVY_FILES, *_EXAMPLE_FILES))
+        heavy = _heavy(manifest, parts, fold) if more else None
     except (
         KeyError,
         TypeError,
@@ -323,7 +326,7 @@ def _heavy(manifest: Manifest, parts: Mapping[str, bytes], fold: FoldTables) -> 
     """
     model, tokenizer, raw = (parts[name] for name in _HEAVY_FILES)
     examples = None
-    if _EXAMPLE_FILES[0] in parts:
+    if any(name in parts for name in _EXAMPLE_FILES):
         examples = Examples.of_files(*(parts[name] for name in _EXAMPLE_FILES))
     spec = msgspec.json.decode(raw, type=HeavySpec)
     return heavy_of(
