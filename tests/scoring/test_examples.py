@@ -13,9 +13,8 @@ from sievert.errors import BundleError
 from sievert.scoring.bundle import load_bundle
 from sievert.scoring.examples import Examples
 from sievert.scoring.explain import evidence
-from sievert.scoring.heavy import HeavyModel
 from sievert.testing import STAND_INS
-from tiny_heavy import HEADS, tiny_model, tiny_parts, tiny_tokenizer, write_with_heavy
+from tiny_heavy import HEADS, tiny_examples, tiny_model, tiny_parts, write_with_heavy
 
 WIDTH = 8
 TEXTS = [f"you {word}" for word in STAND_INS.values()]  # one of each policy head
@@ -23,12 +22,7 @@ TEXTS = [f"you {word}" for word in STAND_INS.values()]  # one of each policy hea
 
 @pytest.fixture(scope="module")
 def examples(tiny_bundle):
-    model = HeavyModel(tiny_model(width=WIDTH), tiny_tokenizer(), tokens=64, symbols={})
-    heads = np.zeros((len(TEXTS), len(HEADS)), np.uint8)
-    heads[:, 0] = 1
-    heads[np.arange(len(TEXTS)), 1 + np.arange(len(TEXTS))] = 1
-    ids = [f"made/{at}" for at in range(len(TEXTS))]
-    return Examples.of_encodings(ids, model.encodings(TEXTS, tiny_bundle.fold), heads)
+    return tiny_examples(tiny_bundle.fold, width=WIDTH)
 
 
 @pytest.fixture
