@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,6 +137,16 @@ def test_examples_come_whole_and_with_a_heavy_model(tmp_path, bundle, missing):
 
 def test_examples_need_a_model_that_gives_encodings(tmp_path, tiny_bundle, examples):
     write_with_heavy(tmp_path, tiny_bundle, tiny_parts(examples=examples))
+    with pytest.raises(BundleError, match="encodings of 0"):
+        load_bundle(tmp_path)
+
+
+def test_encodings_that_are_no_table_are_refused(tmp_path, tiny_bundle, examples):
+    model = onnx.load_from_string(tiny_model(width=WIDTH))
+    (said,) = (one for one in model.graph.output if one.name == "encoding")
+    del said.type.tensor_type.shape.dim[:]
+    parts = tiny_parts(model=model.SerializeToString(), examples=examples)
+    write_with_heavy(tmp_path, tiny_bundle, parts)
     with pytest.raises(BundleError, match="encodings of 0"):
         load_bundle(tmp_path)
 
