@@ -166,7 +166,8 @@ def perspective_table():
 
 def threshold_table():
     """Return which probability of each head means what a threshold means on data that is half harmful."""
-    from sievert.scoring.bundle import default_bundle_path, read_manifest
+    from sievert.scoring.bundle import default_bundle_path
+    from sievert.scoring.bundle_files import read_manifest
 
     _, manifest = read_manifest(default_bundle_path())
     rows = []

@@ -5,6 +5,8 @@ from onnx import TensorProto, checker, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from sievert.scoring.bundle import HeavyParts, HeavySpec, write_bundle
+from sievert.scoring.examples import Examples
+from sievert.scoring.heavy import HeavyModel
 from sievert.testing import STAND_INS
 
 HEADS = ("harm", *STAND_INS)
@@ -91,6 +93,17 @@ def tiny_parts(*, model=None, cuts=SHARES, tokens=64, words=(), strange_from=1.0
         ),
         examples=examples,
     )
+
+
+def tiny_examples(tables, *, width):
+    """One example of each policy, `made/0` and on: what `you` and its stand-in word say together."""
+    model = HeavyModel(tiny_model(width=width), tiny_tokenizer(), tokens=64, symbols={})
+    texts = [f"you {word}" for word in STAND_INS.values()]
+    heads = np.zeros((len(texts), len(HEADS)), np.uint8)
+    heads[:, 0] = 1
+    heads[np.arange(len(texts)), 1 + np.arange(len(texts))] = 1
+    ids = [f"made/{at}" for at in range(len(texts))]
+    return Examples.of_encodings(ids, model.encodings(texts, tables), heads)
 
 
 def write_with_heavy(folder, light, parts):

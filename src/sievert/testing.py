@@ -23,7 +23,8 @@ from sievert.schema.bundle import Head
 from sievert.schema.clock import SECOND, Clock, Micros
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import Post
-from sievert.scoring.bundle import Bundle, LightTensors, load_bundle, write_bundle
+from sievert.scoring.bundle import Bundle, load_bundle, write_bundle
+from sievert.scoring.light_tensors import LightTensors
 from sievert.stores.memory import MemoryStores
 
 START: Micros = 1_800_000_000 * SECOND

@@ -13,7 +13,8 @@ from sievert.evaluation.held_out import measure_held_out
 from sievert.evaluation.scored_rows import score_texts
 from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM, LABELLED
-from sievert.scoring.bundle import default_bundle_path, load_bundle, verify
+from sievert.scoring.bundle import default_bundle_path, load_bundle
+from sievert.scoring.bundle_files import verify
 from sievert.training.recipe import default_recipe_path, load_recipe
 from synthetic_corpora import real_corpora
 

@@ -8,8 +8,12 @@ import yaml
 from typer.testing import CliRunner
 
 from sievert.cli import train
+from sievert.datasets.loading import load_folds
 from sievert.errors import NotFound
+from sievert.features.content.fold import build_fold_tables
+from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import load_bundle
+from sievert.training.confirmed import example_id
 from sievert.training.heavy_text import default_heavy_recipe_path
 from sievert.training.recipe import default_recipe_path
 from synthetic_corpora import BAD, GERMAN, PLAIN, write_corpora
@@ -58,6 +62,17 @@ def test_the_bundle_holds_both_models_and_says_so(made):
     assert (made / "bundle" / "heavy.onnx").read_bytes() in {
         (made / "heavy" / file).read_bytes() for file in ("heavy.onnx", "heavy-ptq.onnx")
     }
+
+
+def test_the_bundle_holds_examples_of_the_training_fold_and_not_their_texts(made):
+    examples = load_bundle(made / "bundle").heavy.examples
+    folded = load_folds(made / "corpora", build_fold_tables())
+    harmful = [row for row in folded.pick("train") if row.labels.get(HARM) == 1 and row.language == "en"]
+    assert set(examples.ids) == {example_id(row) for row in harmful}
+    for file in ("examples.json", "examples.safetensors"):
+        content = (made / "bundle" / file).read_bytes()
+        assert not any(row.text.encode() in content for row in harmful)
+        assert not any(word.encode() in content for word in BAD.values())
 
 
 def test_the_report_compares_the_models_and_tells_of_policies_disguises_and_mentions(made):

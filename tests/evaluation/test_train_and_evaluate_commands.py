@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from sievert.cli import evaluate, train
 from sievert.errors import InvalidField
-from sievert.scoring.bundle import verify
+from sievert.scoring.bundle_files import verify
 from synthetic_corpora import sentence, write_corpora
 
 RUNNER = CliRunner()

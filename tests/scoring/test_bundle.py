@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import load, save
 
 from sievert.errors import BundleError
-from sievert.scoring.bundle import load_bundle, verify
+from sievert.scoring.bundle import load_bundle
+from sievert.scoring.bundle_files import verify
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from running_server import NDJSON, ndjson
+from running_server import NDJSON, ndjson, running
+from tiny_heavy import tiny_examples, tiny_model, tiny_parts, write_with_heavy
 
 POSTS = (
     *({"id": f"fine{i}", "text": "a lovely morning", "platform": f"q{i % 2}"} for i in range(7)),
@@ -72,6 +73,21 @@ def test_actions_and_cases_name_their_decision(filled):
     assert {decisions[one["decision_id"]]["outcome"] for one in cases} == {"review"}
     assert len(everything(filled, "/api/v1/cases", policy="spam")) == 3
     assert len(everything(filled, "/api/v1/actions", policy="hate")) == 4
+
+
+def test_a_listed_case_shows_its_words_and_its_nearest_example(tmp_path, tiny_bundle):
+    examples = tiny_examples(tiny_bundle.fold, width=8)
+    parts = tiny_parts(model=tiny_model(width=8), examples=examples)
+    write_with_heavy(tmp_path / "bundle", tiny_bundle, parts)
+    with (
+        running(tmp_path / "data", tmp_path / "bundle", heavy_share=1.0) as server,
+        server.client() as client,
+    ):
+        client.post("/api/v1/posts", json={"id": "rude", "text": "you blorp"})
+        (case,) = everything(client, "/api/v1/cases")
+    assert [(span["start"], span["end"]) for span in case["spans"]] == [(4, 9)]
+    assert [one["id"] for one in case["nearest"]] == ["made/0"]
+    assert case["nearest"][0]["similarity"] > 0.99
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from sievert.schema.access import ApiKey
 from sievert.schema.action import Action, Case, OutboxMessage
-from sievert.schema.decision import Decision, Reason
+from sievert.schema.decision import Decision, Reason, Span
 from sievert.schema.post import Post
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.journal.base import DecisionFilter
@@ -165,3 +165,18 @@ def test_a_field_that_a_newer_release_added_is_passed_over(stored):
     database.close()
     with contextlib.closing(EmbeddedStores(stored, clock=FixedClock())) as stores:
         compare(stores)
+
+
+def test_a_case_kept_before_there_were_nearest_examples_has_none(stored):
+    with sqlite3.connect(stored / "sievert.db") as database:
+        database.execute(
+            "UPDATE cases SET record = "
+            """CAST(json_set(CAST(record AS TEXT), '$.spans', json('[{"start":4,"end":9,"adds":2.5}]')) AS BLOB)"""
+        )
+        (record,) = database.execute("SELECT record FROM cases LIMIT 1").fetchone()
+    database.close()
+    assert b"nearest" not in record
+    with contextlib.closing(EmbeddedStores(stored, clock=FixedClock())) as stores:
+        cases = stores.cases.list().items
+    assert cases
+    assert {(case.spans, case.nearest) for case in cases} == {((Span(start=4, end=9, adds=2.5),), ())}

@@ -48,7 +48,7 @@ def show(
 def verify(folder: _Folder = None) -> None:
     """Check every file of a bundle against the hash in its manifest."""
     from sievert.scoring.bundle import default_bundle_path
-    from sievert.scoring.bundle import verify as verify_files
+    from sievert.scoring.bundle_files import verify as verify_files
 
     version, manifest = verify_files(folder or default_bundle_path())
     typer.echo(f"{version}: {len(manifest.files)} files, every hash as stated")
@@ -56,7 +56,8 @@ def verify(folder: _Folder = None) -> None:
 
 def describe(folder: Path | None) -> dict[str, Any]:
     """Return what `bundle show --json` prints."""
-    from sievert.scoring.bundle import default_bundle_path, read_manifest
+    from sievert.scoring.bundle import default_bundle_path
+    from sievert.scoring.bundle_files import read_manifest
 
     folder = folder or default_bundle_path()
     version, manifest = read_manifest(folder)

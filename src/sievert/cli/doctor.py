@@ -133,7 +133,7 @@ def _can_keep_compiled_code() -> bool:
 
 def _bundle(settings: Settings) -> Finding:
     from sievert.errors import BundleError
-    from sievert.scoring.bundle import verify
+    from sievert.scoring.bundle_files import verify
     from sievert.serving.wiring import bundle_path
 
     try:

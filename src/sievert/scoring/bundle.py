@@ -5,10 +5,12 @@
     light.safetensors   n-gram vectors, their scales, the light model's other weights, fold tables
     calibrators.json    one map from raw logit to natural-prevalence logit a head
     heavy.onnx          the heavy model, its tokenizer.json, and heavy.json: how much of a post it
-                        reads, what symbols are called, the words it knows, its calibrators, and the light scores above
-                        which a share of traffic lies; a bundle may do without these three
+                        reads, what symbols are called, the words it knows, its calibrators, and the
+                        light scores above which a share of traffic lies; a bundle may do without these
+                        three
     examples.safetensors, examples.json
-                        encodings and ids of labelled texts; a heavy model may do without
+                        confirmed examples, never their text: encodings rounded to bytes, the heads that
+                        each is confirmed for, and ids in the same order; a heavy model may do without
     MODEL_CARD.md, DATA_CARD.md, report.json
 
 A bundle's version is its name and the first 12 digits of the SHA-256 of its manifest, which names
@@ -40,28 +42,21 @@ from sievert.features.content.ngrams import KERNEL_VERSION, KnownWords, known_wo
 from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, BundleFile, Head, Manifest
 from sievert.schema.decision import Language
-from sievert.schema.sentinel import SENTINEL_POLICY
+from sievert.scoring.bundle_files import REMEDY, read_manifest, read_verified, verify
 from sievert.scoring.examples import Examples
 from sievert.scoring.heavy import HeavyModel
+from sievert.scoring.light_tensors import LightTensors
 
 _HEAVY_FILES = ("heavy.onnx", "tokenizer.json", "heavy.json")
 _EXAMPLE_FILES = ("examples.safetensors", "examples.json")
-_HIDDEN = ("hidden", "hidden_bias", "spoken")
-"""The tensors of a light model's hidden layer, if it has one."""
-
 LANGUAGE_COLUMNS = tuple(f"language.{language.word}" for language in Language)
 """The last three columns of the light table, in the order of schema.decision.Language."""
 
-_MOST_BYTES = 512 << 20
-"""A file of a bundle may be this long; the manifest says how long each is."""
-_MOST_MANIFEST_BYTES = 1 << 20
 _MOST_BITS = 26
 _MOST_WIDTH = 256
 _LARGEST = 1e6
 """No weight, scale or knot is larger: sums of so many posts' n-grams stay finite."""
 _CODE_POINTS = 0x110000
-
-_REMEDY = "Rebuild it with `sievert train light-linear`, or reinstall Sievert to get the default bundle."
 
 
 class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,44 +65,6 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
     kernel: int
     bits: int
     stats: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class LightTensors:
-    """The light model. H heads then 3 language columns make K; S content facts.
-
-    Each n-gram has a vector of D >= K numbers; those of a text, summed, are its embedding. The first K of
-    them and the content facts speak to the K outputs directly, and all of them through a layer of W
-    hidden units; W may be 0.
-    """
-
-    table: npt.NDArray[np.int8]  # [2**bits, D]
-    scale: npt.NDArray[np.float32]  # [D]
-    bias: npt.NDArray[np.float32]  # [K]
-    dense: npt.NDArray[np.float32]  # [S, K]
-    hidden: npt.NDArray[np.float32]  # [D + S, W]
-    hidden_bias: npt.NDArray[np.float32]  # [W]
-    spoken: npt.NDArray[np.float32]  # [W, K]
-
-    @classmethod
-    def linear(
-        cls,
-        *,
-        table: npt.NDArray[np.int8],
-        scale: npt.NDArray[np.float32],
-        bias: npt.NDArray[np.float32],
-        dense: npt.NDArray[np.float32],
-    ) -> "LightTensors":
-        """Return a light model without a hidden layer, D = K."""
-        return cls(
-            table=table,
-            scale=scale,
-            bias=bias,
-            dense=dense,
-            hidden=np.empty((len(scale) + len(dense), 0), np.float32),
-            hidden_bias=np.empty(0, np.float32),
-            spoken=np.empty((0, len(bias)), np.float32),
-        )
 
 
 class HeavySpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,45 +168,6 @@ def default_bundle_path() -> Path:
     return Path(str(resources.files("sievert"))) / "bundles" / "default"
 
 
-def read_manifest(folder: Path) -> tuple[str, Manifest]:
-    """Read a bundle's manifest; return its version and what it says.
-
-    Raises:
-        BundleError: there is no readable manifest of a format that this release knows.
-    """
-    try:
-        raw = _read_plain(folder, "manifest.json", most=_MOST_MANIFEST_BYTES)
-        manifest = msgspec.json.decode(raw, type=Manifest)
-    except (OSError, RecursionError, msgspec.DecodeError) as error:
-        raise BundleError(f"No readable bundle in {folder}: {error}.", remedy=_REMEDY) from error
-    if manifest.format != BUNDLE_FORMAT:
-        raise BundleError(
-            f"The bundle in {folder} has format {manifest.format}; this release reads {BUNDLE_FORMAT}.",
-            remedy=_REMEDY,
-        )
-    names = [head.name for head in manifest.heads]
-    if not names or len(set(names)) < len(names) or SENTINEL_POLICY in names:
-        raise BundleError(
-            f"The heads in {folder / 'manifest.json'} are not names that differ: {names}.", remedy=_REMEDY
-        )
-    return f"{manifest.name}@{hashlib.sha256(raw).hexdigest()[:12]}", manifest
-
-
-def verify(folder: Path) -> tuple[str, Manifest]:
-    """Check that every file of a bundle is there and has its hash; return version and manifest.
-
-    Raises:
-        BundleError: a file is missing, altered, or not named in the manifest.
-    """
-    version, manifest = read_manifest(folder)
-    for name, expected in manifest.files.items():
-        _read_verified(folder, name, expected)
-    strangers = {path.name for path in folder.iterdir()} - set(manifest.files) - {"manifest.json"}
-    if strangers:
-        raise BundleError(f"The bundle in {folder} holds unknown files: {sorted(strangers)}.", remedy=_REMEDY)
-    return version, manifest
-
-
 def load_bundle(folder: Path) -> Bundle:
     """Load a bundle; every byte that is used was checked against its hash.
 
@@ -258,7 +176,7 @@ def load_bundle(folder: Path) -> Bundle:
     """
     version, manifest = read_manifest(folder)
     parts = {
-        name: _read_verified(folder, name, manifest.files[name])
+        name: read_verified(folder, name, manifest.files[name])
         for name in (
             "features.json",
             "light.safetensors",
@@ -272,10 +190,11 @@ def load_bundle(folder: Path) -> Bundle:
         spec = msgspec.json.decode(parts["features.json"], type=FeatureSpec)
         calibrators = msgspec.json.decode(parts["calibrators.json"], type=dict[str, dict[str, list[float]]])
         tensors = load_tensors(parts["light.safetensors"])
-        light = _light(tensors)
+        light = LightTensors.of_tensors(tensors)
         fold = FoldTables.from_tensors(tensors)
         maps = _maps(manifest, calibrators)
-        heavy = _heavy(manifest, parts, fold) if _HEAVY_FILES[0] in parts else None
+        more = any(name in parts for name in (*_HEAVY_FILES, *_EXAMPLE_FILES))
+        heavy = _heavy(manifest, parts, fold) if more else None
     except (
         KeyError,
         TypeError,
@@ -285,7 +204,7 @@ def load_bundle(folder: Path) -> Bundle:
         SafetensorError,
     ) as error:
         raise BundleError(
-            f"The bundle in {folder} lacks a part or has a bad one: {error}.", remedy=_REMEDY
+            f"The bundle in {folder} lacks a part or has a bad one: {error}.", remedy=REMEDY
         ) from error
     bundle = Bundle(
         version=version,
@@ -299,13 +218,6 @@ def load_bundle(folder: Path) -> Bundle:
     _check_spec(folder, bundle)
     _check_numbers(folder, bundle)
     return bundle
-
-
-def _light(tensors: Mapping[str, npt.NDArray[Any]]) -> LightTensors:
-    linear = {name: tensors[name] for name in ("table", "scale", "bias", "dense")}
-    if _HIDDEN[0] not in tensors:
-        return LightTensors.linear(**linear)
-    return LightTensors(**linear, **{name: tensors[name] for name in _HIDDEN})
 
 
 def _maps(manifest: Manifest, calibrators: dict[str, dict[str, list[float]]]) -> tuple[LogitMap, ...]:
@@ -323,7 +235,7 @@ def _heavy(manifest: Manifest, parts: Mapping[str, bytes], fold: FoldTables) -> 
     """
     model, tokenizer, raw = (parts[name] for name in _HEAVY_FILES)
     examples = None
-    if _EXAMPLE_FILES[0] in parts:
+    if any(name in parts for name in _EXAMPLE_FILES):
         examples = Examples.of_files(*(parts[name] for name in _EXAMPLE_FILES))
     spec = msgspec.json.decode(raw, type=HeavySpec)
     return heavy_of(
@@ -387,19 +299,10 @@ def write_bundle(
     """
     folder.mkdir(parents=True, exist_ok=True)
     spec = FeatureSpec(kernel=KERNEL_VERSION, bits=int(light.table.shape[0]).bit_length() - 1, stats=STATS)
-    tensors: dict[str, npt.NDArray[Any]] = {
-        "table": light.table,
-        "scale": light.scale,
-        "bias": light.bias,
-        "dense": light.dense,
-        **fold.tensors(),
-    }
-    if len(light.hidden_bias):
-        tensors |= {name: getattr(light, name) for name in _HIDDEN}
     files = {
         **documents,
         "features.json": _pretty(spec),
-        "light.safetensors": save_tensors(tensors),
+        "light.safetensors": save_tensors(light.tensors() | fold.tensors()),
         "calibrators.json": _pretty(
             {head: {"x": one.x.tolist(), "y": one.y.tolist()} for head, one in calibrators.items()}
         ),
@@ -432,58 +335,23 @@ def _pretty(value: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
-def _read_verified(folder: Path, name: str, expected: BundleFile) -> bytes:
-    # A name is a plain file of the folder: a manifest must not reach outside of it.
-    if Path(name).name != name:
-        raise BundleError(
-            f"The manifest in {folder} names {name!r}, which is no plain file name.", remedy=_REMEDY
-        )
-    if not 0 <= expected.size <= _MOST_BYTES:
-        raise BundleError(f"{folder / name} may not be {expected.size} bytes long.", remedy=_REMEDY)
-    try:
-        content = _read_plain(folder, name, most=expected.size)
-    except OSError as error:
-        raise BundleError(f"The bundle in {folder} lacks {name}: {error}.", remedy=_REMEDY) from error
-    if hashlib.sha256(content).hexdigest() != expected.sha256:
-        raise BundleError(
-            f"{folder / name} is not the file that the manifest names: its hash differs.", remedy=_REMEDY
-        )
-    return content
-
-
-def _read_plain(folder: Path, name: str, *, most: int) -> bytes:
-    """Read a plain file that lies in the folder itself and is no longer than it may be."""
-    path = (folder / name).resolve(strict=True)
-    if path.parent != folder.resolve() or not path.is_file():
-        raise BundleError(
-            f"{folder / name} is no plain file of the bundle's folder: a bundle holds no links out of it.",
-            remedy=_REMEDY,
-        )
-    if path.stat().st_size > most:
-        raise BundleError(
-            f"{folder / name} is not the file that the manifest names: it is longer than {most} bytes.",
-            remedy=_REMEDY,
-        )
-    return path.read_bytes()
-
-
 def _check_spec(folder: Path, bundle: Bundle) -> None:
     """Refuse a bundle whose numbers would mean something else under this release's definitions."""
     spec, light = bundle.spec, bundle.light
     if spec.kernel != KERNEL_VERSION or spec.stats != STATS:
         raise BundleError(
             f"The bundle in {folder} was made with feature kernel {spec.kernel}; this release has {KERNEL_VERSION}.",
-            remedy=_REMEDY,
+            remedy=REMEDY,
         )
     if not 1 <= spec.bits <= _MOST_BITS:
-        raise BundleError(f"{folder / 'features.json'} states {spec.bits} bits.", remedy=_REMEDY)
+        raise BundleError(f"{folder / 'features.json'} states {spec.bits} bits.", remedy=REMEDY)
     columns = len(bundle.manifest.heads) + len(LANGUAGE_COLUMNS)
     width, units = len(light.scale), len(light.hidden_bias)
     if not columns <= width <= _MOST_WIDTH or units > _MOST_WIDTH:
         raise BundleError(
             f"The light model of the bundle in {folder} is {width} wide with {units} hidden units; "
             f"it may be {columns} to {_MOST_WIDTH} wide, with as many units at most.",
-            remedy=_REMEDY,
+            remedy=REMEDY,
         )
     fold = bundle.fold
     entries = (len(fold.kind) // PAGE * PAGE,)
@@ -505,7 +373,7 @@ def _check_spec(folder: Path, bundle: Bundle) -> None:
             raise BundleError(
                 f"Tensor {name!r} of the bundle in {folder} is {tensor.dtype}{list(tensor.shape)}, "
                 f"not {np.dtype(dtype)}{list(shape)}.",
-                remedy=_REMEDY,
+                remedy=REMEDY,
             )
 
 
@@ -538,7 +406,7 @@ def _check_numbers(folder: Path, bundle: Bundle) -> None:
     if wrong:
         raise BundleError(
             f"The bundle in {folder} holds numbers that are not finite or out of bounds: {', '.join(wrong)}.",
-            remedy=_REMEDY,
+            remedy=REMEDY,
         )
 
 

@@ -9,6 +9,8 @@ Legend: N examples, d width of an encoding, H heads (harm first).
 """
 
 import dataclasses
+import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,8 +24,14 @@ from sievert.schema.decision import Example
 
 _MOST_EXAMPLES = 100_000
 _LONGEST_ID = 200
+_ID = re.compile(r"[^\s/]+/\S+")
 _STEPS = 127
 """A unit vector's numbers are kept as so many steps of one."""
+
+
+def can_be_id(text: str) -> bool:
+    """Tell whether a text can name an example: corpus/row, no spaces, so that no sentence passes for one."""
+    return len(text) <= _LONGEST_ID and text.isprintable() and _ID.fullmatch(text) is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,14 +46,23 @@ class Examples:
         """Refuse what does not fit together.
 
         Raises:
-            ValueError: ids are doubled or overlong, or the arrays have other shapes.
+            ValueError: ids are doubled or no ids, the arrays have other shapes, a vector is not of length
+                one, or an example is not confirmed to be harmful.
         """
         count = len(self.ids)
-        if count > _MOST_EXAMPLES or len(set(self.ids)) < count or max(map(len, self.ids)) > _LONGEST_ID:
-            raise ValueError("the ids of the examples are too many, too long, or not all different")
+        if not 0 < count <= _MOST_EXAMPLES or len(set(self.ids)) < count:
+            raise ValueError("the ids of the examples are none, too many, or not all different")
+        if not all(map(can_be_id, self.ids)):
+            raise ValueError("the ids of the examples are not all of the kind corpus/row")
         for array, dtype in ((self.vectors, np.int8), (self.heads, np.uint8)):
-            if array.ndim != 2 or len(array) != count or array.dtype != dtype:
+            if array.ndim != 2 or len(array) != count or array.dtype != dtype or not array.shape[1]:
                 raise ValueError(f"the examples' arrays are not of {count} rows")
+        if self.heads.max() > 1 or not self.heads[:, 0].all():
+            raise ValueError("the examples' heads are not flags, or one is not confirmed to be harmful")
+        # A vector longer than the others would be near to everything. Rounding moves each number by half a step.
+        lengths = np.linalg.norm(self.vectors.astype(np.float32), axis=1)
+        if np.abs(lengths - _STEPS).max() > 0.5 * math.sqrt(self.vectors.shape[1]) + 1e-3:
+            raise ValueError("the examples' vectors are not of length one")
 
     def nearest(self, encoding: npt.NDArray[np.float32], head: int, *, most: int = 3) -> tuple[Example, ...]:
         """Return the examples of a head that a text is most like, by the cosine of its encoding [d]."""

@@ -80,10 +80,8 @@ class HeavyModel:
         if "logits" not in outputs:
             raise ValueError("the heavy model gives no logits")
         self.explains = "parts" in outputs
-        shape = outputs["logits"].shape
-        self.heads = shape[1] if isinstance(shape[1], int) else 0
-        wide = outputs["encoding"].shape[1] if "encoding" in outputs else 0
-        self.width = wide if isinstance(wide, int) else 0
+        self.heads = _columns(outputs["logits"].shape)
+        self.width = _columns(outputs["encoding"].shape) if "encoding" in outputs else 0
         self._tokenizer.enable_truncation(tokens, stride=min(_OVERLAP, tokens // 4))
         self._tokenizer.no_padding()
         self._symbols = symbols
@@ -106,7 +104,10 @@ class HeavyModel:
         return worst
 
     def encodings(self, texts: list[str], tables: FoldTables) -> npt.NDArray[np.float32]:
-        """Return encodings [m, d] of the first windows of m >= 1 texts; only a model of `width` d > 0 can."""
+        """Return encodings [m, d], of any length, of m >= 1 texts; only a model of `width` d > 0 can.
+
+        A text's first window speaks for it.
+        """
         encoded = self._tokenizer.encode_batch_fast(self.read(texts, tables))
         return self._run_all([one.ids for one in encoded], "encoding")
 
@@ -157,6 +158,12 @@ class HeavyModel:
             mask[row, : len(one)] = 1
         found: npt.NDArray[np.float32] = self._session.run([output], {"ids": table, "mask": mask})[0]
         return found
+
+
+def _columns(shape: Sequence[int | str | None]) -> int:
+    """Return how wide an output is said to be, 0 where that is not said of a table."""
+    wide = shape[1] if len(shape) == 2 else 0
+    return wide if isinstance(wide, int) else 0
 
 
 def _windows(encoded: Encoding) -> list[Encoding]:

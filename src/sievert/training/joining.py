@@ -1,13 +1,12 @@
 """A heavy model joins a light one: its calibrators, and how many posts it may read at which score.
 
 Both are fitted on the calibration fold, over the very file that will serve; no test fold is seen.
+The same file encodes the examples of `confirmed`.
 
 Legend: n rows, H heads.
 """
 
 import dataclasses
-import itertools
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ import numpy.typing as npt
 from sievert.datasets.corpora import Row
 from sievert.datasets.folds import Folded
 from sievert.errors import NotFound
-from sievert.features.content.fold import FoldTables
 from sievert.features.content.ngrams import known_words
 from sievert.measurement.prevalence import natural_weights
 from sievert.measurement.ranking import average_precision
@@ -27,11 +25,11 @@ from sievert.schema.batch import TextColumn
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle, HeavyParts, HeavySpec, heavy_of, mixed
 from sievert.scoring.cascade import look
-from sievert.scoring.examples import Examples
 from sievert.scoring.heavy import HeavyModel
 from sievert.scoring.light import light_scores
 from sievert.scoring.passages import heavy_logits
 from sievert.scoring.rereading import first_look, light_logits_again
+from sievert.training.confirmed import confirmed_examples
 from sievert.training.light_linear import LANGUAGE, Trained, fit_calibrators
 from sievert.training.recipe import Recipe
 from sievert.training.targets import label_matrix
@@ -57,9 +55,6 @@ SERVABLE = ("heavy.onnx", "heavy-ptq.onnx")
 
 STRANGE = 0.05
 """The light model reads this share of harmless traffic again, as the texts that are full of unknown words."""
-
-_EXAMPLES = 4000
-"""Labelled harmful texts whose encodings go into a bundle."""
 
 _LEAST_STRANGE = 0.01
 _CHUNK = 512
@@ -107,9 +102,8 @@ def with_heavy(
         advance("join heavy", done, len(rows) * len(SERVABLE))
 
     parts = join(folder, trained.bundle, rows, recipe, advance=count)
-    chosen = _confirmed([row for row in folded.pick("train") if row.language == LANGUAGE], recipe)
     parts = dataclasses.replace(
-        parts, examples=_examples(parts, chosen, trained.bundle.fold, recipe.heads, advance)
+        parts, examples=confirmed_examples(parts, folded, recipe, trained.bundle.fold, advance=advance)
     )
     manifest = msgspec.structs.replace(
         trained.bundle.manifest,
@@ -237,45 +231,6 @@ def join(
             cuts=_cuts(first.light.logits[:, 0], rows, recipe),
             strange_from=strange_from,
         ),
-    )
-
-
-def _confirmed(rows: list[Row], recipe: Recipe) -> list[Row]:
-    """Choose harmful rows of the training fold, as many of each corpus and kind of harm as there are."""
-    rng = random.Random(recipe.seed)  # noqa: S311 - a repeatable choice, no secret
-    kinds: dict[tuple[str, ...], list[Row]] = {}
-    seen: set[tuple[str, str]] = set()
-    for row in rng.sample(rows, len(rows)):
-        if row.labels.get(HARM) == 1 and (row.corpus, row.id) not in seen:  # some corpora repeat ids
-            seen.add((row.corpus, row.id))
-            under = tuple(head for head in recipe.heads if row.labels.get(head) == 1)
-            kinds.setdefault((row.corpus, *under), []).append(row)
-    turns = itertools.zip_longest(*kinds.values())
-    return [row for turn in turns for row in turn if row is not None][:_EXAMPLES]
-
-
-def _examples(
-    parts: HeavyParts,
-    rows: list[Row],
-    tables: FoldTables,
-    heads: tuple[str, ...],
-    advance: Callable[[str, int, int], None],
-) -> Examples | None:
-    """Encode N confirmed rows with the model that serves; nothing where it gives no encodings."""
-    spec = parts.spec
-    model = HeavyModel(
-        parts.model, parts.tokenizer, tokens=spec.tokens, symbols=spec.symbols, words=spec.words
-    )
-    if not model.width or not rows:
-        return None
-    encodings = []
-    for start in range(0, len(rows), _CHUNK):
-        encodings.append(model.encodings([row.text for row in rows[start : start + _CHUNK]], tables))
-        advance("encode examples", min(start + _CHUNK, len(rows)), len(rows))
-    return Examples.of_encodings(
-        [f"{row.corpus}/{row.id}" for row in rows],
-        np.concatenate(encodings),
-        (label_matrix(rows, heads) == 1).astype(np.uint8),
     )
 
 

@@ -28,8 +28,9 @@ from sievert.schema.batch import TextColumn
 from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
 from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM, UNLABELLED
-from sievert.scoring.bundle import Bundle, FeatureSpec, HeavyParts, LightTensors, write_bundle
+from sievert.scoring.bundle import Bundle, FeatureSpec, HeavyParts, write_bundle
 from sievert.scoring.light import light_scores
+from sievert.scoring.light_tensors import LightTensors
 from sievert.training.design import Design, design
 from sievert.training.languages import LanguageExample, everyday_examples, unreadable_examples
 from sievert.training.quantise import quantise_columns
