@@ -28,7 +28,7 @@ from sievert.training.encoder import HeavyText
 from sievert.training.heavy_text import (
     default_heavy_recipe_path,
     examples,
-    fit,
+    fine_tune,
     load_heavy_recipe,
     logits_of,
     reader_of,
@@ -53,7 +53,7 @@ def heavy_scores(train, texts, *, epochs, tables):
             print(f"  {stage} {step} of {total}", flush=True)
 
     data = examples(train, heads, recipe)
-    fit(model, data, reader, recipe, epochs=epochs, rate=recipe.rate, advance=advance, half=recipe.half)
+    fine_tune(model, data, reader, recipe, epochs=epochs, advance=advance)
     return logits_of(model, reader.ids(texts), reader.pad)[:, 0].astype(np.float64)
 
 

@@ -113,32 +113,13 @@ def train_heavy_text(
     tables: FoldTables,
     *,
     advance: Advance,
-    fine_tuned: dict[str, torch.Tensor] | None = None,
 ) -> TrainedHeavy:
-    """Train on labelled rows in the language of the model; steps 1 to 6.
-
-    `fine_tuned` are weights after step 3, where that was done before.
-    """
+    """Train on labelled rows in the language of the model; steps 1 to 6."""
     torch.manual_seed(recipe.seed)
     data = examples(rows, heads, recipe)
     reader = reader_of(rows, recipe, tables)
     model = HeavyText(recipe.encoder, len(heads), layers=recipe.layers)
-    began = {name: one.detach().clone() for name, one in model.encoder.named_parameters()}
-    if fine_tuned is None:
-        fit(
-            model,
-            data,
-            reader,
-            recipe,
-            epochs=recipe.epochs,
-            rate=recipe.rate,
-            advance=advance,
-            half=recipe.half,
-        )
-    else:
-        model.load_state_dict(fine_tuned, strict=False)
-    _go_part_way(model.encoder, began, recipe.part_way)
-    model.eval()
+    fine_tune(model, data, reader, recipe, epochs=recipe.epochs, advance=advance)
     exact = export(model, longest=_LONGEST)
     layers = with_rounding(model.encoder)
     shown = random.Random(recipe.seed).sample(data.texts, min(_OBSERVED, len(data.texts)))
@@ -164,17 +145,6 @@ def train_heavy_text(
         symbols=dict(reader.glasses.symbols),
         words=reader.words,
     )
-
-
-def _go_part_way(encoder: nn.Module, began: dict[str, torch.Tensor], share: float) -> None:
-    """Leave an encoder at a share of the way from where it began to where fine-tuning took it.
-
-    It forgets less of the language that it knew, and does better on known corpora and on strange ones
-    (Wortsman et al. 2022, arXiv 2109.01903).
-    """
-    with torch.no_grad():
-        for name, one in encoder.named_parameters():
-            one.copy_(began[name].lerp(one, share))
 
 
 def symbol_names(tables: FoldTables) -> dict[int, str]:
@@ -277,6 +247,21 @@ def padded(ids: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
         table[at, : len(one)] = torch.tensor(one)
         mask[at, : len(one)] = 1
     return table, mask
+
+
+def fine_tune(
+    model: HeavyText, data: Examples, reader: Reader, recipe: HeavyRecipe, *, epochs: float, advance: Advance
+) -> None:
+    """Train a model in place, and leave its encoder at a part of the way to where that took it.
+
+    So it forgets less of the language that it knew, and does better on known corpora and on strange ones
+    (Wortsman et al. 2022, arXiv 2109.01903).
+    """
+    began = {name: one.detach().clone() for name, one in model.encoder.named_parameters()}
+    fit(model, data, reader, recipe, epochs=epochs, rate=recipe.rate, advance=advance, half=recipe.half)
+    with torch.no_grad():
+        for name, one in model.encoder.named_parameters():
+            one.copy_(began[name].lerp(one, recipe.part_way))
 
 
 def fit(
