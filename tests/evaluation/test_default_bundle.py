@@ -70,7 +70,7 @@ def test_a_shipped_policy_that_never_speaks_is_named_among_the_faults():
         if point["precision"] is None:
             assert f"`{policy}` never speaks" in faults
         else:
-            assert point["precision"] > 0.4, policy
+            assert point["precision"] > 0.4 or f"`{policy}` asks" in faults, policy
     assert asks[HARM]["share"] > 0.001
 
 

@@ -15,7 +15,7 @@ from sievert.schema.decision import Stage
 from sievert.schema.sentinel import SENTINEL
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
-from sievert.scoring.passages import LONGEST, passages
+from sievert.scoring.passages import LONGEST, passages, worst_passages
 from tiny_heavy import tiny_model, tiny_parts, write_with_heavy
 
 RUDE, TAKEN_BACK, FINE = "you blorp", "not a blorp at all", "good morning to you"
@@ -163,6 +163,23 @@ def test_the_light_model_reads_again_what_is_full_of_unknown_words(knowing, bund
     assert light[2] < 0.5
     assert light[3] < 0.5  # one word of five is not enough to be read again
     assert scored(bundle, *texts, share=0.0).harm[0] < 0.5  # as it was without
+
+
+@pytest.mark.parametrize("crowd", ["\U0001f600" * 9, "".join(map(chr, range(0x1F600, 0x1F60C)))])
+def test_a_crowd_of_symbols_hides_a_word_from_neither_model(knowing, crowd):
+    """Whatever stands between the words, a post is at least as likely harm as its words alone."""
+    written = crowd.join(("", "you", "blorp", ""))
+    for share in (0.0, 1.0):
+        plain, crowded = scored(knowing, "you blorp", written, share=share).harm
+        assert crowded >= plain - 1e-4
+        assert plain > 0.9
+
+
+def test_few_symbols_are_read_as_they_are(knowing):
+    assert worst_passages(knowing, "you \U0001f600 blorp") == [(0, "you \U0001f600 blorp")]
+    (_, read), (start, bare) = worst_passages(knowing, "you \U0001f600 blorp" + "\U0001f600" * 5)
+    assert (start, bare) == (0, "you   blorp     ")
+    assert len(read) == len(bare)  # so that spans stand where the words do
 
 
 def test_the_cascade_sends_on_what_it_found_by_reading_again(knowing):

@@ -19,7 +19,9 @@ from sievert.training.export_onnx import export
 from sievert.training.heavy_text import (
     default_heavy_recipe_path,
     examples,
+    fine_tune,
     load_heavy_recipe,
+    reader_of,
     train_heavy_text,
 )
 from tiny_encoder import tiny_encoder
@@ -126,6 +128,29 @@ def test_the_exported_model_is_the_trained_one(tmp_path):
         np.testing.assert_allclose(served.encodings([text], TABLES), encoding, atol=1e-4)
         (read,) = served.read_tokens(text, TABLES)
         np.testing.assert_allclose(read.encoding, encoding[0], atol=1e-4)
+
+
+def test_the_encoder_is_left_part_of_the_way(tmp_path, recipe):
+    folder = str(tiny_encoder(tmp_path, WORDS))
+    made = rows(60)
+    states = []
+    for part_way in (0.25, 1.0):
+        mine = msgspec.structs.replace(recipe, encoder=folder, part_way=part_way)
+        torch.manual_seed(1)
+        model = HeavyText(folder, len(HEADS))
+        began = {name: one.clone() for name, one in model.state_dict().items()}
+        reader = reader_of(made, mine, TABLES)
+        fine_tune(model, examples(made, HEADS, mine), reader, mine, epochs=1.0, advance=lambda *_: None)
+        states.append(model.state_dict())
+    moved = 0.0
+    for name, part in states[0].items():
+        whole = states[1][name]
+        if name.startswith("heads"):
+            torch.testing.assert_close(part, whole)
+        else:
+            torch.testing.assert_close(part, began[name] + 0.25 * (whole - began[name]))
+            moved = max(moved, float((whole - began[name]).abs().max()))
+    assert moved > 1e-3
 
 
 def test_unknown_labels_are_masked(recipe):

@@ -1,12 +1,12 @@
 """What speaks for a post's score, to the people who look at it: words, and confirmed examples.
 
-The heavy model's logit is the mean of what each token adds, so the words behind it are read off and
-not searched for: those that add more than midway between the least and the most of the passage. They
-are shown where they stand in the post as it was sent.
+A word adds to the score what the light model misses without it, and its share in the mean that the
+heavy model's logit is; both as they count in a second look. Shown are the words that add more than
+midway between the least and the most of the passage, where they stand in the post as it was sent.
 
 The examples are the labelled texts that the passage is most like, as the model sees it.
 
-Not covered: the light model's part in a second look, and words that matter by what they are not.
+Not covered: what the heavy model makes of a word in its company, which would take a run without it.
 
 Legend: T tokens, H heads.
 """
@@ -16,13 +16,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from sievert.schema.batch import TextColumn
 from sievert.schema.decision import NO_EVIDENCE, Evidence, Span
 from sievert.scoring.bundle import Bundle, Heavy
 from sievert.scoring.heavy import ReadTokens
+from sievert.scoring.light import light_scores
 from sievert.scoring.passages import worst_passages
+from sievert.scoring.rereading import light_logits_again
 
 _MOST_SPANS = 3
-_EVEN = 0.5
+_EVEN = 0.2
 """Where no word adds this much more than another, the whole passage carried the score."""
 
 
@@ -39,20 +42,36 @@ def evidence(bundle: Bundle, posts: Mapping[int, tuple[str, str]]) -> dict[int, 
 
 
 def _evidence(bundle: Bundle, heavy: Heavy, text: str, head: int) -> Evidence:
-    best: tuple[float, int, ReadTokens] | None = None
+    best: tuple[float, int, str, ReadTokens] | None = None
     for start, passage in worst_passages(bundle, text):
         for read in heavy.model.read_tokens(passage, bundle.fold):
             if not len(read.parts):
                 continue
             logit = float(read.parts[:, head].mean())
             if best is None or logit > best[0]:
-                best = (logit, start, read)
+                best = (logit, start, passage, read)
     if best is None:
         return NO_EVIDENCE
-    _, start, read = best
-    words = _words(read, read.parts[:, head])
+    _, start, passage, read = best
+    words = _weighed(bundle, heavy, passage, _words(read, read.parts[:, head]), head)
     near = heavy.examples.nearest(read.encoding, head) if heavy.examples is not None else ()
     return Evidence(spans=_chosen(words, offset=start), nearest=near)
+
+
+def _weighed(
+    bundle: Bundle, heavy: Heavy, passage: str, words: list[tuple[int, int, float]], head: int
+) -> list[tuple[int, int, float]]:
+    """Say of words what each adds to what both models say together, in logits.
+
+    For the heavy model that is its share in a mean over words; the light one is asked without the word.
+    """
+    said = [passage, *(f"{passage[:start]} {passage[end:]}" for start, end, _ in words)]
+    light = light_logits_again(heavy.model, bundle, said, light_scores(bundle, TextColumn.of(said)).logits)
+    lost = light[0, head] - light[1:, head]
+    adds = np.array([word[2] for word in words])
+    share = float(heavy.weights[head])
+    both = share * (adds - adds.mean()) / len(words) + (1 - share) * lost if len(words) else adds
+    return [(start, end, float(one)) for (start, end, _), one in zip(words, both, strict=True)]
 
 
 def _words(read: ReadTokens, parts: npt.NDArray[np.float32]) -> list[tuple[int, int, float]]:

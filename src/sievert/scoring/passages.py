@@ -11,6 +11,7 @@ Legend: m posts, q passages, H heads.
 import numpy as np
 import numpy.typing as npt
 
+from sievert.features.content.reading import without_symbols
 from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.heavy import HeavyModel
@@ -35,14 +36,19 @@ def passages(text: str) -> list[str]:
 
 
 def worst_passages(bundle: Bundle, text: str) -> list[tuple[int, str]]:
-    """Return where the passages that are read of a text begin, and the passages, in their order."""
+    """Return where the passages that are read of a text begin, and the passages, in their order.
+
+    One that is crowded with symbols comes a second time, without them.
+    """
     cut = passages(text)
     starts = np.cumsum([0, *map(len, cut[:-1])]).tolist()
     chosen = list(range(len(cut)))
     if len(cut) > MOST:
         harm = light_scores(bundle, TextColumn.of(cut)).logits[:, 0]
         chosen = sorted(np.argsort(-harm, kind="stable")[:MOST].tolist())
-    return [(starts[at], cut[at]) for at in chosen]
+    read = [(starts[at], cut[at]) for at in chosen]
+    bare = [(start, without_symbols(passage, bundle.fold)) for start, passage in read]
+    return read + [(start, passage) for start, passage in bare if passage is not None]
 
 
 def heavy_logits(model: HeavyModel, bundle: Bundle, texts: list[str]) -> npt.NDArray[np.float32]:

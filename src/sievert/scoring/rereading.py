@@ -1,7 +1,8 @@
 """What the light model says of a text once its disguise is off.
 
 Reading without disguises costs ten times what the light model costs. So its first look reads again
-only what is full of words that a lexicon does not have, as disguised texts are; a second look, beside
+only what is full of words that a lexicon does not have, as disguised texts are, or crowded with symbols or
+hidden characters; a second look, beside
 the heavy model, reads all again, or a disguise that one sees through would still fool the other.
 Of a text as written and as read the higher score counts: nothing gets safer by being disguised.
 
@@ -14,12 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.features.content.ngrams import KnownWords
+from sievert.features.content.reading import CROWD, without_symbols
+from sievert.features.content.tokens import STATS
 from sievert.schema.batch import TextColumn
 from sievert.schema.decision import Language
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.heavy import HeavyModel
 from sievert.scoring.light import LightScores, light_scores
 
+_CROWDS = [STATS.index("symbols"), STATS.index("hidden")]
 _READ_AGAIN = 2000
 """Characters of the longest text that the light model is given again without its disguises."""
 
@@ -37,7 +41,8 @@ def first_look(
 ) -> FirstLook:
     """Score n texts with the light model, the strange ones again as the heavy model would read them."""
     light = light_scores(bundle, text, known=known)
-    strange = np.flatnonzero((light.strange >= strange_from) & (light.language == Language.ENGLISH))
+    strange = (light.strange >= strange_from) | (light.stats[:, _CROWDS] > np.log1p(CROWD)).any(axis=1)
+    strange = np.flatnonzero(strange & (light.language == Language.ENGLISH))
     if len(strange):
         again = light_logits_again(model, bundle, text.texts(strange), light.logits[strange])
         light.logits[strange] = again
@@ -48,7 +53,8 @@ def light_logits_again(
     model: HeavyModel, bundle: Bundle, texts: list[str], light: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """Return the light model's logits [m, H] of texts as written (`light`) or as read, the higher."""
-    read = model.read([text if len(text) <= _READ_AGAIN else "" for text in texts], bundle.fold)
+    short = [text if len(text) <= _READ_AGAIN else "" for text in texts]
+    read = model.read([without_symbols(one, bundle.fold) or one for one in short], bundle.fold)
     differ = np.array([bool(one) and one != text for one, text in zip(read, texts, strict=True)])
     again = light.copy()
     if differ.any():

@@ -41,6 +41,9 @@ _COUNTED = re.compile(r"\d+(?:st|nd|rd|th|s|am|pm|k|m|d|p|x|h|g)?\Z", re.IGNOREC
 
 _MOST_SAID = 2
 """A symbol is said so often; more of the same says no more, and would crowd out the words."""
+CROWD = 4
+"""Where a text has more symbols than that, it is read without them as well."""
+
 _MOST_SYMBOLS = 24
 """Symbols of a text that are said at most."""
 
@@ -84,6 +87,23 @@ def reading(text: str, glasses: Glasses) -> Reading:
     if not _PLAIN_WORDS.match(read.text) or _DRAWN_OUT.search(read.text):
         read = _edited(read, _found(_WORD, read.text, lambda found: _undisguised(found[0], glasses)))
     return _edited(read, glasses.spelling.edits(read.text))
+
+
+def without_symbols(text: str, tables: FoldTables) -> str | None:
+    """Return a text that is crowded with symbols with a space for each of them; nothing if it is not.
+
+    Their names are many words, and would drown the few that are written out.
+    """
+    if text.isascii():
+        return None
+    codes, at = _entries(text, tables)
+    symbols = np.flatnonzero((codes >= 128) & ((tables.kind[at] & SYMBOL) != 0))
+    if len(symbols) <= CROWD:
+        return None
+    bare = list(text)
+    for place in symbols.tolist():
+        bare[place] = " "
+    return "".join(bare)
 
 
 def _found(pattern: re.Pattern[str], text: str, change: Callable[[re.Match[str]], str]) -> list[Edit]:
