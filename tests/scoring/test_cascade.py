@@ -14,7 +14,7 @@ from sievert.schema.batch import TextColumn
 from sievert.schema.decision import Stage
 from sievert.schema.sentinel import SENTINEL
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
-from sievert.scoring.cascade import score
+from sievert.scoring.cascade import look, score
 from sievert.scoring.passages import LONGEST, passages, worst_passages
 from tiny_heavy import tiny_model, tiny_parts, write_with_heavy
 
@@ -205,3 +205,11 @@ def test_probabilities_can_be_stated_for_another_prevalence(bundle, share):
     np.testing.assert_allclose(after.harm, harmful / (harmful + harmless), rtol=1e-3, atol=1e-6)
     assert (np.argsort(after.harm) == np.argsort(before.harm)).all()
     assert (np.sign(after.policies[:, 0] - before.policies[:, 0]) == np.sign(share - usual)).all()
+
+
+def test_a_first_look_reads_nothing_long_again(knowing):
+    """Strange words cost a hundred times what known ones do: a long post full of them must not."""
+    short, long = ("you blorp " * times + "bolrp gosoe " * times for times in (1, 40))
+    first = look(knowing, TextColumn.of([short, long]))
+    assert first.read_again.tolist() == [0]
+    assert first.light.strange.min() > 0.2

@@ -26,6 +26,8 @@ from sievert.scoring.light import LightScores, light_scores
 _CROWDS = [STATS.index("symbols"), STATS.index("hidden")]
 _READ_AGAIN = 2000
 """Characters of the longest text that the light model is given again without its disguises."""
+_SHORT = 600
+"""Bytes of the longest text that its first look reads again: reading strange words costs most of all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,8 @@ def first_look(
     """Score n texts with the light model, the strange ones again as the heavy model would read them."""
     light = light_scores(bundle, text, known=known)
     strange = (light.strange >= strange_from) | (light.stats[:, _CROWDS] > np.log1p(CROWD)).any(axis=1)
-    strange = np.flatnonzero(strange & (light.language == Language.ENGLISH))
+    strange &= (light.language == Language.ENGLISH) & (np.diff(text.offsets) <= _SHORT)
+    strange = np.flatnonzero(strange)
     if len(strange):
         again = light_logits_again(model, bundle, text.texts(strange), light.logits[strange])
         light.logits[strange] = again

@@ -9,6 +9,7 @@ written. A word of the lexicon is never changed, but may be joined with its neig
 Not covered: several tricks on one word, letters replaced by quite different ones, other languages.
 """
 
+import functools
 import math
 import re
 from collections import Counter
@@ -37,6 +38,8 @@ _CUT = -7.0
 _RUN_TOGETHER = -3.0
 
 _LONGEST_RUN = 40
+_REMEMBERED = 1 << 14
+"""Strange words whose meaning is remembered, a megabyte or two."""
 _LONGEST_WORD = 24
 
 
@@ -63,13 +66,19 @@ class Spelling:
     """A lexicon, and the likeliest words behind those that it does not have. Threads may share it."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        """Take the words of a language, most frequent first."""
+        """Take the words of a language, most frequent first.
+
+        `unveiled` then returns the likeliest word behind letters of which some are signs, if there is one.
+        """
         scale = math.log(len(words) + 10) + 0.6
         self._likely = {word: -math.log((rank + 10) * scale) for rank, word in enumerate(words)}
         by_shape: dict[tuple[int, str], list[str]] = {}
         for word in words:
             by_shape.setdefault((len(word), word[0]), []).append(word)
         self._by_shape = by_shape
+        # The same strange words come again and again: names, slang, what everybody misspells.
+        self._meant = functools.lru_cache(_REMEMBERED)(self._find_meant)
+        self.unveiled = functools.lru_cache(_REMEMBERED)(self._unveil)
 
     def edits(self, text: str) -> list[Edit]:
         """Return what to change in a text, from left to right; nothing overlaps."""
@@ -112,7 +121,7 @@ class Spelling:
     def _of(self, word: str) -> float:
         return self._likely.get(word, _unknown(len(word)))
 
-    def _meant(self, word: str) -> str | None:
+    def _find_meant(self, word: str) -> str | None:
         """Return what an unknown word most likely stands for, or nothing if it may well be a word."""
         if len(word) < 3 or len(word) > _LONGEST_RUN:
             return None
@@ -126,7 +135,7 @@ class Spelling:
             new = parts[0]
         return new
 
-    def unveiled(self, word: str) -> str | None:
+    def _unveil(self, word: str) -> str | None:
         """Return the likeliest word behind letters of which some are signs, if there is one."""
         word = word.lower()
         letters = sum("a" <= c <= "z" for c in word)
