@@ -20,15 +20,14 @@ import msgspec
 import numpy as np
 import torch
 
+from brief_tuning import briefly_tuned
 from sievert.datasets.loading import load_folds
 from sievert.features.content.fold import build_fold_tables
 from sievert.measurement.prevalence import natural_weights
 from sievert.schema.taxonomy import HARM
-from sievert.training.encoder import HeavyText
 from sievert.training.heavy_text import (
     default_heavy_recipe_path,
     examples,
-    fine_tune,
     load_heavy_recipe,
     logits_of,
     reader_of,
@@ -38,11 +37,6 @@ from sievert.training.noise import TRICKS, disguise
 from sievert.training.recipe import default_recipe_path, load_recipe
 
 PREVALENCE, REMOVED = 0.01, 0.005
-
-
-def advance(stage, step, total):
-    if step % 100 == 0:
-        print(f"  {stage} {step} of {total}", flush=True)
 
 
 def operating_point(logits, y):
@@ -56,11 +50,8 @@ def measured(name, share, train, held, chosen, epochs):
     """Fine-tune with a share of disguised texts; return recall by trick, read and as written."""
     recipe = msgspec.structs.replace(load_heavy_recipe(default_heavy_recipe_path()), disguised=share)
     heads = load_recipe(default_recipe_path()).heads
-    torch.manual_seed(recipe.seed)
-    model = HeavyText(recipe.encoder, len(heads))
     reader = reader_of(train, recipe, build_fold_tables())
-    fine_tune(model, examples(train, heads, recipe), reader, recipe, epochs=epochs, advance=advance)
-    model.eval()
+    model = briefly_tuned(examples(train, heads, recipe), reader, recipe, heads, epochs=epochs)
 
     def harm(texts, *, read):
         if read:

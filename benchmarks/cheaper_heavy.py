@@ -2,8 +2,8 @@
 
     python benchmarks/cheaper_heavy.py --data FOLDER --heavy FOLDER [--epochs 1]
 
-Reading the beginning of a text only, with the trained model as it is; and students of fewer layers, which learn from
-labels and, as the light model does, from what the trained one thinks. All in bytes, rounded after
+Reading the beginning of a text only, with the trained model as it is; and students of fewer layers, which
+learn from labels and, as the light model does, from what the trained one thinks. All in bytes, rounded after
 training. Quality is PR-AUC of harm at 1 % and recall at 0.5 % removed, on a sample of the calibration
 fold, heavy model alone; cost is process CPU time a text, reading without disguises apart. Prints a
 table and, as the last line, one JSON object.
@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 import torch
 
+from brief_tuning import briefly_tuned
 from sievert.datasets.loading import load_folds
 from sievert.features.content.fold import build_fold_tables
 from sievert.measurement.prevalence import natural_weights
@@ -30,12 +31,10 @@ from sievert.measurement.ranking import average_precision
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.scoring.heavy import HeavyModel
-from sievert.training.encoder import HeavyText
 from sievert.training.export_onnx import export
 from sievert.training.heavy_text import (
     default_heavy_recipe_path,
     examples,
-    fine_tune,
     load_heavy_recipe,
     logits_of,
     reader_of,
@@ -53,11 +52,6 @@ HEARS = 0.5  # what the trained model thinks counts beside the labels
 SHOWN = 600  # texts that show a layer what its inputs are like
 
 
-def advance(stage, step, total):
-    if step % 100 == 0:
-        print(f"  {stage} {step} of {total}", flush=True)
-
-
 def load(folder, content):
     made = msgspec.json.decode((folder / "made.json").read_bytes(), type=HeavyFolder)
     tokenizer = (folder / "tokenizer.json").read_bytes()
@@ -66,9 +60,7 @@ def load(folder, content):
 
 def student(layers, data, reader, recipe, heads, epochs):
     """Train a model of so many layers on soft labels; return it rounded, as ONNX."""
-    torch.manual_seed(recipe.seed)
-    model = HeavyText(recipe.encoder, len(heads), layers=layers)
-    fine_tune(model, data, reader, recipe, epochs=epochs, advance=advance)
+    model = briefly_tuned(data, reader, recipe, heads, epochs=epochs, layers=layers)
     rounded = with_rounding(model.encoder)
     shown = random.Random(recipe.seed).sample(data.texts, SHOWN)  # noqa: S311 - repeatable
     logits_of(model, reader.ids(shown), reader.pad)

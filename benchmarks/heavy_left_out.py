@@ -18,17 +18,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
+from brief_tuning import briefly_tuned
 from sievert.datasets.loading import load_folds
 from sievert.features.content.fold import build_fold_tables
 from sievert.measurement.paired import pr_auc_difference
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import mixed
 from sievert.training.design import design
-from sievert.training.encoder import HeavyText
 from sievert.training.heavy_text import (
     default_heavy_recipe_path,
     examples,
-    fine_tune,
     load_heavy_recipe,
     logits_of,
     reader_of,
@@ -43,17 +42,10 @@ HEAVY_COUNTS = 0.8  # what the first bundle gave it on the harm head
 
 def heavy_scores(train, texts, *, epochs, tables):
     recipe = load_heavy_recipe(default_heavy_recipe_path())
-    torch.manual_seed(recipe.seed)
     heads = load_recipe(default_recipe_path()).heads
     reader = reader_of(train, recipe, tables)
-    model = HeavyText(recipe.encoder, len(heads), layers=recipe.layers)
-
-    def advance(stage, step, total):
-        if step % 100 == 0:
-            print(f"  {stage} {step} of {total}", flush=True)
-
     data = examples(train, heads, recipe)
-    fine_tune(model, data, reader, recipe, epochs=epochs, advance=advance)
+    model = briefly_tuned(data, reader, recipe, heads, epochs=epochs, layers=recipe.layers)
     return logits_of(model, reader.ids(texts), reader.pad)[:, 0].astype(np.float64)
 
 

@@ -1,8 +1,8 @@
 """The one table of models: what each step up buys, on the same held-out texts.
 
-Linear n-grams, the light model, the heavy model alone in three precisions, both together as a second look hears them, and
-the cascade at several shares. Where posts are removed is a fixed share of traffic. A second look is
-compared with linear n-grams on the same resamples of the same posts, corpus by corpus.
+Linear n-grams, the light model, the heavy model alone in three precisions, both together as a second look
+hears them, and the cascade at several shares. Where posts are removed is a fixed share of traffic. A
+second look is compared with linear n-grams on the same resamples of the same posts, corpus by corpus.
 
 Legend: n texts.
 """
@@ -26,6 +26,7 @@ from sievert.scoring.cascade import look
 from sievert.scoring.light import light_scores
 from sievert.scoring.rereading import light_logits_again
 from sievert.training.joining import VARIANTS, load_heavy, many_heavy_logits
+from sievert.training.light_linear import counting
 
 CASCADE_SHARES = (0.01, 0.03, 0.05)
 REMOVED = 0.005
@@ -115,13 +116,7 @@ def _scores(
     column = TextColumn.of(texts)
     light = look(bundle, column).light
     scores = {LIGHT: light.logits[:, 0].astype(np.float64)}
-    total, done = len(texts) * len(VARIANTS), 0
-
-    def count(size: int) -> None:
-        nonlocal done
-        done += size
-        advance("compare models", done, total)
-
+    count = counting(advance, "compare models", len(texts) * len(VARIANTS))
     for file, name in VARIANTS.items():
         logits = many_heavy_logits(load_heavy(folder, file), texts, bundle, advance=count)
         scores[name] = logits[:, 0].astype(np.float64)

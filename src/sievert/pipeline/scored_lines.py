@@ -86,6 +86,7 @@ def scored_lines(
         answers = answer_new(judged.posts, judged.scored, judged.decided)
         evidence = explained(bundle, judged.posts.text, judged.scored, judged.decided)
         for at, ((row, text_line), answer) in enumerate(zip(read, answers, strict=True)):
+            shown = evidence.get(at, NO_EVIDENCE)
             results[row] = ScoredLine(
                 id=text_line.id,
                 decision=answer.decision,
@@ -95,8 +96,8 @@ def scored_lines(
                 stage=answer.stage,
                 bundle=answer.bundle,
                 reasons=answer.reasons,
-                spans=evidence.get(at, NO_EVIDENCE).spans,
-                nearest=evidence.get(at, NO_EVIDENCE).nearest,
+                spans=shown.spans,
+                nearest=shown.nearest,
             )
     return _ENCODER.encode_lines(results), wrong
 

@@ -1,9 +1,9 @@
 """What the light model says of a text once its disguise is off.
 
 Reading without disguises costs ten times what the light model costs. So its first look reads again
-only what is full of words that a lexicon does not have, as disguised texts are, or crowded with symbols or
-hidden characters; a second look, beside
-the heavy model, reads all again, or a disguise that one sees through would still fool the other.
+only what is full of words that a lexicon does not have, as disguised texts are, or crowded with symbols
+or hidden characters; a second look, beside the heavy model, reads all again, or a disguise that one sees
+through would still fool the other.
 Of a text as written and as read the higher score counts: nothing gets safer by being disguised.
 
 Legend: n posts, m of them read again, H heads (harm first).

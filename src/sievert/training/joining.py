@@ -30,7 +30,7 @@ from sievert.scoring.light import light_scores
 from sievert.scoring.passages import heavy_logits
 from sievert.scoring.rereading import first_look, light_logits_again
 from sievert.training.confirmed import confirmed_examples
-from sievert.training.light_linear import LANGUAGE, Trained, fit_calibrators
+from sievert.training.light_linear import LANGUAGE, Trained, counting, fit_calibrators
 from sievert.training.recipe import Recipe
 from sievert.training.targets import label_matrix
 
@@ -94,13 +94,7 @@ def with_heavy(
 ) -> Trained:
     """Return a trained bundle with a heavy model joined to it."""
     rows = [row for row in folded.pick("calibration") if row.language == LANGUAGE]
-    done = 0
-
-    def count(size: int) -> None:
-        nonlocal done
-        done += size
-        advance("join heavy", done, len(rows) * len(SERVABLE))
-
+    count = counting(advance, "join heavy", len(rows) * len(SERVABLE))
     parts = join(folder, trained.bundle, rows, recipe, advance=count)
     parts = dataclasses.replace(
         parts, examples=confirmed_examples(parts, folded, recipe, trained.bundle.fold, advance=advance)
@@ -168,14 +162,7 @@ def teacher(
     model = load_heavy(folder)
 
     def think(bundle: Bundle, texts: list[str]) -> npt.NDArray[np.float32]:
-        done = 0
-
-        def count(size: int) -> None:
-            nonlocal done
-            done += size
-            advance("ask heavy", done, len(texts))
-
-        return many_heavy_logits(model, texts, bundle, advance=count)
+        return many_heavy_logits(model, texts, bundle, advance=counting(advance, "ask heavy", len(texts)))
 
     return think
 

@@ -91,6 +91,18 @@ def silent(stage: str, done: int, total: int) -> None:
     del stage, done, total
 
 
+def counting(advance: Advance, stage: str, total: int) -> Callable[[int], None]:
+    """Return what hears how many each piece of a stage has done, and tells the sum."""
+    done = 0
+
+    def count(size: int) -> None:
+        nonlocal done
+        done += size
+        advance(stage, done, total)
+
+    return count
+
+
 def train_light_linear(
     folded: Folded,
     recipe: Recipe,
@@ -118,8 +130,9 @@ def train_light_linear(
     linear = learn(x, y, weight, recipe, advance=advance)
     learned: LinearHeads | LightNetwork = linear
     provisional = _bundle(recipe, _rounded(learned, x), tables, counts)
-    began = provisional if then is not None else None
+    began = None
     if then is not None:
+        began = provisional
         learned = then(Lesson(linear=linear, bundle=provisional, rows=train, x=x, y=y, weight=weight))
         provisional = _bundle(recipe, _rounded(learned, x), tables, counts)
     held = [row for row in folded.pick("calibration") if row.language == LANGUAGE]
@@ -191,14 +204,7 @@ def _design(
     train: list[Row], examples: list[LanguageExample], recipe: Recipe, tables: FoldTables, advance: Advance
 ) -> Design:
     texts = [row.text for row in train] + [example.text for example in examples]
-    done = 0
-
-    def count(size: int) -> None:
-        nonlocal done
-        done += size
-        advance("features", done, len(texts))
-
-    return design(texts, tables, bits=recipe.bits, advance=count)
+    return design(texts, tables, bits=recipe.bits, advance=counting(advance, "features", len(texts)))
 
 
 def _targets(
