@@ -10,9 +10,7 @@ from sievert.pipeline.scored_lines import scored_lines
 from sievert.schema.decision import Span
 from sievert.schema.post import Post
 from sievert.scoring.bundle import load_bundle
-from sievert.stores.embedded import EmbeddedStores
-from sievert.stores.memory import MemoryStores
-from sievert.testing import START, FixedClock, memory_parts, records
+from sievert.testing import START, memory_parts, records
 from tiny_heavy import tiny_examples, tiny_model, tiny_parts, write_with_heavy
 
 WIDTH = 8
@@ -24,18 +22,6 @@ def bundle(tmp_path_factory, tiny_bundle):
     examples = tiny_examples(tiny_bundle.fold, width=WIDTH)
     write_with_heavy(folder, tiny_bundle, tiny_parts(model=tiny_model(width=WIDTH), examples=examples))
     return load_bundle(folder)
-
-
-@pytest.fixture(params=["memory", "embedded"])
-def stores(request, tmp_path):
-    clock = FixedClock()
-    made = (
-        MemoryStores(clock=clock)
-        if request.param == "memory"
-        else EmbeddedStores(tmp_path / "data", clock=clock)
-    )
-    yield made
-    made.close()
 
 
 def test_a_case_keeps_the_words_and_the_nearest_example_of_its_policy(bundle, stores):

@@ -13,22 +13,7 @@ from sievert.schema.clock import HOUR
 from sievert.schema.decision import Answer
 from sievert.schema.post import Post
 from sievert.schema.sentinel import SENTINEL
-from sievert.stores.embedded import EmbeddedStores
-from sievert.stores.memory import MemoryStores
-from sievert.testing import FixedClock, memory_parts, records
-
-
-@pytest.fixture(params=["memory", "embedded"])
-def stores(request, tmp_path):
-    clock = FixedClock()
-    made = (
-        MemoryStores(clock=clock)
-        if request.param == "memory"
-        else EmbeddedStores(tmp_path / "data", clock=clock)
-    )
-    made.clock = clock
-    yield made
-    made.close()
+from sievert.testing import memory_parts, records
 
 
 @pytest.fixture
