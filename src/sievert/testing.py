@@ -20,7 +20,7 @@ from sievert.policy.loading import default_policies_path, load_policies
 from sievert.review.budget import ReviewBudget
 from sievert.schema.batch import PostBatch, TextColumn
 from sievert.schema.bundle import Head
-from sievert.schema.clock import SECOND, Clock, Micros
+from sievert.schema.clock import SECOND, Clock, ManualClock, Micros
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import Post
 from sievert.scoring.bundle import Bundle, load_bundle, write_bundle
@@ -36,20 +36,12 @@ STAND_INS = {"hate": "blorp", "harassment": "goose", "threat": "kaboom", "spam":
 _BITS = 14
 
 
-class FixedClock:
-    """A clock that moves only when it is told to."""
+class FixedClock(ManualClock):
+    """A clock that stands in 2027 and moves only when it is told to."""
 
     def __init__(self, at: Micros = START) -> None:
         """Start at a moment."""
-        self.at = at
-
-    def now(self) -> Micros:
-        """Return the moment at which the clock stands."""
-        return self.at
-
-    def advance(self, by: Micros) -> None:
-        """Move the clock forward."""
-        self.at += by
+        super().__init__(at)
 
 
 def batch_of(posts: Sequence[Post], *, received_at: Micros = START) -> PostBatch:

@@ -12,6 +12,12 @@ from msgspec import Meta
 
 Micros = Annotated[int, Meta(title="microseconds since 1970-01-01T00:00:00Z")]
 
+# Anything outside 1970..2262 cannot be held in int64 nanoseconds, which Arrow and others use.
+_MAX_MICROS = 9_223_372_036_854_775
+
+Moment = Annotated[int, Meta(ge=0, le=_MAX_MICROS)] | Annotated[dt.datetime, Meta(tz=True)]
+"""A time as callers may write it: microseconds since 1970, or RFC 3339 with a time zone."""
+
 SECOND: Micros = 1_000_000
 HOUR: Micros = 3600 * SECOND
 DAY: Micros = 24 * HOUR
@@ -31,6 +37,27 @@ class SystemClock:
     def now(self) -> Micros:
         """Return the wall-clock time."""
         return time.time_ns() // 1000
+
+
+class ManualClock:
+    """A clock that moves only when it is told to: for worlds whose days are not ours, and for tests."""
+
+    def __init__(self, at: Micros) -> None:
+        """Start at a moment."""
+        self.at = at
+
+    def now(self) -> Micros:
+        """Return the moment at which the clock stands."""
+        return self.at
+
+    def advance(self, by: Micros) -> None:
+        """Move the clock forward."""
+        self.at += by
+
+
+def moment_of(moment: int | dt.datetime) -> Micros:
+    """Return a time in microseconds, whichever way it was written."""
+    return moment if isinstance(moment, int) else to_micros(moment)
 
 
 def to_micros(moment: dt.datetime) -> Micros:

@@ -1,12 +1,11 @@
 """Post: what a creator published (text now; media join later), one record a revision."""
 
-import datetime as dt
 from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-from sievert.schema.clock import DAY, Micros
+from sievert.schema.clock import DAY, Micros, Moment
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
 """At most 128 bytes of UTF-8 (the codec counts characters, `pipeline.decode` counts the bytes)."""
@@ -17,9 +16,6 @@ DEFAULT_PLATFORM = "default"
 
 DUPLICATE_WINDOW: Micros = 7 * DAY
 """For how long, at least, the same post again is known and gets the same answer."""
-
-# Anything outside 1970..2262 cannot be held in int64 nanoseconds, which Arrow and others use.
-_MAX_MICROS = 9_223_372_036_854_775
 
 
 PlatformName = Annotated[str, Meta(description="the platform that the post stands on")]
@@ -46,7 +42,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_f
     revision: Annotated[int, Meta(ge=0, le=2**31 - 1, description="a number for each edit, from 0")] = 0
     creator_id: Annotated[Id | None, Meta(description="who published it, 1 to 128 bytes")] = None
     created_at: Annotated[
-        Annotated[int, Meta(ge=0, le=_MAX_MICROS)] | Annotated[dt.datetime, Meta(tz=True)] | None,
+        Moment | None,
         Meta(
             description="when the creator published it: RFC 3339 with a time zone, such as "
             "2027-01-31T12:00:00Z, or microseconds since 1970"

@@ -3,7 +3,7 @@
 import msgspec
 
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
-from sievert.schema.clock import Micros, to_micros
+from sievert.schema.clock import Micros, moment_of
 from sievert.schema.decision import CREATED, Decision, Language, Outcome, Stage, decision_id, shown
 from sievert.schema.post import Post
 
@@ -47,6 +47,4 @@ def post_of(record: bytes) -> Post:
 
 def created_micros(post: Post) -> Micros | None:
     """Return when a post was published, as microseconds."""
-    if post.created_at is None or isinstance(post.created_at, int):
-        return post.created_at
-    return to_micros(post.created_at)
+    return None if post.created_at is None else moment_of(post.created_at)
