@@ -20,6 +20,11 @@ Int8s = npt.NDArray[np.int8]
 NOBODY = -1
 """The number of a post or an account that an event does not name."""
 
+MADE = 0
+FOLLOWED = 1
+"""What a row of a profile says, as its code: when the account was made, or how many follow it. An event
+that says both makes two rows."""
+
 POST_FIELDS = {
     "id": "string",
     "revision": "int32",
@@ -106,8 +111,8 @@ class EventColumns:
     post: Int64s  # [n] the post it happened to
     creator: Int64s  # [n] the account that it is about: the blocked, logged in, or described one
     actor: Int64s  # [n] the account that did it
-    amount: Int64s  # [n] views; followers; 1 or 0 for a verdict; else 1
-    code: Int16s  # [n] which reaction, reason or country (`country_code`), or what a comment says; else 0
+    amount: Int64s  # [n] views; what a profile says; 1 or 0 for a verdict; else 1
+    code: Int16s  # [n] which reaction, reason, country or side of a profile; what a comment says; else 0
 
     def __len__(self) -> int:
         """Return n."""

@@ -10,6 +10,7 @@ from sievert.schema.batch import Effects
 from sievert.schema.clock import Clock
 from sievert.schema.label import Label
 from sievert.stores import tables
+from sievert.stores.activity.embedded import EmbeddedActivity
 from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.journal.embedded import EmbeddedJournal
@@ -68,6 +69,7 @@ class EmbeddedStores:
             self.outbox = SqlOutbox(self.database)
             self.keys = SqlKeyStore(self.database)
             self.audit = SqlAuditLog(self.database, clock=clock)
+            self.activity = EmbeddedActivity(self.database)
             self.journal = EmbeddedJournal(self.database, self.log, clock=clock, apply=self._apply)
         except BaseException:
             self._lock.release()

@@ -4,6 +4,7 @@ from sievert.schema.action import Action, Case
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Clock
 from sievert.schema.label import Label
+from sievert.stores.activity.memory import MemoryActivity
 from sievert.stores.audit import MemoryAuditLog
 from sievert.stores.journal.memory import MemoryJournal
 from sievert.stores.keys import MemoryKeyStore
@@ -22,6 +23,7 @@ class MemoryStores:
         self.outbox = MemoryOutbox()
         self.keys = MemoryKeyStore()
         self.audit = MemoryAuditLog(clock=clock)
+        self.activity = MemoryActivity()
         self.journal = MemoryJournal(apply=self._apply)
 
     def keep_labels(self, labels: tuple[Label, ...]) -> None:

@@ -116,3 +116,69 @@ facts = sa.Table(
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("value", sa.String, nullable=False),
 )
+
+activity_posts = sa.Table(
+    "activity_posts",
+    metadata,
+    sa.Column("platform", sa.String, primary_key=True),
+    sa.Column("post_id", sa.String, primary_key=True),
+    sa.Column("creator_id", sa.String, nullable=True),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("received_at", sa.BigInteger, nullable=False),
+)
+
+# Hashes of what counts once: event ids, and who did what to which post.
+activity_keys = sa.Table(
+    "activity_keys",
+    metadata,
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+)
+
+activity_events = sa.Table(
+    "activity_events",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("received_at", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the event, as JSON
+    sa.Index("activity_events_by_time", "received_at"),
+)
+
+activity_reporters = sa.Table(
+    "activity_reporters",
+    metadata,
+    sa.Column("platform", sa.String, primary_key=True),
+    sa.Column("post_id", sa.String, primary_key=True),
+    sa.Column("actor_id", sa.String, primary_key=True),
+)
+
+activity_counts = sa.Table(
+    "activity_counts",
+    metadata,
+    sa.Column("role", sa.Integer, primary_key=True),  # as what it is counted: features.behaviour.counting
+    sa.Column("platform", sa.String, primary_key=True),
+    sa.Column("subject", sa.String, primary_key=True),
+    sa.Column("counter", sa.Integer, primary_key=True),
+    sa.Column("slot", sa.Integer, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+activity_facts = sa.Table(
+    "activity_facts",
+    metadata,
+    sa.Column("role", sa.Integer, primary_key=True),
+    sa.Column("platform", sa.String, primary_key=True),
+    sa.Column("subject", sa.String, primary_key=True),
+    sa.Column("name", sa.Integer, primary_key=True),
+    sa.Column("first_at", sa.BigInteger, nullable=False),
+    sa.Column("last_at", sa.BigInteger, nullable=False),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+# Posts that events came for before the posts themselves.
+activity_orphans = sa.Table(
+    "activity_orphans",
+    metadata,
+    sa.Column("platform", sa.String, primary_key=True),
+    sa.Column("post_id", sa.String, primary_key=True),
+)

@@ -1,0 +1,371 @@
+"""Live counters: events move the integers of a store, and a post's behaviour is read back as of now.
+
+What moves what stands in `features.behaviour.counting`; here it meets the store. Events and posts get
+ticks, receipt times that strictly rise from batch to batch even if the machine's clock goes backwards:
+what is known as of a tick is what came with that tick or before, and a history can say the same later.
+
+Not covered: events of one id that say different things; the first one counts, whatever the others say.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from sievert.features.behaviour.counting import (
+    COUNTS,
+    KIND,
+    ONCE_AN_ACTOR,
+    THOUSAND,
+    Count,
+    Moves,
+    Reputation,
+    Role,
+    Tempo,
+    moves_of_creators,
+    moves_of_posts,
+    moves_of_reporters,
+    publications,
+    weight_at,
+)
+from sievert.features.behaviour.reporters import reliability
+from sievert.features.behaviour.rows import AsOf
+from sievert.features.behaviour.tallies import UNKNOWN, Facts, countries_of, slot_of, tallies_read
+from sievert.pipeline.event_columns import Numbered, columns_of, fact_names
+from sievert.schema.clock import Micros
+from sievert.schema.event import BaseEvent, Comment, Login, Profile, Report
+from sievert.schema.history import FOLLOWED, MADE, NOBODY, EventColumns, Int64s
+from sievert.stores.activity.base import (
+    Activity,
+    Author,
+    Change,
+    KnownFact,
+    PostName,
+    Slot,
+    Subject,
+    event_key,
+)
+from sievert.stores.activity.memory import merge
+
+Said = Callable[[Sequence[str]], np.ndarray]
+"""Says of each comment what it says: features.behaviour.counting.Said."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NewPost:
+    """A post that is published."""
+
+    name: PostName
+    creator_id: str | None
+    created_at: Micros
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What a batch of events comes to, before it is durable. n events, p posts that they touch."""
+
+    tick: Micros
+    counted: np.ndarray  # [n] False where an event repeats another
+    posts: list[PostName]  # [p]
+    before: Int64s  # [p, COUNTS] totals
+    after: Int64s  # [p, COUNTS] totals
+    change: Change
+
+
+class ActivityCounters:
+    """The live side of behaviour features, over one store. One thread uses it."""
+
+    def __init__(self, store: Activity, *, said: Said) -> None:
+        """Go on where the store is; `said` reads comments."""
+        self._store = store
+        self._said = said
+        self._tick = store.last_tick()
+        self._orphans = store.orphans()
+
+    def tick(self, now: Micros) -> Micros:
+        """Return the receipt time of the next batch: now, or just after the last one."""
+        self._tick = max(now, self._tick + 1)
+        return self._tick
+
+    def register(self, posts: Sequence[NewPost], now: Micros) -> None:
+        """Note who published what; a post that was noted before stays as it was noted.
+
+        Raises:
+            StoreUnavailable: nothing was noted.
+        """
+        first = {post.name: post for post in reversed(posts)}
+        known = self._store.authors([*first])
+        new = [post for name, post in first.items() if name not in known]
+        if not new:
+            return
+        tick = self.tick(now)
+        change = Change(tick=tick)
+        for post in new:
+            change.authors[post.name] = Author(post.creator_id, min(post.created_at, tick), tick)
+        created = np.array([change.authors[post.name].created_at for post in new], np.int64)
+        moves = publications(created, np.full(len(new), tick, np.int64))
+        self._add(change, Role.POST, moves, [post.name for post in new])
+        creators = Numbered(
+            [
+                None if post.creator_id is None else PostName(post.name.platform, post.creator_id)
+                for post in new
+            ]
+        )
+        self._add(
+            change,
+            Role.CREATOR,
+            dataclasses.replace(moves, subject=creators.numbers[moves.subject]).take(
+                creators.numbers[moves.subject] != NOBODY
+            ),
+            creators.names,
+        )
+        self._adopt(change, new)
+        self._store.commit(change)
+        self._orphans -= change.adopted
+
+    def _adopt(self, change: Change, new: Sequence[NewPost]) -> None:
+        """Count for its creator what happened to a post before it came."""
+        waited = [post for post in new if post.name in self._orphans]
+        if not waited:
+            return
+        change.adopted.update(post.name for post in waited)
+        reading = self._store.counts([_subject(Role.POST, post.name) for post in waited])
+        for row, counter, slot, value in zip(
+            reading.subject.tolist(),
+            reading.counter.tolist(),
+            reading.slot.tolist(),
+            reading.value.tolist(),
+            strict=True,
+        ):
+            creator = waited[row].creator_id
+            if creator is not None:
+                subject = Subject(Role.CREATOR, waited[row].name.platform, creator)
+                key = Slot(subject, counter, slot)
+                change.increments[key] = change.increments.get(key, 0) + value
+
+    def take(self, events: Sequence[BaseEvent], now: Micros) -> Taken:
+        """Work out what events come to; `commit` makes it durable."""
+        tick = self.tick(now)
+        change = Change(tick=tick)
+        counted = self._new_ones(events, change)
+        fresh = [event for event, counts in zip(events, counted.tolist(), strict=True) if counts]
+        posts, accounts, columns = columns_of(fresh, tick)
+        comments = [row for row, event in enumerate(fresh) if isinstance(event, Comment)]
+        if comments:
+            columns.code[comments] = self._said([fresh[row].text for row in comments])  # type: ignore[attr-defined]
+
+        before = self._totals(posts.names)
+        authors = self._store.authors(posts.names)
+        change.orphans.update(name for name in posts.names if name not in authors)
+        creators = accounts.extended(
+            [
+                PostName(name.platform, authors[name].creator_id or "")
+                if name in authors and authors[name].creator_id is not None
+                else None
+                for name in posts.names
+            ]
+        )
+        decided = before[:, Count.FOUND_HARMFUL] + before[:, Count.FOUND_HARMLESS] > 0
+        on_posts = moves_of_posts(columns, self._report_weights(columns, accounts.names))
+        on_creators = moves_of_creators(
+            on_posts, columns, creator=creators, received_at=np.full(len(posts.names), tick, np.int64)
+        )
+        self._add(change, Role.POST, on_posts, posts.names)
+        self._add(change, Role.CREATOR, on_creators, accounts.names)
+        self._settle(change, columns, posts.names, accounts.names, decided)
+        for event in fresh:
+            if isinstance(event, Report) and event.actor_id is not None:
+                change.reporters.append((PostName(event.platform, event.post_id), event.actor_id))
+            if isinstance(event, Login | Profile):
+                subject = Subject(Role.CREATOR, event.platform, event.creator_id)
+                change.facts += fact_names(event, subject, tick)
+        return Taken(
+            tick=tick,
+            counted=counted,
+            posts=posts.names,
+            before=before,
+            after=before + _totals_of(on_posts, len(posts.names)),
+            change=change,
+        )
+
+    def commit(self, taken: Taken) -> None:
+        """Make a batch of events durable.
+
+        Raises:
+            StoreUnavailable: nothing of it is.
+        """
+        self._store.commit(taken.change)
+        self._orphans |= taken.change.orphans
+
+    def known(self, names: Sequence[PostName], as_of: Micros, change: Change | None = None) -> AsOf:
+        """Return all that is known of posts as of a tick, with a change that is not durable yet."""
+        change = change or Change()
+        authors = self._store.authors(names)
+        creators = [authors[name].creator_id if name in authors else None for name in names]
+        moments = np.full(len(names), as_of, np.int64)
+        own = self._tallies([_subject(Role.POST, name) for name in names], moments, change)
+        theirs = [
+            Subject(Role.CREATOR, name.platform, creator or "")
+            for name, creator in zip(names, creators, strict=True)
+        ]
+        has_creator = np.array([creator is not None for creator in creators], np.bool_)
+        others = self._tallies(theirs, moments, change)
+        others[has_creator] -= own[has_creator]
+        others[~has_creator] = 0
+        return AsOf(
+            as_of=moments,
+            created_at=np.array(
+                [authors[name].created_at if name in authors else as_of for name in names], np.int64
+            ),
+            own=own,
+            others=others,
+            facts=self._facts(theirs, has_creator, as_of, change),
+            has_creator=has_creator,
+        )
+
+    def _new_ones(self, events: Sequence[BaseEvent], change: Change) -> np.ndarray:
+        """Mark the events [n] that count, and note their keys in the change."""
+        keys = [_keys(event) for event in events]
+        seen = self._store.known([key for some in keys for key in some])
+        counted = np.zeros(len(events), np.bool_)
+        for row, some in enumerate(keys):
+            if some[0] in seen:
+                continue  # the same event again: whatever else it says is not believed
+            counted[row] = not seen.intersection(some)
+            # An event that repeats what its actor did has an id of its own: it is known from now on.
+            change.keys += [key for key in some if key not in seen]
+            seen.update(some)
+        return counted
+
+    def _totals(self, names: Sequence[PostName]) -> Int64s:
+        reading = self._store.counts([_subject(Role.POST, name) for name in names])
+        totals = np.zeros((len(names), COUNTS), np.int64)
+        whole = reading.slot % len(Tempo) == Tempo.TOTAL
+        totals[reading.subject[whole], reading.counter[whole]] = reading.value[whole]
+        return totals
+
+    def _report_weights(self, columns: EventColumns, accounts: Sequence[PostName]) -> Int64s:
+        """Return what each report weighs [n]: by what was known of the reporter before this batch."""
+        weights = np.zeros(len(columns), np.int64)
+        rows = np.flatnonzero(columns.kind == KIND["report"])
+        actors = columns.actor[rows]
+        who = [*dict.fromkeys(actors[actors != NOBODY].tolist())]
+        reading = self._store.counts([_subject(Role.REPORTER, accounts[number]) for number in who])
+        known = np.zeros((len(accounts) + 1, len(Reputation)), np.int64)  # the last row is NOBODY's
+        whole = reading.slot % len(Tempo) == Tempo.TOTAL
+        numbers = np.array(who, np.int64)
+        known[numbers[reading.subject[whole]], reading.counter[whole]] = reading.value[whole]
+        by = known[actors]
+        weights[rows] = np.rint(
+            reliability(by[:, Reputation.CONFIRMED], by[:, Reputation.REJECTED]) * THOUSAND
+        )
+        return weights
+
+    def _settle(
+        self,
+        change: Change,
+        columns: EventColumns,
+        posts: Sequence[PostName],
+        accounts: Sequence[PostName],
+        decided: np.ndarray,
+    ) -> None:
+        """Count reports for those who made them, and confirm or reject them by first verdicts."""
+        verdict = columns.kind == KIND["verdict"]
+        open_ones = (
+            columns.take(~(verdict & decided[np.where(verdict, columns.post, 0)])) if len(posts) else columns
+        )
+        self._add(change, Role.REPORTER, moves_of_reporters(open_ones), accounts)
+        rows = np.flatnonzero(open_ones.kind == KIND["verdict"])
+        numbers, first = np.unique(open_ones.post[rows], return_index=True)
+        reported = self._store.reporters([posts[number] for number in numbers.tolist()])
+        for number, row in zip(numbers.tolist(), rows[first].tolist(), strict=True):
+            moved = Reputation.CONFIRMED if open_ones.amount[row] > 0 else Reputation.REJECTED
+            name = posts[number]
+            actors = [PostName(name.platform, actor) for actor in reported.get(name, [])]
+            at = np.full(len(actors), change.tick, np.int64)
+            moves = Moves(
+                np.arange(len(actors), dtype=np.int64),
+                np.full(len(actors), moved, np.int16),
+                np.ones(len(actors), np.int64),
+                at,
+                at,
+            )
+            self._add(change, Role.REPORTER, moves, actors)
+
+    @staticmethod
+    def _add(change: Change, role: Role, moves: Moves, names: Sequence[PostName]) -> None:
+        """Add moves of numbered subjects to the increments of a change."""
+        for tempo in Tempo:
+            slot = slot_of(moves.at, tempo)
+            amount = moves.amount * weight_at(moves.at, tempo)
+            for number, counter, where, by in zip(
+                moves.subject.tolist(), moves.count.tolist(), slot.tolist(), amount.tolist(), strict=True
+            ):
+                key = Slot(_subject(role, names[number]), counter, where)
+                change.increments[key] = change.increments.get(key, 0) + by
+
+    def _tallies(self, subjects: Sequence[Subject], as_of: Int64s, change: Change) -> Int64s:
+        place = {subject: row for row, subject in enumerate(dict.fromkeys(subjects))}
+        reading = self._store.counts([*place])
+        values: dict[tuple[int, int, int], int] = dict(
+            zip(
+                zip(reading.subject.tolist(), reading.counter.tolist(), reading.slot.tolist(), strict=True),
+                reading.value.tolist(),
+                strict=True,
+            )
+        )
+        for (subject, counter, slot), amount in change.increments.items():
+            if (row := place.get(subject)) is not None:
+                values[row, counter, slot] = values.get((row, counter, slot), 0) + amount
+        table = np.array([(*key, value) for key, value in values.items()], np.int64).reshape(-1, 4)
+        out = tallies_read(
+            table[:, 0],
+            table[:, 1].astype(np.int16),
+            table[:, 2],
+            table[:, 3],
+            as_of=as_of[: len(place)],
+            counts=COUNTS,
+        )
+        return out[[place[subject] for subject in subjects]] if subjects else out
+
+    def _facts(self, subjects: Sequence[Subject], known: np.ndarray, as_of: Micros, change: Change) -> Facts:
+        out = np.full((len(subjects), 4), UNKNOWN, np.int64)
+        out[:, 2:] = 0
+        for row, facts in enumerate(self._store.facts(subjects)):
+            for fact in change.facts:
+                if fact.subject == subjects[row]:
+                    merge(facts, fact)
+            if known[row]:
+                out[row] = _facts_row(facts, as_of)
+        return Facts(made_at=out[:, 0], followers=out[:, 1], countries=out[:, 2], new_countries=out[:, 3])
+
+
+def _facts_row(facts: dict[int, KnownFact], as_of: Micros) -> tuple[int, int, int, int]:
+    sides = [facts[side].value if side in facts else UNKNOWN for side in (MADE, FOLLOWED)]
+    logins = [fact for name, fact in facts.items() if name not in (MADE, FOLLOWED)]
+    first = np.array([fact.first_at for fact in logins], np.int64)
+    last = np.array([fact.last_at for fact in logins], np.int64)
+    return sides[0], sides[1], *countries_of(first, last, as_of)
+
+
+def _subject(role: Role, name: PostName) -> Subject:
+    """Name a post or an account (which is named as posts are: by platform and id) as a subject."""
+    return Subject(role, name.platform, name.id)
+
+
+def _keys(event: BaseEvent) -> tuple[bytes, ...]:
+    """Return what an event may come only once as: its id, and who did it to what."""
+    kind = str(event.__struct_config__.tag)
+    named = event_key("id", event.platform, event.id)
+    actor = getattr(event, "actor_id", None)
+    if kind not in ONCE_AN_ACTOR or actor is None:
+        return (named,)
+    post, creator = getattr(event, "post_id", None), getattr(event, "creator_id", None)
+    target = ("post", post) if post is not None else ("creator", creator or "")
+    return named, event_key("once", event.platform, kind, *target, actor)
+
+
+def _totals_of(moves: Moves, posts: int) -> Int64s:
+    totals = np.zeros((posts, COUNTS), np.int64)
+    np.add.at(totals, (moves.subject, moves.count), moves.amount)
+    return totals

@@ -1,0 +1,160 @@
+"""What a store of activity promises. The memory twin and the embedded one inherit one contract test.
+
+A commit is all or nothing. Integers are added and facts merged, so the order of commits does not matter
+to what is read afterwards; which event came before is settled by `known`. One thread at a time writes.
+"""
+
+import abc
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sievert.schema.clock import Micros
+
+
+class PostName(NamedTuple):
+    """A post, whatever its revision."""
+
+    platform: str
+    id: str
+
+
+class Subject(NamedTuple):
+    """Whoever or whatever is counted, and as what (a number that the caller gives a meaning)."""
+
+    role: int
+    platform: str
+    id: str
+
+
+class Slot(NamedTuple):
+    """One integer of a subject."""
+
+    subject: Subject
+    counter: int
+    slot: int
+
+
+class Author(NamedTuple):
+    """Who published a post, and when that was, and was received."""
+
+    creator_id: str | None
+    created_at: Micros
+    received_at: Micros
+
+
+class Fact(NamedTuple):
+    """Something said of a subject at a time; a name has one value, that of the latest time."""
+
+    subject: Subject
+    name: int
+    at: Micros
+    value: int
+
+
+class KnownFact(NamedTuple):
+    """What is known under a name: when it was first and last said, and what was said last."""
+
+    first_at: Micros
+    last_at: Micros
+    value: int
+
+
+class LoggedEvent(NamedTuple):
+    """An event as it is kept: its record is the JSON that came."""
+
+    kind: str
+    received_at: Micros
+    record: bytes
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Change:
+    """What one commit makes durable."""
+
+    authors: dict[PostName, Author] = dataclasses.field(default_factory=dict)
+    keys: list[bytes] = dataclasses.field(default_factory=list)
+    log: list[LoggedEvent] = dataclasses.field(default_factory=list)
+    reporters: list[tuple[PostName, str]] = dataclasses.field(default_factory=list)
+    increments: dict[Slot, int] = dataclasses.field(default_factory=dict)
+    facts: list[Fact] = dataclasses.field(default_factory=list)
+    orphans: set[PostName] = dataclasses.field(default_factory=set)  # have events and no author yet
+    adopted: set[PostName] = dataclasses.field(default_factory=set)  # were orphans, and have one now
+    tick: Micros = 0  # when it was received: the latest tick is kept
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Integers of subjects that were asked for: row i is one integer of `subject[i]`."""
+
+    subject: npt.NDArray[np.int64]  # [m] place among the subjects asked for
+    counter: npt.NDArray[np.int16]  # [m]
+    slot: npt.NDArray[np.int64]  # [m]
+    value: npt.NDArray[np.int64]  # [m]
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, int, int, int]]) -> "Reading":
+        """Lay rows (subject, count, slot, value) out as columns."""
+        table = np.array([*rows], np.int64).reshape(-1, 4)
+        return cls(
+            subject=table[:, 0], counter=table[:, 1].astype(np.int16), slot=table[:, 2], value=table[:, 3]
+        )
+
+
+class Activity(abc.ABC):
+    """Keeps what happened."""
+
+    @abc.abstractmethod
+    def commit(self, change: Change) -> None:
+        """Make a change durable.
+
+        An author or a key that is there already stays as it is.
+
+        Raises:
+            StoreUnavailable: nothing of it is.
+        """
+
+    @abc.abstractmethod
+    def authors(self, posts: Sequence[PostName]) -> dict[PostName, Author]:
+        """Return the authors of those posts that came."""
+
+    @abc.abstractmethod
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Return which of these keys were committed."""
+
+    @abc.abstractmethod
+    def reporters(self, posts: Sequence[PostName]) -> dict[PostName, list[str]]:
+        """Return who reported each of these posts."""
+
+    @abc.abstractmethod
+    def counts(self, subjects: Sequence[Subject]) -> Reading:
+        """Return every integer of these subjects."""
+
+    @abc.abstractmethod
+    def facts(self, subjects: Sequence[Subject]) -> list[dict[int, KnownFact]]:
+        """Return the facts of each subject by name."""
+
+    @abc.abstractmethod
+    def orphans(self) -> set[PostName]:
+        """Return the posts that events came for before the posts themselves."""
+
+    @abc.abstractmethod
+    def last_tick(self) -> Micros:
+        """Return the latest tick of any commit, 0 before the first."""
+
+    @abc.abstractmethod
+    def log(self, *, after: int = 0, limit: int = 10_000) -> list[tuple[int, LoggedEvent]]:
+        """Return logged events in the order in which they came, each with its number, from a number on."""
+
+    @abc.abstractmethod
+    def forget_events(self, before: Micros) -> None:
+        """Forget logged events that were received before a time; what they counted for stays."""
+
+
+def event_key(*parts: str) -> bytes:
+    """Return 16 bytes that only these parts lead to."""
+    return hashlib.blake2b("\x00".join(parts).encode(), digest_size=16).digest()

@@ -1,0 +1,175 @@
+"""Activity in the one SQLite file: a row an integer, added to in place."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from sievert.schema.clock import Micros
+from sievert.stores.activity.base import (
+    Activity,
+    Author,
+    Change,
+    KnownFact,
+    LoggedEvent,
+    PostName,
+    Reading,
+    Subject,
+)
+from sievert.stores.database import Database
+
+_AT_ONCE = 300
+"""Names a query; SQLite takes up to three parameters for each."""
+
+_ADD_AUTHOR = (
+    "INSERT INTO activity_posts (platform, post_id, creator_id, created_at, received_at)"
+    " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_ADD_KEY = "INSERT INTO activity_keys (key) VALUES (?) ON CONFLICT DO NOTHING"
+_ADD_EVENT = "INSERT INTO activity_events (kind, received_at, record) VALUES (?, ?, ?)"
+_ADD_REPORTER = (
+    "INSERT INTO activity_reporters (platform, post_id, actor_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_ADD_COUNT = (
+    "INSERT INTO activity_counts (role, platform, subject, counter, slot, value) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET value = value + excluded.value"
+)
+# Of two things said at the same time the larger holds, whichever came first.
+_ADD_FACT = (
+    "INSERT INTO activity_facts (role, platform, subject, name, first_at, last_at, value)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+    " first_at = min(first_at, excluded.first_at),"
+    " value = CASE WHEN (excluded.last_at, excluded.value) > (last_at, value)"
+    " THEN excluded.value ELSE value END,"
+    " last_at = max(last_at, excluded.last_at)"
+)
+_ADD_ORPHAN = "INSERT INTO activity_orphans (platform, post_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_DROP_ORPHAN = "DELETE FROM activity_orphans WHERE platform = ? AND post_id = ?"
+_TICK = (
+    "INSERT INTO facts (name, value) VALUES ('tick', ?) ON CONFLICT DO UPDATE SET"
+    " value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))"
+)
+
+
+class EmbeddedActivity(Activity):
+    """Keeps activity in `sievert.db`."""
+
+    def __init__(self, database: Database) -> None:
+        """Speak of one database."""
+        self._database = database
+
+    def commit(self, change: Change) -> None:
+        """Run one transaction."""
+        with self._database.writing() as connection:
+            _many(connection, _ADD_AUTHOR, ((*name, *author) for name, author in change.authors.items()))
+            _many(connection, _ADD_KEY, ((key,) for key in change.keys))
+            _many(connection, _ADD_EVENT, change.log)
+            _many(connection, _ADD_REPORTER, ((*post, actor) for post, actor in change.reporters))
+            _many(
+                connection,
+                _ADD_COUNT,
+                (
+                    (*subject, counter, slot, amount)
+                    for (subject, counter, slot), amount in change.increments.items()
+                ),
+            )
+            _many(
+                connection,
+                _ADD_FACT,
+                ((*fact.subject, fact.name, fact.at, fact.at, fact.value) for fact in change.facts),
+            )
+            _many(connection, _ADD_ORPHAN, change.orphans)
+            _many(connection, _DROP_ORPHAN, change.adopted)
+            if change.tick:
+                _many(connection, _TICK, [(str(change.tick),)])
+
+    def authors(self, posts: Sequence[PostName]) -> dict[PostName, Author]:
+        """Query by name."""
+        query = (
+            "SELECT platform, post_id, creator_id, created_at, received_at FROM activity_posts"
+            " WHERE (platform, post_id) IN (VALUES {})"
+        )
+        return {PostName(*row[:2]): Author(*row[2:]) for row in self._named(query, posts)}
+
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Query by key."""
+        rows = self._named("SELECT key FROM activity_keys WHERE key IN (VALUES {})", [(key,) for key in keys])
+        return {row[0] for row in rows}
+
+    def reporters(self, posts: Sequence[PostName]) -> dict[PostName, list[str]]:
+        """Query by name."""
+        query = (
+            "SELECT platform, post_id, actor_id FROM activity_reporters"
+            " WHERE (platform, post_id) IN (VALUES {})"
+        )
+        found: dict[PostName, list[str]] = {}
+        for platform, post_id, actor in self._named(query, posts):
+            found.setdefault(PostName(platform, post_id), []).append(actor)
+        return found
+
+    def counts(self, subjects: Sequence[Subject]) -> Reading:
+        """Query by subject."""
+        place = {subject: row for row, subject in enumerate(subjects)}
+        query = (
+            "SELECT role, platform, subject, counter, slot, value FROM activity_counts"
+            " WHERE (role, platform, subject) IN (VALUES {})"
+        )
+        return Reading.of(
+            (place[Subject(*row[:3])], row[3], row[4], row[5]) for row in self._named(query, [*place])
+        )
+
+    def facts(self, subjects: Sequence[Subject]) -> list[dict[int, KnownFact]]:
+        """Query by subject."""
+        query = (
+            "SELECT role, platform, subject, name, first_at, last_at, value FROM activity_facts"
+            " WHERE (role, platform, subject) IN (VALUES {})"
+        )
+        found: dict[Subject, dict[int, KnownFact]] = {}
+        for row in self._named(query, [*dict.fromkeys(subjects)]):
+            found.setdefault(Subject(*row[:3]), {})[row[3]] = KnownFact(*row[4:])
+        return [found.get(subject, {}) for subject in subjects]
+
+    def orphans(self) -> set[PostName]:
+        """Read them all."""
+        with self._database.reading() as connection:
+            rows = connection.exec_driver_sql("SELECT platform, post_id FROM activity_orphans").all()
+        return {PostName(*row) for row in rows}
+
+    def last_tick(self) -> Micros:
+        """Read it."""
+        with self._database.reading() as connection:
+            found = connection.exec_driver_sql("SELECT value FROM facts WHERE name = 'tick'").scalar()
+        return int(found or 0)
+
+    def log(self, *, after: int = 0, limit: int = 10_000) -> list[tuple[int, LoggedEvent]]:
+        """Query forwards by sequence."""
+        query = (
+            "SELECT sequence, kind, received_at, record FROM activity_events"
+            " WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        )
+        with self._database.reading() as connection:
+            rows = connection.exec_driver_sql(query, (after, limit)).all()
+        return [(row[0], LoggedEvent(*row[1:])) for row in rows]
+
+    def forget_events(self, before: Micros) -> None:
+        """Delete them."""
+        with self._database.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM activity_events WHERE received_at < ?", (before,))
+
+    def _named(self, query: str, names: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
+        """Run a query over names, so many at once as SQLite takes."""
+        rows: list[tuple[Any, ...]] = []
+        with self._database.reading() as connection:
+            for start in range(0, len(names), _AT_ONCE):
+                some = names[start : start + _AT_ONCE]
+                marks = ", ".join(f"({', '.join('?' * len(name))})" for name in some)
+                values = tuple(value for name in some for value in name)
+                rows += [tuple(row) for row in connection.exec_driver_sql(query.format(marks), values)]
+        return rows
+
+
+def _many(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Run a statement for each row, if there is one."""
+    listed = [tuple(row) for row in rows]
+    if listed:
+        connection.exec_driver_sql(statement, listed)

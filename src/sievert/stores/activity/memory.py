@@ -1,0 +1,102 @@
+"""Activity in memory, for tests and trials; gone when the process ends."""
+
+from collections.abc import Sequence
+
+from sievert.schema.clock import Micros
+from sievert.stores.activity.base import (
+    Activity,
+    Author,
+    Change,
+    Fact,
+    KnownFact,
+    LoggedEvent,
+    PostName,
+    Reading,
+    Subject,
+)
+
+
+class MemoryActivity(Activity):
+    """Keeps activity in dictionaries."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._authors: dict[PostName, Author] = {}
+        self._keys: set[bytes] = set()
+        self._log: list[tuple[int, LoggedEvent]] = []
+        self._logged = 0
+        self._reporters: dict[PostName, list[str]] = {}
+        self._counts: dict[Subject, dict[tuple[int, int], int]] = {}
+        self._facts: dict[Subject, dict[int, KnownFact]] = {}
+        self._orphans: set[PostName] = set()
+        self._tick: Micros = 0
+
+    def commit(self, change: Change) -> None:
+        """Add everything."""
+        for name, author in change.authors.items():
+            self._authors.setdefault(name, author)
+        self._keys.update(change.keys)
+        for event in change.log:
+            self._logged += 1
+            self._log.append((self._logged, event))
+        for post, actor in change.reporters:
+            known = self._reporters.setdefault(post, [])
+            if actor not in known:
+                known.append(actor)
+        for (subject, counter, slot), amount in change.increments.items():
+            values = self._counts.setdefault(subject, {})
+            values[counter, slot] = values.get((counter, slot), 0) + amount
+        for fact in change.facts:
+            merge(self._facts.setdefault(fact.subject, {}), fact)
+        self._orphans = (self._orphans | change.orphans) - change.adopted
+        self._tick = max(self._tick, change.tick)
+
+    def authors(self, posts: Sequence[PostName]) -> dict[PostName, Author]:
+        """Look them up."""
+        return {post: self._authors[post] for post in posts if post in self._authors}
+
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Look them up."""
+        return self._keys.intersection(keys)
+
+    def reporters(self, posts: Sequence[PostName]) -> dict[PostName, list[str]]:
+        """Look them up."""
+        return {post: [*self._reporters[post]] for post in posts if post in self._reporters}
+
+    def counts(self, subjects: Sequence[Subject]) -> Reading:
+        """Look them up."""
+        return Reading.of(
+            (row, counter, slot, value)
+            for row, subject in enumerate(subjects)
+            for (counter, slot), value in self._counts.get(subject, {}).items()
+        )
+
+    def facts(self, subjects: Sequence[Subject]) -> list[dict[int, KnownFact]]:
+        """Look them up."""
+        return [dict(self._facts.get(subject, {})) for subject in subjects]
+
+    def orphans(self) -> set[PostName]:
+        """Copy them."""
+        return set(self._orphans)
+
+    def last_tick(self) -> Micros:
+        """Return it."""
+        return self._tick
+
+    def log(self, *, after: int = 0, limit: int = 10_000) -> list[tuple[int, LoggedEvent]]:
+        """Walk the list."""
+        return [entry for entry in self._log if entry[0] > after][:limit]
+
+    def forget_events(self, before: Micros) -> None:
+        """Keep the younger ones."""
+        self._log = [entry for entry in self._log if entry[1].received_at >= before]
+
+
+def merge(facts: dict[int, KnownFact], fact: Fact) -> None:
+    """Add what was said to what is known; of two things said at the same time the larger holds."""
+    known = facts.get(fact.name)
+    if known is None:
+        facts[fact.name] = KnownFact(fact.at, fact.at, fact.value)
+        return
+    newest = max((known.last_at, known.value), (fact.at, fact.value))
+    facts[fact.name] = KnownFact(min(known.first_at, fact.at), *newest)
