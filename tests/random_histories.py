@@ -1,6 +1,7 @@
 """Random histories for property tests: few posts and accounts, so that everything meets everything."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -48,7 +49,7 @@ def said(texts: Sequence[str]) -> np.ndarray:
 @st.composite
 def events(draw: st.DrawFn, *, upto: Micros) -> BaseEvent:
     """Draw an event that happened at any time until a little after `upto`."""
-    base = {
+    base: dict[str, Any] = {
         "id": f"e{draw(st.integers(0, 60))}",  # few, so that some come twice
         "at": draw(st.integers(upto - 40 * DAY, upto + HOUR // 60)),
     }
@@ -69,16 +70,22 @@ def events(draw: st.DrawFn, *, upto: Micros) -> BaseEvent:
     if kind == "block":
         post = draw(st.none() | _post)
         return Block(**base, creator_id=draw(_account), post_id=post, actor_id=draw(_actor))
-    if kind == "login":
-        return Login(**base, creator_id=draw(_account), country=draw(st.sampled_from(["FR", "NG", "BR"])))
-    if kind == "profile":
-        made, followers = draw(st.none() | st.integers(0, START)), draw(st.none() | st.integers(0, 10**6))
-        return Profile(**base, creator_id=draw(_account), account_created_at=made, followers=followers)
+    if kind in ("login", "profile"):
+        return draw(told_of_accounts(kind, base))
     if kind == "edit":
         return Edit(**base, post_id=draw(_post), revision=1)
     if kind == "delete":
         return Delete(**base, post_id=draw(_post))
     return Verdict(**base, post_id=draw(_post), harmful=draw(st.booleans()))
+
+
+@st.composite
+def told_of_accounts(draw: st.DrawFn, kind: str, base: dict[str, Any]) -> BaseEvent:
+    """Draw a login or a profile."""
+    if kind == "login":
+        return Login(**base, creator_id=draw(_account), country=draw(st.sampled_from(["FR", "NG", "BR"])))
+    made, followers = draw(st.none() | st.integers(0, START)), draw(st.none() | st.integers(0, 10**6))
+    return Profile(**base, creator_id=draw(_account), account_created_at=made, followers=followers)
 
 
 Batch = tuple[Micros, list[NewPost], list[BaseEvent]]

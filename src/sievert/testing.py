@@ -11,9 +11,11 @@ import msgspec
 import numpy as np
 
 from sievert.calibration.logit_map import LogitMap
+from sievert.features.behaviour.rows import DEFINITIONS, FEATURES, BehaviourSpec
 from sievert.features.content.fold import FoldTables, build_fold_tables
 from sievert.features.content.ngrams import index_batch
 from sievert.features.content.tokens import STATS
+from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.decode import to_batch
 from sievert.pipeline.path import Parts
 from sievert.policy.loading import default_policies_path, load_policies
@@ -25,6 +27,7 @@ from sievert.schema.policy import PolicySet
 from sievert.schema.post import Post
 from sievert.scoring.bundle import Bundle, load_bundle, write_bundle
 from sievert.scoring.light_tensors import LightTensors
+from sievert.scoring.update import MOODS, UpdateModel, UpdateSpec, UpdateTensors
 from sievert.stores.memory import MemoryStores
 
 START: Micros = 1_800_000_000 * SECOND
@@ -97,8 +100,45 @@ def memory_parts(bundle: Bundle, *, clock: Clock | None = None, policies: Policy
         bundle=bundle,
         policies=policies,
         journal=stores.journal,
+        counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
         clock=clock,
         reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
+    )
+
+
+def hand_made_update(heads: int) -> UpdateModel:
+    """Return an update model that believes in reports: it adds their lift to what the text said.
+
+    A comment that holds "yuck" is disappointed, one that holds "nonsense" quarrels.
+    """
+    inputs = heads + len(FEATURES)
+    direct = np.zeros((inputs, heads), np.float32)
+    np.fill_diagonal(direct, 1.0)
+    direct[heads + FEATURES.index("post_reports_lift")] = 1.5
+    fold = build_fold_tables()
+    weights = np.zeros((2**_BITS, len(MOODS)), np.float64)
+    for column, word in enumerate(("yuck", "nonsense")):
+        _teach(weights, fold, word, (column,), 8.0)
+    scale = np.full(len(MOODS), np.abs(weights).max() / 127, np.float32)
+    names = ("harm", *STAND_INS)[:heads]
+    return UpdateModel(
+        spec=UpdateSpec(
+            behaviour=BehaviourSpec(definitions=DEFINITIONS),
+            calibrators={name: {"x": [-1.0, 1.0], "y": [-1.0, 1.0]} for name in names},
+        ),
+        tensors=UpdateTensors(
+            mean=np.zeros(inputs, np.float32),
+            spread=np.ones(inputs, np.float32),
+            hidden=np.zeros((inputs, 1), np.float32),
+            hidden_bias=np.zeros(1, np.float32),
+            spoken=np.zeros((1, heads), np.float32),
+            direct=direct,
+            bias=np.zeros(heads, np.float32),
+            comment_table=np.round(weights / scale).astype(np.int8),
+            comment_scale=scale,
+            comment_bias=np.full(len(MOODS), -1.0, np.float32),
+        ),
+        calibrators=tuple(LogitMap(x=np.array([-1.0, 1.0]), y=np.array([-1.0, 1.0])) for _ in names),
     )
 
 

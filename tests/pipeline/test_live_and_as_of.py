@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_histories import POSTS, Batch, PLATFORM, histories, history_of, play, said
 
+from random_histories import PLATFORM, POSTS, Batch, histories, history_of, play, said
 from sievert.features.behaviour.rows import BehaviourSpec, behaviour_rows
 from sievert.pipeline.activity import ActivityCounters
 from sievert.schema.clock import DAY

@@ -4,7 +4,6 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, ActionKind
 from sievert.schema.batch import DecidedBatch, PostBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import decision_id
 from sievert.schema.identity import derived_id
 
 
@@ -15,7 +14,7 @@ def actions_for(posts: PostBatch, decided: DecidedBatch, *, now: Micros) -> tupl
     actions = []
     for row, kind, policy in sorted(wanted):
         post = posts.posts[row]
-        decision = decision_id(post.key)
+        decision = posts.decision_id(row)
         actions.append(
             Action(
                 action_id=derived_id("a", decision, kind),

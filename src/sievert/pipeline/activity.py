@@ -32,9 +32,11 @@ from sievert.features.behaviour.reporters import reliability
 from sievert.features.behaviour.rows import AsOf
 from sievert.features.behaviour.tallies import UNKNOWN, Facts, countries_of, slot_of, tallies_read
 from sievert.pipeline.event_columns import Numbered, columns_of, fact_names
-from sievert.schema.clock import Micros
+from sievert.schema.clock import Micros, moment_of
 from sievert.schema.event import BaseEvent, Comment, Login, Profile, Report
 from sievert.schema.history import FOLLOWED, MADE, NOBODY, EventColumns, Int64s
+from sievert.schema.post import Post
+from sievert.scoring.bundle import Bundle
 from sievert.stores.activity.base import (
     Activity,
     Author,
@@ -338,6 +340,20 @@ class ActivityCounters:
             if known[row]:
                 out[row] = _facts_row(facts, as_of)
         return Facts(made_at=out[:, 0], followers=out[:, 1], countries=out[:, 2], new_countries=out[:, 3])
+
+
+def reader_of(bundle: Bundle) -> Said:
+    """Return what reads comments with this bundle; without an update model they say nothing."""
+    update = bundle.update
+    if update is None:
+        return lambda comments: np.zeros(len(comments), np.int16)
+    return lambda comments: update.said(comments, bundle.fold)
+
+
+def new_post(post: Post, now: Micros) -> NewPost:
+    """Return what the counters note of a post; one that does not say when it was published is new."""
+    created = now if post.created_at is None else moment_of(post.created_at)
+    return NewPost(PostName(post.platform, post.id), post.creator_id, created)
 
 
 def _facts_row(facts: dict[int, KnownFact], as_of: Micros) -> tuple[int, int, int, int]:

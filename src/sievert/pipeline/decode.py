@@ -232,9 +232,16 @@ def check_text(text: bytes, max_text_bytes: int) -> None:
 
 def _check_ids(post: Post) -> None:
     for field in ("id", "platform", "creator_id"):
-        value = getattr(post, field)
-        if value is None:
-            continue
+        check_id(field, getattr(post, field))
+
+
+def check_id(field: str, value: str | None) -> None:
+    """Refuse an id that is too long in bytes, or holds what no id may hold.
+
+    Raises:
+        TooLarge, InvalidField: it is, or does.
+    """
+    if value is not None:
         if not value.isascii() and len(value.encode()) > MAX_ID_BYTES:
             raise TooLarge(
                 f"The {field} has {len(value.encode())} bytes of UTF-8; at most {MAX_ID_BYTES} are accepted.",

@@ -14,6 +14,7 @@ import numpy as np
 from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.errors import InputError
+from sievert.pipeline.activity import ActivityCounters, new_post
 from sievert.pipeline.answers import answer_new, assemble
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
@@ -64,6 +65,7 @@ class Parts:
     journal: Journal
     clock: Clock
     reviews: ReviewBudget
+    counters: ActivityCounters
     certificates: tuple[Certificate, ...] = ()
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
@@ -95,6 +97,10 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     new = np.flatnonzero(found.status == NEW)
     posts = everything.take(new)
     lap("known")
+
+    # 1c noted (3.5): who published what, so that behaviour finds its creator
+    parts.counters.register([new_post(post, now) for post in posts.posts], now)
+    lap("noted")
 
     # 2 features and 3 light (3.7), 4 heavy (30 for each 1 % of posts), 5 calibrate (0.2):
     # everything is read by the light model, the likeliest harm by the heavy one as well

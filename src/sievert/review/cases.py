@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sievert.schema.action import Case
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import NO_EVIDENCE, Evidence, decision_id
+from sievert.schema.decision import NO_EVIDENCE, Evidence
 
 
 def cases_for(
@@ -23,7 +23,7 @@ def cases_for(
     cases = []
     for row, policy in sorted(decided.queued_for.items()):
         post, shown = posts.posts[row], evidence.get(row, NO_EVIDENCE)
-        decision = decision_id(post.key)
+        decision = posts.decision_id(row)
         cases.append(
             Case(
                 case_id=f"c_{decision.removeprefix('d_')}",

@@ -4,8 +4,8 @@ import msgspec
 
 from sievert.schema.clock import Micros
 
-SCOPES = ("posts:write", "decisions:read", "score", "labels:write", "operate", "admin")
-"""posts:write submits posts; decisions:read reads decisions, actions, cases, labels and the live stream;
+SCOPES = ("posts:write", "events:write", "decisions:read", "score", "labels:write", "operate", "admin")
+"""posts:write submits posts; events:write tells what happened to them; decisions:read reads decisions, actions, cases, labels and the live stream;
 score has texts judged that are not recorded; labels:write says what texts really are; operate re-sends
 dead webhooks; admin does everything and manages keys."""
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Reason
+from sievert.schema.decision import FIRST, Cause, Reason, decision_id
 from sievert.schema.post import Post, PostKey
 from sievert.schema.taxonomy import HARM
 
@@ -60,10 +60,19 @@ class PostBatch:
     text: TextColumn
     digests: list[bytes]  # 16 bytes each: BLAKE2b of the text, what "the same content" means
     received_at: Micros
+    causes: list[Cause] | None = None  # of their decisions; None where they are the first ones
 
     def __len__(self) -> int:
         """Return n."""
         return len(self.posts)
+
+    def cause(self, row: int) -> Cause:
+        """Return what calls for the decision about a row."""
+        return self.causes[row] if self.causes else FIRST
+
+    def decision_id(self, row: int) -> str:
+        """Name the decision about a row."""
+        return decision_id(self.keys[row], self.cause(row))
 
     def take(self, rows: npt.NDArray[np.intp]) -> "PostBatch":
         """Return the batch of these rows, in this order."""
@@ -83,6 +92,7 @@ class PostBatch:
             text=TextColumn(data=data, offsets=offsets),
             digests=[self.digests[row] for row in chosen],
             received_at=self.received_at,
+            causes=[self.causes[row] for row in chosen] if self.causes else None,
         )
 
 

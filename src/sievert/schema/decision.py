@@ -1,7 +1,7 @@
 """Decision: allow, demote, review or remove, with reasons and every version that led to it."""
 
 import enum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,7 +13,20 @@ from sievert.schema.identity import derived_id
 from sievert.schema.post import PlatformName, PostId, PostKey, Revision
 
 CREATED = "created"
-"""The trigger of a post's first decision; others join with the event stream."""
+"""The trigger of a post's first decision."""
+
+TRIGGERS = (CREATED, "reports", "views", "comments", "hides", "edit")
+"""What can call for a decision: a post that appears, and what people then do with it."""
+
+
+class Cause(NamedTuple):
+    """What called for a decision, and how far that had come: reports, views, comments, hides or edits."""
+
+    trigger: str
+    ordinal: int
+
+
+FIRST = Cause(CREATED, 0)
 
 RECORD_VERSION = 1
 """Version of the decision record; older records stay readable."""
@@ -39,6 +52,7 @@ class Stage(enum.IntEnum):
     LIGHT = 0
     HEAVY = 1
     SENTINEL = 2
+    UPDATE = 3  # the update model, which hears what people did with the post as well
 
     @property
     def word(self) -> str:
@@ -164,7 +178,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     received_at: Annotated[Micros, Meta(description="when the post came in")]
     decided_at: Annotated[Micros, Meta(description="when this was decided")]
     trigger: Annotated[
-        str, Meta(description="what called for the decision", extra_json_schema={"enum": [CREATED]})
+        str, Meta(description="what called for the decision", extra_json_schema={"enum": [*TRIGGERS]})
     ]
     outcome: Annotated[OutcomeWord, Meta(description="what was decided")]
     would: Annotated[
@@ -201,9 +215,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def decision_id(key: PostKey, *, trigger: str = CREATED, ordinal: int = 0) -> str:
-    """Name the `ordinal`-th decision that `trigger` caused about a post revision."""
-    return derived_id("d", key.platform, key.id, str(key.revision), trigger, str(ordinal))
+def decision_id(key: PostKey, cause: Cause = FIRST) -> str:
+    """Name the decision that something called for about a post revision."""
+    return derived_id("d", key.platform, key.id, str(key.revision), cause.trigger, str(cause.ordinal))
 
 
 def shown(values: npt.NDArray[np.float32]) -> Any:

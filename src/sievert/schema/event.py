@@ -171,6 +171,9 @@ KINDS: tuple[type[BaseEvent], ...] = (
 )
 """All kinds; a column holds the place of an event's kind in here."""
 
+EVENT_TYPES: dict[str, type[BaseEvent]] = {str(kind.__struct_config__.tag): kind for kind in KINDS}
+"""Kinds by their words."""
+
 KIND_WORDS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in KINDS)
 REACTION_WORDS: tuple[str, ...] = get_args(ReactionWord)
 REASON_WORDS: tuple[str, ...] = get_args(ReasonWord)

@@ -11,6 +11,9 @@
     examples.safetensors, examples.json
                         confirmed examples, never their text: encodings rounded to bytes, the heads that
                         each is confirmed for, and ids in the same order; a heavy model may do without
+    update.json, update.safetensors
+                        the update model, which hears what people did with a post, the behaviour features
+                        that it was made for, and the comment model; a bundle may do without
     MODEL_CARD.md, DATA_CARD.md, report.json
 
 A bundle's version is its name and the first 12 digits of the SHA-256 of its manifest, which names
@@ -40,12 +43,13 @@ from sievert.errors import BundleError
 from sievert.features.content.fold import DROP, PAGE, FoldTables
 from sievert.features.content.ngrams import KERNEL_VERSION, KnownWords, known_words
 from sievert.features.content.tokens import STATS
-from sievert.schema.bundle import BUNDLE_FORMAT, BundleFile, Head, Manifest
+from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
 from sievert.schema.decision import Language
-from sievert.scoring.bundle_files import REMEDY, read_manifest, read_verified, verify
+from sievert.scoring.bundle_files import REMEDY, pretty, read_manifest, read_verified, write_files
 from sievert.scoring.examples import Examples
 from sievert.scoring.heavy import HeavyModel
 from sievert.scoring.light_tensors import LightTensors
+from sievert.scoring.update import UPDATE_FILES, UpdateModel
 
 _HEAVY_FILES = ("heavy.onnx", "tokenizer.json", "heavy.json")
 _EXAMPLE_FILES = ("examples.safetensors", "examples.json")
@@ -141,6 +145,7 @@ class Bundle:
     fold: FoldTables
     calibrators: tuple[LogitMap, ...]
     heavy: Heavy | None = None
+    update: UpdateModel | None = None
 
     @property
     def policy_heads(self) -> tuple[str, ...]:
@@ -183,6 +188,7 @@ def load_bundle(folder: Path) -> Bundle:
             "calibrators.json",
             *_HEAVY_FILES,
             *_EXAMPLE_FILES,
+            *UPDATE_FILES,
         )
         if name in manifest.files
     }
@@ -195,6 +201,10 @@ def load_bundle(folder: Path) -> Bundle:
         maps = _maps(manifest, calibrators)
         more = any(name in parts for name in (*_HEAVY_FILES, *_EXAMPLE_FILES))
         heavy = _heavy(manifest, parts, fold) if more else None
+        update = None
+        if any(name in parts for name in UPDATE_FILES):
+            names = [head.name for head in manifest.heads]
+            update = UpdateModel.of_files(parts[UPDATE_FILES[0]], parts[UPDATE_FILES[1]], names)
     except (
         KeyError,
         TypeError,
@@ -214,6 +224,7 @@ def load_bundle(folder: Path) -> Bundle:
         fold=fold,
         calibrators=maps,
         heavy=heavy,
+        update=update,
     )
     _check_spec(folder, bundle)
     _check_numbers(folder, bundle)
@@ -297,42 +308,34 @@ def write_bundle(
 
     `documents` are further files by name, such as the cards.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     spec = FeatureSpec(kernel=KERNEL_VERSION, bits=int(light.table.shape[0]).bit_length() - 1, stats=STATS)
     files = {
         **documents,
-        "features.json": _pretty(spec),
+        "features.json": pretty(spec),
         "light.safetensors": save_tensors(light.tensors() | fold.tensors()),
-        "calibrators.json": _pretty(
+        "calibrators.json": pretty(
             {head: {"x": one.x.tolist(), "y": one.y.tolist()} for head, one in calibrators.items()}
         ),
     }
     if heavy is not None:
-        files |= dict(zip(_HEAVY_FILES, (heavy.model, heavy.tokenizer, _pretty(heavy.spec)), strict=True))
+        files |= dict(zip(_HEAVY_FILES, (heavy.model, heavy.tokenizer, pretty(heavy.spec)), strict=True))
         if heavy.examples is not None:
             files |= dict(zip(_EXAMPLE_FILES, heavy.examples.files(), strict=True))
-    for file, content in files.items():
-        (folder / file).write_bytes(content)
-    manifest = Manifest(
-        format=BUNDLE_FORMAT,
-        name=name,
-        created_at=created_at,
-        model=model,
-        heads=heads,
-        languages=languages,
-        without_head=without_head,
-        feature_spec=hashlib.sha256(files["features.json"]).hexdigest(),
-        files={
-            file: BundleFile(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
-            for file, content in sorted(files.items())
-        },
+    return write_files(
+        folder,
+        files,
+        Manifest(
+            format=BUNDLE_FORMAT,
+            name=name,
+            created_at=created_at,
+            model=model,
+            heads=heads,
+            languages=languages,
+            without_head=without_head,
+            feature_spec=hashlib.sha256(files["features.json"]).hexdigest(),
+            files={},
+        ),
     )
-    (folder / "manifest.json").write_bytes(_pretty(manifest))
-    return verify(folder)[0]
-
-
-def _pretty(value: object) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
 def _check_spec(folder: Path, bundle: Bundle) -> None:

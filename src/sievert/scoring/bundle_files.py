@@ -4,6 +4,7 @@ Not covered: the hashes show that files are as they were written, not who wrote 
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -56,6 +57,24 @@ def verify(folder: Path) -> tuple[str, Manifest]:
     if strangers:
         raise BundleError(f"The bundle in {folder} holds unknown files: {sorted(strangers)}.", remedy=REMEDY)
     return version, manifest
+
+
+def write_files(folder: Path, files: Mapping[str, bytes], manifest: Manifest) -> str:
+    """Write the files of a bundle, then its manifest, which names them; return the version."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    named = {
+        name: BundleFile(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+        for name, content in sorted(files.items())
+    }
+    (folder / "manifest.json").write_bytes(pretty(msgspec.structs.replace(manifest, files=named)))
+    return verify(folder)[0]
+
+
+def pretty(value: object) -> bytes:
+    """Write a record as JSON that people can read."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
 def read_verified(folder: Path, name: str, expected: BundleFile) -> bytes:

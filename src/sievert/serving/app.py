@@ -16,13 +16,14 @@ from sievert.serving.doors import Doors
 from sievert.serving.headers import secure
 from sievert.serving.problems import ProblemHandlers
 from sievert.serving.queries import refuse_unknown
-from sievert.serving.routes import comments, live, moderations, posts, records, system, webhooks
+from sievert.serving.routes import comments, events, live, moderations, posts, records, system, webhooks
 from sievert.serving.telemetry import Metrics
 
 ROUTES: tuple[HTTPRouteHandler, ...] = (
     posts.submit,
     posts.submit_batch,
     posts.trail,
+    events.submit_events,
     records.decisions,
     records.actions,
     records.cases,

@@ -17,10 +17,9 @@ from litestar.types import Receive, Scope, Send
 
 from sievert.errors import InputError, MalformedInput, Overloaded, SievertError
 from sievert.pipeline.lines import LineSplitter, OverlongLine
-from sievert.schema.decision import Answer
 from sievert.serving.access import Admission
 from sievert.serving.bodies import next_piece
-from sievert.serving.micro_batch import Walk
+from sievert.serving.micro_batch import WalkOf
 from sievert.serving.problems import MEDIA_TYPE as PROBLEM_TYPE
 from sievert.serving.problems import Problem, log_unexpected, problem_of, unexpected
 from sievert.serving.spool import Spool, SpoolRoom
@@ -46,7 +45,7 @@ class BatchStream:
         receive: Receive,
         *,
         worker: Worker,
-        walk: Walk,
+        walk: WalkOf[msgspec.Struct],
         metrics: Metrics,
         draining: asyncio.Event,
         admit: Admission,
@@ -141,7 +140,7 @@ class BatchStream:
         first, self._count = self._count + 1, self._count + len(lines)
         await self._worker.until_room()
         records = [line for line in lines if isinstance(line, bytes)]
-        walked: list[Answer | InputError] = []
+        walked: Sequence[msgspec.Struct | InputError] = ()
         failed: Problem | None = None
         try:
             if records:
@@ -155,7 +154,7 @@ class BatchStream:
             log_unexpected(error)
             failed = unexpected()
         answers = iter(walked)
-        out: list[Answer | Problem] = []
+        out: list[msgspec.Struct] = []
         for number, line in enumerate(lines, start=first):
             if isinstance(line, OverlongLine):
                 out.append(self._count_problem(problem_of(line.error(), line=number)))

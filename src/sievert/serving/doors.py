@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
+from typing import Protocol
 
 from sievert.errors import InputError, StoreError
+from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.path import Parts, run
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
 from sievert.serving.access import Gate
-from sievert.serving.live import LiveFeed, NotableDecision
+from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.problems import log_unexpected
 from sievert.serving.settings import Settings
@@ -26,23 +28,31 @@ from sievert.stores.outbox import KEEP_DELIVERED
 FORGET_SECONDS = 3600
 
 
+class Count(Protocol):
+    """Counts records of events, whose kinds are not in `refused`."""
+
+    def __call__(
+        self, records: Sequence[bytes], *, refused: Container[str]
+    ) -> list[EventAnswer | InputError]:
+        """Return an answer or an error for each record, in order."""
+        ...
+
+
 class News:
     """Carries news from the worker's thread over to the event loop, once there is one."""
 
     def __init__(self) -> None:
         """Start with nobody listening."""
-        self._tell: Callable[[dict[str, int], int, list[NotableDecision]], object] | None = None
+        self._tell: Callable[[Told], object] | None = None
 
     def listen(self, loop: asyncio.AbstractEventLoop, hear: Publish) -> None:
         """Bring all news to `hear`, on this loop."""
-        self._tell = lambda outcomes, demoted, notable: loop.call_soon_threadsafe(
-            hear, outcomes, demoted, notable
-        )
+        self._tell = lambda told: loop.call_soon_threadsafe(hear, told)
 
-    def __call__(self, outcomes: dict[str, int], demoted: int, notable: list[NotableDecision]) -> None:
+    def __call__(self, told: Told) -> None:
         """Pass news on."""
         if self._tell is not None:
-            self._tell(outcomes, demoted, notable)
+            self._tell(told)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,6 +63,7 @@ class Doors:
     clock: Clock
     stores: EmbeddedStores | MemoryStores
     walk: Walk  # for the worker's thread only
+    count: Count  # likewise
     parts: Parts
     metrics: Metrics
     gate: Gate
@@ -96,12 +107,22 @@ class Doors:
         now, kept = self.clock.now(), self.settings
         self.parts.journal.forget_allowed(now - kept.keep_days * DAY)
         self.parts.journal.forget_texts(now - kept.keep_text_days * DAY)
+        # A comment is a text too.
+        self.stores.activity.forget_events(now - kept.keep_text_days * DAY)
         self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)
 
-    def _hear(self, outcomes: dict[str, int], demoted: int, notable: list[NotableDecision]) -> None:
-        self.feed.decided(outcomes, demoted, notable)
-        if self.delivery is not None and notable:
+    def _hear(self, told: Told) -> None:
+        self.feed.decided(told)
+        if self.delivery is not None and told.notable:
             self.delivery.nudge()
+
+
+def take_events(
+    records: Sequence[bytes], *, refused: Container[str], parts: Parts, observer: PathObserver
+) -> list[EventAnswer | InputError]:
+    """Count events with the watch running; kinds in `refused` may not be told with this key."""
+    observer.begin()
+    return run_events(records, parts, refused=refused)
 
 
 def take_the_path(

@@ -7,7 +7,7 @@ is told how many, and slows nobody down. A post's text never goes out here.
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import msgspec
 
@@ -37,13 +37,26 @@ class NotableDecision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     probability: float
     language: str
     stage: str
+    trigger: str
     reasons: tuple[str, ...]
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a batch came to: first decisions by outcome, posts demoted now, posts decided anew."""
+
+    outcomes: dict[str, int]
+    demoted: int
+    anew: int
+    asked_anew: int
+    notable: list[NotableDecision]
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
     """Posts since the server started, and in the last second.
 
-    Each post has one of the `outcomes`; `demoted` counts those that wait for a person meanwhile, too.
+    Each post has one of the `outcomes`, its first; `demoted` counts those that wait for a person meanwhile,
+    too. Of those decided `anew` because of what people did with them, a person was then `asked_anew` about
+    some.
     """
 
     at: Micros
@@ -52,6 +65,8 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     per_second: float
     outcomes: dict[str, int]
     demoted: int
+    anew: int
+    asked_anew: int
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +112,7 @@ class LiveFeed:
         self._most = most_watchers
         self._since = clock.now()
         self._outcomes: Counter[str] = Counter(dict.fromkeys(("allow", "demote", "review", "remove"), 0))
-        self._demoted = 0
+        self._demoted = self._anew = self._asked_anew = 0
         self._last: tuple[Micros, int] = (self._since, 0)
         self._rate = 0.0
         self._sent = 0
@@ -124,10 +139,13 @@ class LiveFeed:
         for watcher in self._watchers:
             watcher.arrived.set()
 
-    def decided(self, outcomes: dict[str, int], demoted: int, notable: Sequence[NotableDecision]) -> None:
+    def decided(self, told: Told) -> None:
         """Hear of a batch that became durable."""
-        self._outcomes.update(outcomes)
-        self._demoted += demoted
+        self._outcomes.update(told.outcomes)
+        self._demoted += told.demoted
+        self._anew += told.anew
+        self._asked_anew += told.asked_anew
+        notable = told.notable
         self._recent.extend(notable)
         room = max(0, NOTABLE_A_SECOND - self._sent)
         for decision in notable[:room]:
@@ -143,6 +161,8 @@ class LiveFeed:
             per_second=round(self._rate, 1),
             outcomes=dict(self._outcomes),
             demoted=self._demoted,
+            anew=self._anew,
+            asked_anew=self._asked_anew,
         )
 
     def watch(self, admit: Admission) -> AsyncIterator[bytes]:

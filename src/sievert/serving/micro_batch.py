@@ -6,7 +6,8 @@ While one group walks the path the next one gathers; an idle path makes a post w
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 from sievert.errors import InputError, Overloaded
 from sievert.schema.decision import Answer
@@ -17,7 +18,18 @@ MOST = 256
 MOST_BYTES = 64 << 20
 """Posts that wait may hold so many bytes, however few they are."""
 
-Walk = Callable[[Sequence[bytes]], list[Answer | InputError]]
+A_co = TypeVar("A_co", covariant=True)
+
+
+class WalkOf(Protocol[A_co]):
+    """Takes records the whole way."""
+
+    def __call__(self, records: Sequence[bytes]) -> Sequence[A_co | InputError]:
+        """Return an answer or an error for each record, in order."""
+        ...
+
+
+Walk = WalkOf[Answer]
 
 
 class MicroBatcher:

@@ -14,7 +14,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 
 from sievert import __version__
+from sievert.pipeline.events import EventAnswer
 from sievert.schema.decision import Answer
+from sievert.schema.event import Event
 from sievert.schema.post import Post
 from sievert.serving.access import KEY_IN_ADDRESS, OPEN
 from sievert.serving.dialects import DIALECTS
@@ -31,7 +33,7 @@ from sievert.serving.routes.webhooks import RESEND
 DEPENDENCIES = ("doors", "openapi")
 """What the application hands to routes by name."""
 
-_POSTS, _BATCH = "/api/v1/posts", "/api/v1/posts:batch"
+_POSTS, _BATCH, _EVENTS = "/api/v1/posts", "/api/v1/posts:batch", "/api/v1/events"
 _RESEND_AS_ROUTED = "/api/v1/webhooks/{target}"
 _FOREIGN_PROBLEM = {
     "description": "A problem, in the shape that clients of this API expect.",
@@ -59,11 +61,14 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     document: dict[str, Any] = described.openapi_schema.to_schema()
     paths = document["paths"]
     # The records describe themselves, better than the framework does.
-    told = (Post, Problem, Answer, ModerationRequest, AnalyzeCommentRequest, SuggestCommentScoreRequest)
+    told = (
+        *(Post, Problem, Answer, ModerationRequest, AnalyzeCommentRequest, SuggestCommentScoreRequest),
+        *(Event, EventAnswer),
+    )
     schemas, components = msgspec.json.schema_components(
         (*told, *_answered(routes)), ref_template="#/components/schemas/{name}"
     )
-    post, problem, answer, moderation, analyze, suggest = schemas[: len(told)]
+    post, problem, answer, moderation, analyze, suggest, event, counted = schemas[: len(told)]
     parts = document.setdefault("components", {})
     parts.setdefault("schemas", {}).update(components)
     parts["securitySchemes"] = {
@@ -97,6 +102,11 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     paths[_BATCH]["post"]["responses"]["200"] = {
         "description": "One answer or problem a line.",
         "content": {"application/x-ndjson": {"schema": {"oneOf": [answer, problem]}}},
+    }
+    paths[_EVENTS]["post"]["requestBody"] = _body("application/x-ndjson", event)
+    paths[_EVENTS]["post"]["responses"]["200"] = {
+        "description": "One answer or problem a line.",
+        "content": {"application/x-ndjson": {"schema": {"oneOf": [counted, problem]}}},
     }
     return msgspec.json.encode(document)
 

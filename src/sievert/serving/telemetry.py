@@ -28,6 +28,24 @@ class Metrics:
         self.posts = Counter(
             "sievert_posts", "Posts decided, by outcome.", ["outcome"], registry=self.registry
         )
+        self.decided_anew = Counter(
+            "sievert_posts_decided_anew",
+            "Posts decided again after something happened to them, by outcome.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.triggers = Counter(
+            "sievert_triggers",
+            "What called for deciding a post again.",
+            ["trigger"],
+            registry=self.registry,
+        )
+        self.events = Counter(
+            "sievert_events",
+            "Events that came, by whether they counted, repeated another or could not be read.",
+            ["result"],
+            registry=self.registry,
+        )
         self.stages = Counter(
             "sievert_stages",
             "Posts decided, by the model that had the last word: the share of heavy is the dial's effect.",

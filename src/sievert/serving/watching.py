@@ -9,11 +9,11 @@ from sievert.policy.rules import reason_text
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Clock
 from sievert.schema.decision import Language, Outcome, Stage
-from sievert.serving.live import NOTABLE_A_SECOND, NotableDecision
+from sievert.serving.live import NOTABLE_A_SECOND, NotableDecision, Told
 from sievert.serving.telemetry import Metrics
 
-Publish = Callable[[dict[str, int], int, list[NotableDecision]], None]
-"""Takes the outcomes of a batch, counted, how many posts were demoted, and what is notable."""
+Publish = Callable[[Told], None]
+"""Takes what a batch came to."""
 
 
 class PathObserver:
@@ -45,7 +45,25 @@ class PathObserver:
         counts = np.bincount(decided.outcome, minlength=len(Outcome)).tolist()
         outcomes = {outcome.word: count for outcome, count in zip(Outcome, counts, strict=True) if count}
         for word, count in outcomes.items():
-            metrics.posts.labels(word).inc(count)
+            (metrics.decided_anew if posts.causes else metrics.posts).labels(word).inc(count)
+        self._count_models(posts, scored)
+        self._count_policies(decided)
+        rows = [*decided.reasons][:NOTABLE_A_SECOND]
+        notable = [self._notable(posts, scored, decided, row) for row in rows]
+        self._publish(
+            Told(
+                outcomes={} if posts.causes else outcomes,
+                demoted=len(decided.demoted_for),
+                anew=len(posts.causes or ()),
+                asked_anew=len(decided.queued_for) if posts.causes else 0,
+                notable=notable,
+            )
+        )
+
+    def _count_models(self, posts: PostBatch, scored: ScoredBatch) -> None:
+        metrics = self._metrics
+        for cause in posts.causes or ():
+            metrics.triggers.labels(cause.trigger).inc()
         stages = np.bincount(scored.stage, minlength=len(Stage)).tolist()
         for stage, count in zip(Stage, stages, strict=True):
             if count:
@@ -54,6 +72,9 @@ class PathObserver:
         for language, count in zip(Language, languages, strict=True):
             if count:
                 metrics.languages.labels(language.word).inc(count)
+
+    def _count_policies(self, decided: DecidedBatch) -> None:
+        metrics = self._metrics
         for outcome, named in (
             (Outcome.DEMOTE, decided.demoted_for),
             (Outcome.REVIEW, decided.queued_for),
@@ -65,9 +86,6 @@ class PathObserver:
             metrics.held_back.labels(
                 Outcome(int(decided.outcome[row])).word, Outcome(int(decided.would[row])).word
             ).inc()
-        rows = [*decided.reasons][:NOTABLE_A_SECOND]
-        notable = [self._notable(posts, scored, decided, row) for row in rows]
-        self._publish(outcomes, len(decided.demoted_for), notable)
 
     def _notable(
         self, posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch, row: int
@@ -91,5 +109,6 @@ class PathObserver:
             probability=round(probability, 4),
             language=Language(int(scored.language[row])).word,
             stage=Stage(int(scored.stage[row])).word,
+            trigger=posts.cause(row).trigger,
             reasons=tuple(dict.fromkeys(reason_text(reason) for reason in reasons)),
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sievert.errors import NotFound
+from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.path import Parts
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.review.budget import ReviewBudget
@@ -21,7 +22,7 @@ from sievert.schema.clock import Clock
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
 from sievert.serving.access import Gate, RandomBytes, make_key
-from sievert.serving.doors import Doors, News, take_the_path
+from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.settings import Settings
@@ -59,6 +60,7 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
         bundle=bundle,
         policies=policies,
         journal=stores.journal,
+        counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
         clock=clock,
         reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
         observer=observer,
@@ -73,6 +75,7 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
         clock=clock,
         stores=stores,
         walk=walk,
+        count=functools.partial(take_events, parts=parts, observer=observer),
         parts=parts,
         metrics=metrics,
         gate=Gate(stores.keys, clock=clock),

@@ -97,6 +97,20 @@ class Journal(abc.ABC):
         """
 
     @abc.abstractmethod
+    def add(self, decisions: Sequence[Decision], effects: Effects) -> None:
+        """Make further decisions about posts that came before durable, with what they set in motion.
+
+        Those that `holds` knows already must be left out, with their effects.
+
+        Raises:
+            StoreUnavailable: nothing of it is durable.
+        """
+
+    @abc.abstractmethod
+    def holds(self, decision_ids: Sequence[str]) -> set[str]:
+        """Return which of these decisions were made durable by `add`."""
+
+    @abc.abstractmethod
     def trail(
         self, platform: str, post_id: str, revision: int | None = None, *, most: int = MOST_OF_A_TRAIL
     ) -> list[Decision]:

@@ -156,6 +156,28 @@ class EmbeddedJournal(Journal):
                 self._apply(connection, effects)
             self._kept.add(hashes[others])
 
+    def add(self, decisions: Sequence[Decision], effects: Effects) -> None:
+        """Insert them in one transaction."""
+        table = tables.decisions
+        if not decisions:
+            return
+        first = self._next
+        self._next += len(decisions)
+        rows = [_decision_row(decision, sequence=first + row) for row, decision in enumerate(decisions)]
+        with self._database.writing() as connection:
+            connection.execute(sa.insert(table), rows)
+            self._apply(connection, effects)
+
+    def holds(self, decision_ids: Sequence[str]) -> set[str]:
+        """Query by id."""
+        column = tables.decisions.c.decision_id
+        found: set[str] = set()
+        with self._database.reading() as connection:
+            for start in range(0, len(decision_ids), _PARAMETERS):
+                some = decision_ids[start : start + _PARAMETERS]
+                found.update(connection.execute(sa.select(column).where(column.in_(some))).scalars())
+        return found
+
     def trail(
         self, platform: str, post_id: str, revision: int | None = None, *, most: int = MOST_OF_A_TRAIL
     ) -> list[Decision]:

@@ -1,6 +1,6 @@
 """The memory twin: everything in dictionaries, for tests and trials."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,15 @@ class MemoryJournal(Journal):
             self._by_key[key] = len(self._decisions)
             self._posts[key] = post
             self._decisions.append(decision_of(posts, scored, decided, row, decided_at))
+
+    def add(self, decisions: Sequence[Decision], effects: Effects) -> None:
+        """Append to the list."""
+        self._apply(effects)
+        self._decisions += decisions
+
+    def holds(self, decision_ids: Sequence[str]) -> set[str]:
+        """Walk the list."""
+        return {one.decision_id for one in self._decisions}.intersection(decision_ids)
 
     def trail(
         self, platform: str, post_id: str, revision: int | None = None, *, most: int = MOST_OF_A_TRAIL

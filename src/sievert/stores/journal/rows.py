@@ -4,7 +4,7 @@ import msgspec
 
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros, moment_of
-from sievert.schema.decision import CREATED, Decision, Language, Outcome, Stage, decision_id, shown
+from sievert.schema.decision import Decision, Language, Outcome, Stage, shown
 from sievert.schema.post import Post
 
 
@@ -14,14 +14,14 @@ def decision_of(
     """Return the record of one row's decision."""
     post = posts.posts[row]
     return Decision(
-        decision_id=decision_id(post.key),
+        decision_id=posts.decision_id(row),
         platform=post.platform,
         post_id=post.id,
         revision=post.revision,
         created_at=created_micros(post),
         received_at=posts.received_at,
         decided_at=decided_at,
-        trigger=CREATED,
+        trigger=posts.cause(row).trigger,
         outcome=Outcome(int(decided.outcome[row])).word,
         would=Outcome(int(decided.would[row])).word,
         probability=shown(scored.harm[row : row + 1])[0],

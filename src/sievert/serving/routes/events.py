@@ -1,0 +1,62 @@
+"""Events come in: what people did with posts, and what became known of accounts."""
+
+import functools
+from collections.abc import Sequence
+
+import msgspec
+from litestar import post
+from litestar.response.base import ASGIResponse
+
+from sievert.errors import Forbidden, InputError
+from sievert.pipeline.events import EventAnswer
+from sievert.schema.event import KIND_WORDS
+from sievert.serving.batch_stream import BatchResponse, BatchStream
+from sievert.serving.problems import NDJSON_TYPES, require_media_type
+from sievert.serving.routes.posts import AnyRequest, TheDoors
+
+EVENTS = "/api/v1/events"
+_JUDGING = frozenset(("verdict",))
+"""Kinds that say what a post really is; they need the scope of labels as well."""
+
+
+@post(
+    EVENTS,
+    status_code=200,
+    opt={"scope": "events:write"},
+    summary="Tell what happened",
+    description="NDJSON in, NDJSON out, as with posts: one event a line, one answer a line, in order. Kinds are "
+    f"{', '.join(KIND_WORDS)}. An event counts once, by its id, whenever it comes; it is put where it belongs by "
+    "`at`, and may come before its post. A verdict needs the scope labels:write too. Where what happened calls "
+    "for it, the post is decided anew; its trail then says why.",
+)
+async def submit_events(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
+    """Count a stream of events."""
+    require_media_type(request, NDJSON_TYPES)
+    doors.worker.refuse_if_full()
+    try:
+        await doors.gate.admit(request.headers.get("authorization"), scope="labels:write")
+        refused: frozenset[str] = frozenset()
+    except Forbidden:
+        refused = _JUDGING
+    count = functools.partial(doors.count, refused=refused)
+
+    def walk(records: Sequence[bytes]) -> Sequence[msgspec.Struct | InputError]:
+        answers = count(records)
+        for answer in answers:
+            result = (
+                ("counted" if answer.counted else "repeated")
+                if isinstance(answer, EventAnswer)
+                else "refused"
+            )
+            doors.metrics.events.labels(result).inc()
+        return answers
+
+    stream = BatchStream(
+        request.receive,
+        worker=doors.worker,
+        walk=walk,
+        metrics=doors.metrics,
+        draining=doors.feed.draining,
+        admit=request.state.admit,
+    )
+    return BatchResponse(stream, doors.room)
