@@ -34,6 +34,7 @@ from sievert.schema.sentinel import SENTINEL
 CEILINGS = {
     "decode": 1.4,
     "known": None,
+    "noted": None,
     "light": 4.5,
     "calibrate": 0.41,
     "decide": None,
@@ -131,6 +132,7 @@ def bundle_for(lines, share):
 
 
 def worker(number, seconds, folder, queue, barrier, share):
+    from sievert.pipeline.activity import ActivityCounters, reader_of
     from sievert.pipeline.collector import settle_collector
     from sievert.pipeline.path import Parts, run
     from sievert.policy.loading import default_policies_path, load_policies
@@ -143,11 +145,13 @@ def worker(number, seconds, folder, queue, barrier, share):
     policies = load_policies(default_policies_path())
     laps = Laps()
     lines = ndjson(CYCLE, seed=number)
+    bundle = bundle_for(lines, share)
     parts = Parts(
-        bundle=bundle_for(lines, share),
+        bundle=bundle,
         heavy_share=share,
         policies=policies,
         journal=stores.journal,
+        counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
         clock=clock,
         reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
         observer=laps,

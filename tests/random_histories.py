@@ -72,10 +72,9 @@ def events(draw: st.DrawFn, *, upto: Micros) -> BaseEvent:
         return Block(**base, creator_id=draw(_account), post_id=post, actor_id=draw(_actor))
     if kind in ("login", "profile"):
         return draw(told_of_accounts(kind, base))
-    if kind == "edit":
-        return Edit(**base, post_id=draw(_post), revision=1)
-    if kind == "delete":
-        return Delete(**base, post_id=draw(_post))
+    if kind in ("edit", "delete"):
+        post = draw(_post)
+        return Edit(**base, post_id=post, revision=1) if kind == "edit" else Delete(**base, post_id=post)
     return Verdict(**base, post_id=draw(_post), harmful=draw(st.booleans()))
 
 

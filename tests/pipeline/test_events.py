@@ -45,10 +45,8 @@ def totals(stores, role, name):
     reading = stores.activity.counts([Subject(role, "default", name)])
     return {
         Count(counter): value
-        for counter, slot, value in zip(
-            reading.counter.tolist(), reading.slot.tolist(), reading.value.tolist(), strict=True
-        )
-        if slot == 0 and counter < Count.REASONS
+        for counter, value in zip(reading.counter.tolist(), reading.amounts[:, 0].tolist(), strict=True)
+        if counter < Count.REASONS
     }
 
 
@@ -139,8 +137,7 @@ def test_verdicts_settle_the_reports_before_them(parts, stores):
     known = {}
     for reader in ("reader-0", "reader-1", "reader-7"):
         reading = stores.activity.counts([Subject(Role.REPORTER, "default", reader)])
-        whole = reading.slot == 0
-        known[reader] = dict(zip(reading.counter[whole].tolist(), reading.value[whole].tolist(), strict=True))
+        known[reader] = dict(zip(reading.counter.tolist(), reading.amounts[:, 0].tolist(), strict=True))
     assert known == {"reader-0": {0: 1, 2: 1}, "reader-1": {0: 1, 2: 1}, "reader-7": {0: 1}}
     # Whoever was wrong weighs less the next time.
     other = Post(id="other", text="a quiet evening", creator_id="bea")

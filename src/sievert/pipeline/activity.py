@@ -8,7 +8,7 @@ Not covered: events of one id that say different things; the first one counts, w
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from sievert.features.behaviour.counting import (
 )
 from sievert.features.behaviour.reporters import reliability
 from sievert.features.behaviour.rows import AsOf
-from sievert.features.behaviour.tallies import UNKNOWN, Facts, countries_of, slot_of, tallies_read
+from sievert.features.behaviour.tallies import UNKNOWN, Facts, countries_of, epoch_of, tallies_read
 from sievert.pipeline.event_columns import Numbered, columns_of, fact_names
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.event import BaseEvent, Comment, Login, Profile, Report
@@ -40,10 +40,11 @@ from sievert.scoring.bundle import Bundle
 from sievert.stores.activity.base import (
     Activity,
     Author,
+    Cell,
     Change,
     KnownFact,
     PostName,
-    Slot,
+    Reading,
     Subject,
     event_key,
 )
@@ -95,35 +96,40 @@ class ActivityCounters:
         Raises:
             StoreUnavailable: nothing was noted.
         """
-        first = {post.name: post for post in reversed(posts)}
-        known = self._store.authors([*first])
-        new = [post for name, post in first.items() if name not in known]
-        if not new:
+        first = [*{post.name: post for post in reversed(posts)}.values()]
+        if not first:
             return
+        change = self._registration(first, now)
+        if not self._store.commit_if_new(change):
+            # Seldom: another revision, or a post that came before and was not acknowledged.
+            known = self._store.authors([post.name for post in first])
+            change = self._registration([post for post in first if post.name not in known], now)
+            self._store.commit(change)
+        self._orphans -= change.adopted
+
+    def _registration(self, new: Sequence[NewPost], now: Micros) -> Change:
+        """Return what it changes that these posts came; no two may have the same name.
+
+        That a post was published counts for its creator; of the post itself it is known anyway.
+        """
         tick = self.tick(now)
+        created = np.minimum(np.array([post.created_at for post in new], np.int64), tick)
         change = Change(tick=tick)
-        for post in new:
-            change.authors[post.name] = Author(post.creator_id, min(post.created_at, tick), tick)
-        created = np.array([change.authors[post.name].created_at for post in new], np.int64)
-        moves = publications(created, np.full(len(new), tick, np.int64))
-        self._add(change, Role.POST, moves, [post.name for post in new])
+        change.authors = {
+            post.name: Author(post.creator_id, at, tick)
+            for post, at in zip(new, created.tolist(), strict=True)
+        }
         creators = Numbered(
             [
                 None if post.creator_id is None else PostName(post.name.platform, post.creator_id)
                 for post in new
             ]
         )
-        self._add(
-            change,
-            Role.CREATOR,
-            dataclasses.replace(moves, subject=creators.numbers[moves.subject]).take(
-                creators.numbers[moves.subject] != NOBODY
-            ),
-            creators.names,
-        )
+        moves = publications(created, np.full(len(new), tick, np.int64))
+        theirs = dataclasses.replace(moves, subject=creators.numbers)
+        _add(change, Role.CREATOR, theirs.take(theirs.subject != NOBODY), creators.names)
         self._adopt(change, new)
-        self._store.commit(change)
-        self._orphans -= change.adopted
+        return change
 
     def _adopt(self, change: Change, new: Sequence[NewPost]) -> None:
         """Count for its creator what happened to a post before it came."""
@@ -132,18 +138,17 @@ class ActivityCounters:
             return
         change.adopted.update(post.name for post in waited)
         reading = self._store.counts([_subject(Role.POST, post.name) for post in waited])
-        for row, counter, slot, value in zip(
+        for row, counter, epoch, amounts in zip(
             reading.subject.tolist(),
             reading.counter.tolist(),
-            reading.slot.tolist(),
-            reading.value.tolist(),
+            reading.epoch.tolist(),
+            reading.amounts.tolist(),
             strict=True,
         ):
             creator = waited[row].creator_id
             if creator is not None:
-                subject = Subject(Role.CREATOR, waited[row].name.platform, creator)
-                key = Slot(subject, counter, slot)
-                change.increments[key] = change.increments.get(key, 0) + value
+                cell = Cell(Subject(Role.CREATOR, waited[row].name.platform, creator), counter, epoch)
+                _increase(change, cell, amounts)
 
     def take(self, events: Sequence[BaseEvent], now: Micros) -> Taken:
         """Work out what events come to; `commit` makes it durable."""
@@ -172,8 +177,8 @@ class ActivityCounters:
         on_creators = moves_of_creators(
             on_posts, columns, creator=creators, received_at=np.full(len(posts.names), tick, np.int64)
         )
-        self._add(change, Role.POST, on_posts, posts.names)
-        self._add(change, Role.CREATOR, on_creators, accounts.names)
+        _add(change, Role.POST, on_posts, posts.names)
+        _add(change, Role.CREATOR, on_creators, accounts.names)
         self._settle(change, columns, posts.names, accounts.names, decided)
         for event in fresh:
             if isinstance(event, Report) and event.actor_id is not None:
@@ -206,6 +211,7 @@ class ActivityCounters:
         creators = [authors[name].creator_id if name in authors else None for name in names]
         moments = np.full(len(names), as_of, np.int64)
         own = self._tallies([_subject(Role.POST, name) for name in names], moments, change)
+        own[:, Count.POSTS] = _publication(authors, names, moments)
         theirs = [
             Subject(Role.CREATOR, name.platform, creator or "")
             for name, creator in zip(names, creators, strict=True)
@@ -242,8 +248,7 @@ class ActivityCounters:
     def _totals(self, names: Sequence[PostName]) -> Int64s:
         reading = self._store.counts([_subject(Role.POST, name) for name in names])
         totals = np.zeros((len(names), COUNTS), np.int64)
-        whole = reading.slot % len(Tempo) == Tempo.TOTAL
-        totals[reading.subject[whole], reading.counter[whole]] = reading.value[whole]
+        np.add.at(totals, (reading.subject, reading.counter), reading.amounts[:, 0])
         return totals
 
     def _report_weights(self, columns: EventColumns, accounts: Sequence[PostName]) -> Int64s:
@@ -254,9 +259,8 @@ class ActivityCounters:
         who = [*dict.fromkeys(actors[actors != NOBODY].tolist())]
         reading = self._store.counts([_subject(Role.REPORTER, accounts[number]) for number in who])
         known = np.zeros((len(accounts) + 1, len(Reputation)), np.int64)  # the last row is NOBODY's
-        whole = reading.slot % len(Tempo) == Tempo.TOTAL
         numbers = np.array(who, np.int64)
-        known[numbers[reading.subject[whole]], reading.counter[whole]] = reading.value[whole]
+        np.add.at(known, (numbers[reading.subject], reading.counter), reading.amounts[:, 0])
         by = known[actors]
         weights[rows] = np.rint(
             reliability(by[:, Reputation.CONFIRMED], by[:, Reputation.REJECTED]) * THOUSAND
@@ -276,7 +280,7 @@ class ActivityCounters:
         open_ones = (
             columns.take(~(verdict & decided[np.where(verdict, columns.post, 0)])) if len(posts) else columns
         )
-        self._add(change, Role.REPORTER, moves_of_reporters(open_ones), accounts)
+        _add(change, Role.REPORTER, moves_of_reporters(open_ones), accounts)
         rows = np.flatnonzero(open_ones.kind == KIND["verdict"])
         numbers, first = np.unique(open_ones.post[rows], return_index=True)
         reported = self._store.reporters([posts[number] for number in numbers.tolist()])
@@ -292,39 +296,21 @@ class ActivityCounters:
                 at,
                 at,
             )
-            self._add(change, Role.REPORTER, moves, actors)
-
-    @staticmethod
-    def _add(change: Change, role: Role, moves: Moves, names: Sequence[PostName]) -> None:
-        """Add moves of numbered subjects to the increments of a change."""
-        for tempo in Tempo:
-            slot = slot_of(moves.at, tempo)
-            amount = moves.amount * weight_at(moves.at, tempo)
-            for number, counter, where, by in zip(
-                moves.subject.tolist(), moves.count.tolist(), slot.tolist(), amount.tolist(), strict=True
-            ):
-                key = Slot(_subject(role, names[number]), counter, where)
-                change.increments[key] = change.increments.get(key, 0) + by
+            _add(change, Role.REPORTER, moves, actors)
 
     def _tallies(self, subjects: Sequence[Subject], as_of: Int64s, change: Change) -> Int64s:
         place = {subject: row for row, subject in enumerate(dict.fromkeys(subjects))}
         reading = self._store.counts([*place])
-        values: dict[tuple[int, int, int], int] = dict(
-            zip(
-                zip(reading.subject.tolist(), reading.counter.tolist(), reading.slot.tolist(), strict=True),
-                reading.value.tolist(),
-                strict=True,
-            )
+        coming = Reading.of(
+            (place[cell.subject], cell.counter, cell.epoch, *amounts)
+            for cell, amounts in change.increments.items()
+            if cell.subject in place
         )
-        for (subject, counter, slot), amount in change.increments.items():
-            if (row := place.get(subject)) is not None:
-                values[row, counter, slot] = values.get((row, counter, slot), 0) + amount
-        table = np.array([(*key, value) for key, value in values.items()], np.int64).reshape(-1, 4)
         out = tallies_read(
-            table[:, 0],
-            table[:, 1].astype(np.int16),
-            table[:, 2],
-            table[:, 3],
+            np.concatenate([reading.subject, coming.subject]),
+            np.concatenate([reading.counter, coming.counter]),
+            np.concatenate([reading.epoch, coming.epoch]),
+            np.concatenate([reading.amounts, coming.amounts]),
             as_of=as_of[: len(place)],
             counts=COUNTS,
         )
@@ -354,6 +340,36 @@ def new_post(post: Post, now: Micros) -> NewPost:
     """Return what the counters note of a post; one that does not say when it was published is new."""
     created = now if post.created_at is None else moment_of(post.created_at)
     return NewPost(PostName(post.platform, post.id), post.creator_id, created)
+
+
+def _publication(authors: Mapping[PostName, Author], names: Sequence[PostName], as_of: Int64s) -> Int64s:
+    """Return the tallies [n, 5] of each post's own publication, which no store keeps."""
+    rows = [row for row, name in enumerate(names) if name in authors]
+    created = np.array([authors[names[row]].created_at for row in rows], np.int64)
+    amounts = np.stack([weight_at(created, tempo) for tempo in Tempo], axis=1)
+    zeros = np.zeros(len(rows), np.int16)
+    tallies = tallies_read(np.array(rows, np.int64), zeros, epoch_of(created), amounts, as_of=as_of, counts=1)
+    return tallies[:, 0]
+
+
+def _add(change: Change, role: Role, moves: Moves, names: Sequence[PostName]) -> None:
+    """Add moves of numbered subjects to the increments of a change."""
+    if not len(moves):
+        return
+    cells = np.stack([moves.subject, moves.count, epoch_of(moves.at)], axis=1)
+    amounts = np.stack([moves.amount * weight_at(moves.at, tempo) for tempo in Tempo], axis=1)
+    order = np.lexsort(cells.T[::-1])
+    cells, amounts = cells[order], amounts[order]
+    first = np.flatnonzero(np.append(True, (cells[1:] != cells[:-1]).any(axis=1)))
+    for (number, counter, epoch), by in zip(
+        cells[first].tolist(), np.add.reduceat(amounts, first).tolist(), strict=True
+    ):
+        _increase(change, Cell(_subject(role, names[number]), counter, epoch), by)
+
+
+def _increase(change: Change, cell: Cell, by: Sequence[int]) -> None:
+    a, b, c = change.increments.get(cell, (0, 0, 0))
+    change.increments[cell] = (a + by[0], b + by[1], c + by[2])
 
 
 def _facts_row(facts: dict[int, KnownFact], as_of: Micros) -> tuple[int, int, int, int]:

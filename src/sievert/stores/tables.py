@@ -125,6 +125,7 @@ activity_posts = sa.Table(
     sa.Column("creator_id", sa.String, nullable=True),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("received_at", sa.BigInteger, nullable=False),
+    sa.Index("activity_posts_by_time", "received_at"),
 )
 
 # Hashes of what counts once: event ids, and who did what to which post.
@@ -159,8 +160,10 @@ activity_counts = sa.Table(
     sa.Column("platform", sa.String, primary_key=True),
     sa.Column("subject", sa.String, primary_key=True),
     sa.Column("counter", sa.Integer, primary_key=True),
-    sa.Column("slot", sa.Integer, primary_key=True),
-    sa.Column("value", sa.BigInteger, nullable=False),
+    sa.Column("epoch", sa.Integer, primary_key=True),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    sa.Column("week", sa.BigInteger, nullable=False),
+    sa.Column("hours", sa.BigInteger, nullable=False),
 )
 
 activity_facts = sa.Table(

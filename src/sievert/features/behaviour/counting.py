@@ -6,7 +6,8 @@ weights are integers fixed when the event happened (forward decay, Cormode et al
 not depend on the order in which events arrive: what comes late ends up where it belongs, to the bit.
 
 Forward weights grow without end; they start anew every sixteen half-lives. What is older than the
-epoch before the present one weighs less than 2^-16 and is not read.
+epoch before the present one weighs less than 2^-16 and is not read. An epoch of the week's
+weights holds a whole number of those of the hours' weights, so that one number tells both.
 
 Legend: n events, m moves.
 """

@@ -33,6 +33,9 @@ COUNTRIES = 26 * 26
 _WEEK = HALF_LIFE[Tempo.WEEK] * EPOCH_HALF_LIVES
 _HOURS = HALF_LIFE[Tempo.HOURS] * EPOCH_HALF_LIVES
 
+EPOCHS_A_WEEK = _WEEK // _HOURS
+"""So many epochs of the hours' weights make one of the week's."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -44,29 +47,27 @@ class Facts:
     new_countries: Int64s  # [q] of these, so many never before
 
 
-def slot_of(at: Int64s, tempo: Tempo) -> Int64s:
-    """Return under which number a live store keeps what happened at these times."""
-    if tempo is Tempo.TOTAL:
-        return np.zeros(len(at), np.int64)
-    return at // (HALF_LIFE[tempo] * EPOCH_HALF_LIVES) * len(Tempo) + tempo
+def epoch_of(at: Int64s) -> Int64s:
+    """Return the epoch (of the hours' weights) under which a store keeps what happened at these times."""
+    epochs: Int64s = at // _HOURS
+    return epochs
 
 
 def tallies_read(
-    question: Int64s, count: Int16s, slot: Int64s, value: Int64s, *, as_of: Int64s, counts: int
+    question: Int64s, count: Int16s, epoch: Int64s, amounts: Int64s, *, as_of: Int64s, counts: int
 ) -> Int64s:
     """Lay out what a store keeps as tallies [q, counts, 5].
 
-    Each of the rows (question, count, slot, value) is one integer of the store; `as_of` [q].
+    Each row (question, count, epoch, amounts [3]) is one cell of the store; `as_of` [q].
     """
     out = np.zeros((len(as_of), counts, TALLIES), np.int64)
-    tempo = slot % len(Tempo)
-    total = tempo == Tempo.TOTAL
-    out[question[total], count[total], 0] = value[total]
-    for which, place in ((Tempo.WEEK, 1), (Tempo.HOURS, 3)):
-        now = slot_of(as_of, which)
-        for back in (0, 1):
-            rows = (tempo == which) & (slot == now[question] - back * len(Tempo))
-            out[question[rows], count[rows], place + back] = value[rows]
+    np.add.at(out[:, :, 0], (question, count), amounts[:, 0])
+    now = epoch_of(as_of)[question]
+    for back in (0, 1):
+        rows = epoch // EPOCHS_A_WEEK == now // EPOCHS_A_WEEK - back
+        np.add.at(out[:, :, 1 + back], (question[rows], count[rows]), amounts[rows, 1])
+        rows = epoch == now - back
+        np.add.at(out[:, :, 3 + back], (question[rows], count[rows]), amounts[rows, 2])
     return out
 
 

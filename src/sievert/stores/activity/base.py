@@ -31,12 +31,22 @@ class Subject(NamedTuple):
     id: str
 
 
-class Slot(NamedTuple):
-    """One integer of a subject."""
+class Cell(NamedTuple):
+    """Three integers of a subject: one counter in one epoch."""
 
     subject: Subject
     counter: int
-    slot: int
+    epoch: int
+
+
+Amounts = tuple[int, int, int]
+"""What a cell holds, or what is added to it: the plain count, and the same under two sets of weights."""
+
+POST_ROLE = 0
+"""The role of subjects that are posts: these are forgotten with their posts."""
+
+FOLDED = -1
+"""The epoch in which the counts of long past epochs are added together."""
 
 
 class Author(NamedTuple):
@@ -80,7 +90,7 @@ class Change:
     keys: list[bytes] = dataclasses.field(default_factory=list)
     log: list[LoggedEvent] = dataclasses.field(default_factory=list)
     reporters: list[tuple[PostName, str]] = dataclasses.field(default_factory=list)
-    increments: dict[Slot, int] = dataclasses.field(default_factory=dict)
+    increments: dict[Cell, Amounts] = dataclasses.field(default_factory=dict)
     facts: list[Fact] = dataclasses.field(default_factory=list)
     orphans: set[PostName] = dataclasses.field(default_factory=set)  # have events and no author yet
     adopted: set[PostName] = dataclasses.field(default_factory=set)  # were orphans, and have one now
@@ -89,19 +99,22 @@ class Change:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Integers of subjects that were asked for: row i is one integer of `subject[i]`."""
+    """Cells of subjects that were asked for: row i is one of `subject[i]`."""
 
     subject: npt.NDArray[np.int64]  # [m] place among the subjects asked for
     counter: npt.NDArray[np.int16]  # [m]
-    slot: npt.NDArray[np.int64]  # [m]
-    value: npt.NDArray[np.int64]  # [m]
+    epoch: npt.NDArray[np.int64]  # [m]
+    amounts: npt.NDArray[np.int64]  # [m, 3]
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[int, int, int, int]]) -> "Reading":
-        """Lay rows (subject, count, slot, value) out as columns."""
-        table = np.array([*rows], np.int64).reshape(-1, 4)
+    def of(cls, rows: Iterable[tuple[int, ...]]) -> "Reading":
+        """Lay rows (subject, counter, epoch, three amounts) out as columns."""
+        table = np.array([*rows], np.int64).reshape(-1, 6)
         return cls(
-            subject=table[:, 0], counter=table[:, 1].astype(np.int16), slot=table[:, 2], value=table[:, 3]
+            subject=table[:, 0],
+            counter=table[:, 1].astype(np.int16),
+            epoch=table[:, 2],
+            amounts=table[:, 3:],
         )
 
 
@@ -113,6 +126,14 @@ class Activity(abc.ABC):
         """Make a change durable.
 
         An author or a key that is there already stays as it is.
+
+        Raises:
+            StoreUnavailable: nothing of it is.
+        """
+
+    @abc.abstractmethod
+    def commit_if_new(self, change: Change) -> bool:
+        """Make a change durable if none of its authors is there already; tell whether it was done.
 
         Raises:
             StoreUnavailable: nothing of it is.
@@ -132,7 +153,7 @@ class Activity(abc.ABC):
 
     @abc.abstractmethod
     def counts(self, subjects: Sequence[Subject]) -> Reading:
-        """Return every integer of these subjects."""
+        """Return every cell of these subjects."""
 
     @abc.abstractmethod
     def facts(self, subjects: Sequence[Subject]) -> list[dict[int, KnownFact]]:
@@ -153,6 +174,17 @@ class Activity(abc.ABC):
     @abc.abstractmethod
     def forget_events(self, before: Micros) -> None:
         """Forget logged events that were received before a time; what they counted for stays."""
+
+    @abc.abstractmethod
+    def forget_posts(self, before: Micros) -> None:
+        """Forget authors, counts and reporters of posts that were received before a time.
+
+        What happened to them still counts for their creators.
+        """
+
+    @abc.abstractmethod
+    def fold(self, before: int) -> None:
+        """Add the plain counts of epochs before one together; what they weigh is forgotten."""
 
 
 def event_key(*parts: str) -> bytes:

@@ -7,6 +7,8 @@ from sqlalchemy.engine import Connection
 
 from sievert.schema.clock import Micros
 from sievert.stores.activity.base import (
+    FOLDED,
+    POST_ROLE,
     Activity,
     Author,
     Change,
@@ -31,8 +33,9 @@ _ADD_REPORTER = (
     "INSERT INTO activity_reporters (platform, post_id, actor_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _ADD_COUNT = (
-    "INSERT INTO activity_counts (role, platform, subject, counter, slot, value) VALUES (?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT DO UPDATE SET value = value + excluded.value"
+    "INSERT INTO activity_counts (role, platform, subject, counter, epoch, total, week, hours)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+    " total = total + excluded.total, week = week + excluded.week, hours = hours + excluded.hours"
 )
 # Of two things said at the same time the larger holds, whichever came first.
 _ADD_FACT = (
@@ -42,6 +45,26 @@ _ADD_FACT = (
     " value = CASE WHEN (excluded.last_at, excluded.value) > (last_at, value)"
     " THEN excluded.value ELSE value END,"
     " last_at = max(last_at, excluded.last_at)"
+)
+_FORGET = (
+    (
+        "DELETE FROM activity_counts WHERE role = ?1 AND (platform, subject) IN"
+        " (SELECT platform, post_id FROM activity_posts WHERE received_at < ?2)"
+    ),
+    (
+        "DELETE FROM activity_reporters WHERE ?1 = ?1 AND (platform, post_id) IN"
+        " (SELECT platform, post_id FROM activity_posts WHERE received_at < ?2)"
+    ),
+    "DELETE FROM activity_posts WHERE ?1 = ?1 AND received_at < ?2",
+)
+_FOLD = (
+    (
+        "INSERT INTO activity_counts (role, platform, subject, counter, epoch, total, week, hours)"
+        " SELECT role, platform, subject, counter, ?1, sum(total), 0, 0 FROM activity_counts"
+        " WHERE epoch > ?1 AND epoch < ?2 GROUP BY role, platform, subject, counter"
+        " ON CONFLICT DO UPDATE SET total = total + excluded.total"
+    ),
+    "DELETE FROM activity_counts WHERE epoch > ?1 AND epoch < ?2",
 )
 _ADD_ORPHAN = "INSERT INTO activity_orphans (platform, post_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _DROP_ORPHAN = "DELETE FROM activity_orphans WHERE platform = ? AND post_id = ?"
@@ -60,8 +83,21 @@ class EmbeddedActivity(Activity):
 
     def commit(self, change: Change) -> None:
         """Run one transaction."""
+        self._commit(change, new=0)
+
+    def commit_if_new(self, change: Change) -> bool:
+        """Count what the insertion of authors really inserts."""
+        try:
+            self._commit(change, new=len(change.authors))
+        except _KnownAuthorError:
+            return False
+        return True
+
+    def _commit(self, change: Change, *, new: int) -> None:
         with self._database.writing() as connection:
-            _many(connection, _ADD_AUTHOR, ((*name, *author) for name, author in change.authors.items()))
+            authors = ((*name, *author) for name, author in change.authors.items())
+            if _many(connection, _ADD_AUTHOR, authors) < new:
+                raise _KnownAuthorError
             _many(connection, _ADD_KEY, ((key,) for key in change.keys))
             _many(connection, _ADD_EVENT, change.log)
             _many(connection, _ADD_REPORTER, ((*post, actor) for post, actor in change.reporters))
@@ -69,8 +105,8 @@ class EmbeddedActivity(Activity):
                 connection,
                 _ADD_COUNT,
                 (
-                    (*subject, counter, slot, amount)
-                    for (subject, counter, slot), amount in change.increments.items()
+                    (*subject, counter, epoch, *amounts)
+                    for (subject, counter, epoch), amounts in change.increments.items()
                 ),
             )
             _many(
@@ -111,12 +147,10 @@ class EmbeddedActivity(Activity):
         """Query by subject."""
         place = {subject: row for row, subject in enumerate(subjects)}
         query = (
-            "SELECT role, platform, subject, counter, slot, value FROM activity_counts"
+            "SELECT role, platform, subject, counter, epoch, total, week, hours FROM activity_counts"
             " WHERE (role, platform, subject) IN (VALUES {})"
         )
-        return Reading.of(
-            (place[Subject(*row[:3])], row[3], row[4], row[5]) for row in self._named(query, [*place])
-        )
+        return Reading.of((place[Subject(*row[:3])], *row[3:]) for row in self._named(query, [*place]))
 
     def facts(self, subjects: Sequence[Subject]) -> list[dict[int, KnownFact]]:
         """Query by subject."""
@@ -156,6 +190,18 @@ class EmbeddedActivity(Activity):
         with self._database.writing() as connection:
             connection.exec_driver_sql("DELETE FROM activity_events WHERE received_at < ?", (before,))
 
+    def forget_posts(self, before: Micros) -> None:
+        """Delete everything under their names."""
+        with self._database.writing() as connection:
+            for statement in _FORGET:
+                connection.exec_driver_sql(statement, (POST_ROLE, before))
+
+    def fold(self, before: int) -> None:
+        """Add the sums of what is old in, then delete it."""
+        with self._database.writing() as connection:
+            for statement in _FOLD:
+                connection.exec_driver_sql(statement, (FOLDED, before))
+
     def _named(self, query: str, names: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
         """Run a query over names, so many at once as SQLite takes."""
         rows: list[tuple[Any, ...]] = []
@@ -168,8 +214,11 @@ class EmbeddedActivity(Activity):
         return rows
 
 
-def _many(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-    """Run a statement for each row, if there is one."""
+class _KnownAuthorError(Exception):
+    """Takes a transaction back: an author that was to be new is known."""
+
+
+def _many(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> int:
+    """Run a statement for each row, if there is one; return how many rows it changed."""
     listed = [tuple(row) for row in rows]
-    if listed:
-        connection.exec_driver_sql(statement, listed)
+    return connection.exec_driver_sql(statement, listed).rowcount if listed else 0

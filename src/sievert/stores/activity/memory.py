@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from sievert.schema.clock import Micros
 from sievert.stores.activity.base import (
+    FOLDED,
+    POST_ROLE,
     Activity,
+    Amounts,
     Author,
     Change,
     Fact,
@@ -26,7 +29,7 @@ class MemoryActivity(Activity):
         self._log: list[tuple[int, LoggedEvent]] = []
         self._logged = 0
         self._reporters: dict[PostName, list[str]] = {}
-        self._counts: dict[Subject, dict[tuple[int, int], int]] = {}
+        self._counts: dict[Subject, dict[tuple[int, int], Amounts]] = {}
         self._facts: dict[Subject, dict[int, KnownFact]] = {}
         self._orphans: set[PostName] = set()
         self._tick: Micros = 0
@@ -43,13 +46,19 @@ class MemoryActivity(Activity):
             known = self._reporters.setdefault(post, [])
             if actor not in known:
                 known.append(actor)
-        for (subject, counter, slot), amount in change.increments.items():
-            values = self._counts.setdefault(subject, {})
-            values[counter, slot] = values.get((counter, slot), 0) + amount
+        for (subject, counter, epoch), amounts in change.increments.items():
+            add(self._counts.setdefault(subject, {}), (counter, epoch), amounts)
         for fact in change.facts:
             merge(self._facts.setdefault(fact.subject, {}), fact)
         self._orphans = (self._orphans | change.orphans) - change.adopted
         self._tick = max(self._tick, change.tick)
+
+    def commit_if_new(self, change: Change) -> bool:
+        """Look first."""
+        if any(name in self._authors for name in change.authors):
+            return False
+        self.commit(change)
+        return True
 
     def authors(self, posts: Sequence[PostName]) -> dict[PostName, Author]:
         """Look them up."""
@@ -66,9 +75,9 @@ class MemoryActivity(Activity):
     def counts(self, subjects: Sequence[Subject]) -> Reading:
         """Look them up."""
         return Reading.of(
-            (row, counter, slot, value)
+            (row, counter, epoch, *amounts)
             for row, subject in enumerate(subjects)
-            for (counter, slot), value in self._counts.get(subject, {}).items()
+            for (counter, epoch), amounts in self._counts.get(subject, {}).items()
         )
 
     def facts(self, subjects: Sequence[Subject]) -> list[dict[int, KnownFact]]:
@@ -90,6 +99,27 @@ class MemoryActivity(Activity):
     def forget_events(self, before: Micros) -> None:
         """Keep the younger ones."""
         self._log = [entry for entry in self._log if entry[1].received_at >= before]
+
+    def forget_posts(self, before: Micros) -> None:
+        """Walk the authors."""
+        for name in [name for name, author in self._authors.items() if author.received_at < before]:
+            del self._authors[name]
+            self._reporters.pop(name, None)
+            self._counts.pop(Subject(POST_ROLE, *name), None)
+
+    def fold(self, before: int) -> None:
+        """Walk all cells."""
+        for cells in self._counts.values():
+            for counter, epoch in [cell for cell in cells if FOLDED < cell[1] < before]:
+                total, _, _ = cells.pop((counter, epoch))
+                add(cells, (counter, FOLDED), (total, 0, 0))
+
+
+def add(cells: dict[tuple[int, int], Amounts], cell: tuple[int, int], amounts: Amounts) -> None:
+    """Add to the three integers of a cell (counter, epoch)."""
+    a, b, c = cells.get(cell, (0, 0, 0))
+    x, y, z = amounts
+    cells[cell] = (a + x, b + y, c + z)
 
 
 def merge(facts: dict[int, KnownFact], fact: Fact) -> None:

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
+    op.create_index("activity_posts_by_time", "activity_posts", ["received_at"])
     op.create_table(
         "activity_keys", sa.Column("key", sa.LargeBinary, primary_key=True), sqlite_with_rowid=False
     )
@@ -46,8 +47,10 @@ def upgrade() -> None:
         sa.Column("platform", sa.String, primary_key=True),
         sa.Column("subject", sa.String, primary_key=True),
         sa.Column("counter", sa.Integer, primary_key=True),
-        sa.Column("slot", sa.Integer, primary_key=True),
-        sa.Column("value", sa.BigInteger, nullable=False),
+        sa.Column("epoch", sa.Integer, primary_key=True),
+        sa.Column("total", sa.BigInteger, nullable=False),
+        sa.Column("week", sa.BigInteger, nullable=False),
+        sa.Column("hours", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(
