@@ -86,7 +86,10 @@ def write_tiny_bundle(folder: Path, *, sure: float = 12.0) -> Bundle:
         ),
         fold=fold,
         calibrators={name: LogitMap(x=np.array([-1.0, 1.0]), y=np.array([-1.0, 1.0])) for name in heads},
-        documents={"MODEL_CARD.md": b"# Tiny\n\nA bundle for tests.\n"},
+        documents={
+            "MODEL_CARD.md": b"# Tiny\n\nA bundle for tests.\n",
+            **hand_made_update(len(heads)).files(),
+        },
     )
     return load_bundle(folder)
 

@@ -17,19 +17,18 @@ from sievert.schema.event import Comment, Report, Verdict, Views
 from sievert.schema.post import Post
 from sievert.schema.sentinel import SENTINEL
 from sievert.stores.activity.base import Subject
-from sievert.testing import START, hand_made_update, memory_parts, records
+from sievert.testing import START, memory_parts, records
 
 FINE = Post(id="fine", text="what a lovely morning", creator_id="ann")
 
 
 @pytest.fixture
 def parts(stores, tiny_bundle):
-    bundle = dataclasses.replace(tiny_bundle, update=hand_made_update(len(tiny_bundle.manifest.heads)))
     policies = load_policies(default_policies_path())
     return dataclasses.replace(
-        memory_parts(bundle, clock=stores.clock, policies=policies),
+        memory_parts(tiny_bundle, clock=stores.clock, policies=policies),
         journal=stores.journal,
-        counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
+        counters=ActivityCounters(stores.activity, said=reader_of(tiny_bundle)),
         reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
     )
 
