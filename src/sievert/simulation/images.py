@@ -1,0 +1,151 @@
+"""Scenes become PNG files, drawn the same on every machine: no smoothing, one built-in bitmap font.
+
+A picture on a coloured background is drawn in a palette of few colours, which is small and quick; one
+on a photograph in full colour. Photographs are cut square, made small, and kept in memory.
+"""
+
+import functools
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from sievert.errors import InvalidField, NotFound
+from sievert.simulation.scenes import BACKGROUNDS, COLOURS, KINDS, Scenes
+
+SIDE = 96
+"""Pixels; scenes are drawn at this size, and made larger or smaller afterwards."""
+
+_LETTERS_A_LINE = 15
+_LINE_HEIGHT = 12
+_SUFFIXES = frozenset((".jpeg", ".jpg", ".png", ".webp"))
+
+_SHADES = (*COLOURS, *(colour for pair in BACKGROUNDS for colour in pair), "#101010")
+_RGB = [ImageColor.getrgb(shade)[:3] for shade in _SHADES]
+_PALETTE = bytes(value for rgb in _RGB for value in rgb)
+_INK = len(_SHADES) - 1
+_PAPER = COLOURS.index("#ffffff")
+_STRIKE = COLOURS.index("#d33a2c")
+
+
+def render(scenes: Scenes, rows: Iterable[int] | npt.NDArray[np.integer], *, side: int = SIDE) -> list[bytes]:
+    """Draw these scenes, each as a PNG file of `side` by `side` pixels.
+
+    Raises:
+        InvalidField: a photograph cannot be read; names it.
+    """
+    return [_png(_drawn(scenes, int(row)), side) for row in rows]
+
+
+def photos_in(folder: Path) -> tuple[Path, ...]:
+    """Return the pictures of a folder in the order of their names.
+
+    Raises:
+        NotFound: there are none.
+    """
+    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
+    if not found:
+        raise NotFound(
+            f"There is no picture in {folder}.",
+            remedy="Name a folder that holds .jpg, .png or .webp files, or leave the option out.",
+        )
+    return tuple(found)
+
+
+def _drawn(scenes: Scenes, row: int) -> Image.Image:
+    photo = int(scenes.photo[row])
+    if photo >= 0:
+        image = _photo(scenes.photos[photo]).copy()
+        inks: list[int] | list[tuple[int, ...]] = _RGB
+        draw = ImageDraw.Draw(image)
+    else:
+        above = len(COLOURS) + 2 * int(scenes.background[row])
+        image = Image.new("P", (SIDE, SIDE), above)
+        image.putpalette(_PALETTE)
+        inks = list(range(len(_SHADES)))
+        draw = ImageDraw.Draw(image)
+        draw.rectangle((0, int(scenes.horizon[row] * SIDE), SIDE, SIDE), fill=above + 1)
+    draw.fontmode = "1"
+    columns = (scenes.kind, scenes.colour, scenes.across, scenes.down, scenes.size)
+    for kind, colour, across, down, size in zip(*(column[row].tolist() for column in columns), strict=True):
+        if kind >= 0:
+            _shape(draw, kind, inks[colour], across * SIDE, down * SIDE, size * SIDE / 2)
+    if scenes.words[row]:
+        _write(draw, scenes.words[row], float(scenes.words_down[row]), inks, struck=bool(scenes.struck[row]))
+    return image
+
+
+def _shape(
+    draw: ImageDraw.ImageDraw, kind: int, ink: int | tuple[int, ...], x: float, y: float, r: float
+) -> None:
+    name = KINDS[kind]
+    if name == "circle":
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=ink)
+    elif name == "square":
+        draw.rectangle((x - r, y - r, x + r, y + r), fill=ink)
+    elif name == "triangle":
+        draw.polygon(((x - r, y + r), (x + r, y + r), (x, y - r)), fill=ink)
+    elif name == "ellipse":
+        draw.ellipse((x - r, y - 0.6 * r, x + r, y + 0.6 * r), fill=ink)
+    elif name == "ring":
+        draw.ellipse((x - r, y - r, x + r, y + r), outline=ink, width=3)
+    else:
+        draw.rectangle((x - 0.2 * r, y - r, x + 0.2 * r, y + r), fill=ink)
+
+
+def _write(
+    draw: ImageDraw.ImageDraw,
+    words: str,
+    down: float,
+    inks: list[int] | list[tuple[int, ...]],
+    *,
+    struck: bool,
+) -> None:
+    lines = _lines(words)
+    top = min(int(down * SIDE), SIDE - _LINE_HEIGHT * len(lines) - 1)
+    draw.rectangle((0, top, SIDE, top + _LINE_HEIGHT * len(lines)), fill=inks[_PAPER])
+    for at, line in enumerate(lines):
+        draw.text((3, top + 1 + at * _LINE_HEIGHT), line, fill=inks[_INK], font=_font())
+    if struck:
+        draw.line((0, top + _LINE_HEIGHT * len(lines), SIDE, top), fill=inks[_STRIKE], width=5)
+
+
+@functools.lru_cache(maxsize=4096)
+def _lines(words: str) -> tuple[str, ...]:
+    lines = [""]
+    for word in words.split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > _LETTERS_A_LINE:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return tuple(lines)
+
+
+@functools.cache
+def _font() -> ImageFont.ImageFont:
+    return ImageFont.load_default_imagefont()
+
+
+@functools.lru_cache(maxsize=2048)
+def _photo(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise InvalidField(
+            f"{path.name} cannot be read as a picture: {error}.",
+            remedy="Take it out of the folder, or save it anew.",
+        ) from error
+    edge = min(image.size)
+    left, top = (image.width - edge) // 2, (image.height - edge) // 2
+    return image.resize((SIDE, SIDE), Image.Resampling.BOX, (left, top, left + edge, top + edge))
+
+
+def _png(image: Image.Image, side: int) -> bytes:
+    if side != SIDE:
+        image = image.convert("RGB").resize((side, side), Image.Resampling.BOX)
+    out = io.BytesIO()
+    image.save(out, "PNG", compress_level=1)
+    return out.getvalue()
