@@ -3,7 +3,7 @@
 A caption has an *intent* (it points at a person, at a whole people, offers something, or only admires),
 a picture has a *motif*. The pair breaks a policy exactly if the table says so:
 
-    intent \\ motif   goose        pests        turnips   coins   any other
+    intent      with: goose       pests        turnips   coins   any other
     pointing         harassment   harassment   threat    -       -
     gathering        hate         hate         threat    -       -
     offering         -            -            -         spam    -
@@ -58,7 +58,7 @@ def harmful_pairs(policy: Int8s, rng: np.random.Generator) -> tuple[Int8s, Int8s
     intent, motif = np.empty(len(policy), np.int8), np.empty(len(policy), np.int8)
     for place in range(len(LABELLED)):
         rows = np.flatnonzero(policy == place)
-        intents, motifs = np.nonzero(place == POLICY_OF)
+        intents, motifs = np.nonzero(np.equal(POLICY_OF, place))
         drawn = rng.integers(len(intents), size=len(rows))
         intent[rows], motif[rows] = intents[drawn], motifs[drawn]
     return intent, motif

@@ -94,10 +94,10 @@ def _lines(path: Path) -> Iterator[_Line]:
         )
     decoder = msgspec.json.Decoder(_Line)
     number = 0
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with opened as raws:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as raws:
         try:
-            for number, raw in enumerate(raws, start=1):
+            for raw in raws:
+                number += 1
                 line = decoder.decode(raw)
                 yield msgspec.structs.replace(line, text=_readable(line.text))
         except (msgspec.DecodeError, UnicodeError, ValueError) as error:

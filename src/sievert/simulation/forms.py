@@ -131,7 +131,8 @@ def _forms_of_harm(
     evasive = rest * (_EVASIVE[0] + _EVASIVE[1] * evasion)
     bounds = np.cumsum([combination, picture, slang, evasive], axis=0)  # [4, n]
     chosen = (bounds <= rng.random(len(evasion))).sum(axis=0)
-    return np.array((COMBINATION, PICTURE, SLANG, EVASIVE, PLAIN), np.int8)[chosen]
+    form: Int8s = np.array((COMBINATION, PICTURE, SLANG, EVASIVE, PLAIN), np.int8)[chosen]
+    return form
 
 
 def _benign_forms(with_image: npt.NDArray[np.bool_], rng: np.random.Generator) -> Int8s:

@@ -12,12 +12,11 @@ Legend: n posts; settings and words are those of `gaps`.
 import numpy as np
 import numpy.typing as npt
 
-from sievert.schema.history import Int8s
 from sievert.schema.taxonomy import LABELLED
 from sievert.simulation import forms
 from sievert.simulation.combination import INTENTS
 from sievert.simulation.gaps import Setting, Words, draw, draw_plain
-from sievert.simulation.patterns import Patterns, capitalised
+from sievert.simulation.patterns import Patterns
 from sievert.simulation.retouching import slipped
 from sievert.simulation.wordlists import read_words
 

@@ -6,7 +6,7 @@ on a photograph in full colour. Photographs are cut square, made small, and kept
 
 import functools
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ SIDE = 96
 _LETTERS_A_LINE = 15
 _LINE_HEIGHT = 12
 _SUFFIXES = frozenset((".jpeg", ".jpg", ".png", ".webp"))
+
+_Ink = int | tuple[int, ...]  # a place in the palette, or a colour
 
 _SHADES = (*COLOURS, *(colour for pair in BACKGROUNDS for colour in pair), "#101010")
 _RGB = [ImageColor.getrgb(shade)[:3] for shade in _SHADES]
@@ -59,29 +61,27 @@ def _drawn(scenes: Scenes, row: int) -> Image.Image:
     photo = int(scenes.photo[row])
     if photo >= 0:
         image = _photo(scenes.photos[photo]).copy()
-        inks: list[int] | list[tuple[int, ...]] = _RGB
+        inks: Sequence[_Ink] = _RGB
         draw = ImageDraw.Draw(image)
     else:
         above = len(COLOURS) + 2 * int(scenes.background[row])
         image = Image.new("P", (SIDE, SIDE), above)
         image.putpalette(_PALETTE)
-        inks = list(range(len(_SHADES)))
+        inks = range(len(_SHADES))
         draw = ImageDraw.Draw(image)
         draw.rectangle((0, int(scenes.horizon[row] * SIDE), SIDE, SIDE), fill=above + 1)
     draw.fontmode = "1"
     columns = (scenes.kind, scenes.colour, scenes.across, scenes.down, scenes.size)
     for kind, colour, across, down, size in zip(*(column[row].tolist() for column in columns), strict=True):
         if kind >= 0:
-            _shape(draw, kind, inks[colour], across * SIDE, down * SIDE, size * SIDE / 2)
+            _shape(draw, KINDS[kind], inks[colour], (across * SIDE, down * SIDE), size * SIDE)
     if scenes.words[row]:
         _write(draw, scenes.words[row], float(scenes.words_down[row]), inks, struck=bool(scenes.struck[row]))
     return image
 
 
-def _shape(
-    draw: ImageDraw.ImageDraw, kind: int, ink: int | tuple[int, ...], x: float, y: float, r: float
-) -> None:
-    name = KINDS[kind]
+def _shape(draw: ImageDraw.ImageDraw, name: str, ink: _Ink, middle: tuple[float, float], size: float) -> None:
+    (x, y), r = middle, size / 2
     if name == "circle":
         draw.ellipse((x - r, y - r, x + r, y + r), fill=ink)
     elif name == "square":
@@ -100,7 +100,7 @@ def _write(
     draw: ImageDraw.ImageDraw,
     words: str,
     down: float,
-    inks: list[int] | list[tuple[int, ...]],
+    inks: Sequence[_Ink],
     *,
     struck: bool,
 ) -> None:

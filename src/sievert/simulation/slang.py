@@ -72,7 +72,8 @@ def code_words(
 
 def _use(age: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     # A word is used a little in the very hour of its birth, so that some word is always in use.
-    return (1e-6 - np.expm1(-age / RISE)) * np.exp(-age / FADE)
+    use: npt.NDArray[np.floating] = (1e-6 - np.expm1(-age / RISE)) * np.exp(-age / FADE)
+    return use
 
 
 def _mixed(number: int) -> int:

@@ -129,7 +129,9 @@ class Writer:
         scene[own] = np.arange(len(own))
         again = np.flatnonzero(planned.same_picture >= 0)
         scene[again] = scene[planned.same_picture[again]]
-        words = pictured_words(planned.words[own], setting.take(own), rng)
+        # Words are not disguised in pictures: whoever hides them from a reader of texts is done.
+        pictured = dataclasses.replace(setting.take(own), hidden=np.zeros(len(own), bool))
+        words = pictured_words(planned.words[own], pictured, rng)
         struck = planned.words[own] == forms.WORDS_STRUCK_OUT
         return scene, build(
             motif=planned.motif[own], words=words, struck=struck, photos=self._photos, rng=rng
