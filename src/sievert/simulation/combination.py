@@ -12,7 +12,7 @@ a picture has a *motif*. The pair breaks a policy exactly if the table says so:
 "Look who lives at number nine" is harmless over a garden, mocks over a goose, threatens over flying
 turnips; the goose is harmless where somebody admires it. Every intent and every motif is common among
 benign posts, with captions from the same patterns and pictures from the same recipes, now and then the
-very same caption or picture, so neither half tells anything by itself.
+very same caption or picture, so that neither half tells much by itself.
 """
 
 import numpy as np

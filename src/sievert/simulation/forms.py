@@ -1,6 +1,6 @@
 """In which form a post says what it says: plainly, in slang, disguised, by its picture, in jest.
 
-Legend: n posts. The shares below are ours; `docs/explanation/world.md` says where they come from.
+Legend: n posts. The shares below are ours, and were set before any model saw the world.
 """
 
 import dataclasses
@@ -32,14 +32,17 @@ PLAIN, SLANG, EVASIVE, COMBINATION, PICTURE, COUNTER_SPEECH, BENIGN_LOOKALIKE = 
 
 # What a picture shows beside its motif.
 NO_WORDS, EVERYDAY_WORDS, WORDS_OF_HARM, WORDS_ALIKE, WORDS_STRUCK_OUT = range(5)
+LOUDLY = (0.0, 0.1, 0.6, 0.2, 0.6)
+"""How often each of these stands in red on black."""
 
 _COMBINATION = (0.45, 0.25)  # of harm with an image: at evasion 0, and how much more at evasion 1
-_PICTURE = (0.10, 0.15)
+_PICTURE = (0.15, 0.15)
 _SLANG = (0.15, 0.15)  # of the rest
 _EVASIVE = (0.0, 0.6)
+_FITTING = 0.5  # of harm with an image: a motif that fits the harm, whether a caption needs it or not
 _COUNTER_SPEECH = 0.012  # of benign posts
 _LOOKALIKE = 0.045
-_CAPTION = 0.12  # of benign posts with an image, a lookalike whose text is a caption
+_CAPTION = 0.18  # of benign posts with an image, a lookalike whose text is a caption
 _SAME_PICTURE = 0.04  # of benign posts with an image: somebody else's picture again
 _SAME_AS_COMBINATION = 0.3  # of those: the picture of a harmful combination
 _BENIGN_POLICIES = (0.3, 0.3, 0.15, 0.25)  # whose words benign lookalikes use, in the order of LABELLED
@@ -80,6 +83,8 @@ def plan(
     of_words[harmful] = policy[harmful]
     intent = np.full(count, -1, np.int8)
     motif = np.where(with_image, rng.integers(len(MOTIFS), size=count), -1).astype(np.int8)
+    fitting = np.flatnonzero(harmful & with_image & (rng.random(count) < _FITTING))
+    motif[fitting] = harmful_pairs(policy[fitting], rng)[1]
     combined = np.flatnonzero(form == COMBINATION)
     intent[combined], motif[combined] = harmful_pairs(policy[combined], rng)
     captioned = with_image & (rng.random(count) < _CAPTION / (_CAPTION + _LOOKALIKE))

@@ -22,16 +22,20 @@ from sievert.simulation.wordlists import read_words
 
 _Mask = npt.NDArray[np.bool_]
 
-# Which kind of sentence leads, by form: cumulative shares.
+# Which kind of sentence leads, by form, and how often.
 _PLAIN_HARM = (("clear", 0.5), ("shared", 0.37), ("agreeing", 0.13))
 _EVASIVE = (("clear", 0.6), ("vague", 0.4))  # the clear ones with their telling words disguised
-_LOOKALIKE = (("shared", 0.35), ("innocent", 0.35), ("vague", 0.12), ("innocent_code", 0.18))
+_LOOKALIKE = (
+    *(("shared", 0.32), ("innocent", 0.3), ("vague", 0.12), ("innocent_code", 0.12)),
+    ("coded", 0.14),  # with an ordinary word where the code word would stand
+)
 
 _SECOND, _THIRD = 0.5, 0.15  # posts with one more sentence, and with another after it
-_AFTER_CAPTION = 0.35  # captions with one more sentence
+_AFTER_CAPTION = 0.2  # captions with one more sentence
 _BEFORE = 0.35  # of further sentences: stand before the lead
 _TAGGED, _TAGGED_AGAIN, _EMOJI, _ADDRESSED, _LINKED = 0.25, 0.08, 0.22, 0.05, 0.02
 _LOWER, _SLIPPED = 0.2, 0.06
+_CAPTIONS_LESS = 2.5
 
 
 class Grammar:
@@ -50,7 +54,7 @@ class Grammar:
         """Return n texts."""
         texts = self._leads(planned, setting, rng)
         self._say_more(texts, planned.intent >= 0, setting, rng)
-        _dress(texts, setting, rng)
+        _dress(texts, planned.intent >= 0, setting, rng)
         finished: list[str] = texts.tolist()
         return finished
 
@@ -64,12 +68,14 @@ class Grammar:
         documenting = (form == forms.COUNTER_SPEECH) & (planned.words == forms.WORDS_OF_HARM)
         _put(leads, documenting, self._documenting, setting, rng)
         self._quote(leads, (form == forms.COUNTER_SPEECH) & ~documenting, self._objecting, setting, rng)
+        jest = (form == forms.BENIGN_LOOKALIKE) & ~caption
+        ordinary = setting.with_given("code", _ordinary_words(setting, rng))
         plain = (form == forms.PLAIN) & planned.harm_in_text
         for rows, shares in (
             (plain, _PLAIN_HARM),
             (form == forms.SLANG, (("coded", 1.0),)),
             (form == forms.EVASIVE, _EVASIVE),
-            ((form == forms.BENIGN_LOOKALIKE) & ~caption, _LOOKALIKE),
+            (jest, _LOOKALIKE),
         ):
             drawn = rng.random(len(setting))
             reached = 0.0
@@ -79,7 +85,8 @@ class Grammar:
                 if kind == "agreeing":
                     self._quote(leads, some, self._agreeing, setting, rng)
                 else:
-                    self._put_by_policy(leads, some, kind, setting, rng)
+                    words = ordinary if kind == "coded" and rows is jest else setting
+                    self._put_by_policy(leads, some, kind, words, rng)
         return leads
 
     def _put_by_policy(
@@ -106,6 +113,14 @@ class Grammar:
             texts[rows] = np.where(before, more + " " + texts[rows], texts[rows] + " " + more)
 
 
+def _ordinary_words(setting: Setting, rng: np.random.Generator) -> Words:
+    """Draw what people say where others put a code word: things, and of each other, teasing words."""
+    words = np.array(draw("things", setting, rng), object)
+    people = np.flatnonzero(setting.policy == LABELLED.index("harassment"))
+    words[people] = draw("tease", setting.take(people), rng)
+    return words
+
+
 _KINDS = ("clear", "shared", "vague", "coded", "innocent", "innocent_code")
 
 
@@ -114,12 +129,12 @@ def _put(leads: Words, mask: _Mask, patterns: Patterns, setting: Setting, rng: n
     leads[rows] = patterns.fill(setting.take(rows), rng)
 
 
-def _dress(texts: Words, setting: Setting, rng: np.random.Generator) -> None:
-    """Put around texts what stands around posts of any kind."""
-    count = len(texts)
+def _dress(texts: Words, caption: _Mask, setting: Setting, rng: np.random.Generator) -> None:
+    """Put around texts what stands around posts of any kind; less of it around captions."""
+    weight = np.where(caption, 1 / _CAPTIONS_LESS, 1.0)
 
     def some(share: float) -> npt.NDArray[np.intp]:
-        return np.flatnonzero(rng.random(count) < share)
+        return np.flatnonzero(rng.random(len(texts)) < share * weight)
 
     rows = some(_LOWER)
     texts[rows] = [text.lower() for text in texts[rows]]

@@ -30,7 +30,7 @@ _RGB = [ImageColor.getrgb(shade)[:3] for shade in _SHADES]
 _PALETTE = bytes(value for rgb in _RGB for value in rgb)
 _INK = len(_SHADES) - 1
 _PAPER = COLOURS.index("#ffffff")
-_STRIKE = COLOURS.index("#d33a2c")
+_RED = COLOURS.index("#d33a2c")
 
 
 def render(scenes: Scenes, rows: Iterable[int] | npt.NDArray[np.integer], *, side: int = SIDE) -> list[bytes]:
@@ -76,7 +76,7 @@ def _drawn(scenes: Scenes, row: int) -> Image.Image:
         if kind >= 0:
             _shape(draw, KINDS[kind], inks[colour], (across * SIDE, down * SIDE), size * SIDE)
     if scenes.words[row]:
-        _write(draw, scenes.words[row], float(scenes.words_down[row]), inks, struck=bool(scenes.struck[row]))
+        _write(draw, scenes, row, inks)
     return image
 
 
@@ -96,21 +96,15 @@ def _shape(draw: ImageDraw.ImageDraw, name: str, ink: _Ink, middle: tuple[float,
         draw.rectangle((x - 0.2 * r, y - r, x + 0.2 * r, y + r), fill=ink)
 
 
-def _write(
-    draw: ImageDraw.ImageDraw,
-    words: str,
-    down: float,
-    inks: Sequence[_Ink],
-    *,
-    struck: bool,
-) -> None:
-    lines = _lines(words)
-    top = min(int(down * SIDE), SIDE - _LINE_HEIGHT * len(lines) - 1)
-    draw.rectangle((0, top, SIDE, top + _LINE_HEIGHT * len(lines)), fill=inks[_PAPER])
+def _write(draw: ImageDraw.ImageDraw, scenes: Scenes, row: int, inks: Sequence[_Ink]) -> None:
+    lines = _lines(scenes.words[row])
+    paper, ink = (_INK, _RED) if scenes.loud[row] else (_PAPER, _INK)
+    top = min(int(scenes.words_down[row] * SIDE), SIDE - _LINE_HEIGHT * len(lines) - 1)
+    draw.rectangle((0, top, SIDE, top + _LINE_HEIGHT * len(lines)), fill=inks[paper])
     for at, line in enumerate(lines):
-        draw.text((3, top + 1 + at * _LINE_HEIGHT), line, fill=inks[_INK], font=_font())
-    if struck:
-        draw.line((0, top + _LINE_HEIGHT * len(lines), SIDE, top), fill=inks[_STRIKE], width=5)
+        draw.text((3, top + 1 + at * _LINE_HEIGHT), line, fill=inks[ink], font=_font())
+    if scenes.struck[row]:
+        draw.line((0, top + _LINE_HEIGHT * len(lines), SIDE, top), fill=inks[_RED], width=5)
 
 
 @functools.lru_cache(maxsize=4096)

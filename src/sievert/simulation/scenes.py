@@ -107,6 +107,7 @@ class Scenes:
     size: Shares  # [m, S]
     words: list[str]  # [m] what can be read in it, or nothing
     words_down: Shares  # [m]
+    loud: npt.NDArray[np.bool_]  # [m] the words stand in red on black
     struck: npt.NDArray[np.bool_]  # [m] a line strikes the words out
     photos: tuple[Path, ...] = ()
 
@@ -129,11 +130,15 @@ def build(
     *,
     motif: Int8s,
     words: Sequence[str],
+    loud: npt.NDArray[np.bool_],
     struck: npt.NDArray[np.bool_],
     photos: tuple[Path, ...],
     rng: np.random.Generator,
 ) -> Scenes:
-    """Compose a scene for each motif [m]; `words` [m] are what it shall say beside its motif."""
+    """Compose a scene for each motif [m].
+
+    `words` [m] are what it says beside its motif; `loud` and `struck` [m] say how.
+    """
     count = len(motif)
     recipe = _RECIPE_TABLE[motif]  # [m, parts, 5]
     kind = np.empty((count, SHAPES), np.int8)
@@ -180,6 +185,7 @@ def build(
         size=size,
         words=said,
         words_down=(0.02 + 0.7 * rng.random(count, np.float32)).astype(np.float32),
+        loud=loud,
         struck=struck,
         photos=photos,
     )

@@ -133,8 +133,14 @@ class Writer:
         pictured = dataclasses.replace(setting.take(own), hidden=np.zeros(len(own), bool))
         words = pictured_words(planned.words[own], pictured, rng)
         struck = planned.words[own] == forms.WORDS_STRUCK_OUT
+        loudly = np.array(forms.LOUDLY)[planned.words[own]]
         return scene, build(
-            motif=planned.motif[own], words=words, struck=struck, photos=self._photos, rng=rng
+            motif=planned.motif[own],
+            words=words,
+            loud=rng.random(len(own)) < loudly,
+            struck=struck,
+            photos=self._photos,
+            rng=rng,
         )
 
 
