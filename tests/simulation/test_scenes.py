@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
-from wanted_posts import wanted
 
 from sievert.errors import InvalidField, NotFound
 from sievert.schema.taxonomy import LABELLED
@@ -16,6 +15,7 @@ from sievert.simulation import combination, forms
 from sievert.simulation.images import photos_in, render
 from sievert.simulation.scenes import SHAPES, Scenes, joined
 from sievert.simulation.writer import Writer
+from wanted_posts import wanted
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_picture_alone_tells_something_and_far_from_all(writer):
     shown, harmful = seen[written.scene], asked.policy >= 0
     model = LogisticRegression(C=0.01, max_iter=100, solver="liblinear").fit(shown[:4500], harmful[:4500])
     precision = average_precision_score(harmful[4500:], model.decision_function(shown[4500:]))
-    assert 1.3 * harmful[4500:].mean() < precision < 0.5, precision
+    assert 1.5 * harmful[4500:].mean() < precision < 0.22, precision
 
 
 def test_photographs_of_a_folder_stand_behind_the_shapes(tmp_path):
@@ -125,7 +125,7 @@ def test_photographs_of_a_folder_stand_behind_the_shapes(tmp_path):
     assert set(written.scenes.photo.tolist()) == {0, 1}
     one = render(written.scenes, range(4))
     assert one == render(written.scenes, range(4))
-    assert len(np.unique(np.asarray(Image.open(io.BytesIO(one[0]))).reshape(-1, 3), axis=0)) > 200
+    assert len(Image.open(io.BytesIO(one[0])).convert("RGB").getcolors()) > 150
 
 
 def test_a_folder_without_pictures_and_a_broken_picture_are_named(tmp_path):

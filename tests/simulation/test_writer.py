@@ -177,7 +177,7 @@ def test_single_words_tell_something_and_far_from_all(writer):
     model = LogisticRegression(solver="liblinear").fit(counter.fit_transform(train.text), learnt.policy >= 0)
     scores = model.decision_function(counter.transform(test.text))
     precision = average_precision_score(measured.policy >= 0, scores)
-    assert 0.3 < precision < 0.85, precision
+    assert 0.4 < precision < 0.72, precision
 
 
 def test_harm_in_disguise_is_not_written_plainly(writer):

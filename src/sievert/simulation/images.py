@@ -1,12 +1,12 @@
 """Scenes become PNG files, drawn the same on every machine: no smoothing, one built-in bitmap font.
 
-A picture on a coloured background is drawn in a palette of few colours, which is small and quick; one
-on a photograph in full colour. Photographs are cut square, made small, and kept in memory.
+Pictures have a palette, which makes them small and quick to write: the colours of scenes, and behind
+them those that come nearest to a photograph's. Photographs are cut square, made small, and kept.
 """
 
 import functools
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,9 @@ _LETTERS_A_LINE = 15
 _LINE_HEIGHT = 12
 _SUFFIXES = frozenset((".jpeg", ".jpg", ".png", ".webp"))
 
-_Ink = int | tuple[int, ...]  # a place in the palette, or a colour
-
 _SHADES = (*COLOURS, *(colour for pair in BACKGROUNDS for colour in pair), "#101010")
-_RGB = [ImageColor.getrgb(shade)[:3] for shade in _SHADES]
-_PALETTE = bytes(value for rgb in _RGB for value in rgb)
+_PALETTE = bytes(value for shade in _SHADES for value in ImageColor.getrgb(shade)[:3])
+_PHOTO_SHADES = 256 - len(_SHADES)
 _INK = len(_SHADES) - 1
 _PAPER = COLOURS.index("#ffffff")
 _RED = COLOURS.index("#d33a2c")
@@ -61,26 +59,24 @@ def _drawn(scenes: Scenes, row: int) -> Image.Image:
     photo = int(scenes.photo[row])
     if photo >= 0:
         image = _photo(scenes.photos[photo]).copy()
-        inks: Sequence[_Ink] = _RGB
         draw = ImageDraw.Draw(image)
     else:
         above = len(COLOURS) + 2 * int(scenes.background[row])
         image = Image.new("P", (SIDE, SIDE), above)
         image.putpalette(_PALETTE)
-        inks = range(len(_SHADES))
         draw = ImageDraw.Draw(image)
         draw.rectangle((0, int(scenes.horizon[row] * SIDE), SIDE, SIDE), fill=above + 1)
     draw.fontmode = "1"
     columns = (scenes.kind, scenes.colour, scenes.across, scenes.down, scenes.size)
     for kind, colour, across, down, size in zip(*(column[row].tolist() for column in columns), strict=True):
         if kind >= 0:
-            _shape(draw, KINDS[kind], inks[colour], (across * SIDE, down * SIDE), size * SIDE)
+            _shape(draw, KINDS[kind], colour, (across * SIDE, down * SIDE), size * SIDE)
     if scenes.words[row]:
-        _write(draw, scenes, row, inks)
+        _write(draw, scenes, row)
     return image
 
 
-def _shape(draw: ImageDraw.ImageDraw, name: str, ink: _Ink, middle: tuple[float, float], size: float) -> None:
+def _shape(draw: ImageDraw.ImageDraw, name: str, ink: int, middle: tuple[float, float], size: float) -> None:
     (x, y), r = middle, size / 2
     if name == "circle":
         draw.ellipse((x - r, y - r, x + r, y + r), fill=ink)
@@ -96,15 +92,15 @@ def _shape(draw: ImageDraw.ImageDraw, name: str, ink: _Ink, middle: tuple[float,
         draw.rectangle((x - 0.2 * r, y - r, x + 0.2 * r, y + r), fill=ink)
 
 
-def _write(draw: ImageDraw.ImageDraw, scenes: Scenes, row: int, inks: Sequence[_Ink]) -> None:
+def _write(draw: ImageDraw.ImageDraw, scenes: Scenes, row: int) -> None:
     lines = _lines(scenes.words[row])
     paper, ink = (_INK, _RED) if scenes.loud[row] else (_PAPER, _INK)
     top = min(int(scenes.words_down[row] * SIDE), SIDE - _LINE_HEIGHT * len(lines) - 1)
-    draw.rectangle((0, top, SIDE, top + _LINE_HEIGHT * len(lines)), fill=inks[paper])
+    draw.rectangle((0, top, SIDE, top + _LINE_HEIGHT * len(lines)), fill=paper)
     for at, line in enumerate(lines):
-        draw.text((3, top + 1 + at * _LINE_HEIGHT), line, fill=inks[ink], font=_font())
+        draw.text((3, top + 1 + at * _LINE_HEIGHT), line, fill=ink, font=_font())
     if scenes.struck[row]:
-        draw.line((0, top + _LINE_HEIGHT * len(lines), SIDE, top), fill=inks[_RED], width=5)
+        draw.line((0, top + _LINE_HEIGHT * len(lines), SIDE, top), fill=_RED, width=5)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -134,7 +130,12 @@ def _photo(path: Path) -> Image.Image:
         ) from error
     edge = min(image.size)
     left, top = (image.width - edge) // 2, (image.height - edge) // 2
-    return image.resize((SIDE, SIDE), Image.Resampling.BOX, (left, top, left + edge, top + edge))
+    small = image.resize((SIDE, SIDE), Image.Resampling.BOX, (left, top, left + edge, top + edge))
+    own = small.quantize(_PHOTO_SHADES, dither=Image.Dither.NONE)
+    # The scenes' colours come first in the palette, so that the photograph's places move up.
+    moved = Image.fromarray(np.asarray(own) + np.uint8(len(_SHADES))).convert("P")
+    moved.putpalette(_PALETTE + bytes(own.getpalette() or ()))
+    return moved
 
 
 def _png(image: Image.Image, side: int) -> bytes:
