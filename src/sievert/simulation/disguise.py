@@ -1,7 +1,8 @@
 """How an author hides a word: signs for letters, letters set apart, look-alikes, characters unseen.
 
 Each trick leaves the word readable to people. Training has tricks of its own to learn from; these are
-the world's, and share no code with them, so that what a model learnt there is tested here.
+the world's, and share nothing with them but the table of look-alike letters, so that what a model
+learnt there is tested here.
 """
 
 from collections.abc import Callable, Sequence

@@ -3,7 +3,7 @@
 A post is a leading sentence, which its form decides, with up to two more about its topic before or
 after it, and what stands around posts: hashtags, an emoji, a mention, a link, lower case, slips of the
 fingers. All of that is drawn alike for harmful and benign posts. Harmful leads come from sentences that
-are only said in harm, and from ones that are said in jest as often (`words/harm.yaml`), so that the text
+are only said in harm, and from ones that are said in jest as well (`words/harm.yaml`), so that the text
 alone cannot tell: who reacts to it, and how, must.
 
 Legend: n posts; settings and words are those of `gaps`.
