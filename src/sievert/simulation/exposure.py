@@ -31,6 +31,7 @@ class Active:
     born: Int64s  # [n] from when on it can be seen
     clock: Floats  # [n] people's hours then
     audience: Floats  # [n] views to come by ranking alone
+    tempo: Floats  # [n] how slowly the ranking forgets it; 1 is usual
     pull: Floats  # [n] views that a share of average reach leads to
     rates: npt.NDArray[np.float32]  # [n, behaviours] a view
     tension: Floats  # [n] from 0 to 1: how quarrelsome its comments are
@@ -85,10 +86,7 @@ class Exposure:
         """Draw the views of a step."""
         active, settings = self.active, self._settings
         rng, fact = tick.draw(Purpose.VIEWS), tick.draw(Purpose.FACT)
-        ranked = active.audience * (
-            self._forgotten(tick.clock + tick.hours - active.clock)
-            - self._forgotten(np.maximum(tick.clock - active.clock, 0.0))
-        )
+        ranked = active.audience * (self._forgotten(tick.clock + tick.hours) - self._forgotten(tick.clock))
         release = self._release(tick)
         rate = ranked + active.echo * release
         views_without = rng.poisson(rate)
@@ -115,7 +113,7 @@ class Exposure:
     def drop(self, tick: Tick, deleted: Bools) -> Active:
         """Drop what was deleted or is worn out, by what would be without enforcement; return it."""
         active, settings = self.active, self._settings
-        left = active.audience * (1.0 - self._forgotten(tick.clock + tick.hours - active.clock))
+        left = active.audience * (1.0 - self._forgotten(tick.clock + tick.hours))
         gone = deleted | (left + active.echo < settings.exhausted)
         gone |= tick.end - active.born >= settings.horizon
         dropped = taken(active, gone)
@@ -131,8 +129,10 @@ class Exposure:
         place = np.minimum(np.searchsorted(active.number, numbers), len(active) - 1)
         active.reach[place[active.number[place] == numbers]] = reach
 
-    def _forgotten(self, age: Floats) -> Floats:
-        """Return which share of its ranked views a post of some age [n], in people's hours, has had."""
+    def _forgotten(self, clock: float) -> Floats:
+        """Return which share of its ranked views each active post [n] has had at an hour of people's time."""
+        active = self.active
+        age = np.maximum(clock - active.clock, 0.0) / active.tempo
         quick, slow = self._settings.fresh_hours
         share = self._settings.fresh_share
         return np.asarray(1.0 - share * np.exp(-age / quick) - (1.0 - share) * np.exp(-age / slow))

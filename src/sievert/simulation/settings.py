@@ -45,8 +45,8 @@ class WorldSettings:
     controversial: float = 0.06  # share of benign posts that people quarrel about
 
     # Harm, as shares of all posts; the three add up to the prevalence at the beginning.
-    harm_of_toxic: float = 0.004
-    harm_of_campaigns: float = 0.0015
+    harm_of_toxic: float = 0.0045
+    harm_of_campaigns: float = 0.001
     harm_of_hacked: float = 0.0005
     policies: tuple[float, float, float, float] = (0.28, 0.4, 0.08, 0.24)  # by schema.taxonomy.LABELLED
     campaign_size: float = 10.0  # mean number of near-duplicates
@@ -60,9 +60,10 @@ class WorldSettings:
 
     # Views: a self-exciting process.
     views: float = 60.0  # mean views a post
-    appeal: float = 1.1  # standard deviation of the logarithm of a post's appeal
-    audience_power: float = 0.7  # a post's audience grows with its creator's followers to this power
-    fresh_hours: tuple[float, float] = (5.0, 26.0)  # two speeds at which the ranking forgets a post
+    appeal: float = 1.6  # standard deviation of the logarithm of a post's appeal
+    audience_power: float = 0.8  # a post's audience grows with its creator's followers to this power
+    fresh_hours: tuple[float, float] = (4.0, 28.0)  # two speeds at which the ranking forgets a post
+    tempo: float = 0.9  # standard deviation of the logarithm of how slowly a post is forgotten
     fresh_share: float = 0.45  # of the audience that comes at the first speed
     branching: float = 0.35  # mean number of views that a view leads to by shares
     most_branching: float = 0.9  # of any post

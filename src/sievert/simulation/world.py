@@ -269,6 +269,7 @@ class World:
                 born=posts.received_at,
                 clock=people_hours(posts.received_at, start=settings.start, swing=settings.rhythm),
                 audience=ranked,
+                tempo=np.clip(rng.lognormal(0.0, settings.tempo, count), 0.1, 4.0),
                 pull=traits.pull,
                 rates=traits.rates,
                 tension=traits.tension,

@@ -36,6 +36,7 @@ class Written:
     form: Int8s  # [n] place in FORMS
     scene: Int64s  # [n] place among `scenes`, -1 without an image
     scenes: Scenes
+    copied: npt.NDArray[np.bool_]  # [n] the text is a corpus's text once more, slightly changed
 
 
 class Writer:
@@ -60,6 +61,7 @@ class Writer:
             text=text,
             form=(wanted.evasion > rng.random(count)).astype(np.int8),
             scene=scene.astype(np.int64),
+            copied=np.zeros(count, dtype=np.bool_),
             scenes=Scenes(shade=rng.integers(256, size=int(wanted.with_image.sum()))),
         )
 
