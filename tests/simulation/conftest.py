@@ -14,7 +14,7 @@ def small_settings():
 
 @pytest.fixture(scope="session")
 def lived(small_settings):
-    return live(small_settings, days=10)
+    return live(small_settings, days=7)
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +25,10 @@ def removed(small_settings):
         harmful = step.posts.policy >= 0
         world.enforce(step.posts.number[harmful], Effect.REMOVE)
 
-    return live(small_settings, days=10, enforce=enforce)
+    return live(small_settings, days=7, enforce=enforce)
 
 
 @pytest.fixture(scope="session")
 def ordinary():
     """A world with the settings as they are, large enough for shares to mean something."""
-    return live(WorldSettings(seed=3, creators=6000), days=8)
+    return live(WorldSettings(seed=3), days=8)

@@ -19,9 +19,18 @@ from sievert.simulation.settings import WorldSettings
 from sievert.simulation.world import World
 
 SETTINGS = WorldSettings(
-    creators=400, seed=9, harm_of_campaigns=0.01, harm_of_hacked=0.01, labelled=0.1, edited=0.05
+    creators=400,
+    seed=9,
+    harm_of_campaigns=0.01,
+    harm_of_hacked=0.01,
+    labelled=0.1,
+    edited=0.1,
+    hides=(0.003,) * 3,
+    blocks=(0.003,) * 3,
+    reports=(0.005,) * 3,
+    deleted=0.001,
 )
-STEPS = 60
+STEPS = 36
 FIELDS = {
     "posts": history.POST_FIELDS,
     "events": history.EVENT_FIELDS,

@@ -99,7 +99,7 @@ def test_hacked_accounts_post_in_a_burst_and_log_in_from_new_countries(lived):
     burst = np.bincount(posts.creator[stolen], minlength=len(accounts))[begun]
     assert burst.mean() > 2
     # A hack lasts 15 hours on average.
-    assert burst.mean() / (15 / 24) > 3 * usual.mean() / 9
+    assert burst.mean() / (15 / 24) > 3 * usual.mean() / 6
 
 
 def test_new_accounts_come_every_day(lived):

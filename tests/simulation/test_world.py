@@ -69,7 +69,7 @@ def test_nothing_happens_under_a_removed_post_but_what_was_seen(removed):
 @settings(max_examples=4)
 @given(
     seed=st.integers(0, 2**32),
-    effects=st.lists(st.tuples(st.integers(2, 30), st.sampled_from(list(Effect))), max_size=6),
+    effects=st.lists(st.tuples(st.integers(1, 18), st.sampled_from(list(Effect))), max_size=6),
 )
 def test_whatever_is_done_the_fact_is_part_of_what_would_have_been(seed, effects):
     at = dict(effects)
@@ -79,8 +79,8 @@ def test_whatever_is_done_the_fact_is_part_of_what_would_have_been(seed, effects
             known = len(world.truth())
             world.enforce(np.arange(0, known, 2), effect)
 
-    world = live(dataclasses.replace(TINY, seed=seed), days=1.4, enforce=enforce)
-    alone = live(dataclasses.replace(TINY, seed=seed), days=1.4)
+    world = live(dataclasses.replace(TINY, seed=seed), days=0.9, enforce=enforce)
+    alone = live(dataclasses.replace(TINY, seed=seed), days=0.9)
     assert (world.truth.views <= world.truth.views_without).all()
     assert np.array_equal(world.truth.views_without, alone.truth.views_without)
     for step in world.steps:
@@ -146,7 +146,7 @@ def test_edges_are_older_than_the_posts_of_the_step_that_tells_them(lived):
     for step in lived.steps:
         assert (step.edges.since <= step.tick.begin).all()
         told += len(step.edges) > 0
-    assert told == 10
+    assert told == 7
     follow = lived.edges.kind == 0
     made = lived.world.accounts.created_at
     assert (lived.edges.since[follow] >= made[lived.edges.follower[follow]]).all()
