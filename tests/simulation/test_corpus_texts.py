@@ -5,13 +5,13 @@ import json
 
 import numpy as np
 import pytest
-from wanted_posts import wanted
 
 from sievert.errors import InvalidField, NotFound
 from sievert.schema.taxonomy import LABELLED
 from sievert.simulation.corpus import Corpus
 from sievert.simulation.forms import COMBINATION, EVASIVE, PICTURE
 from sievert.simulation.writer import Writer
+from wanted_posts import wanted
 
 NONE, HATE, SPAM = -1, LABELLED.index("hate"), LABELLED.index("spam")
 

@@ -1,6 +1,6 @@
-"""A simulated network whose truth is known: who posts what, who sees it, and what happens then.
+"""A synthetic social network whose truth is known, and the views that would have been without us.
 
-Takes: a seed, sizes, parameters of the world; if wanted a labelled corpus and a folder of pictures.
-Gives: posts, pictures and events as a platform would tell them, and the truth beside them.
-Never: decides anything; reads a clock or a random number that was not passed in.
+Takes: settings, a seed, a writer of texts.
+Gives: posts, events and labels step by step, the truth about each post, views with and without enforcement.
+Never: is imported by what serves; reads a clock.
 """
