@@ -61,9 +61,9 @@ def write_parquet(path, rows, fields):
 
 
 def _arrow(kind):
-    return {"string": pa.string(), "bool": pa.bool_(), "float64": pa.float64()}.get(kind) or pa.type_for_alias(
+    return {"string": pa.string(), "bool": pa.bool_(), "float64": pa.float64()}.get(
         kind
-    )
+    ) or pa.type_for_alias(kind)
 
 
 def event_columns(rows):

@@ -16,6 +16,7 @@ COMMANDS = (
     "demo",
     "score",
     "evaluate",
+    "data",
     "train",
     "bundle",
     "keys",

@@ -69,7 +69,7 @@ def _refuse_empty(folder: Path) -> None:
 
 def _read(folder: Path, judge: CommentJudge | None, quarantine: Quarantine) -> History:
     accounts = Numbering()
-    posts, index, platform = read_posts(folder, accounts, quarantine)
+    posts, index, platform = read_posts(files_of(folder, "posts"), accounts, quarantine)
     read = read_events(folder, accounts, quarantine, posts=posts, index=index, platform=platform, judge=judge)
     labels = read_labels(folder, quarantine, posts=posts, index=index)
     created_at = np.full(len(accounts.names), NOBODY, np.int64)

@@ -29,7 +29,9 @@ PLATFORM = "platform"
 """A column that posts and events may have beside those of `schema.history`: a history is of one platform."""
 
 ROWS_A_PART = 1 << 18
-_LONGEST_LINE = 1 << 20
+LONGEST_LINE = 1 << 20
+"""Bytes of a line; a longer one is set aside unread."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _FIELDS: Mapping[str, Mapping[str, str]] = {
     "posts": {**POST_FIELDS, PLATFORM: "string"},
@@ -206,11 +208,11 @@ def _ndjson(path: Path, noun: str, into: Quarantine) -> Iterator[Part]:
     decode = msgspec.json.Decoder(_line_type(noun)).decode
     records: list[Any] = []
     rows: list[int] = []
-    with _opened(path) as source:
-        for row, line in enumerate(_lines(source), start=1):
+    with open_lines(path) as source:
+        for row, line in enumerate(lines_of(source), start=1):
             if not line.strip():
                 continue
-            if len(line) > _LONGEST_LINE:
+            if len(line) > LONGEST_LINE:
                 into.add(noun, QuarantinedRow(file=path.name, row=row, reason="line too long", id=None))
                 continue
             try:
@@ -260,16 +262,16 @@ def _micros(value: int | dt.datetime | None) -> Micros | None:
     return None if value is None else moment_of(value)
 
 
-def _opened(path: Path) -> BinaryIO | gzip.GzipFile:
+def open_lines(path: Path) -> BinaryIO | gzip.GzipFile:
     """Open a file of lines; its first bytes tell whether it is compressed."""
     with path.open("rb") as raw:
         packed = raw.read(2) == _GZIP_MAGIC
     return gzip.open(path, "rb") if packed else path.open("rb")
 
 
-def _lines(source: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+def lines_of(source: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
     """Yield lines; of one that is too long, only its beginning."""
-    while line := source.readline(_LONGEST_LINE + 2):
+    while line := source.readline(LONGEST_LINE + 2):
         yield line
-        while len(line) == _LONGEST_LINE + 2 and not line.endswith(b"\n"):
-            line = source.readline(_LONGEST_LINE + 2)
+        while len(line) == LONGEST_LINE + 2 and not line.endswith(b"\n"):
+            line = source.readline(LONGEST_LINE + 2)

@@ -1,6 +1,7 @@
 """The posts of a history folder become columns, and their ids numbers."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 from sievert.datasets.history_checks import note_other_platforms, post_faults, received
 from sievert.datasets.history_columns import PostColumns, joined
-from sievert.datasets.history_parts import PLATFORM, files_of, parts_of
+from sievert.datasets.history_parts import PLATFORM, parts_of
 from sievert.datasets.numbering import Numbering, SeenKeys, as_int64
 from sievert.datasets.quarantine import Quarantine
 from sievert.schema.batch import TextColumn
@@ -44,14 +45,14 @@ class PostIndex:
 
 
 def read_posts(
-    folder: Path, accounts: Numbering, quarantine: Quarantine
+    paths: Sequence[Path], accounts: Numbering, quarantine: Quarantine
 ) -> tuple[PostColumns, PostIndex, str]:
-    """Return the posts of a folder, where each stands, and the platform that they are of."""
+    """Return the posts of these files, where each stands, and the platform that they are of."""
     names, seen = Numbering(), SeenKeys()
     platform: str | None = None
     kept: dict[str, list[pa.Array]] = {name: [pa.array([], pa.string())] for name in _KEPT}
     numbers: dict[str, list[Int64s]] = {"id": [], "revision": [], "creator": [], "created": [], "came": []}
-    for path in files_of(folder, "posts"):
+    for path in paths:
         for part in parts_of(path, "posts", quarantine):
             faults = post_faults(part)
             if platform is None:

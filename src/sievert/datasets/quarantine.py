@@ -26,6 +26,7 @@ REMEDIES = {
     "bad value": "Use the words and ranges of docs/data-format.md for this kind of event.",
     "unknown policy": "Use harm or a policy of the taxonomy.",
     "label out of range": "Write a label as a number from 0, it is not, to 1, it is.",
+    "no label": 'Give every line of a corpus "harmful" as 0 or 1, or "labels".',
     "bad probability": "A sampling probability is above 0 and at most 1; leave it null where unknown.",
     "duplicate": "Send each row once; the first counts.",
 }
