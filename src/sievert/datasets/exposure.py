@@ -161,7 +161,6 @@ def fit_beta_rate(hits: Floats, trials: Floats, weight: Floats, *, start: BetaRa
 
 
 def _height(point: Floats, hits: Floats, trials: Floats, weight: Floats) -> float:
-    """Return the log-likelihood with a faint pull to a plain spread, so that no parameter runs away."""
     a, b = np.exp(point)
     return float(weight @ beta_binomial(hits, trials, a, b))
 
