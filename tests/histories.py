@@ -1,5 +1,6 @@
 """Small made-up histories: as rows, as files of a folder, and as columns; harmful texts are mild stand-ins."""
 
+import dataclasses
 import gzip
 import json
 
@@ -7,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sievert.datasets.history_columns import History, LabelColumns, PostColumns
+from sievert.datasets.quarantine import Quarantine
+from sievert.schema.batch import TextColumn
 from sievert.schema.clock import DAY, HOUR, SECOND
 from sievert.schema.event import KIND_WORDS
 from sievert.schema.history import EVENT_FIELDS, LABEL_FIELDS, NOBODY, POST_FIELDS, EventColumns
@@ -66,22 +70,6 @@ def _arrow(kind):
     ) or pa.type_for_alias(kind)
 
 
-def event_columns(rows):
-    """Make columns of (kind, received_at, post, actor, amount) tuples, in the order of their receipt."""
-    rows = sorted(rows, key=lambda row: row[1])
-    count = len(rows)
-    return EventColumns(
-        kind=np.array([KIND_WORDS.index(row[0]) for row in rows], np.int8),
-        at=np.array([row[1] for row in rows], np.int64),
-        received_at=np.array([row[1] for row in rows], np.int64),
-        post=np.array([row[2] for row in rows], np.int64),
-        creator=np.full(count, NOBODY),
-        actor=np.array([row[3] for row in rows], np.int64),
-        amount=np.array([row[4] for row in rows], np.int64),
-        code=np.zeros(count, np.int16),
-    )
-
-
 def busy_rows(rng, *, posts=60, days=10):
     """Return posts, events and labels of a platform where a few things happen, seeded by a generator."""
     made = [
@@ -123,3 +111,119 @@ def busy_rows(rng, *, posts=60, days=10):
 
 def _happened(kind, row, when, **fields):
     return {"kind": kind, "post_id": row["id"], "at": when, "received_at": when + SECOND, **fields}
+
+
+def in_memory(*, created_at, events, creator=None, texts=None, labels=None):
+    """A history without files: posts by their times, events as columns, labels as columns or none."""
+    count = len(created_at)
+    rows = np.arange(count)
+    nothing = pa.nulls(count, pa.string())
+    return History(
+        platform="default",
+        posts=PostColumns(
+            ids=pa.array([f"p{row}" for row in range(count)]),
+            revision=np.zeros(count, np.int64),
+            first=rows,
+            creator=np.full(count, NOBODY) if creator is None else np.asarray(creator, np.int64),
+            created_at=np.asarray(created_at, np.int64),
+            received_at=np.asarray(created_at, np.int64),
+            text=TextColumn.of(texts if texts is not None else ["x"] * count),
+            language=nothing,
+            surface=nothing,
+            image_id=nothing,
+            copy_of=np.full(count, NOBODY),
+        ),
+        events=events,
+        labels=labels if labels is not None else label_columns([], []),
+        accounts=pa.array([], pa.string()),
+        account_created_at=np.empty(0, np.int64),
+        quarantine=Quarantine(),
+        reordered=0,
+    )
+
+
+def label_columns(rows, values, *, at=START, sampling_probability=1.0):
+    """Expert labels about harm."""
+    count = len(rows)
+    return LabelColumns(
+        row=np.asarray(rows, np.int64),
+        policy=np.zeros(count, np.int8),
+        value=np.asarray(values, np.float64),
+        at=np.full(count, at),
+        source=np.zeros(count, np.int16),
+        sampling_probability=np.full(count, sampling_probability),
+        sources=("expert",),
+    )
+
+
+def columns_of(kind, *, at, post, actor=None, amount=None, code=None):
+    """Events of one kind, as columns, in the order of their times."""
+    order = np.argsort(at, kind="stable")
+    count = len(order)
+    at = np.asarray(at, np.int64)[order]
+    return EventColumns(
+        kind=np.full(count, KIND_WORDS.index(kind), np.int8),
+        at=at,
+        received_at=at,
+        post=np.asarray(post, np.int64)[order],
+        creator=np.full(count, NOBODY),
+        actor=np.full(count, NOBODY) if actor is None else np.asarray(actor, np.int64)[order],
+        amount=np.ones(count, np.int64) if amount is None else np.asarray(amount, np.int64)[order],
+        code=np.zeros(count, np.int16) if code is None else np.asarray(code, np.int16)[order],
+    )
+
+
+def merged(*several):
+    """Several columns of events as one, in the order of receipt."""
+    whole = EventColumns(
+        **{
+            field.name: np.concatenate([getattr(one, field.name) for one in several])
+            for field in dataclasses.fields(EventColumns)
+        }
+    )
+    return whole.take(np.argsort(whole.received_at, kind="stable"))
+
+
+def reported_platform(rng, *, posts=8000, reporters=4000, prevalence=0.02, brigade=0, targets=0, joins=0.9):
+    """A platform where harmful posts draw reports and a brigade reports harmless ones together.
+
+    Returns the history and who is harmful [m]. The brigade's accounts come after the honest ones.
+    """
+    harmful = rng.random(posts) < prevalence
+    views = np.minimum(np.floor(20 * (rng.pareto(1.2, posts) + 1)), 5000).astype(np.int64)
+    rate = np.where(harmful, rng.beta(2, 60, posts), rng.beta(0.5, 600, posts))
+    reports = rng.binomial(views, rate)
+    post = np.repeat(np.arange(posts), reports)
+    actor = (reporters * rng.random(len(post)) ** 2).astype(np.int64)  # some report more than others
+    attacked = rng.choice(np.flatnonzero(~harmful), targets, replace=False)
+    for member in range(brigade):
+        mine = attacked[rng.random(targets) < joins]
+        post = np.append(post, mine)
+        actor = np.append(actor, np.full(len(mine), reporters + member))
+    created = START + np.arange(posts) * SECOND
+    history = in_memory(
+        created_at=created,
+        events=merged(
+            columns_of("views", at=created + HOUR, post=np.arange(posts), amount=views),
+            columns_of("report", at=created[post] + 2 * HOUR, post=post, actor=actor),
+        ),
+    )
+    return history, harmful
+
+
+def spreading_posts(rng, *, posts=4000, prevalence=0.1, days=7):
+    """Posts whose views come in a wave of hours; who is harmful, and when each view event happened.
+
+    Returns created_at [m], harmful [m], and (post, at, amount) of the view events nobody stops.
+    """
+    harmful = rng.random(posts) < prevalence
+    total = np.floor(15 * (rng.pareto(1.4, posts) + 0.1) * np.where(harmful, 1.5, 1.0))
+    pace = rng.gamma(3, 4, posts) * HOUR
+    slices = 40
+    share = np.diff(1 - np.exp(-np.linspace(0, 6, slices + 1) ** 1.3))
+    amount = rng.poisson(total[:, None] * share[None, :])
+    when = (np.linspace(0, 6, slices + 1)[1:] * pace[:, None]).astype(np.int64)
+    created = START + rng.integers(0, 3 * DAY, posts)
+    keep = (amount > 0) & (when < days * DAY)
+    post, _ = np.nonzero(keep)
+    return created, harmful, (post, created[post] + when[keep], amount[keep])

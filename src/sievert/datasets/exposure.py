@@ -2,8 +2,8 @@
 
 The exposure model: each post has a report rate of its own. Harmful posts draw theirs from one Beta
 distribution, harmless posts from another, so reports among views are beta-binomial. Both distributions
-and the share of harmful posts are fitted by expectation maximisation (Dempster, Laird and Rubin 1977),
-with the labelled posts held to their side. Many views without a report speak for a post; three views
+and the share of harmful posts are fitted by expectation maximisation (Dempster, Laird and Rubin 1977);
+labelled posts say which side is which. Many views without a report speak for a post; three views
 without a report say next to nothing, and the post keeps the prior.
 
 The same model reads comments: disappointed ones among all comments, in place of reports among views.
@@ -23,8 +23,8 @@ from sievert.datasets.kernels import beta_binomial, beta_binomial_slopes
 
 Floats = npt.NDArray[np.float64]
 
-_STEPS = 200
-_SETTLED = 1e-6
+_STEPS = 3000
+_SETTLED = 1e-9
 _NEWTON_STEPS = 4
 _BOUNDS = (np.log(1e-4), np.log(1e8))
 
@@ -78,24 +78,26 @@ def fit_exposure(
     """Fit the model to posts with hits [n] among trials [n].
 
     `label` [n] is 1 or 0 where somebody knows, NaN elsewhere; `label_weight` [n] is one over the
-    probability of being labelled, without which labels drawn by reports would bend the rates. The
-    prevalence is that of posts without a label. At most `most` posts without one are looked at, drawn
-    by `rng`.
+    probability of being labelled. Every post speaks as one of which nothing is known, so that no choice
+    of what to label bends the prevalence; labelled posts speak once more, for their side, by their
+    weight. At most `most` posts are looked at, drawn by `rng`, and all labelled ones.
     """
     hits, trials = _counted(hits, trials)
-    known = np.zeros(len(hits), bool) if label is None else np.isfinite(label)
-    held = np.zeros(len(hits)) if label is None else np.nan_to_num(label)
-    weight = np.ones(len(hits))
-    if label_weight is not None and known.any():
-        weight[known] = label_weight[known] / label_weight[known].mean()
-    open_rows = np.flatnonzero(~known & (trials > 0))
-    if len(open_rows) > most:
-        open_rows = rng.choice(open_rows, most, replace=False)
-    rows = np.concatenate([open_rows, np.flatnonzero(known & (trials > 0))])
+    everybody = np.flatnonzero(trials > 0)
+    if len(everybody) > most:
+        everybody = rng.choice(everybody, most, replace=False)
+    known = np.flatnonzero((trials > 0) & np.isfinite(label)) if label is not None else everybody[:0]
+    rows = np.concatenate([everybody, known])
+    held = np.full(len(rows), -1.0)
+    weight = np.ones(len(rows))
+    if label is not None:
+        held[len(everybody) :] = label[known]
+    if label_weight is not None and len(known):
+        weight[len(everybody) :] = label_weight[known] / label_weight[known].mean()
     # Equal posts are one row with their weight: most posts have few views and no report.
-    key = np.stack([hits[rows], trials[rows], np.where(known[rows], held[rows], -1.0)])
+    key = np.stack([hits[rows], trials[rows], held])
     (hits, trials, held), inverse = np.unique(key, axis=1, return_inverse=True)
-    weight = np.bincount(inverse.reshape(-1), weight[rows], minlength=len(hits))
+    weight = np.bincount(inverse.reshape(-1), weight, minlength=len(hits))
     return _expectation_maximisation(hits, trials, held, weight)
 
 
@@ -146,7 +148,9 @@ def fit_beta_rate(hits: Floats, trials: Floats, weight: Floats, *, start: BetaRa
         if bend[0, 0] >= 0 or np.linalg.det(bend) <= 0:
             # Not on top of a hill: step uphill by the slope alone.
             bend = -np.eye(2) * max(1e-9, float(np.abs(slope).max()))
-        step = np.clip(-np.linalg.solve(bend, slope), -2, 2)
+        step = -np.linalg.solve(bend, slope)
+        # Shortened as a whole: a step cut in one direction only may lead downhill.
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
         while np.abs(step).max() > 1e-9:
             tried = np.clip(point + step, *_BOUNDS)
             reached = _height(tried, hits, trials, weight)

@@ -111,6 +111,11 @@ def _text_column(pieces: list[pa.Array]) -> TextColumn:
     """Lay texts end to end; together they may be longer than a column of strings allows."""
     whole = pa.concat_arrays([piece.cast(pa.large_string()) for piece in pieces])
     _, offsets, data = whole.buffers()
+    # Arrow leaves a column without rows without offsets.
+    if not len(whole):
+        return TextColumn.of([])
     ends = np.frombuffer(offsets, np.int64)[whole.offset : whole.offset + len(whole) + 1]
-    texts = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    return TextColumn(data=texts, offsets=ends) if len(ends) else TextColumn.of([])
+    texts = np.frombuffer(data if data is not None else b"", np.uint8)
+    # As `TextColumn.of` makes it: for arrays that may be written the kernels would be compiled once more.
+    texts.setflags(write=False)
+    return TextColumn(data=texts, offsets=ends)
