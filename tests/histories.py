@@ -211,16 +211,16 @@ def reported_platform(rng, *, posts=8000, reporters=4000, prevalence=0.02, briga
     return history, harmful
 
 
-def spreading_posts(rng, *, posts=4000, prevalence=0.1, days=7):
+def spreading_posts(rng, *, posts=4000, prevalence=0.3, days=7):
     """Posts whose views come in a wave of hours; who is harmful, and when each view event happened.
 
     Returns created_at [m], harmful [m], and (post, at, amount) of the view events nobody stops.
     """
     harmful = rng.random(posts) < prevalence
-    total = np.floor(15 * (rng.pareto(1.4, posts) + 0.1) * np.where(harmful, 1.5, 1.0))
+    total = np.minimum(15 * (rng.pareto(1.4, posts) + 0.1), 600)
     pace = rng.gamma(3, 4, posts) * HOUR
     slices = 40
-    share = np.diff(1 - np.exp(-np.linspace(0, 6, slices + 1) ** 1.3))
+    share = np.diff(1 - np.exp(-(np.linspace(0, 6, slices + 1) ** 1.3)))
     amount = rng.poisson(total[:, None] * share[None, :])
     when = (np.linspace(0, 6, slices + 1)[1:] * pace[:, None]).astype(np.int64)
     created = START + rng.integers(0, 3 * DAY, posts)

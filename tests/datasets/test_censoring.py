@@ -11,7 +11,7 @@ END = START + 1000 * DAY
 
 
 def spread(rng, posts=6000):
-    created, harmful, (post, at, amount) = spreading_posts(rng, posts=posts)
+    created, _, (post, at, amount) = spreading_posts(rng, posts=posts)
     events = columns_of("views", at=at, post=post, amount=amount)
     return in_memory(created_at=created, events=events), np.bincount(post, amount, minlength=posts)
 
@@ -91,7 +91,8 @@ def test_where_fast_growth_is_removed_the_rest_stands_for_it():
     acted_at = np.where(acted, START + 2 * HOUR, NOBODY)
     seen = ~acted[post] | (at < START + 2 * HOUR)
     history = in_memory(
-        created_at=np.full(posts, START), events=columns_of("views", at=at[seen], post=post[seen], amount=amount[seen])
+        created_at=np.full(posts, START),
+        events=columns_of("views", at=at[seen], post=post[seen], amount=amount[seen]),
     )
     truth = amount.sum()
 

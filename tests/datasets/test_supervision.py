@@ -39,7 +39,9 @@ def test_the_evidence_is_the_ratio_of_beta_binomials():
 
 
 def test_who_reports_has_seen():
-    assert MODEL.log_ratio(np.array([3.0]), np.array([0.0])) == MODEL.log_ratio(np.array([3.0]), np.array([3.0]))
+    assert MODEL.log_ratio(np.array([3.0]), np.array([0.0])) == MODEL.log_ratio(
+        np.array([3.0]), np.array([3.0])
+    )
 
 
 def test_fitting_a_rate_climbs_to_the_top():
@@ -55,7 +57,9 @@ def test_fitting_a_rate_climbs_to_the_top():
         return stats.betabinom.logpmf(hits, trials, a, b).sum()
 
     assert (rate.a, rate.b) == pytest.approx((3, 40), rel=0.1)
-    assert height(rate.a, rate.b) >= max(height(rate.a * s, rate.b * t) for s in (0.99, 1.01) for t in (0.99, 1.01))
+    assert height(rate.a, rate.b) >= max(
+        height(rate.a * s, rate.b * t) for s in (0.99, 1.01) for t in (0.99, 1.01)
+    )
 
 
 @pytest.mark.parametrize(("labelled", "seed"), [(0, 4), (300, 9)])
@@ -93,6 +97,17 @@ def test_labels_that_were_drawn_by_reports_do_not_bend_the_rates():
     assert weighted.harmless.mean == pytest.approx(0.0005, rel=0.1)
     # The check can fail: without the weights harmless posts seem to be reported far more often.
     assert plain.harmless.mean > 1.2 * 0.0005
+
+
+def test_reports_that_run_against_the_labels_say_nothing():
+    rng = np.random.default_rng(5)
+    hits, trials = rng.poisson(1.0, 400).astype(float), np.full(400, 50.0)
+    label = np.where(np.arange(400) < 100, hits == 0, np.nan)
+
+    model = fit_exposure(hits, trials, rng=rng, label=label)
+
+    assert (model.log_ratio(hits, trials) == 0).all()
+    assert model.prevalence == pytest.approx(label[:100].mean(), abs=0.01)
 
 
 def reports_by(post, actor):
@@ -210,7 +225,9 @@ def test_reports_for_a_policy_are_those_with_its_name():
 
 def test_experts_who_differ_are_averaged():
     history = in_memory(
-        created_at=[START, START], events=columns_of("views", at=[], post=[]), labels=label_columns([0, 0], [1, 0])
+        created_at=[START, START],
+        events=columns_of("views", at=[], post=[]),
+        labels=label_columns([0, 0], [1, 0]),
     )
     found = expert_labels(history, until=END)
     assert found.value[0] == 0.5

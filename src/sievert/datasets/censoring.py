@@ -69,14 +69,14 @@ def uncensored_views(
     rows = (events.kind == KIND_WORDS.index("views")) & (events.post >= 0) & (events.received_at < until)
     post, amount = events.post[rows], events.amount[rows].astype(np.float64)
     since = events.at[rows] - born[post]
-    seen = np.bincount(post, amount * (since <= age[post]), minlength=count)
+    seen = _sums(post, amount * (since <= age[post]), count)
     there = (posts.first == np.arange(count)) & (posts.received_at < until)
     weight = np.where(there & ~censored, 1.0, 0.0)
     if propensity is not None:
         weight *= np.minimum(1.0 / np.maximum(1.0 - propensity, 1e-9), _MOST_WEIGHT)
     ages = np.geomspace(_FIRST_AGE, horizon, _AGES)
     # Views at each age [A, m] of the posts that ran their course, one age after the other.
-    course = np.stack([np.bincount(post, amount * (since <= at), minlength=count) for at in ages])
+    course = np.stack([_sums(post, amount * (since <= at), count) for at in ages])
     growth = _growth(course, weight)
     expected = np.where(censored, seen + (seen + 1) * _read_growth(growth, ages, age, seen), seen)
     return UncensoredViews(seen=seen, expected=expected, censored=censored & there, weight=weight)
@@ -101,9 +101,9 @@ def _growth(course: Floats, weight: Floats) -> Floats:
     table = np.zeros((len(course), _BINS))
     for i, then in enumerate(course):
         slot = _bin(then)
-        more = np.bincount(slot, weight * (final - then), minlength=_BINS)
-        base = np.bincount(slot, weight * (then + 1), minlength=_BINS)
-        number = np.bincount(slot, weight, minlength=_BINS)
+        more = _sums(slot, weight * (final - then), _BINS)
+        base = _sums(slot, weight * (then + 1), _BINS)
+        number = _sums(slot, weight, _BINS)
         overall = more.sum() / base.sum() if base.sum() else 0.0
         size = base / np.maximum(number, 1e-9)
         lean = np.where(number > 0, _PRIOR_POSTS * size, 1.0)
@@ -123,3 +123,8 @@ def _read_growth(growth: Floats, ages: Floats, age: Int64s, seen: Floats) -> Flo
 def _bin(views: Floats) -> Int64s:
     """Put views into bins, each twice as wide as the last."""
     return np.minimum(np.log2(views + 1).astype(np.int64), _BINS - 1)
+
+
+def _sums(group: Int64s, values: Floats, groups: int) -> Floats:
+    """Sum values [k] by group [groups]."""
+    return np.asarray(np.bincount(group, values, minlength=groups), np.float64)

@@ -97,16 +97,14 @@ def fit_exposure(
     # Equal posts are one row with their weight: most posts have few views and no report.
     key = np.stack([hits[rows], trials[rows], held])
     (hits, trials, held), inverse = np.unique(key, axis=1, return_inverse=True)
-    weight = np.bincount(inverse.reshape(-1), weight, minlength=len(hits))
+    weight = np.asarray(np.bincount(inverse.reshape(-1), weight, minlength=len(hits)), np.float64)
     return _expectation_maximisation(hits, trials, held, weight)
 
 
-def _expectation_maximisation(
-    hits: Floats, trials: Floats, held: Floats, weight: Floats
-) -> ExposureModel:
+def _expectation_maximisation(hits: Floats, trials: Floats, held: Floats, weight: Floats) -> ExposureModel:
     """Fit to distinct rows; held is 1, 0, or -1 where nobody knows."""
     open_rows = held < 0
-    overall = (weight @ hits + 0.5) / (weight @ trials + 1)
+    overall = float((weight @ hits + 0.5) / (weight @ trials + 1))
     model = ExposureModel(
         harmful=_started(hits, trials, weight * (held > 0), min(0.3, 10 * overall)),
         harmless=_started(hits, trials, weight * (held == 0), overall / 2),
@@ -127,12 +125,16 @@ def _expectation_maximisation(
         if told - last < _SETTLED * weight.sum():
             break
         last = told
-    if model.harmful.mean < model.harmless.mean and not (held > 0).any():
+    if model.harmful.mean >= model.harmless.mean:
+        return model
+    if open_rows.all():
         # Without labels nothing says which side is which: harm is what is reported more.
-        return ExposureModel(
-            harmful=model.harmless, harmless=model.harmful, prevalence=1 - model.prevalence
-        )
-    return model
+        return ExposureModel(harmful=model.harmless, harmless=model.harmful, prevalence=1 - model.prevalence)
+    # By the labels, harm is reported less. That is no evidence of harm, so reports here say nothing.
+    labelled = weight * ~open_rows
+    pooled = fit_beta_rate(hits, trials, weight * open_rows, start=model.harmless)
+    share = (labelled @ held + 0.5) / (labelled.sum() + 1)
+    return ExposureModel(harmful=pooled, harmless=pooled, prevalence=float(share))
 
 
 def fit_beta_rate(hits: Floats, trials: Floats, weight: Floats, *, start: BetaRate) -> BetaRate:

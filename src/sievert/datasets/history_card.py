@@ -32,8 +32,8 @@ def history_card(built: BuiltSet) -> str:
     lines = [
         "# Data card",
         "",
-        f"Built from the history of the platform `{history.platform}`: {len(history.posts):,} post revisions, "
-        f"{len(history.events):,} events, {len(history.labels):,} labels.",
+        f"Built from the history of the platform `{history.platform}`.",
+        f"{len(history.posts):,} post revisions, {len(history.events):,} events, {len(history.labels):,} labels.",
         f"{history.quarantine.total:,} rows could not be used and were set aside.",
         f"{history.reordered:,} events did not stand in the order of their receipt, and were put in order.",
         "",
@@ -67,8 +67,8 @@ def _rows(built: BuiltSet) -> list[str]:
     return [
         *lines,
         "",
-        f"{dropped:,} post revisions are in no fold: they nearly repeat one of an earlier fold, "
-        "or lie outside its time or its creators.",
+        f"{dropped:,} post revisions are in no fold.",
+        "They nearly repeat one of an earlier fold, or lie outside the folds' times or creators.",
         "",
     ]
 
@@ -128,12 +128,12 @@ def _sampling(built: BuiltSet) -> list[str]:
     if sample is None:
         return ["## Sampling", "", "Every training row is used.", ""]
     strata = len(np.unique(sample.stratum))
+    least, most = sample.probability.min(), sample.probability.max()
     return [
         "## Sampling",
         "",
         f"{len(sample):,} training rows were drawn, balanced over {strata:,} strata of label and segment.",
-        f"Inclusion probabilities are logged with the rows: {sample.probability.min():.3g} to "
-        f"{sample.probability.max():.3g}.",
+        f"Logged with the rows are their inclusion probabilities, {least:.3g} to {most:.3g}.",
         "Shares in the sample say nothing of traffic until each row is weighed by one over its probability.",
         "",
     ]

@@ -46,7 +46,9 @@ def digamma(x):
         value -= 1.0 / x
         x += 1.0
     inverse = 1.0 / (x * x)
-    series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse * (1 / 240 - inverse / 132))))
+    series = inverse * (
+        1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse * (1 / 240 - inverse / 132)))
+    )
     return value + math.log(x) - 0.5 / x - series
 
 
@@ -58,7 +60,9 @@ def trigamma(x):
         value += 1.0 / (x * x)
         x += 1.0
     inverse = 1.0 / (x * x)
-    series = inverse * (1 / 6 - inverse * (1 / 30 - inverse * (1 / 42 - inverse * (1 / 30 - inverse * 5 / 66))))
+    series = inverse * (
+        1 / 6 - inverse * (1 / 30 - inverse * (1 / 42 - inverse * (1 / 30 - inverse * 5 / 66)))
+    )
     return value + 1.0 / x + 0.5 * inverse + series / x
 
 

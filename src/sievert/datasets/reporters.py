@@ -81,7 +81,7 @@ def reliability_weights(reports: Reports, verdict: Floats) -> Floats:
     right = np.nan_to_num(verdict)[reports.post]
     use = named & judged
     total = np.bincount(reports.actor[use], minlength=accounts).astype(np.float64)
-    confirmed = np.bincount(reports.actor[use], right[use], minlength=accounts)
+    confirmed = np.asarray(np.bincount(reports.actor[use], right[use], minlength=accounts), np.float64)
     if not total.sum():
         return np.ones(len(reports))
     seen = total > 0
@@ -122,4 +122,4 @@ def damping_weights(reports: Reports, *, likeness: float = 1.0) -> Floats:
 
 def counted_reports(reports: Reports, weight: Floats, posts: int) -> Floats:
     """Return how many reports each post [m] has, each counting for its weight [r]."""
-    return np.bincount(reports.post, weight, minlength=posts)
+    return np.asarray(np.bincount(reports.post, weight, minlength=posts), np.float64)

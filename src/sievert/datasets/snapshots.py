@@ -110,9 +110,7 @@ def _milestones(events: EventColumns, milestones: Sequence[int]) -> npt.NDArray[
     return rows[reached > np.searchsorted(marks, after - amount, side="right")]
 
 
-def _nth_of_post(
-    post: Int64s, rows: npt.NDArray[np.intp]
-) -> tuple[Int64s, npt.NDArray[np.intp]]:
+def _nth_of_post(post: Int64s, rows: npt.NDArray[np.intp]) -> tuple[Int64s, npt.NDArray[np.intp]]:
     """Return for these events, post by post, the how-manieth of its post each is, and the events."""
     rows = rows[np.argsort(post[rows], kind="stable")]
     its = post[rows]

@@ -80,9 +80,7 @@ def split_by_time(
     return TimeSplit(fold=fold, group=group, until=(calibrate_from, test_from, end))
 
 
-def cold_start(
-    split: TimeSplit, posts: PostColumns, *, share: float, rng: np.random.Generator
-) -> TimeSplit:
+def cold_start(split: TimeSplit, posts: PostColumns, *, share: float, rng: np.random.Generator) -> TimeSplit:
     """Narrow a split to creators that training never saw.
 
     A share of all creators is drawn by `rng` and leaves training; calibration and test keep only posts
