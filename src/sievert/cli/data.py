@@ -72,9 +72,8 @@ def _print(report: "DataReport") -> None:
                 problem.noun,
                 problem.reason,
                 f"{problem.rows:,}",
-                problem.first,
-                # Ids are other people's words: nothing in them may be taken for markup or move the cursor.
-                Text(ascii(problem.id)[1:-1][:40] if problem.id is not None else ""),
+                Text("\n".join([problem.first, *([_shown(problem.detail)] if problem.detail else [])])),
+                Text(_shown(problem.id) if problem.id is not None else ""),
                 problem.remedy,
             )
         console.print()
@@ -83,3 +82,8 @@ def _print(report: "DataReport") -> None:
     told = f"{report.unusable:,} rows cannot be used" if report.unusable else "Every row can be used"
     console.print(f"{told}.", highlight=False)
     console.print(f"Next: {report.next_step}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _shown(words: str) -> str:
+    """Return other people's words such that nothing in them moves the cursor, nor fills the screen."""
+    return ascii(words)[1:-1][:80]

@@ -72,7 +72,7 @@ def _read(folder: Path, judge: CommentJudge | None, quarantine: Quarantine) -> H
     posts, index, platform = read_posts(files_of(folder, "posts"), accounts, quarantine)
     read = read_events(folder, accounts, quarantine, posts=posts, index=index, platform=platform, judge=judge)
     labels = read_labels(folder, quarantine, posts=posts, index=index)
-    created_at = np.full(len(accounts.names), NOBODY, np.int64)
+    created_at = np.full(len(accounts), NOBODY, np.int64)
     for who, when in read.born:
         created_at[who] = when
     return History(

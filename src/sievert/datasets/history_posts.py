@@ -74,7 +74,7 @@ def read_posts(
     number, revision = joined(numbers["id"]), joined(numbers["revision"])
     keys = _key(number, revision)
     order = np.argsort(keys)
-    first = np.full(len(names.names), NOBODY, np.int64)
+    first = np.full(len(names), NOBODY, np.int64)
     first[number[order][::-1]] = order[::-1]  # the lowest revision is written last, and stays
     index = PostIndex(names=names, first=first, keys=keys[order], rows=order)
     whole = {name: pa.concat_arrays(pieces) for name, pieces in kept.items()}

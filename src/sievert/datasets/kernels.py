@@ -39,6 +39,34 @@ def insert_unseen(hashes, wanted, table, seen):
 
 
 @nb.njit(nogil=True, cache=True)
+def look_up(hashes, wanted, keys, numbers, count, adding):
+    """Return the number [n] of each wanted hash in an open table, -1 for others; and those that were added.
+
+    With `adding`, unknown hashes get the next numbers from `count` on.
+    """
+    mask = np.uint64(keys.shape[0] - 1)
+    found = np.full(hashes.shape[0], -1, np.int64)
+    added = np.empty(hashes.shape[0] if adding else 0, np.int64)
+    fresh = 0
+    for i in range(hashes.shape[0]):
+        if not wanted[i]:
+            continue
+        h = hashes[i]
+        slot = h & mask
+        while keys[slot] != 0 and keys[slot] != h:
+            slot = (slot + np.uint64(1)) & mask
+        if keys[slot] == 0:
+            if not adding:
+                continue
+            keys[slot] = h
+            numbers[slot] = count + fresh
+            added[fresh] = i
+            fresh += 1
+        found[i] = numbers[slot]
+    return found, added[:fresh]
+
+
+@nb.njit(nogil=True, cache=True)
 def digamma(x):
     """Return the derivative of the logarithm of the gamma function, for x > 0."""
     value = 0.0
