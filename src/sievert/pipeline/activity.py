@@ -30,7 +30,14 @@ from sievert.features.behaviour.counting import (
 )
 from sievert.features.behaviour.reporters import reliability
 from sievert.features.behaviour.rows import AsOf
-from sievert.features.behaviour.tallies import UNKNOWN, Facts, countries_of, epoch_of, tallies_read
+from sievert.features.behaviour.tallies import (
+    UNKNOWN,
+    Facts,
+    countries_of,
+    epoch_of,
+    oldest_epoch_read,
+    tallies_read,
+)
 from sievert.pipeline.event_columns import Numbered, columns_of, fact_names
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.event import BaseEvent, Comment, Login, Profile, Report
@@ -84,6 +91,7 @@ class ActivityCounters:
         self._said = said
         self._tick = store.last_tick()
         self._orphans = store.orphans()
+        self._folded = 0
 
     def tick(self, now: Micros) -> Micros:
         """Return the receipt time of the next batch: now, or just after the last one."""
@@ -203,6 +211,18 @@ class ActivityCounters:
         """
         self._store.commit(taken.change)
         self._orphans |= taken.change.orphans
+
+    def forget(self, now: Micros, *, events_before: Micros, posts_before: Micros) -> None:
+        """Forget logged events and posts that were received before these times.
+
+        Counts of long past epochs, whose weights nobody reads any more, are added together now and then.
+        """
+        self._store.forget_events(events_before)
+        self._store.forget_posts(posts_before)
+        unread = oldest_epoch_read(now)
+        if unread > self._folded:
+            self._store.fold(unread)
+            self._folded = unread
 
     def known(self, names: Sequence[PostName], as_of: Micros, change: Change | None = None) -> AsOf:
         """Return all that is known of posts as of a tick, with a change that is not durable yet."""
