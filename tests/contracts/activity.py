@@ -73,6 +73,12 @@ class ActivityContract:
         store.commit(Change(keys=keys[:600]))
         assert store.known(keys) == set(keys[:600])
 
+    def test_keys_are_forgotten_when_they_are_old(self, store):
+        store.commit(Change(keys=[b"a" * 16], tick=START))
+        store.commit(Change(keys=[b"b" * 16, b"a" * 16], tick=START + 9))
+        store.forget_keys(START + 5)
+        assert store.known([b"a" * 16, b"b" * 16]) == {b"b" * 16}
+
     def test_facts_are_merged_whatever_their_order(self, store):
         for at, value in ((START + 5, 50), (START + 9, 90), (START + 1, 10), (START + 9, 80)):
             store.commit(Change(facts=[Fact(ACCOUNT, 1, at, value)]))
@@ -94,7 +100,10 @@ class ActivityContract:
         other = PostName("default", "q")
         store.commit(Change(orphans={POST, other}))
         store.commit(Change(orphans={POST}, adopted={other}))
-        assert store.orphans() == {POST}
+        assert store.orphans([POST, other, PostName("default", "r")]) == {POST}
+        assert store.any_orphans()
+        store.commit(Change(adopted={POST}))
+        assert not store.any_orphans()
 
     def test_the_latest_tick_is_kept(self, store):
         assert store.last_tick() == 0
@@ -124,7 +133,12 @@ class ActivityContract:
                 reporters=[(POST, "r")],
             )
         )
+        orphan = PostName("default", "orphan")
+        lost = Subject(POST_ROLE, *orphan)
+        store.commit(Change(orphans={orphan}, increments={Cell(lost, 1, 7): (1, 1, 1)}, tick=START + 5))
         store.forget_posts(START + 10)
+        assert cells(store, lost) == {}
+        assert not store.any_orphans()
         assert [*store.authors([POST, young])] == [young]
         assert cells(store, mine) == {}
         assert store.reporters([POST]) == {}
