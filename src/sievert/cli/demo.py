@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sievert.serving.doors import Doors
     from sievert.serving.server import Server
     from sievert.serving.truth import Truth, TruthBoard
+    from sievert.simulation.world import World
 
 _STEP_MINUTES = 10
 """Simulated minutes of a step: how often the platform and the server hear of each other."""
@@ -71,16 +72,17 @@ def demo(
     for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(ending, signal.default_int_handler)
     limits = Limits(days=days, posts=posts, seconds=exit_after)
+    world = _world(creators=creators, seed=seed, texts=texts)
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sievert-demo-")))
         typer.echo("loading the model (the very first start compiles its kernels, half a minute)")
-        running = stack.enter_context(_running(folder, port))
-        typer.echo("a simulated network talks to the real API; watch what it comes to here:")
-        typer.echo(f"\n    {running.address}/#key={running.page_key}\n")
-        if limits == Limits():
-            typer.echo("Ctrl-C ends it")
+        running = stack.enter_context(_running(folder, port, start=world.settings.start))
         with contextlib.suppress(KeyboardInterrupt):
-            platform = stack.enter_context(_platform(running, creators=creators, seed=seed, texts=texts))
+            typer.echo("a simulated network talks to the real API; watch what it comes to here:")
+            typer.echo(f"\n    {running.address}/#key={running.page_key}\n")
+            if limits == Limits():
+                typer.echo("Ctrl-C ends it")
+            platform = stack.enter_context(_platform(running, world, seed=seed))
             _run_platform(platform, running, limits, pace=pace)
         for line in _summary(running):
             typer.echo(line)
@@ -93,6 +95,17 @@ class Limits:
     days: float | None = None  # simulated ones
     posts: int | None = None
     seconds: float | None = None
+
+
+def _world(*, creators: int, seed: int, texts: Path | None) -> "World":
+    """Draw the network; what is wrong with the texts is said before a server starts."""
+    from sievert.schema.clock import HOUR
+    from sievert.simulation.settings import WorldSettings
+    from sievert.simulation.world import World
+    from sievert.simulation.writer import Writer
+
+    settings = WorldSettings(creators=creators, seed=seed, step=_STEP_MINUTES * HOUR // 60)
+    return World(settings, Writer(corpus=texts))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +123,8 @@ class _Running:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, port: int) -> Iterator[_Running]:
-    """Run a server in a thread; its clock is the world's, and it has a door for the truth.
+def _running(folder: Path, port: int, *, start: "Micros") -> Iterator[_Running]:
+    """Run a server in a thread; its clock stands at `start`, and it has a door for the truth.
 
     Raises:
         InvalidField: the folder holds data already, of another time.
@@ -122,7 +135,6 @@ def _running(folder: Path, port: int) -> Iterator[_Running]:
     from sievert.serving.server import address_of, bind, make_server
     from sievert.serving.truth import TruthBoard
     from sievert.serving.wiring import add_key, open_doors
-    from sievert.simulation.settings import START
     from sievert.stores.embedded import database_file
 
     set_up_logging(form="console", level="warning")
@@ -134,7 +146,7 @@ def _running(folder: Path, port: int) -> Iterator[_Running]:
             field="data",
         )
     taken = bind(settings.host, settings.port)
-    clock = ManualClock(START)
+    clock = ManualClock(start)
     board = TruthBoard(clock=clock)
     doors = open_doors(settings, clock=clock, truth=board)
     keys = [
@@ -173,21 +185,15 @@ def _serve(server: "Server", taken: "socket.socket", ended: threading.Event) -> 
 
 
 @contextlib.contextmanager
-def _platform(running: _Running, *, creators: int, seed: int, texts: Path | None) -> Iterator["Platform"]:
-    """Make a world, and the platform between it and the server."""
+def _platform(running: _Running, world: "World", *, seed: int) -> Iterator["Platform"]:
+    """Put the platform between a world and the server."""
     import httpx
     import numpy as np
 
     from sievert.cli.demo_client import Client
     from sievert.cli.demo_moderators import Moderators
     from sievert.cli.demo_platform import Platform
-    from sievert.schema.clock import HOUR
-    from sievert.simulation.settings import WorldSettings
-    from sievert.simulation.world import World
-    from sievert.simulation.writer import Writer
 
-    settings = WorldSettings(creators=creators, seed=seed, step=_STEP_MINUTES * HOUR // 60)
-    world = World(settings, Writer(corpus=texts))
     headers = {"Authorization": f"Bearer {running.platform_key}"}
     # No proxy that the surroundings name stands between a program and its own thread.
     with httpx.Client(base_url=running.address, headers=headers, timeout=60, trust_env=False) as http:

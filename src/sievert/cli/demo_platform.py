@@ -94,8 +94,8 @@ class Platform:
                     harmful=number in self._harmful,
                 )
             )
-        self._tell([DoneTruth(id=_id_of(number), done="review") for number in asked])
         self._do(todo)
+        self._tell([DoneTruth(id=_id_of(number), done="review") for number in asked])
 
     def _judge(self, *, hours: float) -> None:
         todo: dict[int, Done] = {}
