@@ -219,9 +219,9 @@ def test_a_simulated_platform_shows_what_is_prevented_and_what_was_got_wrong(tmp
 
 def test_the_demo_looks_as_in_the_readme(tmp_path, request):
     written = request.config.getoption("--write-golden")
-    steps = 6 * 24 * 3 if written else 5
+    steps = 3 * 48 if written else 5
     with simulated(tmp_path, default_bundle_path()) as (server, clock), server.client() as http:
-        world = World(WorldSettings(seed=3, creators=3000, step=HOUR // 6), Writer())
+        world = World(WorldSettings(seed=3, creators=3000, step=HOUR // 2), Writer())
         platform = Platform(
             world,
             Client(http, ended=threading.Event(), problems=Counter()),

@@ -146,3 +146,20 @@ def test_a_place_is_free_again_when_a_watcher_leaves():
         await live.watch(admitted).aclose()
 
     asyncio.run(scenario())
+
+
+def test_a_second_is_one_of_those_who_watch_whatever_the_injected_clock_says():
+    async def scenario():
+        live = feed()  # its clock stands still
+        stream = live.watch(admitted)
+        await anext(stream)
+        live.start()
+        live.decided(Told(outcomes={"allow": 100}, demoted=0, anew=7, asked_anew=2, notable=[]))
+        event = await anext(stream)
+        await stream.aclose()
+        await live.close()
+        return json.loads(event.split(b"data: ")[1])
+
+    counters = asyncio.run(scenario())
+    assert 0 < counters["per_second"] < 101
+    assert (counters["anew"], counters["asked_anew"]) == (7, 2)

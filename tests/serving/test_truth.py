@@ -169,6 +169,8 @@ def test_outside_the_demo_there_is_no_such_door(client):
     answer = client.post(DOOR, content=msgspec.json.encode(post(1, harmful=True)), headers=NDJSON)
     assert answer.status_code == unknown.status_code == 404
     assert answer.json() == {**unknown.json(), "detail": f"There is nothing at {DOOR}."}
+    # Not even its existence is told to those who have no key.
+    assert client.post(DOOR, content=b"", headers={"Authorization": ""}).status_code == 404
     with client.stream("GET", "/api/v1/stream") as stream:
         lines = stream.iter_lines()
         assert next(lines) == "event: hello"

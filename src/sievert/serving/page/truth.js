@@ -29,7 +29,7 @@ export function showTruth(truth, open) {
       ? "nobody has seen a harmful post yet"
       : `prevented ${Math.floor(100 * truth.prevented)} %`;
   by("harmful").textContent =
-    `${count(truth.harmful)} of ${count(truth.posts)} posts are harmful; about ${count(truth.found)} of them something was done`;
+    `${count(truth.harmful)} of ${count(truth.posts)} posts are harmful, and something was done about ${count(truth.found)} of these`;
   by("wrong").textContent =
     `harmless posts: ${["demote", "remove", "review", "restore"].map((done) => `${count(truth.wrong[done])} ${WORDS[done]}`).join(", ")}`;
   draw(truth);
