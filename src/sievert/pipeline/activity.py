@@ -30,7 +30,14 @@ from sievert.features.behaviour.counting import (
 )
 from sievert.features.behaviour.reporters import reliability
 from sievert.features.behaviour.rows import AsOf
-from sievert.features.behaviour.tallies import UNKNOWN, Facts, countries_of, epoch_of, tallies_read
+from sievert.features.behaviour.tallies import (
+    UNKNOWN,
+    Facts,
+    countries_of,
+    epoch_of,
+    oldest_epoch_read,
+    tallies_read,
+)
 from sievert.pipeline.event_columns import Numbered, columns_of, fact_names
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.event import BaseEvent, Comment, Login, Profile, Report
@@ -83,7 +90,8 @@ class ActivityCounters:
         self._store = store
         self._said = said
         self._tick = store.last_tick()
-        self._orphans = store.orphans()
+        self._orphans = store.any_orphans()  # while there are none, nobody need look for them
+        self._folded = 0
 
     def tick(self, now: Micros) -> Micros:
         """Return the receipt time of the next batch: now, or just after the last one."""
@@ -105,7 +113,6 @@ class ActivityCounters:
             known = self._store.authors([post.name for post in first])
             change = self._registration([post for post in first if post.name not in known], now)
             self._store.commit(change)
-        self._orphans -= change.adopted
 
     def _registration(self, new: Sequence[NewPost], now: Micros) -> Change:
         """Return what it changes that these posts came; no two may have the same name.
@@ -133,10 +140,10 @@ class ActivityCounters:
 
     def _adopt(self, change: Change, new: Sequence[NewPost]) -> None:
         """Count for its creator what happened to a post before it came."""
-        waited = [post for post in new if post.name in self._orphans]
-        if not waited:
+        if not self._orphans:
             return
-        change.adopted.update(post.name for post in waited)
+        change.adopted = self._store.orphans([post.name for post in new])
+        waited = [post for post in new if post.name in change.adopted]
         reading = self._store.counts([_subject(Role.POST, post.name) for post in waited])
         for row, counter, epoch, amounts in zip(
             reading.subject.tolist(),
@@ -202,7 +209,20 @@ class ActivityCounters:
             StoreUnavailable: nothing of it is.
         """
         self._store.commit(taken.change)
-        self._orphans |= taken.change.orphans
+        self._orphans = self._orphans or bool(taken.change.orphans)
+
+    def forget(self, now: Micros, *, events_before: Micros, posts_before: Micros) -> None:
+        """Forget logged events and posts that were received before these times.
+
+        Counts of long past epochs, whose weights nobody reads any more, are added together now and then.
+        """
+        self._store.forget_events(events_before)
+        self._store.forget_posts(posts_before)
+        epoch = int(epoch_of(np.array(now)))
+        if epoch > self._folded:  # every few days: both look at everything
+            self._store.fold(oldest_epoch_read(now))
+            self._store.forget_keys(posts_before)
+            self._folded = epoch
 
     def known(self, names: Sequence[PostName], as_of: Micros, change: Change | None = None) -> AsOf:
         """Return all that is known of posts as of a tick, with a change that is not durable yet."""

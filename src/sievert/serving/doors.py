@@ -109,8 +109,11 @@ class Doors:
         now, kept = self.clock.now(), self.settings
         self.parts.journal.forget_allowed(now - kept.keep_days * DAY)
         self.parts.journal.forget_texts(now - kept.keep_text_days * DAY)
-        # A comment is a text too.
-        self.stores.activity.forget_events(now - kept.keep_text_days * DAY)
+        self.parts.counters.forget(
+            now,
+            events_before=now - kept.keep_text_days * DAY,  # a comment is a text too
+            posts_before=now - kept.keep_days * DAY,
+        )
         self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)
 
     def _hear(self, told: Told) -> None:
