@@ -18,6 +18,7 @@ from sievert.serving.problems import log_unexpected
 from sievert.serving.settings import Settings
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
+from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver, Publish
 from sievert.serving.webhooks import WebhookDelivery
 from sievert.serving.worker import Worker
@@ -73,6 +74,7 @@ class Doors:
     news: News
     room: SpoolRoom
     delivery: WebhookDelivery | None
+    truth: TruthBoard | None  # only where the platform is simulated
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

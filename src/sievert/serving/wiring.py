@@ -28,6 +28,7 @@ from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.settings import Settings
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
+from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver
 from sievert.serving.webhooks import Receiver, WebhookDelivery
 from sievert.serving.worker import Worker
@@ -40,8 +41,8 @@ from sievert.stores.outbox import Outbox, SqlOutbox
 _FIRST_KEY = "first key"
 
 
-def open_doors(settings: Settings, *, clock: Clock) -> Doors:
-    """Put a server together, warmed up and ready to run.
+def open_doors(settings: Settings, *, clock: Clock, truth: TruthBoard | None = None) -> Doors:
+    """Put a server together, warmed up and ready to run; with a board it has a door for the truth.
 
     Raises:
         BundleError: the bundle does not load.
@@ -87,10 +88,12 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
             clock=clock,
             metrics=metrics,
             most_watchers=settings.stream_clients,
+            truth=truth,
         ),
         news=news,
         room=SpoolRoom(settings.spool_megabytes << 20),
         delivery=_delivery(settings, stores.outbox, clock=clock, metrics=metrics),
+        truth=truth,
     )
 
 
