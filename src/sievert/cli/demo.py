@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sievert.serving.doors import Doors
     from sievert.serving.server import Server
     from sievert.serving.truth import Truth, TruthBoard
+    from sievert.simulation.settings import WorldSettings
     from sievert.simulation.world import World
 
 _STEP_MINUTES = 10
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    creators: Annotated[int, typer.Option(min=100, help="Accounts of the simulated network.")] = 2000,
+    creators: Annotated[int, typer.Option(min=100, help="Accounts of the simulated network.")] = 4000,
     days: Annotated[
         float | None, typer.Option(min=0.01, help="End after so many simulated days.", show_default=False)
     ] = None,
@@ -56,6 +57,15 @@ def demo(
         Path | None, typer.Option(help="Labelled texts to write posts from, as for `sievert simulate`.")
     ] = None,
     *,
+    harm: Annotated[
+        float,
+        typer.Option(
+            min=0.0005,
+            max=0.2,
+            help="The share of posts that are harmful: more than on a real platform, so that there is "
+            "something to watch.",
+        ),
+    ] = 0.03,
     posts: Annotated[int | None, typer.Option(min=1, help="End after so many posts.")] = None,
     exit_after: Annotated[float | None, typer.Option(min=0, help="End after so many seconds.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
@@ -72,11 +82,11 @@ def demo(
     for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(ending, signal.default_int_handler)
     limits = Limits(days=days, posts=posts, seconds=exit_after)
-    world = _world(creators=creators, seed=seed, texts=texts)
+    world = _world(creators=creators, harm=harm, seed=seed, texts=texts)
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sievert-demo-")))
         typer.echo("loading the model (the very first start compiles its kernels, half a minute)")
-        running = stack.enter_context(_running(folder, port, start=world.settings.start))
+        running = stack.enter_context(_running(folder, port, world.settings))
         with contextlib.suppress(KeyboardInterrupt):
             typer.echo("a simulated network talks to the real API; watch what it comes to here:")
             typer.echo(f"\n    {running.address}/#key={running.page_key}\n")
@@ -97,14 +107,22 @@ class Limits:
     seconds: float | None = None
 
 
-def _world(*, creators: int, seed: int, texts: Path | None) -> "World":
+def _world(*, creators: int, harm: float, seed: int, texts: Path | None) -> "World":
     """Draw the network; what is wrong with the texts is said before a server starts."""
     from sievert.schema.clock import HOUR
     from sievert.simulation.settings import WorldSettings
     from sievert.simulation.world import World
     from sievert.simulation.writer import Writer
 
-    settings = WorldSettings(creators=creators, seed=seed, step=_STEP_MINUTES * HOUR // 60)
+    usual = WorldSettings()
+    settings = WorldSettings(
+        creators=creators,
+        seed=seed,
+        step=_STEP_MINUTES * HOUR // 60,
+        harm_of_toxic=usual.harm_of_toxic * harm / usual.prevalence,
+        harm_of_campaigns=usual.harm_of_campaigns * harm / usual.prevalence,
+        harm_of_hacked=usual.harm_of_hacked * harm / usual.prevalence,
+    )
     return World(settings, Writer(corpus=texts))
 
 
@@ -123,8 +141,10 @@ class _Running:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, port: int, *, start: "Micros") -> Iterator[_Running]:
-    """Run a server in a thread; its clock stands at `start`, and it has a door for the truth.
+def _running(folder: Path, port: int, world: "WorldSettings") -> Iterator[_Running]:
+    """Run a server in a thread; its clock stands where the world begins, and it has a door for the truth.
+
+    Its probabilities are those of traffic with as much harm as the world has.
 
     Raises:
         InvalidField: the folder holds data already, of another time.
@@ -146,9 +166,9 @@ def _running(folder: Path, port: int, *, start: "Micros") -> Iterator[_Running]:
             field="data",
         )
     taken = bind(settings.host, settings.port)
-    clock = ManualClock(start)
+    clock = ManualClock(world.start)
     board = TruthBoard(clock=clock)
-    doors = open_doors(settings, clock=clock, truth=board)
+    doors = open_doors(settings, clock=clock, truth=board, prevalence=world.prevalence)
     keys = [
         add_key(doors.stores.keys, doors.stores.audit, name=name, scopes=scopes, actor="demo", clock=clock)[0]
         for name, scopes in (("demo page", ("decisions:read",)), ("demo platform", ("admin",)))
