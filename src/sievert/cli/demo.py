@@ -210,9 +210,9 @@ def _platform(running: _Running, world: "World", *, seed: int) -> Iterator["Plat
     import httpx
     import numpy as np
 
-    from sievert.cli.demo_client import Client
     from sievert.cli.demo_moderators import Moderators
     from sievert.cli.demo_platform import Platform
+    from sievert.cli.platform_client import Client
 
     headers = {"Authorization": f"Bearer {running.platform_key}"}
     # No proxy that the surroundings name stands between a program and its own thread.
