@@ -17,6 +17,7 @@ COMMANDS = (
     "simulate",
     "score",
     "evaluate",
+    "data",
     "train",
     "bundle",
     "keys",

@@ -1,0 +1,87 @@
+"""A platform's own history, read from a folder: posts, events, labels, and what was wrong with them.
+
+A row that cannot be used is set aside and told, and the rest goes on; a file that cannot be read stops.
+Events are read part by part and kept as numbers only: what comments say is judged while they pass, by a
+function that the caller brings.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from sievert.datasets.history_columns import CommentJudge, History
+from sievert.datasets.history_events import read_events
+from sievert.datasets.history_labels import read_labels
+from sievert.datasets.history_parts import files_of
+from sievert.datasets.history_posts import read_posts
+from sievert.datasets.numbering import Numbering
+from sievert.datasets.quarantine import Quarantine, quarantine_path
+from sievert.errors import NotFound
+from sievert.schema.history import NOBODY
+
+
+def read_history(
+    folder: Path, *, judge: CommentJudge | None = None, quarantine: Path | None = None
+) -> History:
+    """Read a folder; rows that cannot be used are written to `quarantine`, by default beside the data.
+
+    Raises:
+        NotFound: there is no such folder, or no posts in it.
+        MalformedInput: a file cannot be read.
+        InvalidField: a file lacks a column, or has one of a wrong type.
+    """
+    _refuse_empty(folder)
+    path = quarantine or quarantine_path(folder)
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        with draft.open("wb") as out:
+            history = _read(folder, judge, Quarantine(out=out))
+        if history.quarantine.total:
+            draft.replace(path)
+        else:
+            path.unlink(missing_ok=True)
+    finally:
+        draft.unlink(missing_ok=True)
+    return history
+
+
+def examine_history(folder: Path) -> History:
+    """Read a folder without writing anything; rows that cannot be used are counted.
+
+    Raises:
+        NotFound, MalformedInput, InvalidField: as `read_history`.
+    """
+    _refuse_empty(folder)
+    return _read(folder, None, Quarantine())
+
+
+def _refuse_empty(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotFound(
+            f"There is no folder {folder}.", remedy="Name a folder with posts.parquet or posts.ndjson."
+        )
+    if not files_of(folder, "posts"):
+        raise NotFound(
+            f"There are no posts in {folder}.",
+            remedy="Add posts.parquet or posts.ndjson; docs/data-format.md says what it holds.",
+        )
+
+
+def _read(folder: Path, judge: CommentJudge | None, quarantine: Quarantine) -> History:
+    accounts = Numbering()
+    posts, index, platform = read_posts(files_of(folder, "posts"), accounts, quarantine)
+    read = read_events(folder, accounts, quarantine, posts=posts, index=index, platform=platform, judge=judge)
+    labels = read_labels(folder, quarantine, posts=posts, index=index)
+    created_at = np.full(len(accounts), NOBODY, np.int64)
+    for who, when in read.born:
+        created_at[who] = when
+    return History(
+        platform=platform,
+        posts=posts,
+        events=read.events,
+        labels=labels,
+        accounts=accounts.names,
+        account_created_at=created_at,
+        quarantine=quarantine,
+        reordered=read.reordered,
+    )
