@@ -29,7 +29,8 @@ from sievert.features.behaviour.rows import BehaviourSpec
 from sievert.schema.clock import DAY, HOUR
 from sievert.schema.history import FOLLOWED, MADE, NOBODY, EventColumns
 from sievert.schema.taxonomy import HARM, LABELLED
-from sievert.simulation.recording import Extra, write_history
+from sievert.simulation.images import render
+from sievert.simulation.recording import write_history
 from sievert.simulation.world import World
 from sievert.simulation.writer import MOODS, TOPICS, Writer
 
@@ -41,57 +42,91 @@ _SAID = np.array(
 _COMMENTS = 12_000
 _SIDE = 16
 _BINS = 4
+_NUMBERS = 3 * _SIDE**2 + 6 + _BINS**3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Lived:
+    """A world that has been, as a platform reads it, and what the platform does not know."""
+
+    history: History
+    row: np.ndarray  # [n] of a post's first revision in the history, by time of receipt
+    received_at: np.ndarray  # [n]
+    truth: np.ndarray  # [n, H]
+    form: np.ndarray  # [n] the word for how it was made: nobody but us may look at it
+    scene: dict  # where an image's scene stands, by the image's id: scenes and place
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class View:
     """What was known of posts [n], in the order in which they came, and the truth."""
 
-    history: History
-    row: np.ndarray  # [n] of the post's first revision in the history
-    received_at: np.ndarray  # [n]
     text: list  # [n]
     picture: np.ndarray  # [n, P] NaN without an image
     has_image: np.ndarray  # [n]
     behaviour: np.ndarray  # [n, F] as of some hours after the post came
     truth: np.ndarray  # [n, H]
-    form: np.ndarray  # [n] the word for how it was made: nobody but us may look at it
+    form: np.ndarray  # [n]
 
     def __len__(self):
-        return len(self.row)
+        return len(self.text)
 
 
-def view_of_world(settings, *, days, hours, seed=0):
-    """Let a world go on for so many days; return what was known of each post `hours` after it came."""
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        write_history(
-            World(settings, Writer()), folder, lambda *_: None, steps=days * 24, extras=[Extra.IMAGES]
-        )
+class _Watched(World):
+    """A world whose scenes are kept, so that only some need to be drawn."""
+
+    def __init__(self, settings, writer):
+        super().__init__(settings, writer)
+        self.scene = {}
+
+    def advance(self):
+        step = super().advance()
+        for row in np.flatnonzero(step.posts.scene >= 0):
+            self.scene[f"i{step.posts.number[row]}"] = (step.scenes, int(step.posts.scene[row]))
+        return step
+
+
+def lived(settings, *, days, hours, seed=0):
+    """Let a world go on for so many days; return it, without the posts of its last `hours`."""
+    world = _Watched(settings, Writer())
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        write_history(world, folder, lambda *_: None, steps=days * DAY // settings.step)
         history = read_history(folder, judge=comment_judge(np.random.default_rng(seed)))
-        truth = pq.read_table(folder / "truth.parquet")
-        pictures, place = _pictures(folder, history)
-    end = settings.start + days * DAY
-    first = np.flatnonzero(history.posts.first == np.arange(len(history.posts)))
+        told = pq.read_table(folder / "truth.parquet")
+    posts = history.posts
+    row = np.flatnonzero(posts.first == np.arange(len(posts)))
     # What came later has not had its hours yet.
-    row = first[history.posts.received_at[first] < end - hours * HOUR]
-    row = row[np.argsort(history.posts.received_at[row], kind="stable")]
-    at = np.asarray(pc.index_in(history.posts.ids.take(pa.array(row)), value_set=truth["post_id"]))
-    policies = [set((said or "").split(",")) for said in truth["policies"].to_pylist()]
+    row = row[posts.received_at[row] < settings.start + days * DAY - hours * HOUR]
+    row = row[np.argsort(posts.received_at[row], kind="stable")]
+    at = np.asarray(pc.index_in(posts.ids.take(pa.array(row)), value_set=told["post_id"].combine_chunks()))
+    policies = [set((said or "").split(",")) for said in told["policies"].to_pylist()]
     by_policy = np.array([[word in said for word in LABELLED] for said in policies])
-    truths = np.column_stack([truth["harmful"].to_numpy(), by_policy])[at]
-    received_at = history.posts.received_at[row]
-    has_image = place[row] >= 0
-    return View(
+    return Lived(
         history=history,
         row=row,
-        received_at=received_at,
-        text=history.posts.text.texts(row),
-        picture=np.where(has_image[:, None], pictures[place[row]], np.nan).astype(np.float32),
-        has_image=has_image,
-        behaviour=behaviour_of(history).rows(row, received_at + hours * HOUR, BehaviourSpec()),
-        truth=truths,
-        form=np.array(truth["form"].to_pylist())[at],
+        received_at=posts.received_at[row],
+        truth=np.column_stack([told["harmful"].to_numpy(), by_policy])[at],
+        form=np.array(told["form"].to_pylist())[at],
+        scene=world.scene,
+    )
+
+
+def view_of(world, chosen, *, hours):
+    """Return what was known of these posts [n, places among a world's] `hours` after each came."""
+    row = world.row[chosen]
+    images = world.history.posts.image_id.take(pa.array(row)).to_pylist()
+    numbers = {image: picture_numbers(_drawn(*world.scene[image])) for image in set(images) - {None}}
+    nothing = np.full(_NUMBERS, np.nan)
+    return View(
+        text=world.history.posts.text.texts(row),
+        picture=np.array([numbers.get(image, nothing) for image in images], np.float32),
+        has_image=np.array([image is not None for image in images]),
+        behaviour=behaviour_of(world.history).rows(
+            row, world.received_at[chosen] + hours * HOUR, BehaviourSpec()
+        ),
+        truth=world.truth[chosen],
+        form=world.form[chosen],
     )
 
 
@@ -137,13 +172,8 @@ def two_sided(events, account_created_at):
     return EventColumns(**columns)
 
 
-def _pictures(folder, history):
-    """Return numbers of every picture [images, P], and where each row's picture stands [m]; -1 without."""
-    tables = [pq.read_table(path) for path in sorted(folder.glob("images-*.parquet"))]
-    table = pa.concat_tables(tables)
-    numbers = np.array([picture_numbers(png) for png in table["png"].to_pylist()], np.float32)
-    place = pc.fill_null(pc.index_in(history.posts.image_id, value_set=table["id"].combine_chunks()), -1)
-    return numbers, np.asarray(place)
+def _drawn(scenes, row):
+    return render(scenes, [row])[0]
 
 
 def picture_numbers(png):

@@ -1,12 +1,12 @@
 """What each kind of model can and cannot see in a simulated world, and what they see together.
 
-    python benchmarks/separability.py                     # 60,000 posts in 24 days
-    python benchmarks/separability.py --posts 20000 --days 20 --write
+    python benchmarks/separability.py                     # 240,000 posts in 24 days
+    python benchmarks/separability.py --posts 40000 --days 20
 
 A world is drawn, and every post is judged once, six hours after it came, by what had been received by
 then; posts that hardly anybody saw are among them. Models learn from the first two thirds of the time
-and are measured on the rest, without what nearly repeats a post they learnt from. Nothing is chosen on
-the test fold. The last line is one JSON object; it is written to benchmarks/results/separability.json
+and are measured on the rest, without what nearly repeats a post they learnt from: on all harmful posts
+and a sample of harmless ones, at the prevalence that there is. Nothing is chosen on the test fold. The last line is one JSON object; it is written to benchmarks/results/separability.json
 with --write.
 """
 
@@ -15,12 +15,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from platform_view import view_of_world
+from platform_view import lived, view_of
 from sievert.datasets.folds import FOLDS
 from sievert.datasets.splits import random_split_gap, split_by_time
 from sievert.features.content.fold import build_fold_tables
 from sievert.measurement.paired import pr_auc_difference
+from sievert.measurement.prevalence import natural_weights
 from sievert.measurement.ranking import average_precision, measure_ranking
 from sievert.schema.clock import DAY, HOUR
 from sievert.simulation.settings import WorldSettings
@@ -28,7 +30,9 @@ from single_models import TextModel, learnt_together
 
 RESULTS = Path(__file__).parent / "results" / "separability.json"
 HOURS = 6
-NAMES = ("text", "image", "behaviour", "union")
+HARMLESS = 25_000
+"""Of harmless posts at most so many are drawn to learn from, and as many to measure on."""
+SINGLE = ("text", "image", "behaviour")
 BUDGET = 0.01
 """Share of all posts that people could look at."""
 
@@ -36,14 +40,19 @@ BUDGET = 0.01
 def measure(settings, *, days, seed=0, resamples=400):
     """Return what each model finds in a world, as numbers."""
     rng = np.random.default_rng(seed)
-    view = view_of_world(settings, days=days, hours=HOURS, seed=seed)
-    learn, held, fold, group = split(view, settings, days=days)
-    harmful, form = view.truth[held, 0], view.form[held]
-    prevalence = float(harmful.mean())
+    world = lived(settings, days=days, hours=HOURS, seed=seed)
+    fold, group = split(world, settings, days=days)
+    test = fold == len(FOLDS) - 1
+    prevalence = float(world.truth[test, 0].mean())
+    chosen = np.flatnonzero(sampled(fold, world.truth[:, 0], rng))
+    view, fold, group = view_of(world, chosen, hours=HOURS), fold[chosen], group[chosen]
+    learn, held = np.flatnonzero(fold == 0), np.flatnonzero(fold == len(FOLDS) - 1)
+    truth = view.truth[:, 0]
+    harmful, form = truth[held], view.form[held]
     score = learnt_together(view, learn, held, group, rng)
     # Whoever knows how a post was made knows that much of whether it harms.
-    usual = {word: view.truth[learn, 0][view.form[learn] == word].mean() for word in set(view.form[learn])}
-    score["form known"] = np.array([usual.get(word, prevalence) for word in form])
+    usual = {word: truth[learn][view.form[learn] == word].mean() for word in set(view.form[learn])}
+    score["form known"] = np.array([usual.get(word, 0.0) for word in form])
     models = {}
     for name, one in score.items():
         report = measure_ranking(harmful, one, prevalence=prevalence, resamples=resamples)
@@ -51,16 +60,15 @@ def measure(settings, *, days, seed=0, resamples=400):
             "average_precision": rounded(report.pr_auc),
             "recall_at_precision_95": rounded(report.recall_at_precision),
             "recall_at_budget": rounded(next(at for at in report.at_shares if at.share == BUDGET).recall),
-            "by_form": by_form(one, harmful, form),
+            "by_form": by_form(one, harmful, form, prevalence),
         }
     gains = {}
-    for name in NAMES[:3]:
+    for name in SINGLE:
         *_, gain = pr_auc_difference(
             harmful, score["union"], score[name], prevalence=prevalence, resamples=resamples
         )
         gains[name] = rounded(gain)
     text = TextModel(view.text)
-    truth = view.truth[:, 0]
     gap = random_split_gap(
         fold,
         truth,
@@ -69,10 +77,11 @@ def measure(settings, *, days, seed=0, resamples=400):
         rng=rng,
     )
     return {
-        "posts": len(view),
+        "posts": len(world.row),
         "learnt_from": len(learn),
         "harmful_learnt_from": int(truth[learn].sum()),
-        "held": len(held),
+        "held": int(test.sum()),
+        "harmless_held_and_drawn": int((~harmful).sum()),
         "harmful_held": int(harmful.sum()),
         "prevalence": round(prevalence, 5),
         "provable_recall_at_precision_95": round(report.provable_recall, 3),
@@ -84,35 +93,41 @@ def measure(settings, *, days, seed=0, resamples=400):
     }
 
 
-def split(view, settings, *, days):
-    """Return which posts are learnt from [k] and held [h], folds [n], and near-duplicates' groups [n].
+def split(world, settings, *, days):
+    """Return folds [n] and near-duplicates' groups [n].
 
-    Between both lie the hours in which what is learnt from ran its time; near-duplicates stand on the
-    earlier side only.
+    Between training and test lie the hours in which what is learnt from ran its time; near-duplicates
+    stand on the earlier side only.
     """
     test_from = settings.start + days * DAY * 2 // 3
     by_time = split_by_time(
-        view.history,
+        world.history,
         calibrate_from=test_from - HOURS * HOUR,
         test_from=test_from,
         end=settings.start + days * DAY,
         tables=build_fold_tables(),
     )
-    fold = by_time.fold[view.row]
-    return (
-        np.flatnonzero(fold == 0),
-        np.flatnonzero(fold == len(FOLDS) - 1),
-        fold,
-        np.unique(by_time.group[view.row], return_inverse=True)[1],
-    )
+    return by_time.fold[world.row], np.unique(by_time.group[world.row], return_inverse=True)[1]
 
 
-def by_form(score, harmful, form):
-    """Return for each form of harm how well it is told from all that harms nobody.
+def sampled(fold, harmful, rng):
+    """Draw posts [n] of the training and test folds: all harmful ones, and so many harmless ones."""
+    drawn = harmful & np.isin(fold, (0, len(FOLDS) - 1))
+    for part in (0, len(FOLDS) - 1):
+        harmless = np.flatnonzero((fold == part) & ~harmful)
+        drawn[rng.permutation(harmless)[:HARMLESS]] = True
+    return drawn
+
+
+def by_form(score, harmful, form, prevalence):
+    """Return for each form of harm how well it is told from all that harms nobody, were it alone.
 
     Of benign forms: the share that stands among the posts that people would look at.
     """
-    looked_at = score >= np.quantile(score, 1 - BUDGET)
+    weight = natural_weights(harmful, prevalence=prevalence)
+    order = np.argsort(-score, kind="stable")
+    looked_at = np.zeros(len(score), bool)
+    looked_at[order[np.cumsum(weight[order]) <= BUDGET * weight.sum()]] = True
     found = {}
     for word in sorted(set(form)):
         bad = harmful & (form == word)
@@ -121,9 +136,7 @@ def by_form(score, harmful, form):
             chosen = bad | ~harmful
             found[word] = {
                 "harmful": int(bad.sum()),
-                "average_precision": round(
-                    average_precision(bad[chosen], score[chosen], np.ones(chosen.sum())), 3
-                ),
+                "average_precision": round(average_precision(bad[chosen], score[chosen], weight[chosen]), 3),
                 "at_budget": round(float(looked_at[bad].mean()), 3),
             }
         else:
@@ -147,8 +160,9 @@ def world_settings(posts, days, seed):
 def show(found):
     """Print the tables."""
     print(
-        f"{found['harmful_held']} harmful of {found['held']:,} posts held ({found['prevalence']:.2%}), "
-        f"{found['harmful_learnt_from']} of {found['learnt_from']:,} learnt from"
+        f"{found['harmful_held']} harmful of {found['held']:,} posts held ({found['prevalence']:.2%}), learnt "
+        f"from {found['harmful_learnt_from']} harmful and "
+        f"{found['learnt_from'] - found['harmful_learnt_from']:,} harmless ones"
     )
     print(f"{'':>12}{'average precision':>26}{'recall at 1 %':>24}{'recall at precision 0.95':>26}")
     for name, one in found["models"].items():
@@ -178,12 +192,14 @@ def interval(estimate):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--posts", type=int, default=60_000)
+    parser.add_argument("--posts", type=int, default=240_000)
     parser.add_argument("--days", type=int, default=24)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    found = measure(world_settings(options.posts, options.days, options.seed), days=options.days)
+    # One thread adds numbers up in the same order on every machine.
+    with threadpool_limits(limits=1):
+        found = measure(world_settings(options.posts, options.days, options.seed), days=options.days)
     show(found)
     line = json.dumps({"days": options.days, "hours": HOURS, "seed": options.seed, **found})
     if options.write:

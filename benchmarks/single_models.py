@@ -78,20 +78,22 @@ def boosted(rows, truth, others):
 def learnt_together(view, learn, held, group, rng, *, folds=FOLDS):
     """Return logits of harm [h] by name: of each single model, and of their union.
 
-    The union learns from what the single models said of posts they had not learnt from; `group` [n] are
-    near-duplicates, which are never on both sides.
+    The union learns from what the single models said of posts they had not learnt from, under every
+    policy where content is looked at: what a text and a picture mean together can be learnt from that.
+    `group` [n] are near-duplicates, which are never on both sides. Behaviour rows beside what the
+    behaviour model makes of them, and components of words and colours, were tried inside training and
+    did not help.
     """
+    every = range(view.truth.shape[1])
     models = {
-        "text": TextModel(view.text),
-        "image": ImageModel(view.picture, view.has_image),
-        "behaviour": BehaviourModel(view.behaviour),
+        "text": (TextModel(view.text), every),
+        "image": (ImageModel(view.picture, view.has_image), every),
+        "behaviour": (BehaviourModel(view.behaviour), (0,)),
     }
-    heads = {"text": range(view.truth.shape[1]), "image": range(view.truth.shape[1]), "behaviour": (0,)}
     fold = rng.integers(folds, size=group.max() + 1)[group]
-    within, beyond = [], []
-    single = {}
-    for name, model in models.items():
-        for head in heads[name]:
+    within, beyond, single = [view.has_image[learn]], [view.has_image[held]], {}
+    for name, (model, heads) in models.items():
+        for head in heads:
             truth = view.truth[:, head]
             said = np.zeros(len(view))
             for part in range(folds):
@@ -101,12 +103,7 @@ def learnt_together(view, learn, held, group, rng, *, folds=FOLDS):
             beyond.append(model.scores(truth, learn, held))
             if head == 0:
                 single[name] = beyond[-1]
-    rest = np.column_stack([view.has_image, view.behaviour])
-    union = boosted(
-        np.column_stack([*within, rest[learn]]),
-        view.truth[learn, 0],
-        np.column_stack([*beyond, rest[held]]),
-    )
+    union = boosted(np.column_stack(within), view.truth[learn, 0], np.column_stack(beyond))
     return {**single, "union": union}
 
 
