@@ -39,7 +39,7 @@ $(SERVE)/sievert: pyproject.toml
 	@touch $@
 	@echo "sievert: ready $(AFTER)"
 
-demo: $(SERVE)/sievert ## watch posts being scored and decided, live, by a real model
+demo: $(SERVE)/sievert ## watch a simulated network being moderated, live, by a real model
 	@$(SERVE)/sievert demo $(DEMO); code=$$?; echo "sievert: ended $(AFTER)"; exit $$code
 
 test: .venv-dev/.made ## run all tests

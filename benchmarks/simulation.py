@@ -34,7 +34,7 @@ def measure(posts, *, images):
     with tempfile.TemporaryDirectory() as folder:
         world = World(settings, Writer())
 
-        def watch(done, of):
+        def watch(*_):
             nonlocal most_active
             most_active = max(most_active, world.active_posts)
 

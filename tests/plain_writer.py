@@ -22,6 +22,7 @@ class PlainWriter:
             form=np.zeros(count, np.int8),
             scene=np.where(wanted.with_image, np.cumsum(wanted.with_image) - 1, -1),
             scenes=None,
+            source=np.full(count, -1, np.int64),
             copied=np.zeros(count, bool),
         )
 

@@ -7,52 +7,18 @@ the first time.
 
 import http.client
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
-from command_line import environment
+from killable_server import Killable
 from sievert.schema.clock import SystemClock
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.journal.base import DecisionFilter
 
 KILLS = 60
 TEXTS = ("a lovely morning", "you blorp", "win a cruise", "доброе утро", "see you at the harbour")
-
-
-class Killable:
-    """A `sievert up` in a process of its own."""
-
-    def __init__(self, folder, bundle):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sievert", "up", "--port", "0", "--data", str(folder)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment(
-                SIEVERT_BUNDLE=str(bundle),
-                SIEVERT_LOG_LEVEL="error",
-                # Messages are written where somebody is meant to hear of them; this receiver is down.
-                SIEVERT_WEBHOOK_URL="http://127.0.0.1:9/",
-                SIEVERT_WEBHOOK_SECRET="whsec_" + "QUJD" * 10,
-            ),
-        )
-        first = self.process.stdout.readline()
-        self.port = int(first.rsplit(":", 1)[1])
-        self.process.stdout.readline()
-
-    def admin_key(self):
-        return self.process.stdout.readline().split()[-1]
-
-    def kill(self):
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.process.stdout.close()
 
 
 def connect(port, key, path, *, chunked):
@@ -121,17 +87,8 @@ def singles_until_killed(server, key, run, rng, acknowledged):
 
 def resend(server, key, posts):
     """Send posts as one NDJSON stream; return the answer's lines."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-    connection.request(
-        "POST",
-        "/api/v1/posts:batch",
-        body=b"".join(json.dumps(post).encode() + b"\n" for post in posts),
-        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"},
-    )
-    answer = connection.getresponse()
-    lines = answer.read().splitlines(keepends=True)
-    connection.close()
-    return lines
+    body = b"".join(json.dumps(post).encode() + b"\n" for post in posts)
+    return server.send(key, "/api/v1/posts:batch", body)
 
 
 def recorded(server, key):

@@ -4,17 +4,28 @@ The screenshot in the README is made here: `make test TEST="tests/acceptance/tes
 """
 
 import contextlib
+import re
 import shutil
+import threading
+from collections import Counter
 from pathlib import Path
-from random import Random
 
+import msgspec
+import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from running_server import NDJSON, ndjson, running
-from sievert.cli.example_posts import example_posts
+from sievert.cli.demo_client import Client
+from sievert.cli.demo_moderators import Moderators
+from sievert.cli.demo_platform import TRUTH, Platform
+from sievert.schema.clock import HOUR, ManualClock
 from sievert.schema.sentinel import SENTINEL
 from sievert.scoring.bundle import default_bundle_path
+from sievert.serving.truth import DoneTruth, PostTruth, SeenTruth, TruthBoard
+from sievert.simulation.settings import START, WorldSettings
+from sievert.simulation.world import World
+from sievert.simulation.writer import Writer
 
 SCREENSHOT = Path(__file__).parent.parent.parent / "docs" / "images" / "live-page.png"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -72,29 +83,27 @@ def send(server, posts):
         client.post("/api/v1/posts:batch", content=ndjson(*posts), headers=NDJSON).raise_for_status()
 
 
-def test_decisions_arrive_while_somebody_watches(server, request):
+def test_decisions_arrive_while_somebody_watches(server):
     with browser_page() as watched:
         page = watched.page
         page.goto(f"{server.address}/#key={server.key}")
         expect(page.locator("#state")).to_have_text("live")
         assert "key" not in page.url, "the key stays in the address"
         assert page.locator("#decisions tr").count() == 0
-        examples = example_posts(Random(11), prefix="demo")
-        for _ in range(6):
-            send(server, [next(examples) for _ in range(60)])
-            page.wait_for_timeout(700)
+        for batch in range(6):
+            send(server, [{"id": f"{batch}-{n}", "text": f"what a lovely morning {n}"} for n in range(60)])
         send(server, [{"id": "proof", "text": f"{SENTINEL} <b>bold</b>", "platform": "demo"}])
         row = page.locator("#decisions tr", has_text="proof")
         expect(row).to_be_visible()
         expect(row.locator(".badge")).to_have_text(["review", "demote"])
         expect(row).to_contain_text("sentinel")
+        expect(row.locator(".trigger")).to_have_text("created")
         expect(page.locator("#posts")).to_have_text("361", timeout=5000)
         assert int(page.locator("#count-allow").text_content()) > 200
         # Every sentinel is demoted while it waits for a person, and counts as both.
         assert int(page.locator("#count-demote").text_content()) >= 1
-        if request.config.getoption("--write-golden"):
-            SCREENSHOT.parent.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=SCREENSHOT)
+        # What a simulated platform alone can know is not shown of a real one.
+        expect(page.locator("#truth")).to_be_hidden()
 
         # A row opens its trail; the text is shown on request only, and as text.
         row.get_by_role("button").click()
@@ -123,6 +132,113 @@ def test_decisions_arrive_while_somebody_watches(server, request):
         assert watched.requests
         assert all(url.startswith(server.address) for url in watched.requests)
         assert watched.complaints == []
+
+
+@contextlib.contextmanager
+def simulated(folder, bundle_folder):
+    """Run a server whose platform is simulated: its clock is moved by the test, and it takes the truth."""
+    clock = ManualClock(START)
+    board = TruthBoard(clock=clock)
+    with running(folder, bundle_folder, clock=clock, truth=board) as one:
+        yield one, clock
+
+
+def tell(server, *records):
+    with server.client() as client:
+        lines = b"\n".join(msgspec.json.encode(record) for record in records)
+        client.post(TRUTH, content=lines, headers=NDJSON).raise_for_status()
+
+
+def heights(page, line):
+    """Return how high a line of the drawing goes, point by point; up is less."""
+    points = page.locator(line).get_attribute("d").removeprefix("M").split("L")
+    return [float(point.split(" ")[1]) for point in points]
+
+
+def test_a_simulated_platform_shows_what_is_prevented_and_what_was_got_wrong(tmp_path, tiny_folder):
+    with simulated(tmp_path, tiny_folder) as (server, clock), browser_page() as watched:
+        page = watched.page
+        page.goto(f"{server.address}/#key={server.key}")
+        expect(page.locator("#prevented")).to_have_text("nobody has seen a harmful post yet")
+        expect(page.locator("#missed-posts-none")).to_be_visible()
+        expect(page.locator("#acted-posts-none")).to_be_visible()
+        send(server, [{"id": "quiet", "text": "hello you"}, {"id": "loud", "text": "what a kaboom"}])
+        tell(
+            server,
+            PostTruth(id="quiet", harmful=True, policy="threat"),
+            PostTruth(id="loud", harmful=False),
+            PostTruth(id="caught", harmful=True, policy="spam"),
+            DoneTruth(id="loud", done="demote"),
+            DoneTruth(id="loud", done="restore"),
+            DoneTruth(id="caught", done="remove"),
+        )
+        for _ in range(10):
+            clock.advance(HOUR)
+            tell(
+                server,
+                SeenTruth(id="quiet", views=10, views_without=10),
+                SeenTruth(id="loud", views=5, views_without=7),
+                SeenTruth(id="caught", views=10, views_without=100),
+            )
+        expect(page.locator("#views-without")).to_have_text("1,100")
+        expect(page.locator("#views-with")).to_have_text("200")
+        expect(page.locator("#prevented")).to_have_text("prevented 81 %")
+        expect(page.locator("#truth-time")).to_contain_text("2027")
+        expect(page.locator("#lines")).to_have_attribute(
+            "aria-label", re.compile("1,100 without Sievert, 200 with Sievert")
+        )
+        without, fact = heights(page, "#line-without"), heights(page, "#line-with")
+        assert len(without) == len(fact) > 9
+        assert without == sorted(without, reverse=True)
+        assert without[-1] < fact[-1] < fact[0]
+
+        missed = page.locator("#missed-posts tr")
+        expect(missed).to_have_count(1)
+        expect(missed).to_contain_text("threat")
+        expect(missed).to_contain_text("nothing")
+        acted = page.locator("#acted-posts tr")
+        expect(acted).to_have_count(1)
+        expect(acted).to_contain_text("demoted, then cleared by a person")
+        expect(page.locator("#wrong")).to_contain_text("1 demoted")
+        # What was got wrong can be looked into like every decision, and no text is told before.
+        assert "kaboom" not in page.content()
+        acted.get_by_role("button").click()
+        trail = page.get_by_role("dialog")
+        expect(trail).to_contain_text("probability of harm")
+        expect(trail).to_contain_text("2027")
+        trail.get_by_role("button", name="Close").click()
+        expect(page.locator("#decisions tr", has_text="loud")).to_contain_text("2027")
+
+        page.reload()
+        expect(page.locator("#prevented")).to_have_text("prevented 81 %")
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+        assert all(url.startswith(server.address) for url in watched.requests)
+        assert watched.complaints == []
+
+
+def test_the_demo_looks_as_in_the_readme(tmp_path, request):
+    written = request.config.getoption("--write-golden")
+    steps = 3 * 48 if written else 5
+    with simulated(tmp_path, default_bundle_path()) as (server, clock), server.client() as http:
+        world = World(WorldSettings(seed=3, creators=3000, step=HOUR // 2), Writer())
+        platform = Platform(
+            world,
+            Client(http, ended=threading.Event(), problems=Counter()),
+            clock=clock,
+            moderators=Moderators(np.random.default_rng(3)),
+        )
+        with browser_page(height=960) as watched:
+            page = watched.page
+            page.goto(f"{server.address}/#key={server.key}")
+            for _ in range(steps):
+                platform.go_on()
+            expect(page.locator("#posts")).to_have_text(f"{platform.decided.total():,}")
+            expect(page.locator("#truth")).to_be_visible()
+            if written:
+                SCREENSHOT.parent.mkdir(parents=True, exist_ok=True)
+                page.screenshot(path=SCREENSHOT)
+            assert watched.complaints == []
 
 
 def test_nothing_is_wider_than_a_phone(server):
@@ -180,7 +296,7 @@ def test_the_api_page_draws_every_address(server):
         page = watched.page
         page.goto(f"{server.address}/schema#key={server.key}")
         expect(page.locator("details.operation", has_text="/api/v1/posts:batch")).to_be_visible()
-        assert page.locator("details.operation .badge").count() == 16
+        assert page.locator("details.operation .badge").count() == 17
         page.locator("summary", has_text="Submit one post").click()
         expect(page.locator("details[open]")).to_contain_text("application/json")
         assert watched.complaints == []

@@ -17,7 +17,7 @@ from sievert.errors import InvalidField, MalformedInput, NotFound
 from sievert.schema import event as events_of_the_api
 from sievert.schema.clock import DAY, HOUR, SECOND
 from sievert.schema.event import CLOCK_AHEAD, KIND_WORDS, MOST_VIEWS, REASON_WORDS
-from sievert.schema.history import EVENT_FIELDS, NOBODY, POST_FIELDS, country_code
+from sievert.schema.history import EVENT_FIELDS, FOLLOWED, MADE, NOBODY, POST_FIELDS, country_code
 
 MINUTE = 60 * SECOND
 
@@ -71,7 +71,14 @@ def test_events_become_the_columns_that_everybody_meets_in(tmp_path):
     assert found.code.tolist() == [0, 5, REASON_WORDS.index("spam"), other, 0, country_code("DE"), 0, 0, 7]
     assert found.post.tolist() == [0, 0, 0, 0, 0, NOBODY, NOBODY, 0, 0]
     assert [names[i] if i >= 0 else None for i in found.actor[:5]] == [None, "u1", "u2", None, "u1"]
-    assert history.account_created_at[names.index("c0")] == START - DAY
+    told = history.events.kind == KIND_WORDS.index("profile")
+    assert (history.events.creator[told] == names.index("c0")).all()
+    assert dict(
+        zip(history.events.code[told].tolist(), history.events.amount[told].tolist(), strict=True)
+    ) == {
+        MADE: START - DAY,
+        FOLLOWED: 12,
+    }
     assert history.account_created_at[names.index("u1")] == NOBODY
 
 

@@ -155,14 +155,22 @@ def test_pitfall_13_the_views_of_removed_posts_taken_for_final():
     assert estimated[0.9] > estimated[0.1] - 0.05
 
 
-def test_pitfall_15_a_brigade_moves_the_soft_labels():
-    """Red when `likeness` was 0: 1 % of the reporters moved precision by 16 points."""
-    cut, seeds = 0.5, range(3)
+@pytest.mark.parametrize("joins", [0.9, 0.5])
+def test_pitfall_15_a_brigade_moves_the_soft_labels(joins):
+    """Red when `likeness` was 0: 1 % of the reporters moved precision by 16 points.
+
+    Red too, with members who join every other time, when likeness was the plain cosine: 11 points.
+    """
+    cut, seeds = 0.5, range(2)
     right = {"without": [], "with": [], "undamped": []}
     for seed in seeds:
         for name, members, likeness in (("without", 0, 1.0), ("with", 40, 1.0), ("undamped", 40, 0.0)):
             history, harmful = reported_platform(
-                np.random.default_rng(seed), posts=20_000, brigade=members, targets=30 if members else 0
+                np.random.default_rng(seed),
+                posts=20_000,
+                brigade=members,
+                targets=30 if members else 0,
+                joins=joins,
             )
             nobody = np.full(len(harmful), np.nan)
             soft = report_labels(
@@ -175,10 +183,10 @@ def test_pitfall_15_a_brigade_moves_the_soft_labels():
             right[name] += harmful[soft.value >= cut].tolist()
 
     precision = {name: float(np.mean(found)) for name, found in right.items()}
-    assert len(right["without"]) > 300
+    assert len(right["without"]) > 200
     assert abs(precision["with"] - precision["without"]) < 0.01
     # The test can fail: undamped, the same brigade ruins the labels.
-    assert precision["without"] - precision["undamped"] > 0.1
+    assert precision["without"] - precision["undamped"] > 0.05
 
 
 def test_pitfall_16_a_post_that_nobody_saw_taken_for_benign():

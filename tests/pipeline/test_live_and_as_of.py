@@ -19,7 +19,7 @@ from sievert.stores.database import Database
 
 SPEC = BehaviourSpec()
 NUMBERS = np.arange(len(POSTS))
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def live_rows(live: ActivityCounters, as_of: int) -> np.ndarray:
@@ -65,6 +65,18 @@ def test_sqlite_counts_as_memory_does(batches: list[Batch], tmp_path_factory: py
         np.testing.assert_array_equal(rows[0].view(np.int32), live_rows(again, as_of).view(np.int32))
     finally:
         database.close()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(histories(), st.integers(0, 300))
+def test_folding_what_is_old_changes_no_row(batches: list[Batch], days: int) -> None:
+    """Neither at once nor later."""
+    live, _, _ = play(MemoryActivity(), batches)
+    folded, _, _ = play(MemoryActivity(), batches)
+    now = live.tick(0) + days * DAY
+    folded.forget(now, events_before=0, posts_before=0)
+    for as_of in (now, now + 5 * DAY, now + 200 * DAY):
+        np.testing.assert_array_equal(live_rows(live, as_of), live_rows(folded, as_of))
 
 
 @QUICK

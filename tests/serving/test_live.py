@@ -8,7 +8,7 @@ import pytest
 
 from running_server import NDJSON, ndjson, running
 from sievert.errors import Overloaded
-from sievert.serving.live import EVENTS_A_CLIENT, RECENT, LiveFeed, NotableDecision
+from sievert.serving.live import EVENTS_A_CLIENT, RECENT, LiveFeed, NotableDecision, Told
 from sievert.serving.telemetry import Metrics
 from sievert.testing import FixedClock
 
@@ -96,7 +96,7 @@ async def admitted():
 def decision(number):
     return NotableDecision(
         at=number, id=str(number), platform="p", decision="review", demoted=True, policy="hate",
-        probability=0.5, language="english", stage="light", reasons=(),
+        probability=0.5, language="english", stage="light", trigger="created", reasons=(),
     )  # fmt: skip
 
 
@@ -126,7 +126,8 @@ def test_a_flood_of_notable_decisions_is_counted_and_not_sent():
         live = feed()
         stream = live.watch(admitted)
         await anext(stream)
-        live.decided({"review": 500}, 500, [decision(number) for number in range(500)])
+        notable = [decision(number) for number in range(500)]
+        live.decided(Told(outcomes={"review": 500}, demoted=500, anew=0, asked_anew=0, notable=notable))
         (watcher,) = live._watchers
         await stream.aclose()
         return len(watcher.events), live.counters().posts, len(live._recent)
@@ -145,3 +146,20 @@ def test_a_place_is_free_again_when_a_watcher_leaves():
         await live.watch(admitted).aclose()
 
     asyncio.run(scenario())
+
+
+def test_a_second_is_one_of_those_who_watch_whatever_the_injected_clock_says():
+    async def scenario():
+        live = feed()  # its clock stands still
+        stream = live.watch(admitted)
+        await anext(stream)
+        live.start()
+        live.decided(Told(outcomes={"allow": 100}, demoted=0, anew=7, asked_anew=2, notable=[]))
+        event = await anext(stream)
+        await stream.aclose()
+        await live.close()
+        return json.loads(event.split(b"data: ")[1])
+
+    counters = asyncio.run(scenario())
+    assert 0 < counters["per_second"] < 101
+    assert (counters["anew"], counters["asked_anew"]) == (7, 2)

@@ -32,3 +32,9 @@ def removed(small_settings):
 def ordinary():
     """A world with the settings as they are, large enough for shares to mean something."""
     return live(WorldSettings(seed=3), days=8)
+
+
+@pytest.fixture(scope="session")
+def rough():
+    """A world with so much harm that little time tells much about it."""
+    return live(WorldSettings(seed=3, creators=2500, harm_of_toxic=0.06), days=6)

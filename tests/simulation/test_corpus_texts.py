@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from sievert.errors import InvalidField, NotFound
 from sievert.schema.taxonomy import LABELLED
 from sievert.simulation.corpus import Corpus
 from sievert.simulation.forms import COMBINATION, EVASIVE, PICTURE
+from sievert.simulation.settings import WorldSettings
+from sievert.simulation.world import World
 from sievert.simulation.writer import Writer
 from wanted_posts import wanted
 
@@ -33,7 +36,9 @@ def write(path, records):
 
 
 def take(corpus, policies, seed=1):
-    return corpus.take(np.array(policies, np.int8), np.random.default_rng(seed))
+    texts, source, copied = corpus.take(np.array(policies, np.int8), np.random.default_rng(seed))
+    assert ((source >= 0) == [text is not None for text in texts]).all()
+    return texts, copied
 
 
 @pytest.mark.parametrize("name", ["own.jsonl", "own.ndjson.gz"])
@@ -99,6 +104,26 @@ def test_a_world_larger_than_its_corpus_says_so(tmp_path):
     first, then = (writer.write(wanted(200, image=0.0), rng) for _ in range(2))
     assert 0.5 < first.copied.mean() < 0.9
     assert then.copied.mean() > first.copied.mean()
+
+
+def test_posts_that_use_a_text_again_say_which_post_used_it_first(tmp_path):
+    path = write(tmp_path / "own.jsonl", lines(60))
+    world = World(WorldSettings(creators=300, copied=0.0, harm_of_campaigns=0.0), Writer(corpus=path))
+    first_words, seen = {}, 0
+    for _ in range(72):
+        posts = world.advance().posts
+        for number, copy_of, cluster, text in zip(
+            posts.number, posts.copy_of, posts.cluster, posts.text, strict=True
+        ):
+            found = re.search(r"number (\d+), rather \w+", text)
+            if copy_of < 0 and found:
+                first_words[int(number)] = found[1]
+            if copy_of >= 0:
+                assert copy_of < number
+                assert cluster == copy_of
+                # The copy may be retouched, and so may the first use be, if both came in one step.
+                seen += bool(found) and first_words.get(int(copy_of)) == found[1]
+    assert seen > 50
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ SETTINGS = WorldSettings(
     hides=(0.003,) * 3,
     blocks=(0.003,) * 3,
     reports=(0.005,) * 3,
+    reviewed=1.0,
     deleted=0.001,
 )
 STEPS = 36

@@ -64,14 +64,16 @@ def test_few_accounts_do_most_of_the_harm(ordinary):
 
 
 def test_brigades_report_what_is_harmless():
-    settings = WorldSettings(creators=1500, seed=5, brigade=300, brigade_raids=0.8, brigade_rate=1.0)
+    settings = WorldSettings(
+        creators=1500, seed=5, harm_of_toxic=0.06, brigade=300, brigade_raids=0.8, brigade_rate=1.0
+    )
     lived = live(settings, days=4)
     reports = of_kind(lived.events, "report")
     by_brigade = lived.world.accounts.kind[reports.actor] == BRIGADE
     harmful = lived.truth.harmful[reports.post]
     assert by_brigade.sum() > 50
     assert harmful[by_brigade].mean() < 0.05
-    assert harmful[~by_brigade].mean() > 0.08
+    assert harmful[~by_brigade].mean() > 0.4
     raided = np.unique(lived.posts.creator[reports.post[by_brigade]])
     calm = live(dataclasses.replace(settings, brigade_raids=0.0), days=4)
     calm_reports = of_kind(calm.events, "report")
@@ -111,10 +113,10 @@ def test_new_accounts_come_every_day(lived):
     assert np.isin(lived.posts.creator, new).any()
 
 
-def test_what_people_do_tells_harm_but_not_surely(ordinary):
+def test_what_people_do_tells_harm_but_not_surely(rough):
     """Behaviour separates harmful posts from benign ones, with much overlap."""
     sklearn = pytest.importorskip("sklearn.metrics")
-    truth, events = ordinary.truth, ordinary.events
+    truth, events = rough.truth, rough.events
     seen = truth.views >= 100
     rates = {}
     for word in ("report", "hide", "block"):

@@ -1,14 +1,15 @@
-"""`sievert demo`: a server, example posts through its real API, and a page to watch them on."""
+"""`sievert demo`: a simulated network, live against a real server, and a page to watch both on."""
 
 import contextlib
-import itertools
+import dataclasses
 import signal
 import tempfile
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,16 +18,25 @@ from sievert.cli.options import settings_from
 if TYPE_CHECKING:
     import socket
 
-    import httpx
+    from prometheus_client import Counter as Metric
 
+    from sievert.cli.demo_platform import Platform
+    from sievert.schema.clock import ManualClock, Micros
+    from sievert.serving.doors import Doors
     from sievert.serving.server import Server
+    from sievert.serving.truth import Truth, TruthBoard
+    from sievert.simulation.settings import WorldSettings
+    from sievert.simulation.world import World
 
-_RETRIES = 60
-_SLICE = 0.5
-"""Seconds between two batches of examples."""
+_STEP_MINUTES = 10
+"""Simulated minutes of a step: how often the platform and the server hear of each other."""
 
-_BATCH = 500
-"""Posts of a batch when there is no rate."""
+_WRONG = (
+    ("demote", "demoted"),
+    ("remove", "removed"),
+    ("review", "put before a person"),
+    ("restore", "cleared by one"),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -35,73 +45,158 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
+    creators: Annotated[int, typer.Option(min=100, help="Accounts of the simulated network.")] = 4000,
+    days: Annotated[
+        float | None, typer.Option(min=0.01, help="End after so many simulated days.", show_default=False)
+    ] = None,
+    pace: Annotated[
+        float, typer.Option(min=0, help="Simulated minutes a second; 0 is as fast as it goes.")
+    ] = 20.0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same network.")] = 1,
+    texts: Annotated[
+        Path | None, typer.Option(help="Labelled texts to write posts from, as for `sievert simulate`.")
+    ] = None,
+    *,
+    harm: Annotated[
+        float,
+        typer.Option(
+            min=0.0005,
+            max=0.2,
+            help="The share of posts that are harmful: more than on a real platform, so that there is "
+            "something to watch.",
+        ),
+    ] = 0.03,
     posts: Annotated[int | None, typer.Option(min=1, help="End after so many posts.")] = None,
-    rate: Annotated[float, typer.Option(min=0, help="Posts a second; 0 is as fast as it goes.")] = 20.0,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
     exit_after: Annotated[float | None, typer.Option(min=0, help="End after so many seconds.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Keep the data here, instead of dropping it.")
+        Path | None, typer.Option("--data", help="Keep the data in this folder, instead of dropping it.")
     ] = None,
 ) -> None:
-    """Start a server, send example posts through its API, and print the address of a page to watch.
+    """Run a simulated network against a real server, and print the address of a page to watch.
 
-    Runs until Ctrl-C, unless it is told how many posts or seconds to run for.
+    Posts, views and reports arrive; what Sievert decides is done, so that people see less harm. The page
+    shows how much less, and what Sievert got wrong. Runs until Ctrl-C, unless it is told when to end.
     """
     # However it is ended, the server stops and the temporary folder goes. Windows has no hang-up.
     for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(ending, signal.default_int_handler)
+    limits = Limits(days=days, posts=posts, seconds=exit_after)
+    world = _world(creators=creators, harm=harm, seed=seed, texts=texts)
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sievert-demo-")))
         typer.echo("loading the model (the very first start compiles its kernels, half a minute)")
-        address, key, failed = stack.enter_context(_server(folder, port))
-        typer.echo("streaming example posts of our own writing through the real API; watch them here:")
-        typer.echo(f"\n    {address}/#key={key}\n")
-        if posts is None and exit_after is None:
-            typer.echo("Ctrl-C ends it")
-        counts: Counter[str] = Counter()
+        running = stack.enter_context(_running(folder, port, world.settings))
         with contextlib.suppress(KeyboardInterrupt):
-            _send_examples(address, key, counts, most=posts, rate=rate, seconds=exit_after, failed=failed)
-        told = ", ".join(f"{count:,} {decision}" for decision, count in counts.most_common())
-        typer.echo(f"{counts.total():,} posts decided: {told}")
+            typer.echo("a simulated network talks to the real API; watch what it comes to here:")
+            typer.echo(f"\n    {running.address}/#key={running.page_key}\n")
+            if limits == Limits():
+                typer.echo("Ctrl-C ends it")
+            platform = stack.enter_context(_platform(running, world, seed=seed))
+            _run_platform(platform, running, limits, pace=pace)
+        for line in _summary(running):
+            typer.echo(line)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When the demo ends by itself; None: never for that reason."""
+
+    days: float | None = None  # simulated ones
+    posts: int | None = None
+    seconds: float | None = None
+
+
+def _world(*, creators: int, harm: float, seed: int, texts: Path | None) -> "World":
+    """Draw the network; what is wrong with the texts is said before a server starts."""
+    from sievert.schema.clock import HOUR
+    from sievert.simulation.settings import WorldSettings
+    from sievert.simulation.world import World
+    from sievert.simulation.writer import Writer
+
+    usual = WorldSettings()
+    settings = WorldSettings(
+        creators=creators,
+        seed=seed,
+        step=_STEP_MINUTES * HOUR // 60,
+        harm_of_toxic=usual.harm_of_toxic * harm / usual.prevalence,
+        harm_of_campaigns=usual.harm_of_campaigns * harm / usual.prevalence,
+        harm_of_hacked=usual.harm_of_hacked * harm / usual.prevalence,
+    )
+    return World(settings, Writer(corpus=texts))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Running:
+    """A server that runs in a thread."""
+
+    address: str
+    page_key: str
+    platform_key: str
+    clock: "ManualClock"
+    board: "TruthBoard"
+    doors: "Doors"
+    ended: threading.Event
+    problems: Counter[str]  # lines that the server did not take, by title
 
 
 @contextlib.contextmanager
-def _server(folder: Path, port: int) -> Iterator[tuple[str, str, threading.Event]]:
-    """Run a server in a thread; give its address, a key, and an event that tells of its end."""
-    from sievert.errors import StoreUnavailable
-    from sievert.schema.clock import SystemClock
+def _running(folder: Path, port: int, world: "WorldSettings") -> Iterator[_Running]:
+    """Run a server in a thread; its clock stands where the world begins, and it has a door for the truth.
+
+    Its probabilities are those of traffic with as much harm as the world has.
+
+    Raises:
+        InvalidField: the folder holds data already, of another time.
+    """
+    from sievert.errors import InvalidField, StoreUnavailable
+    from sievert.schema.clock import ManualClock
     from sievert.serving.logs import set_up_logging
     from sievert.serving.server import address_of, bind, make_server
+    from sievert.serving.truth import TruthBoard
     from sievert.serving.wiring import add_key, open_doors
+    from sievert.stores.embedded import database_file
 
     set_up_logging(form="console", level="warning")
     settings = settings_from(None, folder, port=port).settings
+    if database_file(folder).exists():
+        raise InvalidField(
+            f"{folder} holds data already, and the simulated network begins anew.",
+            remedy="Name an empty folder with --data.",
+            field="data",
+        )
     taken = bind(settings.host, settings.port)
-    clock = SystemClock()
-    doors = open_doors(settings, clock=clock)
-    key, _ = add_key(
-        doors.stores.keys,
-        doors.stores.audit,
-        name="demo",
-        scopes=("posts:write", "decisions:read"),
-        actor="demo",
-        clock=clock,
-    )
+    clock = ManualClock(world.start)
+    board = TruthBoard(clock=clock)
+    doors = open_doors(settings, clock=clock, truth=board, prevalence=world.prevalence)
+    keys = [
+        add_key(doors.stores.keys, doors.stores.audit, name=name, scopes=scopes, actor="demo", clock=clock)[0]
+        for name, scopes in (("demo page", ("decisions:read",)), ("demo platform", ("admin",)))
+    ]
     started, ended = threading.Event(), threading.Event()
     server = make_server(doors, started=started.set)
-    thread = threading.Thread(target=_run, args=(server, taken, ended), name="sievert-server")
+    thread = threading.Thread(target=_serve, args=(server, taken, ended), name="sievert-server")
     thread.start()
     try:
         while not started.wait(0.1):
             if ended.is_set():
                 raise StoreUnavailable("The server did not start.", remedy="Run `sievert doctor`.")
-        yield address_of(taken), key, ended
+        yield _Running(
+            address=address_of(taken),
+            page_key=keys[0],
+            platform_key=keys[1],
+            clock=clock,
+            board=board,
+            doors=doors,
+            ended=ended,
+            problems=Counter(),
+        )
     finally:
         server.should_exit = True
         thread.join()
 
 
-def _run(server: "Server", taken: "socket.socket", ended: threading.Event) -> None:
+def _serve(server: "Server", taken: "socket.socket", ended: threading.Event) -> None:
     try:
         with contextlib.closing(taken):
             server.run(sockets=[taken])
@@ -109,66 +204,105 @@ def _run(server: "Server", taken: "socket.socket", ended: threading.Event) -> No
         ended.set()
 
 
-def _send_examples(
-    address: str,
-    key: str,
-    counts: Counter[str],
-    *,
-    most: int | None,
-    rate: float,
-    seconds: float | None,
-    failed: threading.Event,
-) -> None:
-    """Send batch after batch, each when the one before was answered, until enough is sent."""
-    import time
-    from random import Random
-
+@contextlib.contextmanager
+def _platform(running: _Running, world: "World", *, seed: int) -> Iterator["Platform"]:
+    """Put the platform between a world and the server."""
     import httpx
+    import numpy as np
+
+    from sievert.cli.demo_client import Client
+    from sievert.cli.demo_moderators import Moderators
+    from sievert.cli.demo_platform import Platform
+
+    headers = {"Authorization": f"Bearer {running.platform_key}"}
+    # No proxy that the surroundings name stands between a program and its own thread.
+    with httpx.Client(base_url=running.address, headers=headers, timeout=60, trust_env=False) as http:
+        yield Platform(
+            world,
+            Client(http, ended=running.ended, problems=running.problems),
+            clock=running.clock,
+            moderators=Moderators(np.random.default_rng(seed)),
+        )
+
+
+def _run_platform(platform: "Platform", running: _Running, limits: Limits, *, pace: float) -> None:
+    """Go on step by step, at this pace, until a limit is met or the server ended."""
+    from sievert.schema.clock import DAY
+
+    start, began = running.clock.now(), time.monotonic()
+    steps = 0
+    due = began
+    with _progress() as say:
+        while not running.ended.is_set():
+            platform.go_on()
+            steps += 1
+            passed = running.clock.now() - start
+            say(_so_far(running.board.truth(), passed))
+            if limits.posts is not None and platform.decided.total() >= limits.posts:
+                return
+            if limits.days is not None and passed >= limits.days * DAY:
+                return
+            # A step that took too long is not made up for.
+            due = max(due + _STEP_MINUTES / pace if pace else 0.0, time.monotonic())
+            pause = due - time.monotonic()
+            if limits.seconds is not None:
+                left = began + limits.seconds - time.monotonic()
+                if left <= pause:
+                    running.ended.wait(max(0.0, left))
+                    return
+            running.ended.wait(max(0.0, pause))
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Show one line that says how far it is, on a terminal only."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from sievert.cli.example_posts import example_posts
-
-    began = time.monotonic()
-    random = Random()  # noqa: S311  which example comes next is no secret
-    examples = itertools.islice(example_posts(random, prefix=f"demo-{random.getrandbits(32):08x}"), most)
     console = Console()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    size = max(1, round(rate * _SLICE)) if rate else _BATCH
-    with (
-        httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client,
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-    ):
-        task = progress.add_task("0 posts")
-        sent = 0
-        while batch := list(itertools.islice(examples, size)):
-            for answer in _send(client, batch, failed):
-                counts[answer.get("decision") or answer["title"]] += 1
-            sent += len(batch)
-            progress.update(task, description=f"{counts.total():,} posts decided")
-            pause = began + sent / rate - time.monotonic() if rate else 0.0
-            left = began + seconds - time.monotonic() if seconds is not None else pause
-            if failed.wait(max(0.0, min(pause, left))) or (seconds is not None and left <= pause):
-                return
-        if seconds is not None:
-            failed.wait(max(0.0, began + seconds - time.monotonic()))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("the network grows")
+        yield lambda words: progress.update(task, description=words)
 
 
-def _send(
-    client: "httpx.Client", batch: list[dict[str, Any]], failed: threading.Event
-) -> list[dict[str, Any]]:
-    """Send a batch; when the server is full, come back when it says."""
-    import msgspec
+def _so_far(truth: "Truth", passed: "Micros") -> str:
+    from sievert.schema.clock import DAY, HOUR
 
-    from sievert.errors import Overloaded
+    day, hour = passed // DAY + 1, passed % DAY // HOUR
+    return (
+        f"day {day}, hour {hour}: {truth.posts:,} posts; harmful ones seen {truth.views:,} times, "
+        f"{truth.views_without:,} without Sievert"
+    )
 
-    body = b"\n".join(msgspec.json.encode(post) for post in batch)
-    for _ in range(_RETRIES):
-        answer = client.post(
-            "/api/v1/posts:batch", content=body, headers={"Content-Type": "application/x-ndjson"}
-        )
-        if answer.status_code != 429:
-            answer.raise_for_status()
-            return [msgspec.json.decode(line) for line in answer.content.splitlines()]
-        failed.wait(float(answer.headers.get("Retry-After", "1")))
-    raise Overloaded("The server stayed full.", remedy="Lower --rate.")
+
+def _summary(running: _Running) -> list[str]:
+    """Say what it came to."""
+    metrics, truth = running.doors.metrics, running.board.truth()
+    decided, anew = _counts(metrics.posts), _counts(metrics.decided_anew)
+    told = ", ".join(f"{count:,} {outcome}" for outcome, count in decided.most_common())
+    share = "" if truth.prevented is None else f": {truth.prevented:.0%} prevented"
+    wrong = truth.wrong
+    lines = [
+        f"{decided.total():,} posts decided: {told or 'none'}",
+        f"{anew.total():,} decided anew because of what people did with them",
+        f"views of harmful posts: {truth.views:,} with Sievert, {truth.views_without:,} without{share}",
+        f"harmful posts: {truth.harmful:,}, of which {truth.found:,} were found",
+        f"harmless posts: {', '.join(f'{wrong[done]:,} {words}' for done, words in _WRONG)}",
+    ]
+    if running.problems:
+        refused = ", ".join(f"{count:,} {title}" for title, count in running.problems.most_common())
+        lines.append(f"{running.problems.total():,} records not taken: {refused}")
+    return lines
+
+
+def _counts(metric: "Metric") -> Counter[str]:
+    """Return what a metric counted, by outcome."""
+    return Counter(
+        {
+            sample.labels["outcome"]: int(sample.value)
+            for family in metric.collect()
+            for sample in family.samples
+            if sample.name.endswith("_total")
+        }
+    )

@@ -1,6 +1,7 @@
 """What `train` and `evaluate` print about rankings."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -8,6 +9,9 @@ from sievert.evaluation.card import recall_at_precision, shown
 from sievert.evaluation.held_out import HeldOutLine
 from sievert.measurement.ranking import RankingReport
 from sievert.measurement.reliability import Reliability
+
+if TYPE_CHECKING:
+    from sievert.training.updating import CauseLine
 
 
 def rankings_table(title: str, lines: Iterable[HeldOutLine]) -> Table:
@@ -50,4 +54,14 @@ def reliability_table(calibration: Reliability) -> Table:
             f"{one.observed:.4f} ({one.observed_low:.4f} to {one.observed_high:.4f})",
             f"{one.posts:,}",
         )
+    return table
+
+
+def causes_table(lines: "Iterable[CauseLine]") -> Table:
+    """Draw a line for each cause of looking at a post again."""
+    title = "average precision on later posts"
+    table = Table("looked at because of", "snapshots", "harmful", "text", "behaviour", "both", title=title)
+    for line in lines:
+        ranked = (f"{value:.3f}" for value in (line.by_text, line.by_behaviour, line.by_both))
+        table.add_row(line.cause, f"{line.snapshots:,}", f"{line.harmful:,}", *ranked)
     return table

@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     train.callback()(_train)
     train.command("light-linear")(light_linear)
     train.command("heavy-text")(heavy_text)
+    train.command("update")(update)
     app.add_typer(train, name="train")
 
 
@@ -163,6 +164,47 @@ def heavy_text(
         )
     write_heavy(trained, out, chosen)
     console.print(f"{chosen.name} written to {out}", highlight=False)
+
+
+def update(
+    history: Annotated[Path, typer.Option(help="A folder of posts, events and labels.")],
+    out: Annotated[Path, typer.Option(help="Where the bundle goes; a folder, made if missing.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle to join, instead of the one that ships.")
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(help="The source of labels to learn from; truth: that of a simulated world.")
+    ] = "expert",
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
+) -> None:
+    """Train the update model, which hears what people did with a post, and write the bundle with it.
+
+    Needs the extra `train`. The same history, recipe and machine give the same model.
+    """
+    from rich.console import Console
+
+    from sievert.errors import MissingExtra
+
+    try:
+        from sievert.training.updating import train_update
+    except ImportError as error:
+        raise MissingExtra(
+            f"Training the update model needs {error.name}.", remedy="pip install 'sievert[train]'"
+        ) from error
+    from sievert.cli.learning_progress import stages
+    from sievert.cli.learning_tables import causes_table
+    from sievert.scoring.bundle import default_bundle_path, load_bundle
+    from sievert.training.update_card import update_card, with_update
+    from sievert.training.update_recipe import default_update_recipe_path, load_update_recipe
+
+    console = Console(stderr=True)
+    folder = bundle or default_bundle_path()
+    chosen = load_update_recipe(recipe or default_update_recipe_path())
+    with stages(console) as advance:
+        trained = train_update(history, load_bundle(folder), chosen, learn_from=labels, advance=advance)
+    version = with_update(folder, out, trained.model, card=update_card(trained, chosen, labels=labels))
+    Console().print(causes_table(trained.lines))
+    console.print(f"{version} written to {out}; UPDATE_CARD.md tells the rest", highlight=False)
 
 
 def _expected_seconds(data: Path, *, epochs: int, factor: float) -> float:

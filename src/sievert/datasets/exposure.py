@@ -94,8 +94,9 @@ def fit_exposure(
         held[len(everybody) :] = label[known]
     if label_weight is not None and len(known):
         weight[len(everybody) :] = label_weight[known] / label_weight[known].mean()
-    # Equal posts are one row with their weight: most posts have few views and no report.
-    key = np.stack([hits[rows], trials[rows], held])
+    # Equal posts are one row with their weight: most posts have few views and no report. Weighed reports
+    # are hardly ever equal; in sixteenths they are.
+    key = np.stack([np.round(16 * hits[rows]) / 16, trials[rows], held])
     (hits, trials, held), inverse = np.unique(key, axis=1, return_inverse=True)
     weight = np.asarray(np.bincount(inverse.reshape(-1), weight, minlength=len(hits)), np.float64)
     return _expectation_maximisation(hits, trials, held, weight)

@@ -7,8 +7,6 @@ function that the caller brings.
 
 from pathlib import Path
 
-import numpy as np
-
 from sievert.datasets.history_columns import CommentJudge, History
 from sievert.datasets.history_events import read_events
 from sievert.datasets.history_labels import read_labels
@@ -17,7 +15,6 @@ from sievert.datasets.history_posts import read_posts
 from sievert.datasets.numbering import Numbering
 from sievert.datasets.quarantine import Quarantine, quarantine_path
 from sievert.errors import NotFound
-from sievert.schema.history import NOBODY
 
 
 def read_history(
@@ -72,16 +69,12 @@ def _read(folder: Path, judge: CommentJudge | None, quarantine: Quarantine) -> H
     posts, index, platform = read_posts(files_of(folder, "posts"), accounts, quarantine)
     read = read_events(folder, accounts, quarantine, posts=posts, index=index, platform=platform, judge=judge)
     labels = read_labels(folder, quarantine, posts=posts, index=index)
-    created_at = np.full(len(accounts), NOBODY, np.int64)
-    for who, when in read.born:
-        created_at[who] = when
     return History(
         platform=platform,
         posts=posts,
         events=read.events,
         labels=labels,
         accounts=accounts.names,
-        account_created_at=created_at,
         quarantine=quarantine,
         reordered=read.reordered,
     )

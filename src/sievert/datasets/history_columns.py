@@ -70,7 +70,6 @@ class History:
     events: EventColumns
     labels: LabelColumns
     accounts: pa.Array  # [a] ids of the accounts that posts and events number
-    account_created_at: Int64s  # [a] as profiles say, NOBODY where none does
     quarantine: Quarantine
     reordered: int  # events that stood before one that was received earlier; they are in order now
 

@@ -17,7 +17,7 @@ from sievert.datasets.numbering import Numbering, SeenKeys, as_bools, as_int64
 from sievert.datasets.quarantine import Quarantine
 from sievert.schema.batch import TextColumn
 from sievert.schema.event import KIND_WORDS, REACTION_WORDS, REASON_WORDS
-from sievert.schema.history import NOBODY, EventColumns, country_code
+from sievert.schema.history import FOLLOWED, MADE, NOBODY, EventColumns, country_code
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -28,10 +28,9 @@ _WITHOUT_POST = ("login", "profile")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReadEvents:
-    """Events in order, and what does not fit into their columns."""
+    """Events in order, and how many were not."""
 
     events: EventColumns
-    born: list[tuple[Int64s, Int64s]]  # which accounts were made when, as profiles say
     reordered: int  # events that stood behind one that was received later
 
 
@@ -48,7 +47,6 @@ def read_events(
     """Return the events of a folder."""
     seen = SeenKeys()
     kept: dict[str, list[npt.NDArray[Any]]] = {field.name: [] for field in dataclasses.fields(EventColumns)}
-    born: list[tuple[Int64s, Int64s]] = []
     for path in files_of(folder, "events"):
         for part in parts_of(path, "events", quarantine):
             sound = _sound_rows(part, seen, quarantine, posts=posts, index=index, platform=platform)
@@ -66,19 +64,18 @@ def read_events(
                 "amount": _amounts(kind, columns),
                 "code": _event_codes(kind, columns, judge),
             }
+            order = _sides_of_profiles(pieces, columns)
             for name, piece in pieces.items():
-                kept[name].append(piece.astype(_TYPES.get(name, np.int64)))
-            told = _is(kind, "profile") & as_bools(pc.is_valid(columns["account_created_at"]))
-            born.append((pieces["creator"][told], as_int64(columns["account_created_at"])[told]))
+                kept[name].append(piece[order].astype(_TYPES.get(name, np.int64)))
     came = joined(kept["received_at"])
     behind = came[1:] < np.maximum.accumulate(came)[:-1]
-    order = np.argsort(came, kind="stable") if behind.any() else None
+    in_order = np.argsort(came, kind="stable") if behind.any() else None
     arrays: dict[str, npt.NDArray[Any]] = {}
     for field in dataclasses.fields(EventColumns):
         # One column after the other, so that no more than one stands twice in memory.
         array = joined(kept.pop(field.name)).astype(_TYPES.get(field.name, np.int64), copy=False)
-        arrays[field.name] = array if order is None else array[order]
-    return ReadEvents(events=EventColumns(**arrays), born=born, reordered=int(behind.sum()))
+        arrays[field.name] = array if in_order is None else array[in_order]
+    return ReadEvents(events=EventColumns(**arrays), reordered=int(behind.sum()))
 
 
 def _sound_rows(
@@ -118,6 +115,26 @@ def _amounts(kind: Int64s, columns: dict[str, pa.Array]) -> Int64s:
     for word, name, missing in (("views", "count", 1), ("profile", "followers", NOBODY)):
         amount = np.where(_is(kind, word), as_int64(columns[name], missing=missing), amount)
     return np.where(_is(kind, "verdict"), as_bools(columns["harmful"]).astype(np.int64), amount)
+
+
+def _sides_of_profiles(pieces: dict[str, Int64s], columns: dict[str, pa.Array]) -> Int64s:
+    """Make two rows of a profile, one for each thing that it says; return the order of all rows.
+
+    What says nothing makes none. `pieces` get the rows about when accounts were made at their ends.
+    """
+    profile = _is(pieces["kind"], "profile")
+    made = np.flatnonzero(profile & as_bools(pc.is_valid(columns["account_created_at"])))
+    silent = profile & ~as_bools(pc.is_valid(columns["followers"]))
+    pieces["code"] = np.where(profile, FOLLOWED, pieces["code"])
+    born = as_int64(columns["account_created_at"])[made]
+    for name, piece in pieces.items():
+        extra = {"amount": born, "code": np.full(len(made), MADE)}.get(name, piece[made])
+        pieces[name] = np.concatenate([piece, extra])
+    place = np.concatenate([np.arange(len(profile)), made])
+    kept = np.concatenate([~silent, np.ones(len(made), np.bool_)])
+    order = np.argsort(place, kind="stable")
+    chosen: Int64s = order[kept[order]]
+    return chosen
 
 
 def _event_codes(kind: Int64s, columns: dict[str, pa.Array], judge: CommentJudge | None) -> Int64s:

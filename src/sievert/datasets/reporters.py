@@ -5,12 +5,15 @@ them. Reporters without verdicts stand at the mean of the population. A verdict 
 not count for its own reports.
 
 Damping is by correlation: reporters who keep reporting the same posts are one voice that speaks
-often. A report counts one over one plus the likeness of its reporter to the others on the post, where
-likeness is the share of *other* posts that the two reported both (the cosine of both sets), if there
-are at least two. A clique of any size comes to about one report, strangers who meet once lose nothing.
+often. A report counts one over one plus the likeness of its reporter to the others on the post.
+Likeness grows with the share of *other* posts that the two reported both (the cosine of both sets), if
+there are at least two; from `ONE_VOICE` on it is 1, since a brigade need not take part in everything,
+nor report nothing else. A clique of any size comes to about one report, strangers who meet once lose
+nothing.
 
-Not covered: a brigade's first two joint posts, reports without a reporter, and joint reports that
-come after the first hundred on a post, where the post has many reports anyway.
+Not covered: a brigade's first two joint posts, members who join so seldom that pairs of them hardly
+meet again, reports without a reporter, and joint reports that come after the first hundred on a post,
+where the post has many reports anyway.
 
 Legend: r reports, each pair of reporter and post once; a accounts; m posts.
 """
@@ -31,6 +34,9 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_SHARED = 2
 """Other posts that two accounts must have reported both before they are held to act together."""
+
+ONE_VOICE = 0.3
+"""Two accounts with such a cosine, or a higher one, count as one where they meet."""
 
 _PAIRED = 100
 
@@ -114,6 +120,7 @@ def damping_weights(reports: Reports, *, likeness: float = 1.0) -> Floats:
     left, right, shared = left[often], right[often], shared[often]
     made = np.bincount(actor, minlength=accounts)
     alike = shared / np.sqrt((made[actor[left]] - 1.0) * (made[actor[right]] - 1.0))
+    alike = np.minimum(alike / ONE_VOICE, 1.0)
     crowd = np.bincount(left, alike, minlength=len(named)) + np.bincount(right, alike, minlength=len(named))
     weight = np.ones(len(reports))
     weight[named] = 1.0 / (1.0 + likeness * crowd)

@@ -8,33 +8,37 @@ Not covered: events of one id that say different things; the first one counts, w
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from sievert.features.behaviour.counting import (
     COUNTS,
     KIND,
-    ONCE_AN_ACTOR,
     THOUSAND,
     Count,
     Moves,
     Reputation,
     Role,
-    Tempo,
     moves_of_creators,
     moves_of_posts,
     moves_of_reporters,
     publications,
-    weight_at,
 )
 from sievert.features.behaviour.reporters import reliability
 from sievert.features.behaviour.rows import AsOf
-from sievert.features.behaviour.tallies import UNKNOWN, Facts, countries_of, epoch_of, tallies_read
+from sievert.features.behaviour.tallies import (
+    UNKNOWN,
+    Facts,
+    epoch_of,
+    oldest_epoch_read,
+    tallies_read,
+)
+from sievert.pipeline.cells import add_moves, facts_of, increase, keys_of, own_publication, subject_of
 from sievert.pipeline.event_columns import Numbered, columns_of, fact_names
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.event import BaseEvent, Comment, Login, Profile, Report
-from sievert.schema.history import FOLLOWED, MADE, NOBODY, EventColumns, Int64s
+from sievert.schema.history import NOBODY, EventColumns, Int64s
 from sievert.schema.post import Post
 from sievert.scoring.bundle import Bundle
 from sievert.stores.activity.base import (
@@ -42,15 +46,13 @@ from sievert.stores.activity.base import (
     Author,
     Cell,
     Change,
-    KnownFact,
     PostName,
     Reading,
     Subject,
-    event_key,
 )
 from sievert.stores.activity.memory import merge
 
-Said = Callable[[Sequence[str]], np.ndarray]
+CommentReader = Callable[[Sequence[str]], np.ndarray]
 """Says of each comment what it says: features.behaviour.counting.Said."""
 
 
@@ -78,12 +80,13 @@ class Taken:
 class ActivityCounters:
     """The live side of behaviour features, over one store. One thread uses it."""
 
-    def __init__(self, store: Activity, *, said: Said) -> None:
+    def __init__(self, store: Activity, *, said: CommentReader) -> None:
         """Go on where the store is; `said` reads comments."""
         self._store = store
         self._said = said
         self._tick = store.last_tick()
-        self._orphans = store.orphans()
+        self._orphans = store.any_orphans()  # while there are none, nobody need look for them
+        self._folded = 0
 
     def tick(self, now: Micros) -> Micros:
         """Return the receipt time of the next batch: now, or just after the last one."""
@@ -105,7 +108,6 @@ class ActivityCounters:
             known = self._store.authors([post.name for post in first])
             change = self._registration([post for post in first if post.name not in known], now)
             self._store.commit(change)
-        self._orphans -= change.adopted
 
     def _registration(self, new: Sequence[NewPost], now: Micros) -> Change:
         """Return what it changes that these posts came; no two may have the same name.
@@ -127,17 +129,17 @@ class ActivityCounters:
         )
         moves = publications(created, np.full(len(new), tick, np.int64))
         theirs = dataclasses.replace(moves, subject=creators.numbers)
-        _add(change, Role.CREATOR, theirs.take(theirs.subject != NOBODY), creators.names)
+        add_moves(change, Role.CREATOR, theirs.take(theirs.subject != NOBODY), creators.names)
         self._adopt(change, new)
         return change
 
     def _adopt(self, change: Change, new: Sequence[NewPost]) -> None:
         """Count for its creator what happened to a post before it came."""
-        waited = [post for post in new if post.name in self._orphans]
-        if not waited:
+        if not self._orphans:
             return
-        change.adopted.update(post.name for post in waited)
-        reading = self._store.counts([_subject(Role.POST, post.name) for post in waited])
+        change.adopted = self._store.orphans([post.name for post in new])
+        waited = [post for post in new if post.name in change.adopted]
+        reading = self._store.counts([subject_of(Role.POST, post.name) for post in waited])
         for row, counter, epoch, amounts in zip(
             reading.subject.tolist(),
             reading.counter.tolist(),
@@ -148,7 +150,7 @@ class ActivityCounters:
             creator = waited[row].creator_id
             if creator is not None:
                 cell = Cell(Subject(Role.CREATOR, waited[row].name.platform, creator), counter, epoch)
-                _increase(change, cell, amounts)
+                increase(change, cell, amounts)
 
     def take(self, events: Sequence[BaseEvent], now: Micros) -> Taken:
         """Work out what events come to; `commit` makes it durable."""
@@ -177,8 +179,8 @@ class ActivityCounters:
         on_creators = moves_of_creators(
             on_posts, columns, creator=creators, received_at=np.full(len(posts.names), tick, np.int64)
         )
-        _add(change, Role.POST, on_posts, posts.names)
-        _add(change, Role.CREATOR, on_creators, accounts.names)
+        add_moves(change, Role.POST, on_posts, posts.names)
+        add_moves(change, Role.CREATOR, on_creators, accounts.names)
         self._settle(change, columns, posts.names, accounts.names, decided)
         for event in fresh:
             if isinstance(event, Report) and event.actor_id is not None:
@@ -202,7 +204,20 @@ class ActivityCounters:
             StoreUnavailable: nothing of it is.
         """
         self._store.commit(taken.change)
-        self._orphans |= taken.change.orphans
+        self._orphans = self._orphans or bool(taken.change.orphans)
+
+    def forget(self, now: Micros, *, events_before: Micros, posts_before: Micros) -> None:
+        """Forget logged events and posts that were received before these times.
+
+        Counts of long past epochs, whose weights nobody reads any more, are added together now and then.
+        """
+        self._store.forget_events(events_before)
+        self._store.forget_posts(posts_before)
+        epoch = int(epoch_of(np.array(now)))
+        if epoch > self._folded:  # every few days: both look at everything
+            self._store.fold(oldest_epoch_read(now))
+            self._store.forget_keys(posts_before)
+            self._folded = epoch
 
     def known(self, names: Sequence[PostName], as_of: Micros, change: Change | None = None) -> AsOf:
         """Return all that is known of posts as of a tick, with a change that is not durable yet."""
@@ -210,8 +225,8 @@ class ActivityCounters:
         authors = self._store.authors(names)
         creators = [authors[name].creator_id if name in authors else None for name in names]
         moments = np.full(len(names), as_of, np.int64)
-        own = self._tallies([_subject(Role.POST, name) for name in names], moments, change)
-        own[:, Count.POSTS] = _publication(authors, names, moments)
+        own = self._tallies([subject_of(Role.POST, name) for name in names], moments, change)
+        own[:, Count.POSTS] = own_publication(authors, names, moments)
         theirs = [
             Subject(Role.CREATOR, name.platform, creator or "")
             for name, creator in zip(names, creators, strict=True)
@@ -233,7 +248,7 @@ class ActivityCounters:
 
     def _new_ones(self, events: Sequence[BaseEvent], change: Change) -> np.ndarray:
         """Mark the events [n] that count, and note their keys in the change."""
-        keys = [_keys(event) for event in events]
+        keys = [keys_of(event) for event in events]
         seen = self._store.known([key for some in keys for key in some])
         counted = np.zeros(len(events), np.bool_)
         for row, some in enumerate(keys):
@@ -246,7 +261,7 @@ class ActivityCounters:
         return counted
 
     def _totals(self, names: Sequence[PostName]) -> Int64s:
-        reading = self._store.counts([_subject(Role.POST, name) for name in names])
+        reading = self._store.counts([subject_of(Role.POST, name) for name in names])
         totals = np.zeros((len(names), COUNTS), np.int64)
         np.add.at(totals, (reading.subject, reading.counter), reading.amounts[:, 0])
         return totals
@@ -257,7 +272,7 @@ class ActivityCounters:
         rows = np.flatnonzero(columns.kind == KIND["report"])
         actors = columns.actor[rows]
         who = [*dict.fromkeys(actors[actors != NOBODY].tolist())]
-        reading = self._store.counts([_subject(Role.REPORTER, accounts[number]) for number in who])
+        reading = self._store.counts([subject_of(Role.REPORTER, accounts[number]) for number in who])
         known = np.zeros((len(accounts) + 1, len(Reputation)), np.int64)  # the last row is NOBODY's
         numbers = np.array(who, np.int64)
         np.add.at(known, (numbers[reading.subject], reading.counter), reading.amounts[:, 0])
@@ -280,7 +295,7 @@ class ActivityCounters:
         open_ones = (
             columns.take(~(verdict & decided[np.where(verdict, columns.post, 0)])) if len(posts) else columns
         )
-        _add(change, Role.REPORTER, moves_of_reporters(open_ones), accounts)
+        add_moves(change, Role.REPORTER, moves_of_reporters(open_ones), accounts)
         rows = np.flatnonzero(open_ones.kind == KIND["verdict"])
         numbers, first = np.unique(open_ones.post[rows], return_index=True)
         reported = self._store.reporters([posts[number] for number in numbers.tolist()])
@@ -296,7 +311,7 @@ class ActivityCounters:
                 at,
                 at,
             )
-            _add(change, Role.REPORTER, moves, actors)
+            add_moves(change, Role.REPORTER, moves, actors)
 
     def _tallies(self, subjects: Sequence[Subject], as_of: Int64s, change: Change) -> Int64s:
         place = {subject: row for row, subject in enumerate(dict.fromkeys(subjects))}
@@ -324,11 +339,11 @@ class ActivityCounters:
                 if fact.subject == subjects[row]:
                     merge(facts, fact)
             if known[row]:
-                out[row] = _facts_row(facts, as_of)
+                out[row] = facts_of(facts, as_of)
         return Facts(made_at=out[:, 0], followers=out[:, 1], countries=out[:, 2], new_countries=out[:, 3])
 
 
-def reader_of(bundle: Bundle) -> Said:
+def reader_of(bundle: Bundle) -> CommentReader:
     """Return what reads comments with this bundle; without an update model they say nothing."""
     update = bundle.update
     if update is None:
@@ -340,61 +355,6 @@ def new_post(post: Post, now: Micros) -> NewPost:
     """Return what the counters note of a post; one that does not say when it was published is new."""
     created = now if post.created_at is None else moment_of(post.created_at)
     return NewPost(PostName(post.platform, post.id), post.creator_id, created)
-
-
-def _publication(authors: Mapping[PostName, Author], names: Sequence[PostName], as_of: Int64s) -> Int64s:
-    """Return the tallies [n, 5] of each post's own publication, which no store keeps."""
-    rows = [row for row, name in enumerate(names) if name in authors]
-    created = np.array([authors[names[row]].created_at for row in rows], np.int64)
-    amounts = np.stack([weight_at(created, tempo) for tempo in Tempo], axis=1)
-    zeros = np.zeros(len(rows), np.int16)
-    tallies = tallies_read(np.array(rows, np.int64), zeros, epoch_of(created), amounts, as_of=as_of, counts=1)
-    return tallies[:, 0]
-
-
-def _add(change: Change, role: Role, moves: Moves, names: Sequence[PostName]) -> None:
-    """Add moves of numbered subjects to the increments of a change."""
-    if not len(moves):
-        return
-    cells = np.stack([moves.subject, moves.count, epoch_of(moves.at)], axis=1)
-    amounts = np.stack([moves.amount * weight_at(moves.at, tempo) for tempo in Tempo], axis=1)
-    order = np.lexsort(cells.T[::-1])
-    cells, amounts = cells[order], amounts[order]
-    first = np.flatnonzero(np.append(True, (cells[1:] != cells[:-1]).any(axis=1)))
-    for (number, counter, epoch), by in zip(
-        cells[first].tolist(), np.add.reduceat(amounts, first).tolist(), strict=True
-    ):
-        _increase(change, Cell(_subject(role, names[number]), counter, epoch), by)
-
-
-def _increase(change: Change, cell: Cell, by: Sequence[int]) -> None:
-    a, b, c = change.increments.get(cell, (0, 0, 0))
-    change.increments[cell] = (a + by[0], b + by[1], c + by[2])
-
-
-def _facts_row(facts: dict[int, KnownFact], as_of: Micros) -> tuple[int, int, int, int]:
-    sides = [facts[side].value if side in facts else UNKNOWN for side in (MADE, FOLLOWED)]
-    logins = [fact for name, fact in facts.items() if name not in (MADE, FOLLOWED)]
-    first = np.array([fact.first_at for fact in logins], np.int64)
-    last = np.array([fact.last_at for fact in logins], np.int64)
-    return sides[0], sides[1], *countries_of(first, last, as_of)
-
-
-def _subject(role: Role, name: PostName) -> Subject:
-    """Name a post or an account (which is named as posts are: by platform and id) as a subject."""
-    return Subject(role, name.platform, name.id)
-
-
-def _keys(event: BaseEvent) -> tuple[bytes, ...]:
-    """Return what an event may come only once as: its id, and who did it to what."""
-    kind = str(event.__struct_config__.tag)
-    named = event_key("id", event.platform, event.id)
-    actor = getattr(event, "actor_id", None)
-    if kind not in ONCE_AN_ACTOR or actor is None:
-        return (named,)
-    post, creator = getattr(event, "post_id", None), getattr(event, "creator_id", None)
-    target = ("post", post) if post is not None else ("creator", creator or "")
-    return named, event_key("once", event.platform, kind, *target, actor)
 
 
 def _totals_of(moves: Moves, posts: int) -> Int64s:

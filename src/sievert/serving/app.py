@@ -16,7 +16,17 @@ from sievert.serving.doors import Doors
 from sievert.serving.headers import secure
 from sievert.serving.problems import ProblemHandlers
 from sievert.serving.queries import refuse_unknown
-from sievert.serving.routes import comments, events, live, moderations, posts, records, system, webhooks
+from sievert.serving.routes import (
+    comments,
+    events,
+    live,
+    moderations,
+    posts,
+    records,
+    system,
+    truth,
+    webhooks,
+)
 from sievert.serving.telemetry import Metrics
 
 ROUTES: tuple[HTTPRouteHandler, ...] = (
@@ -42,6 +52,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     system.page_file,
     system.description,
 )
+"""The routes of every server; one that was given a board for the truth has a door for it, too."""
 
 
 def make_app(doors: Doors) -> Litestar:
@@ -55,7 +66,7 @@ def make_app(doors: Doors) -> Litestar:
             yield
 
     return Litestar(
-        route_handlers=ROUTES,
+        route_handlers=ROUTES if doors.truth is None else (*ROUTES, truth.submit_truth),
         guards=[doors.gate.guard, refuse_unknown],
         dependencies={
             "doors": Provide(lambda: doors, sync_to_thread=False),

@@ -18,6 +18,7 @@ from sievert.serving.problems import log_unexpected
 from sievert.serving.settings import Settings
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
+from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver, Publish
 from sievert.serving.webhooks import WebhookDelivery
 from sievert.serving.worker import Worker
@@ -73,6 +74,7 @@ class Doors:
     news: News
     room: SpoolRoom
     delivery: WebhookDelivery | None
+    truth: TruthBoard | None  # only where the platform is simulated
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -107,8 +109,11 @@ class Doors:
         now, kept = self.clock.now(), self.settings
         self.parts.journal.forget_allowed(now - kept.keep_days * DAY)
         self.parts.journal.forget_texts(now - kept.keep_text_days * DAY)
-        # A comment is a text too.
-        self.stores.activity.forget_events(now - kept.keep_text_days * DAY)
+        self.parts.counters.forget(
+            now,
+            events_before=now - kept.keep_text_days * DAY,  # a comment is a text too
+            posts_before=now - kept.keep_days * DAY,
+        )
         self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)
 
     def _hear(self, told: Told) -> None:

@@ -1,5 +1,6 @@
 """What is happening now, for whoever watches: counters each second and notable decisions.
 
+Where a platform is simulated, each second tells the truth about it as well.
 Every watcher has a queue of its own with an end. Whoever reads too slowly loses the oldest events,
 is told how many, and slows nobody down. A post's text never goes out here.
 """
@@ -12,9 +13,10 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from sievert.errors import Overloaded, SievertError
-from sievert.schema.clock import SECOND, Clock, Micros
+from sievert.schema.clock import Clock, Micros
 from sievert.serving.access import Admission
 from sievert.serving.telemetry import Metrics
+from sievert.serving.truth import Truth, TruthBoard
 
 EVENTS_A_CLIENT = 256
 RECENT = 50
@@ -76,6 +78,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     policy_set: str
     counters: Counters
     recent: list[NotableDecision]
+    truth: Truth | None  # null but where the platform is simulated
 
 
 class Missed(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,18 +105,26 @@ class LiveFeed:
     """Counts what is decided and tells the watchers. Only the event loop's thread touches it."""
 
     def __init__(
-        self, *, bundle: str, policy_set: str, clock: Clock, metrics: Metrics, most_watchers: int
+        self,
+        *,
+        bundle: str,
+        policy_set: str,
+        clock: Clock,
+        metrics: Metrics,
+        most_watchers: int,
+        truth: TruthBoard | None = None,
     ) -> None:
-        """`bundle` and `policy_set` name what scores and decides."""
+        """`bundle` and `policy_set` name what scores and decides; `truth` is known to simulations only."""
         self._bundle = bundle
         self._policy_set = policy_set
         self._clock = clock
         self._metrics = metrics
         self._most = most_watchers
+        self._truth = truth
         self._since = clock.now()
         self._outcomes: Counter[str] = Counter(dict.fromkeys(("allow", "demote", "review", "remove"), 0))
         self._demoted = self._anew = self._asked_anew = 0
-        self._last: tuple[Micros, int] = (self._since, 0)
+        self._counted = 0
         self._rate = 0.0
         self._sent = 0
         self._recent: deque[NotableDecision] = deque(maxlen=RECENT)
@@ -189,6 +200,7 @@ class LiveFeed:
                 policy_set=self._policy_set,
                 counters=self.counters(),
                 recent=[*self._recent],
+                truth=None if self._truth is None else self._truth.truth(),
             )
             yield _event("hello", hello)
             while not self.draining.is_set():
@@ -208,14 +220,18 @@ class LiveFeed:
             self._metrics.stream_clients.set(len(self._watchers))
 
     async def _tick(self) -> None:
+        # A second is a second of those who watch, even where the injected clock tells other times.
+        time = asyncio.get_running_loop().time
+        before = time()
         while True:
             await asyncio.sleep(1)
-            now, posts = self._clock.now(), self._outcomes.total()
-            before, counted = self._last
-            self._rate = (posts - counted) * SECOND / max(now - before, 1)
-            self._last = (now, posts)
+            now, posts = time(), self._outcomes.total()
+            self._rate = (posts - self._counted) / max(now - before, 1e-6)
+            before, self._counted = now, posts
             self._sent = 0
             self._tell("counters", self.counters())
+            if self._truth is not None and self._watchers:
+                self._tell("truth", self._truth.truth())
 
     def _tell(self, name: str, record: msgspec.Struct) -> None:
         if self._watchers:

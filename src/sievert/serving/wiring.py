@@ -19,7 +19,7 @@ from sievert.review.budget import ReviewBudget
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.batch import TextColumn
 from sievert.schema.clock import Clock
-from sievert.scoring.bundle import default_bundle_path, load_bundle
+from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
 from sievert.serving.access import Gate, RandomBytes, make_key
 from sievert.serving.doors import Doors, News, take_events, take_the_path
@@ -28,6 +28,7 @@ from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.settings import Settings
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
+from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver
 from sievert.serving.webhooks import Receiver, WebhookDelivery
 from sievert.serving.worker import Worker
@@ -40,8 +41,12 @@ from sievert.stores.outbox import Outbox, SqlOutbox
 _FIRST_KEY = "first key"
 
 
-def open_doors(settings: Settings, *, clock: Clock) -> Doors:
-    """Put a server together, warmed up and ready to run.
+def open_doors(
+    settings: Settings, *, clock: Clock, truth: TruthBoard | None = None, prevalence: float | None = None
+) -> Doors:
+    """Put a server together, warmed up and ready to run; with a board it has a door for the truth.
+
+    `prevalence` is the share of harmful posts, where it is not the one that the bundle is calibrated to.
 
     Raises:
         BundleError: the bundle does not load.
@@ -49,6 +54,8 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
         StoreError: the data folder does not open.
     """
     bundle = load_bundle(bundle_path(settings))
+    if prevalence is not None:
+        bundle = at_prevalence(bundle, prevalence)
     policies = load_policies(policies_path(settings))
     # The compiled kernels load, or compile on a first start, now and not under the first post.
     score(bundle, TextColumn.of(["warm"]), heavy_share=1.0)
@@ -87,10 +94,12 @@ def open_doors(settings: Settings, *, clock: Clock) -> Doors:
             clock=clock,
             metrics=metrics,
             most_watchers=settings.stream_clients,
+            truth=truth,
         ),
         news=news,
         room=SpoolRoom(settings.spool_megabytes << 20),
         delivery=_delivery(settings, stores.outbox, clock=clock, metrics=metrics),
+        truth=truth,
     )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.errors import InvalidField, NotFound
-from sievert.schema.history import Int8s
+from sievert.schema.history import Int8s, Int64s
 from sievert.schema.post import MAX_TEXT_BYTES
 from sievert.schema.taxonomy import CORPUS_LABELS, HARM, LABELLED, labels_of
 from sievert.simulation.retouching import retouched
@@ -61,12 +61,15 @@ class Corpus:
         """Return how many texts there are."""
         return len(self._texts)
 
-    def take(self, policy: Int8s, rng: np.random.Generator) -> tuple[list[str | None], npt.NDArray[np.bool_]]:
-        """Return a text for each post [n] and whether it is a copy of one that came before.
+    def take(
+        self, policy: Int8s, rng: np.random.Generator
+    ) -> tuple[list[str | None], Int64s, npt.NDArray[np.bool_]]:
+        """Return for each post [n] a text, its place in the corpus, and whether it was used before.
 
-        `policy` [n] is -1 for a text that breaks none. None stands where the corpus has nothing to say.
+        `policy` [n] is -1 for a text that breaks none. Where the corpus has nothing to say stand None and -1.
         """
         texts: list[str | None] = [None] * len(policy)
+        source = np.full(len(policy), -1, np.int64)
         copied = np.zeros(len(policy), bool)
         for place in np.unique(policy).tolist():
             pool = (
@@ -80,11 +83,12 @@ class Corpus:
             self._used[first] = True
             again = pool[rng.integers(len(pool), size=len(rows) - len(first))]
             copied[rows[len(first) :]] = True
+            source[rows] = np.concatenate([first, again])
             found = [self._texts[at] for at in first.tolist()]
             found += retouched([self._texts[at] for at in again.tolist()], rng)
             for row, text in zip(rows.tolist(), found, strict=True):
                 texts[row] = text
-        return texts, copied
+        return texts, source, copied
 
 
 def _lines(path: Path) -> Iterator[_Line]:

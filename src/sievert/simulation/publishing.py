@@ -76,6 +76,7 @@ class Publishing:
         """Take who writes the texts."""
         self._settings, self._writer = settings, writer
         self._recent = Repeatable(_POOL, a_step=_POOL_A_STEP)
+        self._first_use: dict[int, int] = {}  # a corpus's text -> the post that used it first
         self._campaigns: _Campaigns | None = None
         self._campaign_posts: Posts | None = None
 
@@ -228,12 +229,20 @@ class Publishing:
         written = self._writer.write(wanted, tick.draw(Purpose.TEXTS))
         posts.text[rows] = written.text
         posts.form[rows] = written.form
+        self._mark_used(posts, rows, written.source)
         # A writer that has no image for a post writes it without one; several posts may show the same.
         shown, first, which = np.unique(written.scene, return_index=True, return_inverse=True)
         posts.image[rows] = np.where(shown >= 0, posts.number[rows[first]], -1)[which]
         own = posts.image[rows] == posts.number[rows]
         posts.scene[rows] = np.where(own, written.scene, -1)
         return written.scenes
+
+    def _mark_used(self, posts: Posts, rows: Int64s, source: Int64s) -> None:
+        """Say of posts that use a corpus's text again which post used it first."""
+        for row, text in zip(rows[source >= 0].tolist(), source[source >= 0].tolist(), strict=True):
+            first = self._first_use.setdefault(text, int(posts.number[row]))
+            if first != posts.number[row]:
+                posts.copy_of[row] = posts.cluster[row] = first
 
     def _repeat(self, posts: Posts, plan: _Plan, tick: Tick) -> None:
         """Fill in what repeats an earlier post: its harm, its image, and its text, mostly retouched."""

@@ -31,7 +31,7 @@ class WorldSettings:
     follows: float = 12.0  # mean number of accounts that an account follows
     pull_tail: float = 1.3  # tail exponent of followers; the density falls by one more
     inside: float = 0.6  # share of follows inside the follower's community
-    homophily: float = 0.4  # share of a toxic account's follows that go to toxic ones
+    homophily: float = 0.15  # share of a toxic account's follows that go to toxic ones
     community: int = 150  # accounts in a community, on average
     new_follows: float = 0.02  # a day and account, beside those of newcomers
 

@@ -175,7 +175,8 @@ def _table(fields: Mapping[str, str], columns: Mapping[str, Array]) -> pa.Table:
 def _ids(prefix: str, numbers: Int64s) -> Array:
     """Return the ids that stand for numbers [n]; null for -1."""
     written = pc.cast(pa.array(numbers, mask=numbers < 0), pa.string())
-    return pc.binary_join_element_wise(prefix, written, "")
+    # Scalars, as Arrow takes long to find out what a Python string is.
+    return pc.binary_join_element_wise(pa.scalar(prefix), written, pa.scalar(""))
 
 
 def _words(words: tuple[str, ...], places: npt.NDArray[Any]) -> Array:

@@ -56,7 +56,8 @@ class Written:
     form: Int8s  # [n] place in FORMS
     scene: Int64s  # [n] place among `scenes`, -1 without an image; posts may share one
     scenes: Scenes  # [m]
-    copied: npt.NDArray[np.bool_]  # [n] the text is a corpus's text once more, slightly changed
+    source: Int64s  # [n] which text of the corpus it is, -1 for the grammar's
+    copied: npt.NDArray[np.bool_]  # [n] that text was used before and is slightly changed now
 
 
 class Writer:
@@ -79,16 +80,16 @@ class Writer:
         planned = forms.plan(
             policy=wanted.policy, evasion=wanted.evasion, with_image=wanted.with_image, rng=rng
         )
-        copied = np.zeros(len(wanted.policy), bool)
+        source, copied = np.full(len(wanted.policy), -1, np.int64), np.zeros(len(wanted.policy), bool)
         if self._corpus is None:
             setting = _setting(wanted, planned)
             text = self._grammar.write(planned, setting, rng)
         else:
             planned = forms.without_own_words(planned)
             setting = _setting(wanted, planned)
-            text, copied = self._from_corpus(self._corpus, planned, setting, rng)
+            text, source, copied = self._from_corpus(self._corpus, planned, setting, rng)
         scene, scenes = self._scenes(planned, setting, rng)
-        return Written(text=text, form=planned.form, scene=scene, scenes=scenes, copied=copied)
+        return Written(text=text, form=planned.form, scene=scene, scenes=scenes, source=source, copied=copied)
 
     def retouch(self, texts: Sequence[str], rng: np.random.Generator) -> list[str]:
         """Return near-duplicates of n texts: a word changed, a greeting added, an emoji."""
@@ -100,12 +101,12 @@ class Writer:
 
     def _from_corpus(
         self, corpus: Corpus, planned: forms.Plan, setting: Setting, rng: np.random.Generator
-    ) -> tuple[list[str], npt.NDArray[np.bool_]]:
+    ) -> tuple[list[str], Int64s, npt.NDArray[np.bool_]]:
         spoken = np.flatnonzero(planned.intent < 0)  # captions are the grammar's
         policy = np.where(planned.harm_in_text, planned.policy, -1)[spoken].astype(np.int8)
-        found, copied_some = corpus.take(policy, rng)
-        copied = np.zeros(len(setting), bool)
-        copied[spoken] = copied_some
+        found, *told = corpus.take(policy, rng)
+        source, copied = np.full(len(setting), -1, np.int64), np.zeros(len(setting), bool)
+        source[spoken], copied[spoken] = told
         texts: list[str | None] = [None] * len(setting)
         for row, text in zip(spoken.tolist(), found, strict=True):
             texts[row] = text
@@ -115,11 +116,15 @@ class Writer:
         for row, text in zip(missing.tolist(), written, strict=True):
             texts[row] = text
             hidden[row] = False  # the grammar has hidden its words already
-        return [
-            disguised_text(text, rng) if hide else text
-            for text, hide in zip(texts, hidden, strict=True)
-            if text is not None
-        ], copied
+        return (
+            [
+                disguised_text(text, rng) if hide else text
+                for text, hide in zip(texts, hidden, strict=True)
+                if text is not None
+            ],
+            source,
+            copied,
+        )
 
     def _scenes(
         self, planned: forms.Plan, setting: Setting, rng: np.random.Generator

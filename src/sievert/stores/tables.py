@@ -133,6 +133,7 @@ activity_keys = sa.Table(
     "activity_keys",
     metadata,
     sa.Column("key", sa.LargeBinary, primary_key=True),
+    sa.Column("received_at", sa.BigInteger, nullable=False),
 )
 
 activity_events = sa.Table(
@@ -184,4 +185,5 @@ activity_orphans = sa.Table(
     metadata,
     sa.Column("platform", sa.String, primary_key=True),
     sa.Column("post_id", sa.String, primary_key=True),
+    sa.Column("received_at", sa.BigInteger, nullable=False),
 )

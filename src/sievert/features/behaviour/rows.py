@@ -27,7 +27,9 @@ from sievert.features.behaviour.counting import (
 from sievert.features.behaviour.rates import Floats, Prior, posterior_mean, posterior_spread
 from sievert.features.behaviour.tallies import NEW, RECENT, UNKNOWN, Facts, faded
 from sievert.schema.clock import DAY, HOUR
+from sievert.schema.event import REASON_WORDS
 from sievert.schema.history import Int64s
+from sievert.schema.taxonomy import LABELLED
 
 VERSION = 1
 """Raised whenever a feature comes to mean something else under the same name."""
@@ -39,8 +41,8 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """How often something happens for each time that something else does."""
 
     name: str
-    of: Count
-    per: Count
+    of: int  # a counter: a Count, or one of those behind Count.REASONS
+    per: int
     prior: Prior
 
 
@@ -55,6 +57,15 @@ DEFAULT_RATES = (
     Rate(name="blocks", of=Count.BLOCKS, per=Count.VIEWS, prior=Prior(a=0.02, b=40.0)),
     Rate(name="disappointed", of=Count.DISAPPOINTED, per=Count.COMMENTS, prior=Prior(a=0.2, b=4.0)),
     Rate(name="quarrels", of=Count.QUARRELS, per=Count.COMMENTS, prior=Prior(a=0.2, b=4.0)),
+    *(
+        Rate(
+            name=f"reports_of_{policy}",
+            of=Count.REASONS + REASON_WORDS.index(policy),
+            per=Count.VIEWS,
+            prior=Prior(a=0.005, b=40.0),
+        )
+        for policy in LABELLED
+    ),
 )
 """What is looked at, with priors that hold until others are fitted."""
 

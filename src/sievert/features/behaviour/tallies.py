@@ -53,6 +53,11 @@ def epoch_of(at: Int64s) -> Int64s:
     return epochs
 
 
+def oldest_epoch_read(as_of: int) -> int:
+    """Return the epoch before which only totals are read, now and later."""
+    return (as_of // _WEEK - 1) * EPOCHS_A_WEEK
+
+
 def tallies_read(
     question: Int64s, count: Int16s, epoch: Int64s, amounts: Int64s, *, as_of: Int64s, counts: int
 ) -> Int64s:

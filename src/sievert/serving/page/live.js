@@ -2,6 +2,7 @@
 // a key, so the stream is read with fetch.
 
 import { ask, askForKey, dropKey, element, refusal, takeKey } from "./access.js";
+import { moment, showTruth } from "./truth.js";
 
 const ROWS = 200;
 const SECONDS = 120;
@@ -16,6 +17,10 @@ const on = {
     by("decisions").replaceChildren();
     hello.recent.forEach(add);
     on.counters(hello.counters);
+    by("truth").hidden = !hello.truth;
+    if (hello.truth) {
+      on.truth(hello.truth);
+    }
   },
   counters(counters) {
     by("posts").textContent = counters.posts.toLocaleString();
@@ -23,6 +28,8 @@ const on = {
     for (const [outcome, count] of Object.entries({ ...counters.outcomes, demote: counters.demoted })) {
       by(`count-${outcome}`).textContent = count.toLocaleString();
     }
+    by("anew").textContent = counters.anew.toLocaleString();
+    by("asked-anew").textContent = counters.asked_anew.toLocaleString();
     state.rates.push(counters.per_second);
     state.rates = state.rates.slice(-SECONDS);
     const top = Math.max(1, ...state.rates);
@@ -39,6 +46,9 @@ const on = {
     } else {
       add(decision);
     }
+  },
+  truth(truth) {
+    showTruth(truth, showTrail);
   },
   missed({ missed }) {
     state.missed += missed;
@@ -61,9 +71,10 @@ function add(decision) {
   const row = element(
     "tr",
     {},
-    element("td", { textContent: new Date(decision.at / 1000).toLocaleTimeString() }),
+    element("td", { textContent: moment(decision.at) }),
     element("td", {}, opener),
     element("td", {}, ...badges),
+    element("td", { className: "trigger", textContent: decision.trigger }),
     element("td", { textContent: decision.policy }),
     element("td", { className: "probability" }, meter, ` ${decision.probability.toFixed(2)}`),
     element("td", { className: "why", textContent: decision.reasons.join("; ") }),

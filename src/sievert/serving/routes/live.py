@@ -11,8 +11,8 @@ from sievert.serving.routes.posts import AnyRequest, TheDoors
     opt={"scope": "decisions:read"},
     media_type="text/event-stream",
     summary="Watch decisions",
-    description="Server-sent events: `hello` first, `counters` each second, `decision` for notable ones, "
-    "`missed` when the reader was too slow for some.",
+    description="Server-sent events: `hello` first, `counters` each second, `decision` for notable ones, `truth` each "
+    "second where the platform is simulated, `missed` when the reader was too slow for some.",
 )
 async def stream(request: AnyRequest, doors: TheDoors) -> Stream:
     """Return a stream that ends when the reader or the server leaves."""

@@ -160,8 +160,12 @@ class Activity(abc.ABC):
         """Return the facts of each subject by name."""
 
     @abc.abstractmethod
-    def orphans(self) -> set[PostName]:
-        """Return the posts that events came for before the posts themselves."""
+    def orphans(self, posts: Sequence[PostName]) -> set[PostName]:
+        """Return those posts that events came for before the posts themselves."""
+
+    @abc.abstractmethod
+    def any_orphans(self) -> bool:
+        """Tell whether there is any such post."""
 
     @abc.abstractmethod
     def last_tick(self) -> Micros:
@@ -177,10 +181,14 @@ class Activity(abc.ABC):
 
     @abc.abstractmethod
     def forget_posts(self, before: Micros) -> None:
-        """Forget authors, counts and reporters of posts that were received before a time.
+        """Forget authors, counts and reporters of posts, and of orphans, that came before a time.
 
-        What happened to them still counts for their creators.
+        What happened to posts still counts for their creators.
         """
+
+    @abc.abstractmethod
+    def forget_keys(self, before: Micros) -> None:
+        """Forget keys that were committed before a time (it may take long: all keys are looked at)."""
 
     @abc.abstractmethod
     def fold(self, before: int) -> None:

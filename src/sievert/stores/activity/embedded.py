@@ -27,7 +27,7 @@ _ADD_AUTHOR = (
     "INSERT INTO activity_posts (platform, post_id, creator_id, created_at, received_at)"
     " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
-_ADD_KEY = "INSERT INTO activity_keys (key) VALUES (?) ON CONFLICT DO NOTHING"
+_ADD_KEY = "INSERT INTO activity_keys (key, received_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _ADD_EVENT = "INSERT INTO activity_events (kind, received_at, record) VALUES (?, ?, ?)"
 _ADD_REPORTER = (
     "INSERT INTO activity_reporters (platform, post_id, actor_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -48,14 +48,17 @@ _ADD_FACT = (
 )
 _FORGET = (
     (
-        "DELETE FROM activity_counts WHERE role = ?1 AND (platform, subject) IN"
-        " (SELECT platform, post_id FROM activity_posts WHERE received_at < ?2)"
+        "WITH old AS (SELECT platform, post_id FROM activity_posts WHERE received_at < ?2"
+        " UNION ALL SELECT platform, post_id FROM activity_orphans WHERE received_at < ?2)"
+        " DELETE FROM activity_counts WHERE role = ?1 AND (platform, subject) IN (SELECT * FROM old)"
     ),
     (
-        "DELETE FROM activity_reporters WHERE ?1 = ?1 AND (platform, post_id) IN"
-        " (SELECT platform, post_id FROM activity_posts WHERE received_at < ?2)"
+        "WITH old AS (SELECT platform, post_id FROM activity_posts WHERE received_at < ?2"
+        " UNION ALL SELECT platform, post_id FROM activity_orphans WHERE received_at < ?2)"
+        " DELETE FROM activity_reporters WHERE ?1 = ?1 AND (platform, post_id) IN (SELECT * FROM old)"
     ),
     "DELETE FROM activity_posts WHERE ?1 = ?1 AND received_at < ?2",
+    "DELETE FROM activity_orphans WHERE ?1 = ?1 AND received_at < ?2",
 )
 _FOLD = (
     (
@@ -66,7 +69,9 @@ _FOLD = (
     ),
     "DELETE FROM activity_counts WHERE epoch > ?1 AND epoch < ?2",
 )
-_ADD_ORPHAN = "INSERT INTO activity_orphans (platform, post_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_ADD_ORPHAN = (
+    "INSERT INTO activity_orphans (platform, post_id, received_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+)
 _DROP_ORPHAN = "DELETE FROM activity_orphans WHERE platform = ? AND post_id = ?"
 _TICK = (
     "INSERT INTO facts (name, value) VALUES ('tick', ?) ON CONFLICT DO UPDATE SET"
@@ -98,7 +103,7 @@ class EmbeddedActivity(Activity):
             authors = ((*name, *author) for name, author in change.authors.items())
             if _many(connection, _ADD_AUTHOR, authors) < new:
                 raise _KnownAuthorError
-            _many(connection, _ADD_KEY, ((key,) for key in change.keys))
+            _many(connection, _ADD_KEY, ((key, change.tick) for key in change.keys))
             _many(connection, _ADD_EVENT, change.log)
             _many(connection, _ADD_REPORTER, ((*post, actor) for post, actor in change.reporters))
             _many(
@@ -114,7 +119,7 @@ class EmbeddedActivity(Activity):
                 _ADD_FACT,
                 ((*fact.subject, fact.name, fact.at, fact.at, fact.value) for fact in change.facts),
             )
-            _many(connection, _ADD_ORPHAN, change.orphans)
+            _many(connection, _ADD_ORPHAN, ((*name, change.tick) for name in change.orphans))
             _many(connection, _DROP_ORPHAN, change.adopted)
             if change.tick:
                 _many(connection, _TICK, [(str(change.tick),)])
@@ -163,11 +168,15 @@ class EmbeddedActivity(Activity):
             found.setdefault(Subject(*row[:3]), {})[row[3]] = KnownFact(*row[4:])
         return [found.get(subject, {}) for subject in subjects]
 
-    def orphans(self) -> set[PostName]:
-        """Read them all."""
+    def orphans(self, posts: Sequence[PostName]) -> set[PostName]:
+        """Query by name."""
+        query = "SELECT platform, post_id FROM activity_orphans WHERE (platform, post_id) IN (VALUES {})"
+        return {PostName(*row) for row in self._named(query, posts)}
+
+    def any_orphans(self) -> bool:
+        """Query one."""
         with self._database.reading() as connection:
-            rows = connection.exec_driver_sql("SELECT platform, post_id FROM activity_orphans").all()
-        return {PostName(*row) for row in rows}
+            return connection.exec_driver_sql("SELECT 1 FROM activity_orphans LIMIT 1").first() is not None
 
     def last_tick(self) -> Micros:
         """Read it."""
@@ -195,6 +204,11 @@ class EmbeddedActivity(Activity):
         with self._database.writing() as connection:
             for statement in _FORGET:
                 connection.exec_driver_sql(statement, (POST_ROLE, before))
+
+    def forget_keys(self, before: Micros) -> None:
+        """Delete them."""
+        with self._database.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM activity_keys WHERE received_at < ?", (before,))
 
     def fold(self, before: int) -> None:
         """Add the sums of what is old in, then delete it."""

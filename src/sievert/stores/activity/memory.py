@@ -25,20 +25,21 @@ class MemoryActivity(Activity):
     def __init__(self) -> None:
         """Start empty."""
         self._authors: dict[PostName, Author] = {}
-        self._keys: set[bytes] = set()
+        self._keys: dict[bytes, Micros] = {}
         self._log: list[tuple[int, LoggedEvent]] = []
         self._logged = 0
         self._reporters: dict[PostName, list[str]] = {}
         self._counts: dict[Subject, dict[tuple[int, int], Amounts]] = {}
         self._facts: dict[Subject, dict[int, KnownFact]] = {}
-        self._orphans: set[PostName] = set()
+        self._orphans: dict[PostName, Micros] = {}
         self._tick: Micros = 0
 
     def commit(self, change: Change) -> None:
         """Add everything."""
         for name, author in change.authors.items():
             self._authors.setdefault(name, author)
-        self._keys.update(change.keys)
+        for key in change.keys:
+            self._keys.setdefault(key, change.tick)
         for event in change.log:
             self._logged += 1
             self._log.append((self._logged, event))
@@ -50,7 +51,10 @@ class MemoryActivity(Activity):
             add(self._counts.setdefault(subject, {}), (counter, epoch), amounts)
         for fact in change.facts:
             merge(self._facts.setdefault(fact.subject, {}), fact)
-        self._orphans = (self._orphans | change.orphans) - change.adopted
+        for name in change.orphans:
+            self._orphans.setdefault(name, change.tick)
+        for name in change.adopted:
+            self._orphans.pop(name, None)
         self._tick = max(self._tick, change.tick)
 
     def commit_if_new(self, change: Change) -> bool:
@@ -66,7 +70,7 @@ class MemoryActivity(Activity):
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """Look them up."""
-        return self._keys.intersection(keys)
+        return {key for key in keys if key in self._keys}
 
     def reporters(self, posts: Sequence[PostName]) -> dict[PostName, list[str]]:
         """Look them up."""
@@ -84,9 +88,13 @@ class MemoryActivity(Activity):
         """Look them up."""
         return [dict(self._facts.get(subject, {})) for subject in subjects]
 
-    def orphans(self) -> set[PostName]:
-        """Copy them."""
-        return set(self._orphans)
+    def orphans(self, posts: Sequence[PostName]) -> set[PostName]:
+        """Look them up."""
+        return {post for post in posts if post in self._orphans}
+
+    def any_orphans(self) -> bool:
+        """Look."""
+        return bool(self._orphans)
 
     def last_tick(self) -> Micros:
         """Return it."""
@@ -101,11 +109,18 @@ class MemoryActivity(Activity):
         self._log = [entry for entry in self._log if entry[1].received_at >= before]
 
     def forget_posts(self, before: Micros) -> None:
-        """Walk the authors."""
-        for name in [name for name, author in self._authors.items() if author.received_at < before]:
-            del self._authors[name]
+        """Walk the authors and the orphans."""
+        old = [name for name, author in self._authors.items() if author.received_at < before]
+        old += [name for name, tick in self._orphans.items() if tick < before]
+        for name in old:
+            self._authors.pop(name, None)
+            self._orphans.pop(name, None)
             self._reporters.pop(name, None)
             self._counts.pop(Subject(POST_ROLE, *name), None)
+
+    def forget_keys(self, before: Micros) -> None:
+        """Walk all keys."""
+        self._keys = {key: tick for key, tick in self._keys.items() if tick >= before}
 
     def fold(self, before: int) -> None:
         """Walk all cells."""

@@ -23,7 +23,10 @@ def upgrade() -> None:
     )
     op.create_index("activity_posts_by_time", "activity_posts", ["received_at"])
     op.create_table(
-        "activity_keys", sa.Column("key", sa.LargeBinary, primary_key=True), sqlite_with_rowid=False
+        "activity_keys",
+        sa.Column("key", sa.LargeBinary, primary_key=True),
+        sa.Column("received_at", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "activity_events",
@@ -68,6 +71,7 @@ def upgrade() -> None:
         "activity_orphans",
         sa.Column("platform", sa.String, primary_key=True),
         sa.Column("post_id", sa.String, primary_key=True),
+        sa.Column("received_at", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
 
