@@ -36,6 +36,9 @@ _STEP_MINUTES = 10
 # Windows has no hang-up.
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
 
+_VIEWS = 150.0
+"""Mean views of a post, more than in other simulated worlds: little happens where few people look."""
+
 _WRONG = (
     ("demote", "demoted"),
     ("remove", "removed"),
@@ -143,6 +146,7 @@ def _world(*, creators: int, harm: float, seed: int, texts: Path | None) -> "Wor
         creators=creators,
         seed=seed,
         step=_STEP_MINUTES * HOUR // 60,
+        views=_VIEWS,
         harm_of_toxic=usual.harm_of_toxic * harm / usual.prevalence,
         harm_of_campaigns=usual.harm_of_campaigns * harm / usual.prevalence,
         harm_of_hacked=usual.harm_of_hacked * harm / usual.prevalence,
