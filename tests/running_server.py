@@ -38,11 +38,13 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(folder, bundle_folder, *, change=lambda doors: doors, clock=None, truth=None, **settings):
+def running(
+    folder, bundle_folder, *, change=lambda doors: doors, clock=None, truth=None, prevalence=None, **settings
+):
     """Run a server; `change` may swap parts of its doors before it starts, `truth` is a board for a simulation."""
     chosen = Settings(data_folder=str(folder), bundle=str(bundle_folder), port=0, **settings)
     taken = bind(chosen.host, chosen.port)
-    doors = change(open_doors(chosen, clock=clock or SystemClock(), truth=truth))
+    doors = change(open_doors(chosen, clock=clock or SystemClock(), truth=truth, prevalence=prevalence))
     started = threading.Event()
     server = make_server(doors, started=started.set)
 

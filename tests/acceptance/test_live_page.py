@@ -17,13 +17,13 @@ from playwright.sync_api import expect, sync_playwright
 
 from running_server import NDJSON, ndjson, running
 from sievert.cli.demo_moderators import Moderators
-from sievert.cli.demo_platform import TRUTH, Platform
+from sievert.cli.demo_platform import TRUTH, Platform, demo_settings
 from sievert.cli.platform_client import Client
 from sievert.schema.clock import HOUR, ManualClock
 from sievert.schema.sentinel import SENTINEL
 from sievert.scoring.bundle import default_bundle_path
 from sievert.serving.truth import DoneTruth, PostTruth, SeenTruth, TruthBoard
-from sievert.simulation.settings import START, WorldSettings
+from sievert.simulation.settings import START
 from sievert.simulation.world import World
 from sievert.simulation.writer import Writer
 
@@ -135,11 +135,11 @@ def test_decisions_arrive_while_somebody_watches(server):
 
 
 @contextlib.contextmanager
-def simulated(folder, bundle_folder):
+def simulated(folder, bundle_folder, prevalence=None):
     """Run a server whose platform is simulated: its clock is moved by the test, and it takes the truth."""
     clock = ManualClock(START)
     board = TruthBoard(clock=clock)
-    with running(folder, bundle_folder, clock=clock, truth=board) as one:
+    with running(folder, bundle_folder, clock=clock, truth=board, prevalence=prevalence) as one:
         yield one, clock
 
 
@@ -219,14 +219,18 @@ def test_a_simulated_platform_shows_what_is_prevented_and_what_was_got_wrong(tmp
 
 def test_the_demo_looks_as_in_the_readme(tmp_path, request):
     written = request.config.getoption("--write-golden")
-    steps = 3 * 48 if written else 5
-    with simulated(tmp_path, default_bundle_path()) as (server, clock), server.client() as http:
-        world = World(WorldSettings(seed=3, creators=3000, step=HOUR // 2), Writer())
+    steps = 3 * 144 if written else 5
+    settings = demo_settings(creators=4000, harm=0.03, seed=1)
+    with (
+        simulated(tmp_path, default_bundle_path(), settings.prevalence) as (server, clock),
+        server.client() as http,
+    ):
+        world = World(settings, Writer())
         platform = Platform(
             world,
             Client(http, ended=threading.Event(), problems=Counter()),
             clock=clock,
-            moderators=Moderators(np.random.default_rng(3)),
+            moderators=Moderators(np.random.default_rng(1)),
         )
         with browser_page(height=960) as watched:
             page = watched.page

@@ -30,14 +30,8 @@ if TYPE_CHECKING:
     from sievert.simulation.settings import WorldSettings
     from sievert.simulation.world import World
 
-_STEP_MINUTES = 10
-"""Simulated minutes of a step: how often the platform and the server hear of each other."""
-
 # Windows has no hang-up.
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
-
-_VIEWS = 150.0
-"""Mean views of a post, more than in other simulated worlds: little happens where few people look."""
 
 _WRONG = (
     ("demote", "demoted"),
@@ -136,22 +130,11 @@ class Limits:
 
 def _world(*, creators: int, harm: float, seed: int, texts: Path | None) -> "World":
     """Draw the network; what is wrong with the texts is said before a server starts."""
-    from sievert.schema.clock import HOUR
-    from sievert.simulation.settings import WorldSettings
+    from sievert.cli.demo_platform import demo_settings
     from sievert.simulation.world import World
     from sievert.simulation.writer import Writer
 
-    usual = WorldSettings()
-    settings = WorldSettings(
-        creators=creators,
-        seed=seed,
-        step=_STEP_MINUTES * HOUR // 60,
-        views=_VIEWS,
-        harm_of_toxic=usual.harm_of_toxic * harm / usual.prevalence,
-        harm_of_campaigns=usual.harm_of_campaigns * harm / usual.prevalence,
-        harm_of_hacked=usual.harm_of_hacked * harm / usual.prevalence,
-    )
-    return World(settings, Writer(corpus=texts))
+    return World(demo_settings(creators=creators, harm=harm, seed=seed), Writer(corpus=texts))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +240,7 @@ def _run_platform(
     platform: "Platform", running: _Running, limits: Limits, *, pace: float, ending: _Ending
 ) -> None:
     """Go on step by step, at this pace, until a limit is met, somebody asks, or the server ended."""
+    from sievert.cli.demo_platform import STEP_MINUTES
     from sievert.schema.clock import DAY
 
     start, began = running.clock.now(), time.monotonic()
@@ -273,7 +257,7 @@ def _run_platform(
             if limits.days is not None and passed >= limits.days * DAY:
                 return
             # A step that took too long is not made up for.
-            due = max(due + _STEP_MINUTES / pace if pace else 0.0, time.monotonic())
+            due = max(due + STEP_MINUTES / pace if pace else 0.0, time.monotonic())
             end = math.inf if limits.seconds is None else began + limits.seconds
             while (left := min(due, end) - time.monotonic()) > 0 and not ending.asked:
                 if running.ended.wait(min(left, _A_MOMENT)):

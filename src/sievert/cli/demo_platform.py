@@ -19,7 +19,14 @@ from sievert.schema.event import Verdict
 from sievert.schema.taxonomy import LABELLED
 from sievert.serving.truth import Done, DoneTruth, PostTruth, SeenTruth, TruthRecord
 from sievert.simulation.records import step_records
+from sievert.simulation.settings import WorldSettings
 from sievert.simulation.world import Effect, Step, World
+
+STEP_MINUTES = 10
+"""Simulated minutes of a step: how often the platform and the server hear of each other."""
+
+_VIEWS = 150.0
+"""Mean views of a post, more than in other simulated worlds: little happens where few people look."""
 
 TRUTH = "/api/v1/demo/truth"
 ACTIONS = "/api/v1/actions"
@@ -28,6 +35,20 @@ CASES = "/api/v1/cases"
 R = TypeVar("R", Action, Case)
 
 _EFFECTS: dict[str, Effect] = {effect.value: effect for effect in Effect}
+
+
+def demo_settings(*, creators: int, harm: float, seed: int) -> WorldSettings:
+    """Return a world of which this share of posts is harmful, of the same kinds as in any world."""
+    usual = WorldSettings()
+    return WorldSettings(
+        creators=creators,
+        seed=seed,
+        step=STEP_MINUTES * HOUR // 60,
+        views=_VIEWS,
+        harm_of_toxic=usual.harm_of_toxic * harm / usual.prevalence,
+        harm_of_campaigns=usual.harm_of_campaigns * harm / usual.prevalence,
+        harm_of_hacked=usual.harm_of_hacked * harm / usual.prevalence,
+    )
 
 
 class Platform:
