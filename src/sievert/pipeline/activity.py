@@ -212,9 +212,9 @@ class ActivityCounters:
         Counts of long past epochs, whose weights nobody reads any more, are added together now and then.
         """
         self._store.forget_events(events_before)
-        self._store.forget_posts(posts_before)
         epoch = int(epoch_of(np.array(now)))
-        if epoch > self._folded:  # every few days: both look at everything
+        if epoch > self._folded:  # every few days: these look at everything
+            self._store.forget_posts(posts_before)
             self._store.fold(oldest_epoch_read(now))
             self._store.forget_keys(posts_before)
             self._folded = epoch

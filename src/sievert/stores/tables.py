@@ -125,7 +125,6 @@ activity_posts = sa.Table(
     sa.Column("creator_id", sa.String, nullable=True),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("received_at", sa.BigInteger, nullable=False),
-    sa.Index("activity_posts_by_time", "received_at"),
 )
 
 # Hashes of what counts once: event ids, and who did what to which post.

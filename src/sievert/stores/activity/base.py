@@ -183,6 +183,7 @@ class Activity(abc.ABC):
     def forget_posts(self, before: Micros) -> None:
         """Forget authors, counts and reporters of posts, and of orphans, that came before a time.
 
+        It may take long: all posts are looked at.
         What happened to posts still counts for their creators.
         """
 

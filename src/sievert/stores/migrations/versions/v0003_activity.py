@@ -21,7 +21,6 @@ def upgrade() -> None:
         sa.Column("received_at", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("activity_posts_by_time", "activity_posts", ["received_at"])
     op.create_table(
         "activity_keys",
         sa.Column("key", sa.LargeBinary, primary_key=True),
