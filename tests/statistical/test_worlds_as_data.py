@@ -25,6 +25,7 @@ from sievert.simulation.writer import Writer
 
 DAYS = 8
 SEEDS = (1, 2, 3)
+SEEDS_OF_BRIGADES = (1, 2, 3, 4, 5)
 
 
 class Counting(World):
@@ -108,7 +109,7 @@ def test_pitfall_13_more_removals_do_not_make_harm_look_smaller():
     assert seen[0.0] > seen[0.5] > seen[0.9]
     assert seen[0.9] < 0.6 * seen[0.0]
     for rate in rates[1:]:
-        assert expected[rate] == pytest.approx(expected[0.0], rel=0.1), rate
+        assert 0.95 < expected[rate] / expected[0.0] < 1.25, rate
 
 
 REPORTING = WorldSettings(
@@ -136,6 +137,8 @@ def reported(seed, *, raids):
     return lived, ExpertLabels(value=value, sampling_probability=drawn)
 
 
+@pytest.mark.statistical
+@pytest.mark.timeout(1800)
 def test_pitfall_15_a_hundredth_of_the_reporters_collude():
     """Red when `likeness` was 0: precision at the cut fell by eight points.
 
@@ -146,7 +149,7 @@ def test_pitfall_15_a_hundredth_of_the_reporters_collude():
     cut = 0.9
     right = {"without": [], "with": [], "undamped": []}
     best = {"without": [], "with": [], "undamped": []}
-    for seed in SEEDS:
+    for seed in SEEDS_OF_BRIGADES:
         for raids, names in ((0.0, ("without",)), (1.0, ("with", "undamped"))):
             lived, expert = reported(seed, raids=raids)
             history = in_memory(created_at=lived.posts.created_at, events=lived.events)
