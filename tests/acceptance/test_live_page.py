@@ -16,9 +16,9 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from running_server import NDJSON, ndjson, running
-from sievert.cli.demo_client import Client
 from sievert.cli.demo_moderators import Moderators
 from sievert.cli.demo_platform import TRUTH, Platform
+from sievert.cli.platform_client import Client
 from sievert.schema.clock import HOUR, ManualClock
 from sievert.schema.sentinel import SENTINEL
 from sievert.scoring.bundle import default_bundle_path

@@ -11,9 +11,9 @@ import pytest
 
 from plain_writer import PlainWriter
 from running_server import running
-from sievert.cli.demo_client import Client
 from sievert.cli.demo_moderators import DELAY, Asked, Moderators
 from sievert.cli.demo_platform import Platform
+from sievert.cli.platform_client import Client
 from sievert.errors import Overloaded, StoreUnavailable
 from sievert.schema.clock import HOUR, ManualClock
 from sievert.serving.truth import TruthBoard

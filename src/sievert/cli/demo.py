@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import signal
 import tempfile
 import threading
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,12 +33,18 @@ if TYPE_CHECKING:
 _STEP_MINUTES = 10
 """Simulated minutes of a step: how often the platform and the server hear of each other."""
 
+# Windows has no hang-up.
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+
 _WRONG = (
     ("demote", "demoted"),
     ("remove", "removed"),
     ("review", "put before a person"),
     ("restore", "cleared by one"),
 )
+
+_A_MOMENT = 0.1
+"""Seconds in which whoever asks for the end is heard, between two steps."""
 
 
 def register(app: typer.Typer) -> None:
@@ -78,24 +86,40 @@ def demo(
     Posts, views and reports arrive; what Sievert decides is done, so that people see less harm. The page
     shows how much less, and what Sievert got wrong. Runs until Ctrl-C, unless it is told when to end.
     """
-    # However it is ended, the server stops and the temporary folder goes. Windows has no hang-up.
-    for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        signal.signal(ending, signal.default_int_handler)
+    # However it is ended, the server stops and the temporary folder goes.
+    for number in _ENDINGS:
+        signal.signal(number, signal.default_int_handler)
     limits = Limits(days=days, posts=posts, seconds=exit_after)
     world = _world(creators=creators, harm=harm, seed=seed, texts=texts)
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sievert-demo-")))
         typer.echo("loading the model (the very first start compiles its kernels, half a minute)")
         running = stack.enter_context(_running(folder, port, world.settings))
-        with contextlib.suppress(KeyboardInterrupt):
-            typer.echo("a simulated network talks to the real API; watch what it comes to here:")
-            typer.echo(f"\n    {running.address}/#key={running.page_key}\n")
-            if limits == Limits():
-                typer.echo("Ctrl-C ends it")
-            platform = stack.enter_context(_platform(running, world, seed=seed))
-            _run_platform(platform, running, limits, pace=pace)
+        platform = stack.enter_context(_platform(running, world, seed=seed))
+        ending = _Ending()
+        for number in _ENDINGS:
+            signal.signal(number, ending.ask)
+        typer.echo("a simulated network talks to the real API; watch what it comes to here:")
+        typer.echo(f"\n    {running.address}/#key={running.page_key}\n")
+        if limits == Limits():
+            typer.echo("Ctrl-C ends it")
+        _run_platform(platform, running, limits, pace=pace, ending=ending)
         for line in _summary(running):
             typer.echo(line)
+
+
+class _Ending:
+    """Whether somebody asked for the end: the step that is on its way is finished first."""
+
+    def __init__(self) -> None:
+        """Nobody did yet."""
+        self.asked = False
+
+    def ask(self, number: int, _: FrameType | None) -> None:
+        """Hear a signal; the next one of its kind no longer waits for anything."""
+        # No event is set here: the thread that this interrupts may hold the event's own lock.
+        self.asked = True
+        signal.signal(number, signal.default_int_handler)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,9 +234,9 @@ def _platform(running: _Running, world: "World", *, seed: int) -> Iterator["Plat
     import httpx
     import numpy as np
 
-    from sievert.cli.demo_client import Client
     from sievert.cli.demo_moderators import Moderators
     from sievert.cli.demo_platform import Platform
+    from sievert.cli.platform_client import Client
 
     headers = {"Authorization": f"Bearer {running.platform_key}"}
     # No proxy that the surroundings name stands between a program and its own thread.
@@ -225,15 +249,17 @@ def _platform(running: _Running, world: "World", *, seed: int) -> Iterator["Plat
         )
 
 
-def _run_platform(platform: "Platform", running: _Running, limits: Limits, *, pace: float) -> None:
-    """Go on step by step, at this pace, until a limit is met or the server ended."""
+def _run_platform(
+    platform: "Platform", running: _Running, limits: Limits, *, pace: float, ending: _Ending
+) -> None:
+    """Go on step by step, at this pace, until a limit is met, somebody asks, or the server ended."""
     from sievert.schema.clock import DAY
 
     start, began = running.clock.now(), time.monotonic()
     steps = 0
     due = began
     with _progress() as say:
-        while not running.ended.is_set():
+        while not (ending.asked or running.ended.is_set()):
             platform.go_on()
             steps += 1
             passed = running.clock.now() - start
@@ -244,13 +270,12 @@ def _run_platform(platform: "Platform", running: _Running, limits: Limits, *, pa
                 return
             # A step that took too long is not made up for.
             due = max(due + _STEP_MINUTES / pace if pace else 0.0, time.monotonic())
-            pause = due - time.monotonic()
-            if limits.seconds is not None:
-                left = began + limits.seconds - time.monotonic()
-                if left <= pause:
-                    running.ended.wait(max(0.0, left))
-                    return
-            running.ended.wait(max(0.0, pause))
+            end = math.inf if limits.seconds is None else began + limits.seconds
+            while (left := min(due, end) - time.monotonic()) > 0 and not ending.asked:
+                if running.ended.wait(min(left, _A_MOMENT)):
+                    break
+            if time.monotonic() >= end:
+                return
 
 
 @contextlib.contextmanager

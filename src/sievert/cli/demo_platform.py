@@ -11,8 +11,8 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
-from sievert.cli.demo_client import Client
 from sievert.cli.demo_moderators import Asked, Moderators
+from sievert.cli.platform_client import EVENTS, POSTS, Client
 from sievert.schema.action import Action, ActionKind, Case
 from sievert.schema.clock import HOUR, ManualClock
 from sievert.schema.event import Verdict
@@ -21,8 +21,6 @@ from sievert.serving.truth import Done, DoneTruth, PostTruth, SeenTruth, TruthRe
 from sievert.simulation.records import step_records
 from sievert.simulation.world import Effect, Step, World
 
-POSTS = "/api/v1/posts:batch"
-EVENTS = "/api/v1/events"
 TRUTH = "/api/v1/demo/truth"
 ACTIONS = "/api/v1/actions"
 CASES = "/api/v1/cases"

@@ -7,6 +7,8 @@ import typer
 
 if TYPE_CHECKING:
     from sievert.simulation.recording import Counts
+    from sievert.simulation.settings import WorldSettings
+    from sievert.simulation.writer import Writer
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +17,9 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    out: Annotated[Path, typer.Option(help="Where the history goes; an empty folder, made if missing.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the history goes; an empty folder, made if missing.")
+    ] = None,
     creators: Annotated[int, typer.Option(min=100, help="Accounts on the first day.")] = 10_000,
     days: Annotated[float, typer.Option(min=0.05, help="How long the world goes on.")] = 14.0,
     posts_per_day: Annotated[
@@ -34,6 +38,15 @@ def simulate(
     ndjson: Annotated[
         bool, typer.Option("--ndjson", help="Write posts.ndjson and events.ndjson too.")
     ] = False,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell a running server instead of a folder: its address, such as http://127.0.0.1:8600."
+        ),
+    ] = None,
+    key: Annotated[
+        str, typer.Option(envvar="KEY", help="A key of that server, with posts:write and events:write.")
+    ] = "",
 ) -> None:
     """Simulate a social network whose truth is known, and write what happens there as tables.
 
@@ -52,14 +65,24 @@ def simulate(
     from sievert.simulation.world import World
     from sievert.simulation.writer import Writer
 
+    if (out is None) == (to is None):
+        raise InvalidField(
+            "The world needs one place to go to.",
+            remedy="Name a folder with --out, or a running server with --to.",
+            field="out",
+        )
+    settings = WorldSettings(
+        seed=seed, creators=creators, posts_per_day=posts_per_day, step=step_minutes * HOUR // 60
+    )
+    steps = max(1, round(days * DAY / settings.step))
+    if out is None:
+        _tell(settings, Writer(corpus=texts), str(to), key, steps=steps)
+        return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InvalidField(
             f"{out} is not an empty folder.", remedy="Name another folder with --out.", field="out"
         )
     began = time.monotonic()
-    settings = WorldSettings(
-        seed=seed, creators=creators, posts_per_day=posts_per_day, step=step_minutes * HOUR // 60
-    )
     extras = [extra for extra, wanted in ((Extra.IMAGES, images), (Extra.NDJSON, ndjson)) if wanted]
     world = World(settings, Writer(corpus=texts))
     with stages(Console(stderr=True)) as advance:
@@ -67,10 +90,58 @@ def simulate(
             world,
             out,
             lambda done, of: advance("simulate", done, of),
-            steps=max(1, round(days * DAY / settings.step)),
+            steps=steps,
             extras=extras,
         )
     _print(counts, out, time.monotonic() - began)
+
+
+def _tell(settings: "WorldSettings", writer: "Writer", address: str, key: str, *, steps: int) -> None:
+    """Send a world's posts and events to a server, as fast as it takes them; the last step ends now.
+
+    Raises:
+        StoreUnavailable, Overloaded: the server does not answer, or stayed full.
+        Unauthenticated: it does not take the key.
+    """
+    import dataclasses
+    import threading
+    from collections import Counter
+
+    import httpx
+    from rich.console import Console
+
+    from sievert.cli.learning_progress import stages
+    from sievert.cli.platform_client import EVENTS, POSTS, Client
+    from sievert.errors import Unauthenticated
+    from sievert.schema.clock import SystemClock
+    from sievert.simulation.records import step_records
+    from sievert.simulation.world import World
+
+    # A server refuses what lies in its future.
+    world = World(dataclasses.replace(settings, start=SystemClock().now() - steps * settings.step), writer)
+    told: Counter[str] = Counter()
+    problems: Counter[str] = Counter()
+    with (
+        httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60) as http,
+        stages(Console(stderr=True)) as advance,
+    ):
+        client = Client(http, ended=threading.Event(), problems=problems)
+        for done in range(1, steps + 1):
+            records = step_records(world.advance(), world.accounts)
+            try:
+                for answer in client.send(POSTS, records.posts):
+                    told[f"posts: {answer['decision']}"] += 1
+                for answer in client.send(EVENTS, records.events):
+                    told["events counted" if answer["counted"] else "events that repeat others"] += 1
+            except httpx.HTTPStatusError as error:
+                raise Unauthenticated(
+                    f"The server at {address} answers {error.response.status_code}.",
+                    remedy="Name a key with --key or in $KEY: "
+                    "`sievert keys add world --scope posts:write --scope events:write`.",
+                ) from error
+            advance("tell", done, steps)
+    for what, count in sorted((told + problems).items()):
+        typer.echo(f"{count:,} {what}")
 
 
 def _print(counts: "Counts", out: Path, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""How the simulated platform speaks to the server: HTTP, line by line, with back-pressure."""
+"""How a simulated platform speaks to a server: HTTP, line by line, with back-pressure."""
 
 import threading
 from collections import Counter
@@ -9,6 +9,9 @@ import httpx
 import msgspec
 
 from sievert.errors import Overloaded, StoreUnavailable
+
+POSTS = "/api/v1/posts:batch"
+EVENTS = "/api/v1/events"
 
 _RETRIES = 60
 _LINES = 2000
@@ -70,7 +73,7 @@ class Client:
                 return [msgspec.json.decode(line) for line in answer.content.splitlines()]
             if self._ended.wait(float(answer.headers.get("Retry-After", "1"))):
                 break
-        raise Overloaded("The server stayed full.", remedy="Take fewer creators, or a slower --pace.")
+        raise Overloaded("The server stayed full.", remedy="Take fewer creators, or a slower pace.")
 
     def _ask(self, method: str, address: str, **how: Any) -> httpx.Response:
         try:
