@@ -21,13 +21,12 @@ from PIL import Image
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.naive_bayes import MultinomialNB
 
+from sievert.datasets.behaviour import behaviour_of
 from sievert.datasets.history import read_history
 from sievert.datasets.history_columns import History
-from sievert.features.behaviour.counting import KIND, Said
-from sievert.features.behaviour.history import BehaviourHistory, Published
+from sievert.features.behaviour.counting import Said
 from sievert.features.behaviour.rows import BehaviourSpec
 from sievert.schema.clock import DAY, HOUR
-from sievert.schema.history import FOLLOWED, MADE, NOBODY, EventColumns
 from sievert.schema.taxonomy import HARM, LABELLED
 from sievert.simulation.images import render
 from sievert.simulation.recording import write_history
@@ -142,34 +141,6 @@ def comment_judge(rng):
         return model.predict(words.transform(text.texts(np.arange(len(text))))).astype(np.int16)
 
     return judge
-
-
-def behaviour_of(history):
-    """Index a history's behaviour; later revisions of a post are no posts of their creator."""
-    posts = history.posts
-    new = posts.first == np.arange(len(posts))
-    return BehaviourHistory(
-        Published(
-            creator=np.where(new, posts.creator, NOBODY),
-            created_at=posts.created_at,
-            received_at=posts.received_at,
-        ),
-        two_sided(history.events, history.account_created_at),
-        accounts=len(history.accounts),
-    )
-
-
-def two_sided(events, account_created_at):
-    """Return events with a row for each side of a profile: when the account was made, how many follow."""
-    profile = events.kind == KIND["profile"]
-    again = np.sort(np.concatenate([np.arange(len(events)), np.flatnonzero(profile)]))
-    second = np.append(False, again[1:] == again[:-1])[: len(again)]
-    made = profile[again] & ~second
-    columns = {name.name: getattr(events, name.name)[again] for name in dataclasses.fields(EventColumns)}
-    columns["code"][second] = FOLLOWED
-    columns["code"][made] = MADE
-    columns["amount"][made] = account_created_at[columns["creator"][made]]
-    return EventColumns(**columns)
 
 
 def _drawn(scenes, row):

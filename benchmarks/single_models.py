@@ -28,7 +28,9 @@ class TextModel:
 
     def scores(self, truth, learn, held):
         """Return logits of one head [h]; `truth` [n] is that head's."""
-        model = LogisticRegression(C=10.0, solver="liblinear", dual=False, max_iter=200)
+        if not truth[learn].any():
+            return np.full(len(held), _logit(0.0))
+        model = LogisticRegression(C=10.0, solver="liblinear")
         return model.fit(self._grams[learn], truth[learn]).decision_function(self._grams[held])
 
 
@@ -60,8 +62,8 @@ class BehaviourModel:
 
 def boosted(rows, truth, others):
     """Learn from rows [k, any]; return logits of others [h]."""
-    if truth.all() or not truth.any():
-        return np.full(len(others), _logit(truth.mean()))
+    if not truth.any():
+        return np.full(len(others), _logit(0.0))
     model = HistGradientBoostingClassifier(
         learning_rate=0.06,
         max_iter=150,

@@ -136,7 +136,6 @@ def in_memory(*, created_at, events, creator=None, texts=None, labels=None):
         events=events,
         labels=labels if labels is not None else label_columns([], []),
         accounts=pa.array([], pa.string()),
-        account_created_at=np.empty(0, np.int64),
         quarantine=Quarantine(),
         reordered=0,
     )
