@@ -98,7 +98,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     posts = everything.take(new)
     lap("known")
 
-    # 1c noted (3.5): who published what, so that behaviour finds its creator
+    # 1c noted (10): who published what, so that behaviour finds its creator
     parts.counters.register([new_post(post, now) for post in posts.posts], now)
     lap("noted")
 
