@@ -43,7 +43,7 @@ class Counting(World):
 
 
 def test_a_world_is_read_back_whole(tmp_path):
-    """Red when an event was written with the id of the one before it: one row was set aside."""
+    """Red when a step gave its first event the id of the last one before it: one row a step was set aside."""
     settings = WorldSettings(creators=500, seed=4, edited=0.05, labelled=0.1, harm_of_toxic=0.02)
     world = Counting(settings, Writer())
     counts = write_history(world, tmp_path / "world", lambda done, of: None, steps=5 * 24)
