@@ -9,9 +9,11 @@ Not covered: what an edit changed. Its event counts; the new text comes as a pos
 
 import dataclasses
 from collections.abc import Container, Sequence
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.enforcement.messages import messages_for
@@ -43,8 +45,10 @@ _DECODER = msgspec.json.Decoder(Event)
 class EventAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of one event."""
 
-    id: str
-    counted: bool  # False: it came before, or repeats what its actor did
+    id: Annotated[str, Meta(description="the event's id")]
+    counted: Annotated[
+        bool, Meta(description="false if it came before, or repeats what its actor did to the same post")
+    ]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

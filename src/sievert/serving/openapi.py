@@ -16,7 +16,7 @@ from litestar.openapi.config import OpenAPIConfig
 from sievert import __version__
 from sievert.pipeline.events import EventAnswer
 from sievert.schema.decision import Answer
-from sievert.schema.event import Event
+from sievert.schema.event import KINDS, Event
 from sievert.schema.post import Post
 from sievert.serving.access import KEY_IN_ADDRESS, OPEN
 from sievert.serving.dialects import DIALECTS
@@ -69,6 +69,8 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
         (*told, *_answered(routes)), ref_template="#/components/schemas/{name}"
     )
     post, problem, answer, moderation, analyze, suggest, event, counted = schemas[: len(told)]
+    for kind in KINDS:  # what tells records apart is no field of theirs, and says nothing of itself
+        components[kind.__name__]["properties"]["kind"]["description"] = "which kind of event it is"
     parts = document.setdefault("components", {})
     parts.setdefault("schemas", {}).update(components)
     parts["securitySchemes"] = {

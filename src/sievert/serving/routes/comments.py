@@ -43,7 +43,7 @@ Token = Annotated[str, Meta(max_length=1024)] | None
 Languages = Annotated[list[Annotated[str, Meta(max_length=35)]], Meta(max_length=16)] | None
 
 
-class Comment(msgspec.Struct, frozen=True):
+class CommentText(msgspec.Struct, frozen=True):
     """A text; `type` is PLAIN_TEXT, which is assumed, or HTML."""
 
     text: str = ""
@@ -60,7 +60,7 @@ class RequestedAttribute(msgspec.Struct, frozen=True, rename="camel"):
 class AnalyzeCommentRequest(msgspec.Struct, frozen=True, rename="camel"):
     """A comment, and the attributes by name (or NAME@VERSION) for which scores are wanted."""
 
-    comment: Comment = Comment()
+    comment: CommentText = CommentText()
     requested_attributes: Annotated[dict[str, RequestedAttribute | None], Meta(max_length=100)] = {}
     languages: Languages = None
     do_not_store: bool | None = None
@@ -105,7 +105,7 @@ class AnalyzeCommentResponse(msgspec.Struct, frozen=True, kw_only=True, rename="
 class SuggestCommentScoreRequest(msgspec.Struct, frozen=True, rename="camel"):
     """A comment, and the scores that it should have had: 0 if it is not so, 1 if it is."""
 
-    comment: Comment = Comment()
+    comment: CommentText = CommentText()
     attribute_scores: Annotated[dict[str, AttributeScore], Meta(max_length=100)] = {}
     languages: Languages = None
     do_not_store: bool | None = None
@@ -190,7 +190,7 @@ async def suggest_score(request: AnyRequest, doors: TheDoors) -> SuggestCommentS
     )
 
 
-def _text_of(comment: Comment, doors: Doors) -> str:
+def _text_of(comment: CommentText, doors: Doors) -> str:
     """Return what a reader of the comment sees.
 
     Raises:
