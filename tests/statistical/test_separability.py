@@ -65,7 +65,7 @@ def test_in_the_stored_results_the_world_is_the_one_of_the_settings(stored):
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("default")
 def test_a_smaller_world_is_no_easier(monkeypatch):
-    """Red when every comment said how harmful its post was, and when captions knew their picture's motif."""
+    """Red when a word of its own stood in every harmful text: n-grams found all of it."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     for name in ("separability", "platform_view", "single_models"):
         monkeypatch.delitem(sys.modules, name, raising=False)
