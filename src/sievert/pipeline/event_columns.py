@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sievert.features.behaviour.counting import KIND
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.event import (
-    KIND_WORDS,
     REACTION_WORDS,
     REASON_WORDS,
     BaseEvent,
@@ -20,7 +20,6 @@ from sievert.schema.event import (
 from sievert.schema.history import FOLLOWED, MADE, NOBODY, EventColumns, Int64s, country_code
 from sievert.stores.activity.base import Fact, PostName, Subject
 
-_PLACE = {word: place for place, word in enumerate(KIND_WORDS)}
 _REACTION = {word: place for place, word in enumerate(REACTION_WORDS)}
 _REASON = {word: place for place, word in enumerate(REASON_WORDS)}
 _COUNTRIES_FROM = 2  # names of facts: the two sides of a profile, then countries
@@ -55,7 +54,7 @@ def columns_of(events: Sequence[BaseEvent], received_at: Micros) -> tuple[Number
         posts,
         accounts,
         EventColumns(
-            kind=np.array([_PLACE[str(event.__struct_config__.tag)] for event in events], np.int8),
+            kind=np.array([KIND[str(event.__struct_config__.tag)] for event in events], np.int8),
             at=np.array([min(moment_of(event.at), received_at) for event in events], np.int64),
             received_at=np.full(len(events), received_at, np.int64),
             post=posts.numbers,
