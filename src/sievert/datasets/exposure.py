@@ -19,7 +19,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from sievert.datasets.kernels import beta_binomial, beta_binomial_slopes
+from sievert.datasets.kernels import beta_binomial_slopes
+from sievert.features.behaviour.rates import beta_binomial
 
 Floats = npt.NDArray[np.float64]
 

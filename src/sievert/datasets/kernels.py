@@ -95,16 +95,6 @@ def trigamma(x):
 
 
 @nb.njit(nogil=True, cache=True)
-def beta_binomial(k, n, a, b):
-    """Return the log-likelihood [r] of k out of n under Beta(a, b), without the binomial coefficient."""
-    out = np.empty(k.shape[0])
-    base = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    for i in range(k.shape[0]):
-        out[i] = base + math.lgamma(k[i] + a) + math.lgamma(n[i] - k[i] + b) - math.lgamma(n[i] + a + b)
-    return out
-
-
-@nb.njit(nogil=True, cache=True)
 def beta_binomial_slopes(k, n, weight, a, b):
     """Return the weighted gradient and curvature by a and b: (a, b, aa, ab, bb)."""
     g_a, g_b, h_aa, h_ab, h_bb = 0.0, 0.0, 0.0, 0.0, 0.0

@@ -94,12 +94,16 @@ def _highest(of, low: float, high: float) -> float:  # type: ignore[no-untyped-d
     return (low + high) / 2
 
 
-@numba.njit(cache=True)
 def log_likelihood(k: Floats, n: Floats, mean: float, strength: float) -> float:
     """Return the beta-binomial log likelihood, less what does not depend on the prior."""
-    a, b = mean * strength, (1 - mean) * strength
-    fixed = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    total = 0.0
-    for i in range(len(k)):
-        total += math.lgamma(k[i] + a) + math.lgamma(n[i] - k[i] + b) - math.lgamma(n[i] + a + b) + fixed
-    return total
+    return float(beta_binomial(k, n, mean * strength, (1 - mean) * strength).sum())
+
+
+@numba.njit(nogil=True, cache=True)
+def beta_binomial(k: Floats, n: Floats, a: float, b: float) -> Floats:
+    """Return the log-likelihood [n] of k out of n under Beta(a, b), without the binomial coefficient."""
+    out = np.empty(k.shape[0])
+    base = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    for i in range(k.shape[0]):
+        out[i] = base + math.lgamma(k[i] + a) + math.lgamma(n[i] - k[i] + b) - math.lgamma(n[i] + a + b)
+    return out
