@@ -143,6 +143,31 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 NO_EVIDENCE = Evidence()
 
+
+class Match(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """A hash in a bank that a post's picture or text is like."""
+
+    bank: Annotated[str, Meta(description="the bank")]
+    kind: Annotated[str, Meta(description="what stands in the bank: harmful, allow or minors")]
+    entry_id: Annotated[str, Meta(description="the entry")]
+    signal: Annotated[str, Meta(description="by what they were compared: pdq, sha256 or text")]
+    distance: Annotated[int, Meta(description="how far they are apart; 0 is the same")]
+    source: Annotated[str, Meta(description="who put the entry there")] = ""
+    policy: Annotated[str | None, Meta(description="the policy that a harmful bank's matches fall under")] = (
+        None
+    )
+    media: Annotated[int | None, Meta(description="which picture of the post, from 0; null for its text")] = (
+        None
+    )
+    quarantined: Annotated[
+        bool, Meta(description="the entry matched a flood of posts, so that nothing follows from it")
+    ] = False
+
+
+Matches = Annotated[
+    tuple[Match, ...], Meta(description="hashes in banks that the post is like, the nearest first")
+]
+
 Reasons = Annotated[tuple[Reason, ...], Meta(description="every rule that applied or was held back")]
 
 

@@ -1,4 +1,4 @@
-"""Post: what a creator published (text now; media join later), one record a revision."""
+"""Post: what a creator published (text and pictures), one record a revision."""
 
 from typing import Annotated, NamedTuple
 
@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from sievert.schema.clock import DAY, Micros, Moment
+from sievert.schema.media import MOST_MEDIA, Media
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
 """At most 128 bytes of UTF-8 (the codec counts characters, `pipeline.decode` counts the bytes)."""
@@ -56,6 +57,10 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_f
         Annotated[str, Meta(max_length=64)] | None,
         Meta(description="the part of the platform that shows it, at most 64 characters"),
     ] = None
+    media: Annotated[
+        Annotated[tuple[Media, ...], Meta(max_length=MOST_MEDIA)],
+        Meta(description=f"its pictures, at most {MOST_MEDIA}, each sent as base64, url or sha256"),
+    ] = ()
 
     @property
     def key(self) -> PostKey:
