@@ -224,6 +224,8 @@ def _platform(running: _Running, world: "World", *, seed: int) -> Iterator["Plat
     from sievert.cli.demo_moderators import Moderators
     from sievert.cli.demo_platform import Platform
     from sievert.cli.platform_client import Client
+    from sievert.serving.wiring import can_read_words
+    from sievert.simulation.album import Album
 
     headers = {"Authorization": f"Bearer {running.platform_key}"}
     # No proxy that the surroundings name stands between a program and its own thread.
@@ -233,6 +235,7 @@ def _platform(running: _Running, world: "World", *, seed: int) -> Iterator["Plat
             Client(http, ended=running.ended, problems=running.problems),
             clock=running.clock,
             moderators=Moderators(np.random.default_rng(seed)),
+            album=Album() if can_read_words() else None,
         )
 
 

@@ -18,6 +18,7 @@ from sievert.schema.clock import HOUR, ManualClock
 from sievert.schema.event import Verdict
 from sievert.schema.taxonomy import LABELLED
 from sievert.serving.truth import Done, DoneTruth, PostTruth, SeenTruth, TruthRecord
+from sievert.simulation.album import Album
 from sievert.simulation.records import step_records
 from sievert.simulation.settings import WorldSettings
 from sievert.simulation.world import Effect, Step, World
@@ -54,12 +55,21 @@ def demo_settings(*, creators: int, harm: float, seed: int) -> WorldSettings:
 class Platform:
     """A world, and the program between it and the server."""
 
-    def __init__(self, world: World, client: Client, *, clock: ManualClock, moderators: Moderators) -> None:
-        """Set the clock that the server lives by to the world's time."""
+    def __init__(
+        self,
+        world: World,
+        client: Client,
+        *,
+        clock: ManualClock,
+        moderators: Moderators,
+        album: Album | None = None,
+    ) -> None:
+        """Set the clock that the server lives by to the world's time; posts bring pictures from an album."""
         self._world = world
         self._client = client
         self._clock = clock
         self._moderators = moderators
+        self._album = album
         self._harmful: set[int] = set()
         self._done: dict[int, Done] = {}  # what holds now, by post
         self._judged: dict[int, int] = {}  # post -> the revision that a person has judged
@@ -77,7 +87,7 @@ class Platform:
         # 1. Time goes on, and people do what they do.
         step = self._world.advance()
         self._clock.at = step.tick.end
-        records = step_records(step, self._world.accounts)
+        records = step_records(step, self._world.accounts, album=self._album)
         self._harmful.update(step.posts.number[step.posts.policy >= 0].tolist())
 
         # 2. Posts go first, as events tell of them; the truth by its own door.

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def score(
     file: Annotated[
-        str, typer.Argument(help='NDJSON of {"id", "text"}, gzip too; - is standard input.')
+        str, typer.Argument(help='NDJSON of {"id", "text", "media"}, gzip too; - is standard input.')
     ] = "-",
     out: Annotated[str, typer.Option(help="Where to write; a name ending in .gz is compressed.")] = "-",
     bundle: Annotated[
@@ -41,7 +41,10 @@ def score(
         ),
     ] = None,
 ) -> None:
-    """Score a file of texts: one line of decision for each line of input, in the same order.
+    """Score a file of posts: one line of decision for each line of input, in the same order.
+
+    A line's "media" are its pictures: [{"path": FILE}], {"url": ADDRESS} or {"base64": FILE'S BYTES}; paths
+    are looked up beside the file of lines.
 
     Nothing is recorded, and reviews are not limited by a budget.
     A line that cannot be read gets a line with its number, its id if that can be told, and its error.
@@ -49,6 +52,7 @@ def score(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from sievert.cli.local_pictures import LocalPictures
     from sievert.errors import MalformedInput
     from sievert.pipeline.collector import settle_collector
     from sievert.pipeline.line_source import STANDARD_INPUT, line_batches, open_source
@@ -73,6 +77,9 @@ def score(
         disable=not console.is_terminal,
     )
     with contextlib.ExitStack() as stack:
+        pictures = stack.enter_context(
+            LocalPictures(Path.cwd() if file == STANDARD_INPUT else Path(file).parent)
+        )
         raw = stack.enter_context(open_source(file))
         target = stack.enter_context(_target(out))
         stack.enter_context(progress)
@@ -87,6 +94,7 @@ def score(
                 now=SystemClock().now(),
                 first=count + 1,
                 heavy_share=heavy_share,
+                see=pictures,
             )
             target.write(written)
             count += len(lines)

@@ -11,6 +11,7 @@ def actions_for(posts: PostBatch, decided: DecidedBatch, *, now: Micros) -> tupl
     """Return the actions that the decisions call for, in the order of the batch."""
     wanted = [(row, ActionKind.DEMOTE, policy) for row, policy in decided.demoted_for.items()]
     wanted += [(row, ActionKind.REMOVE, policy) for row, policy in decided.removed_for.items()]
+    wanted += [(row, ActionKind.ISOLATE, policy) for row, policy in decided.isolated_for.items()]
     actions = []
     for row, kind, policy in sorted(wanted):
         post = posts.posts[row]

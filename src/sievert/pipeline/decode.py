@@ -81,6 +81,7 @@ def _is_sound(
         and max(map(len, records), default=0) <= MAX_RECORD_BYTES
         and max(map(len, texts), default=0) <= max_text_bytes
         and b"\x00" not in b"".join(texts)
+        and all(_are_opened(post) for post in posts if post.media)
     )
 
 
@@ -97,6 +98,7 @@ def _decode_each(records: Sequence[bytes], max_text_bytes: int) -> Decoded:
             text = post.text.encode()
             check_text(text, max_text_bytes)
             _check_ids(post)
+            _check_media(post)
         except InputError as error:
             errors[row] = error
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -114,7 +116,10 @@ def to_batch(posts: list[Post], texts: list[bytes], *, received_at: Micros) -> P
         posts=posts,
         keys=[PostKey(post.platform, post.id, post.revision) for post in posts],
         text=TextColumn.of_bytes(texts),
-        digests=digests(texts),
+        digests=[
+            _with_media(digest, post) if post.media else digest
+            for digest, post in zip(digests(texts), posts, strict=True)
+        ],
         received_at=received_at,
     )
 
@@ -123,6 +128,12 @@ def digests(texts: Sequence[bytes]) -> list[bytes]:
     """Return the BLAKE2b digest of each text, 16 bytes."""
     blake = hashlib.blake2b
     return [blake(text, digest_size=DIGEST_BYTES).digest() for text in texts]
+
+
+def _with_media(digest: bytes, post: Post) -> bytes:
+    """Return the digest of a text and pictures; a picture that was sent by its address is that address."""
+    named = "\n".join(media.url or media.sha256 or "" for media in post.media)
+    return hashlib.blake2b(digest + named.encode(), digest_size=DIGEST_BYTES).digest()
 
 
 def explain(record: bytes, error: Exception, *, kind: type[msgspec.Struct] = Post) -> InputError:
@@ -197,13 +208,13 @@ def _lone_surrogate_field(record: bytes) -> str | None:
     return None
 
 
-def too_large(what: str, size: int) -> TooLarge:
+def too_large(what: str, size: int, *, limit: int = MAX_RECORD_BYTES) -> TooLarge:
     """Say that a record, a line or a body is too long to be read at all.
 
     The text is named, since nothing else of a record may be that long.
     """
     return TooLarge(
-        f"The {what} has {size:,} bytes; at most {MAX_RECORD_BYTES:,} are read.",
+        f"The {what} has {size:,} bytes; at most {limit:,} are read.",
         field="text",
         remedy="Send one post a record, with the post's own text only; in NDJSON end each with a line feed.",
     )
@@ -228,6 +239,22 @@ def check_text(text: bytes, max_text_bytes: int) -> None:
             field="text",
             remedy="Take NUL characters out before sending.",
         )
+
+
+def _check_media(post: Post) -> None:
+    """Refuse pictures that nobody opened: whoever calls this path attaches them first."""
+    if not _are_opened(post):
+        raise InvalidField(
+            "A picture of the post was not opened.",
+            field="media",
+            remedy="Send the post through the HTTP API or the command line, which open pictures first.",
+        )
+
+
+def _are_opened(post: Post) -> bool:
+    return all(
+        media.sha256 is not None and media.base64 is None and media.path is None for media in post.media
+    )
 
 
 def _check_ids(post: Post) -> None:

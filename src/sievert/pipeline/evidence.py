@@ -12,7 +12,14 @@ def explained(
     bundle: Bundle, text: TextColumn, scored: ScoredBatch, decided: DecidedBatch
 ) -> dict[int, Evidence]:
     """Return evidence by row for what is queued, where the heavy model had a say."""
-    asked = {row: policy for row, policy in decided.queued_for.items() if scored.stage[row] == Stage.HEAVY}
+    # Spans are places in the text: where the words of a picture carried the score, there are none.
+    asked = {
+        row: policy
+        for row, policy in decided.queued_for.items()
+        if scored.stage[row] == Stage.HEAVY
+        and scored.has(policy)
+        and (scored.where is None or scored.where[row] == 0)
+    }
     if not asked:
         return {}
     texts = text.texts(np.array(list(asked), np.intp))

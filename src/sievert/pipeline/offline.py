@@ -5,17 +5,22 @@ review budget is boundless, since nobody is asked.
 """
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 
+from sievert.pipeline.banks import Banks, Known
 from sievert.pipeline.decode import to_batch
 from sievert.policy.rules import decide
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
+from sievert.schema.media import SeenPicture
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import Post
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.cascade import score
+from sievert.scoring.segments import Shares, score_posts
 
 _BOUNDLESS = 1 << 62
+NO_PICTURES: Mapping[int, tuple[SeenPicture, ...]] = MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,11 +33,25 @@ class Judged:
 
 
 def judge(
-    posts: list[Post], bundle: Bundle, policies: PolicySet, *, now: Micros, heavy_share: float = 1.0
+    posts: list[Post],
+    bundle: Bundle,
+    policies: PolicySet,
+    *,
+    now: Micros,
+    heavy_share: float = 1.0,
+    pictures: Mapping[int, tuple[SeenPicture, ...]] = NO_PICTURES,
+    banks: Banks | None = None,
 ) -> Judged:
-    """Score and decide posts that were read from a file, all of them by the heavy model unless told."""
+    """Score and decide posts that were read from a file, all of them by the heavy model unless told.
+
+    `pictures` are those that were opened, by row. Matches with banks count for no flood.
+    """
     batch = to_batch(posts, [post.text.encode() for post in posts], received_at=now)
-    scored = score(bundle, batch.text, heavy_share=heavy_share)
+    batch = dataclasses.replace(batch, pictures=dict(pictures))
+    known = banks.glance(batch) if banks is not None else Known(batch)
+    batch = known.posts
+    shares = Shares(text=heavy_share, pictures=heavy_share)
+    scored = known.scored(score_posts(bundle, batch, shares=shares, passed=known.passed))
     decided = decide(
         batch,
         scored,
@@ -41,5 +60,6 @@ def judge(
         forecast=None,
         review_room={policy.name: _BOUNDLESS for policy in policies.policies},
         now=now,
+        matches=known.matches,
     )
     return Judged(posts=batch, scored=scored, decided=decided)

@@ -16,8 +16,10 @@ from sievert.enforcement.messages import messages_for
 from sievert.errors import InputError
 from sievert.pipeline.activity import ActivityCounters, new_post
 from sievert.pipeline.answers import answer_new, assemble
+from sievert.pipeline.banks import Banks, Known
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
+from sievert.pipeline.pictures import Pictures
 from sievert.policy.rules import decide
 from sievert.review.budget import ReviewBudget
 from sievert.review.cases import cases_for
@@ -27,11 +29,14 @@ from sievert.schema.decision import Answer
 from sievert.schema.policy import Certificate, PolicySet
 from sievert.schema.post import MAX_TEXT_BYTES
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.cascade import score
+from sievert.scoring.segments import Shares, score_posts
 from sievert.stores.journal.base import NEW, Journal
 
 HEAVY_SHARE = 0.03
 """The share of traffic that the heavy model reads, unless the settings say otherwise."""
+
+SHARES = Shares(text=HEAVY_SHARE, pictures=HEAVY_SHARE)
+"""The same for each lane: posts of text alone, and posts with pictures."""
 
 
 class Observer(Protocol):
@@ -69,7 +74,9 @@ class Parts:
     certificates: tuple[Certificate, ...] = ()
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
-    heavy_share: float = HEAVY_SHARE
+    shares: Shares = SHARES
+    pictures: Pictures | None = None  # None where no post may have any
+    banks: Banks | None = None  # None where there are none
     announce: bool = True  # False where no receiver hears of actions and cases: then no message is written
 
 
@@ -102,9 +109,20 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     parts.counters.register([new_post(post, now) for post in posts.posts], now)
     lap("noted")
 
+    # 1d pictures: they were opened before they came here (`pictures.py`); found again by their hashes
+    if parts.pictures is not None:
+        posts = dataclasses.replace(posts, pictures=parts.pictures.seen(posts.posts))
+    # 1e banks: what is known already; what must not be kept loses its words and pictures here
+    known = parts.banks.look(posts) if parts.banks is not None else Known(posts)
+    posts = known.posts
+    if parts.pictures is not None:
+        parts.pictures.let_go(known.gone)
+    lap("banks")
+
     # 2 features and 3 light (3.7), 4 heavy (30 for each 1 % of posts), 5 calibrate (0.2):
     # everything is read by the light model, the likeliest harm by the heavy one as well
-    scored = score(parts.bundle, posts.text, heavy_share=parts.heavy_share, lap=lap)
+    scored = score_posts(parts.bundle, posts, shares=parts.shares, passed=known.passed, lap=lap)
+    scored = known.scored(scored)
 
     # 6 decide (0.2): probabilities, policies and certificates to outcomes with reasons
     decided = decide(
@@ -115,6 +133,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         forecast=None,
         review_room=parts.reviews.room(now),
         now=now,
+        matches=known.matches,
     )
     lap("decide")
 
@@ -124,6 +143,8 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     messages = messages_for(actions, cases) if parts.announce else ()
     effects = Effects(actions=actions, cases=cases, messages=messages, audit=audit_notes(actions))
     if len(posts):
+        if parts.pictures is not None:
+            parts.pictures.note(posts)
         parts.journal.record(
             posts, scored, decided, effects, hashes=found.hashes[new], decided_at=parts.clock.now()
         )

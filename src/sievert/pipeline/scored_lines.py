@@ -1,8 +1,10 @@
-"""Lines of text become lines of decision: the body of `sievert score`."""
+"""Lines of text and pictures become lines of decision: the body of `sievert score`."""
 
 from collections.abc import Sequence
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from sievert.errors import InputError
 from sievert.pipeline.answers import answer_new
@@ -12,6 +14,7 @@ from sievert.pipeline.lines import OverlongLine
 from sievert.pipeline.offline import judge
 from sievert.schema.clock import Micros
 from sievert.schema.decision import NO_EVIDENCE, Example, Reason, Span
+from sievert.schema.media import MOST_MEDIA, Media, SeenPicture
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import MAX_TEXT_BYTES, Post
 from sievert.scoring.bundle import Bundle
@@ -20,8 +23,33 @@ from sievert.scoring.bundle import Bundle
 class TextLine(msgspec.Struct, frozen=True, gc=False):
     """One input line. Further fields are left alone, so that labelled files can be scored as they are."""
 
-    text: str
+    text: str | UnsetType = UNSET
+    media: Annotated[tuple[Media, ...], Meta(max_length=MOST_MEDIA)] = ()
     id: str | int | None = None
+
+    @property
+    def said(self) -> str:
+        """The text, empty where there is none."""
+        return "" if self.text is UNSET else self.text
+
+
+class PictureLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What was found in one picture; `words` are null where they were not looked for."""
+
+    sha256: str
+    format: str
+    width: int
+    height: int
+    frames: int
+    words: str | None
+
+
+class See(Protocol):
+    """Opens the pictures of one line."""
+
+    def __call__(self, media: Sequence[Media]) -> tuple[SeenPicture, ...]:
+        """Return what is in them; raises InputError where one cannot be opened."""
+        ...
 
 
 class ScoredLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -37,6 +65,7 @@ class ScoredLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reasons: tuple[Reason, ...]
     spans: tuple[Span, ...]
     nearest: tuple[Example, ...]
+    pictures: tuple[PictureLine, ...] = ()
 
 
 class WrongLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -66,23 +95,30 @@ def scored_lines(
     now: Micros,
     first: int,
     heavy_share: float = 1.0,
+    see: See | None = None,
 ) -> tuple[bytes, int]:
     """Return NDJSON with one line for each line, in their order, and how many could not be read.
 
-    `first` is the number of the first line in its file.
+    `first` is the number of the first line in its file; `see` opens pictures.
     """
     results: list[ScoredLine | WrongLine | None] = [None] * len(lines)
     read: list[tuple[int, TextLine]] = []
+    pictures: dict[int, tuple[SeenPicture, ...]] = {}
     for row, line in enumerate(lines):
         parsed = _parse(line, first + row)
+        if not isinstance(parsed, WrongLine) and parsed.media and see is not None:
+            try:
+                pictures[len(read)] = see(parsed.media)
+            except InputError as error:
+                parsed = _wrong(error, first + row, parsed.id)
         if isinstance(parsed, WrongLine):
             results[row] = parsed
         else:
             read.append((row, parsed))
     wrong = len(lines) - len(read)
     if read:
-        posts = [Post(id="-", text=line.text) for _, line in read]
-        judged = judge(posts, bundle, policies, now=now, heavy_share=heavy_share)
+        posts = [Post(id="-", text=line.said) for _, line in read]
+        judged = judge(posts, bundle, policies, now=now, heavy_share=heavy_share, pictures=pictures)
         answers = answer_new(judged.posts, judged.scored, judged.decided)
         evidence = explained(bundle, judged.posts.text, judged.scored, judged.decided)
         for at, ((row, text_line), answer) in enumerate(zip(read, answers, strict=True)):
@@ -98,6 +134,7 @@ def scored_lines(
                 reasons=answer.reasons,
                 spans=shown.spans,
                 nearest=shown.nearest,
+                pictures=tuple(map(_picture_line, pictures.get(at, ()))),
             )
     return _ENCODER.encode_lines(results), wrong
 
@@ -107,7 +144,9 @@ def _parse(line: bytes | OverlongLine, number: int) -> TextLine | WrongLine:
         return _wrong(line.error(), number, None)
     try:
         parsed = _DECODER.decode(line)
-        text = parsed.text.encode()
+        if parsed.text is UNSET and not parsed.media:
+            raise msgspec.ValidationError("Object missing required field `text`")
+        text = parsed.said.encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return _wrong(explain(line, error, kind=TextLine), number, _id_of(line))
     try:
@@ -115,6 +154,18 @@ def _parse(line: bytes | OverlongLine, number: int) -> TextLine | WrongLine:
     except InputError as error:
         return _wrong(error, number, parsed.id)
     return parsed
+
+
+def _picture_line(seen: SeenPicture) -> PictureLine:
+    facts = seen.facts
+    return PictureLine(
+        sha256=facts.sha256,
+        format=facts.format,
+        width=facts.width,
+        height=facts.height,
+        frames=facts.frames,
+        words=facts.words,
+    )
 
 
 def _id_of(line: bytes) -> str | int | None:

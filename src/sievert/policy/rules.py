@@ -15,15 +15,17 @@ Legend: n posts; p [n] probability; v [n] capped forecast views.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sievert.schema.batch import DecidedBatch, Floats, PostBatch, ScoredBatch
+from sievert.schema.bank import MINORS_POLICY, BankKind
+from sievert.schema.batch import WHERE, DecidedBatch, Floats, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Language, Outcome, Reason, Stage
+from sievert.schema.decision import Language, Match, Outcome, Reason, Stage
 from sievert.schema.policy import Certificate, Mode, Policy, PolicySet
 from sievert.schema.taxonomy import HARM
 
@@ -36,6 +38,13 @@ LANGUAGE = "unsupported-language"
 NO_ROOM = "review-budget-spent"
 SHADOW = "shadow"
 NOT_PERMITTED = "not-permitted"
+BANK = "bank"
+BANK_ALLOWED = "bank-allowed"
+BANK_FLOOD = "bank-flood"
+ISOLATED = "isolated"
+
+NO_MATCHES: Mapping[int, tuple[Match, ...]] = MappingProxyType({})
+"""What banks say of posts that are like nothing in them."""
 
 RULES = {
     REMOVE: "{policy}: removed, as its certificate permits",
@@ -46,6 +55,10 @@ RULES = {
     NO_ROOM: "{policy}: this hour's reviews are spent",
     SHADOW: "{policy}: not removed, as the policy is in shadow",
     NOT_PERMITTED: "{policy}: its present mode does not permit what this probability calls for",
+    BANK: "{policy}: like something that a bank of hashes holds",
+    BANK_ALLOWED: "{policy}: like something that a bank holds, and that another one allows",
+    BANK_FLOOD: "{policy}: like something that a bank holds, but so are many posts at once: nothing follows",
+    ISOLATED: "{policy}: isolated; nothing of it is kept, and a designated person is told",
 }
 
 
@@ -88,6 +101,8 @@ class _Crossed:
     remove: tuple[float, Policy] | None = None
     demote: tuple[float, Policy] | None = None
     reviews: list[tuple[float, Policy]] = dataclasses.field(default_factory=list)
+    isolate: Match | None = None
+    known: bool = False  # by a bank: what language its words are in does not matter
     would: Outcome = Outcome.ALLOW
     reasons: list[Reason] = dataclasses.field(default_factory=list)
 
@@ -101,11 +116,12 @@ def decide(
     forecast: Floats | None,
     review_room: Mapping[str, int],
     now: Micros,
+    matches: Mapping[int, tuple[Match, ...]] = NO_MATCHES,
 ) -> DecidedBatch:
     """Decide about a batch.
 
     `forecast` is [n] capped views to come, or None while there is no forecaster; `review_room` says
-    how many more cases each policy may open at present.
+    how many more cases each policy may open at present; `matches` are what banks say, by row.
     """
     views = np.zeros(len(posts), np.float32) if forecast is None else forecast
     crossed: dict[int, _Crossed] = {}
@@ -122,7 +138,12 @@ def decide(
                 posts, policy, certificates, bundle=scored.bundle, rows=rows, p=p, views=views, now=now
             )
             for row in rows.tolist():
-                _cross(crossed.setdefault(row, _Crossed()), policy, float(p[row]), certified=row in removals)
+                where = None if scored.where is None else WHERE[scored.where[row]]
+                post = crossed.setdefault(row, _Crossed())
+                _cross(post, policy, float(p[row]), certified=row in removals, where=where)
+    named = {policy.name: policy for policy in policies.policies}
+    for row, found in matches.items():
+        _cross_banks(crossed.setdefault(row, _Crossed()), found, named)
     return _settle(scored, crossed, policies.digest, review_room, views)
 
 
@@ -158,14 +179,46 @@ def _certified_removals(
     return removed
 
 
-def _cross(post: _Crossed, policy: Policy, p: float, *, certified: bool) -> None:
+def _permitted(policy: Policy) -> Collection[str]:
+    return policy.live_actions if policy.mode is Mode.LIVE else policy.shadow_actions
+
+
+def _cross_banks(post: _Crossed, found: Sequence[Match], policies: Mapping[str, Policy]) -> None:
+    """Add what banks say about one post: each policy hears of the nearest match that it would act on.
+
+    A match is as good as certain, and still removes nothing: no certificate speaks of banks.
+    """
+    heard: set[tuple[str, str]] = set()
+    for match in found:
+        if match.kind == BankKind.MINORS:
+            post.isolate = post.isolate or match
+            continue
+        policy = policies.get(match.policy or "")
+        if policy is None or policy.mode is Mode.OFF:
+            continue
+        rule = BANK_FLOOD if match.quarantined else BANK if match.kind == BankKind.HARMFUL else BANK_ALLOWED
+        if (policy.name, rule) in heard:
+            continue
+        heard.add((policy.name, rule))
+        post.reasons.append(Reason(policy=policy.name, rule=rule, match=match))
+        if rule == BANK:
+            post.known = True
+            permitted = _permitted(policy)
+            if REVIEW in permitted:
+                post.reviews.append((1.0, policy))
+            if DEMOTE in permitted:
+                post.demote = (1.0, policy)
+            post.would = max(post.would, Outcome.REMOVE if REMOVE in policy.live_actions else Outcome.REVIEW)
+
+
+def _cross(post: _Crossed, policy: Policy, p: float, *, certified: bool, where: str | None) -> None:
     """Add what one policy's rules say about one post."""
-    permitted = policy.live_actions if policy.mode is Mode.LIVE else policy.shadow_actions
+    permitted = _permitted(policy)
     probability = round(p, 8)
 
     def note(rule: str, threshold: float) -> None:
         post.reasons.append(
-            Reason(policy=policy.name, rule=rule, probability=probability, threshold=threshold)
+            Reason(policy=policy.name, rule=rule, probability=probability, threshold=threshold, where=where)
         )
 
     would = Outcome.REVIEW if p >= policy.review_at else Outcome.DEMOTE
@@ -218,8 +271,11 @@ def _settle(
     harm = scored.harm.astype(np.float64) * (1.0 + views)
     for row in sorted(crossed, key=lambda row: (-harm[row], row)):
         post = crossed[row]
+        if post.isolate is not None:
+            _isolate(decided, row, post.isolate)
+            continue
         decided.would[row] = post.would
-        if scored.language[row] != Language.ENGLISH:
+        if not post.known and scored.language[row] != Language.ENGLISH:
             acted = post.remove or post.demote
             if acted:
                 post.reasons.append(Reason(policy=acted[1].name, rule=LANGUAGE))
@@ -242,12 +298,23 @@ def _settle(
     return decided
 
 
+def _isolate(decided: DecidedBatch, row: int, match: Match) -> None:
+    """Show a post to nobody but the designated person, who is asked whatever the hour's budget."""
+    decided.outcome[row] = decided.would[row] = Outcome.REVIEW
+    decided.isolated_for[row] = decided.queued_for[row] = MINORS_POLICY
+    decided.reasons[row] = (Reason(policy=MINORS_POLICY, rule=ISOLATED, match=match),)
+
+
 def _asking(post: _Crossed, room: dict[str, int]) -> str | None:
     """Spend a review of the likeliest policy that has room; None if none has.
 
     The policy on harm asks after those that can say which harm, and a test policy last.
     """
+    asked: set[str] = set()
     for _, policy in sorted(post.reviews, key=lambda one: (one[1].test_only, one[1].name == HARM, -one[0])):
+        if policy.name in asked:
+            continue
+        asked.add(policy.name)
         if room.get(policy.name, 0) > 0:
             room[policy.name] -= 1
             return policy.name

@@ -18,12 +18,18 @@ def cases_for(
 ) -> tuple[Case, ...]:
     """Return one case for each post that a person shall look at, with the evidence of its row.
 
-    While there is no view forecaster a case's priority is its probability under the policy.
+    While there is no view forecaster a case's priority is its probability under the policy, and 1 where a
+    bank holds something like it.
     """
     cases = []
     for row, policy in sorted(decided.queued_for.items()):
         post, shown = posts.posts[row], evidence.get(row, NO_EVIDENCE)
         decision = posts.decision_id(row)
+        matches = tuple(
+            reason.match for reason in decided.reasons[row] if reason.match and reason.policy == policy
+        )
+        # Of what is isolated nothing is told but the match itself.
+        pictures = () if row in decided.isolated_for else posts.pictures.get(row, ())
         cases.append(
             Case(
                 case_id=f"c_{decision.removeprefix('d_')}",
@@ -33,9 +39,11 @@ def cases_for(
                 revision=post.revision,
                 policy=policy,
                 opened_at=now,
-                priority=float(scored.of(policy)[row]),
+                priority=1.0 if matches else float(scored.of(policy)[row]),
                 spans=shown.spans,
                 nearest=shown.nearest,
+                matches=matches,
+                pictures=tuple(seen.facts.sha256 for seen in pictures),
             )
         )
     return tuple(cases)

@@ -7,17 +7,22 @@ import msgspec
 from msgspec import Meta
 
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Nearest, RecordVersion, Spans
+from sievert.schema.decision import Match, Nearest, RecordVersion, Spans
+from sievert.schema.media import Sha256
 from sievert.schema.post import PlatformName, PostId, Revision
 
 DecisionId = Annotated[str, Meta(description="the decision that set it in motion")]
 
 
 class ActionKind(enum.StrEnum):
-    """What can be done to content. Each is reversible; `demote` lowers its reach."""
+    """What can be done to content. Each is reversible; `demote` lowers its reach.
+
+    `isolate` shows it to nobody but the designated person, whatever the platform's moderators may see.
+    """
 
     DEMOTE = "demote"
     REMOVE = "remove"
+    ISOLATE = "isolate"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +54,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     priority: Annotated[float, Meta(description="the larger, the earlier somebody should look")]
     spans: Spans = ()
     nearest: Nearest = ()
+    matches: Annotated[tuple[Match, ...], Meta(description="hashes in banks that the post is like")] = ()
+    pictures: Annotated[
+        tuple[Sha256, ...], Meta(description="its pictures; `GET /api/v1/media/{sha256}` shows one, blurred")
+    ] = ()
     state: Annotated[str, Meta(description="open until a verdict closes it")] = "open"
     record_version: RecordVersion = 1
 

@@ -15,6 +15,10 @@ BankName = Annotated[
 ]
 
 
+MINORS_POLICY = "minors"
+"""Under this name posts are isolated that are like what a bank of material with minors holds."""
+
+
 class BankKind(enum.StrEnum):
     """What stands in a bank."""
 

@@ -13,6 +13,7 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros
 from sievert.schema.decision import FIRST, Cause, Reason, decision_id
+from sievert.schema.media import SeenPicture
 from sievert.schema.post import Post, PostKey
 from sievert.schema.taxonomy import HARM
 
@@ -53,14 +54,15 @@ class TextColumn:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PostBatch:
-    """Posts that were decoded together, with their texts as one column."""
+    """Posts that were decoded together, with their texts as one column, and pictures of the few that have any."""
 
     posts: list[Post]
     keys: list[PostKey]
     text: TextColumn
-    digests: list[bytes]  # 16 bytes each: BLAKE2b of the text, what "the same content" means
+    digests: list[bytes]  # 16 bytes each: BLAKE2b of text and pictures, what "the same content" means
     received_at: Micros
     causes: list[Cause] | None = None  # of their decisions; None where they are the first ones
+    pictures: dict[int, tuple[SeenPicture, ...]] = dataclasses.field(default_factory=dict)  # by row
 
     def __len__(self) -> int:
         """Return n."""
@@ -93,7 +95,14 @@ class PostBatch:
             digests=[self.digests[row] for row in chosen],
             received_at=self.received_at,
             causes=[self.causes[row] for row in chosen] if self.causes else None,
+            pictures={at: self.pictures[row] for at, row in enumerate(chosen) if row in self.pictures}
+            if self.pictures
+            else {},
         )
+
+
+WHERE = (None, "picture", "text and picture")
+"""Where the words stand that a score is about: the text, a picture, or both read together."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ class ScoredBatch:
     policies: Floats  # [n, P]
     language: Codes  # [n] schema.decision.Language
     stage: Codes  # [n] schema.decision.Stage
+    where: Codes | None = None  # [n] a place of WHERE; None where no post has words in a picture
 
     def __len__(self) -> int:
         """Return n."""
@@ -131,6 +141,7 @@ class DecidedBatch:
     demoted_for: dict[int, str]  # row -> policy whose rule lowers the post's reach
     queued_for: dict[int, str]  # row -> policy whose rule asks a person
     removed_for: dict[int, str]  # row -> policy whose certified rule removes the post
+    isolated_for: dict[int, str] = dataclasses.field(default_factory=dict)  # row -> bank: nothing is kept
 
     def plainly_allowed(self) -> npt.NDArray[np.bool_]:
         """Mark the posts about which there is nothing to tell: allowed, and no reason given."""

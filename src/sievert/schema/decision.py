@@ -15,12 +15,15 @@ from sievert.schema.post import PlatformName, PostId, PostKey, Revision
 CREATED = "created"
 """The trigger of a post's first decision."""
 
-TRIGGERS = (CREATED, "reports", "views", "comments", "hides", "edit")
-"""What can call for a decision: a post that appears, and what people then do with it."""
+BANK = "bank"
+"""The trigger of a decision that a new hash in a bank calls for."""
+
+TRIGGERS = (CREATED, "reports", "views", "comments", "hides", "edit", BANK)
+"""What can call for a decision: a post that appears, what people then do with it, what becomes known."""
 
 
 class Cause(NamedTuple):
-    """What called for a decision, and how far that had come: reports, views, comments, hides or edits."""
+    """What called for a decision, and how far that had come: reports, views, hides, edits, changed banks."""
 
     trigger: str
     ordinal: int
@@ -53,6 +56,7 @@ class Stage(enum.IntEnum):
     HEAVY = 1
     SENTINEL = 2
     UPDATE = 3  # the update model, which hears what people did with the post as well
+    BANK = 4  # no model: a hash in a bank, and nothing else was looked at
 
     @property
     def word(self) -> str:
@@ -96,6 +100,26 @@ BundleName = Annotated[str, Meta(description="the bundle that scored: its name a
 RecordVersion = Annotated[int, Meta(description="version of this kind of record")]
 
 
+class Match(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """A hash in a bank that a post's picture or text is like."""
+
+    bank: Annotated[str, Meta(description="the bank")]
+    kind: Annotated[str, Meta(description="what stands in the bank: harmful, allow or minors")]
+    entry_id: Annotated[str, Meta(description="the entry")]
+    signal: Annotated[str, Meta(description="by what they were compared: pdq, sha256 or text")]
+    distance: Annotated[int, Meta(description="how far they are apart; 0 is the same")]
+    source: Annotated[str, Meta(description="who put the entry there")] = ""
+    policy: Annotated[str | None, Meta(description="the policy that a harmful bank's matches fall under")] = (
+        None
+    )
+    media: Annotated[int | None, Meta(description="which picture of the post, from 0; null for its text")] = (
+        None
+    )
+    quarantined: Annotated[
+        bool, Meta(description="the entry matched a flood of posts, so that nothing follows from it")
+    ] = False
+
+
 class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Why a rule of a policy applied, or why it was held back."""
 
@@ -103,6 +127,14 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     rule: Annotated[str, Meta(description="a short code; `policy.rules` lists them")]
     probability: Annotated[float | None, Meta(description="the chance that the rule looked at")] = None
     threshold: Annotated[float | None, Meta(description="what the rule compared it with")] = None
+    match: Annotated[Match | None, Meta(description="the hash in a bank that the rule looked at")] = None
+    where: Annotated[
+        str | None,
+        Meta(
+            description="where the words stand that the rule looked at, if not in the text alone",
+            extra_json_schema={"enum": ["picture", "text and picture", None]},
+        ),
+    ] = None
     sentence: Annotated[
         str | None, Meta(description="the rule in words; it is not kept, and told with a trail only")
     ] = None
@@ -143,30 +175,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 NO_EVIDENCE = Evidence()
 
-
-class Match(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """A hash in a bank that a post's picture or text is like."""
-
-    bank: Annotated[str, Meta(description="the bank")]
-    kind: Annotated[str, Meta(description="what stands in the bank: harmful, allow or minors")]
-    entry_id: Annotated[str, Meta(description="the entry")]
-    signal: Annotated[str, Meta(description="by what they were compared: pdq, sha256 or text")]
-    distance: Annotated[int, Meta(description="how far they are apart; 0 is the same")]
-    source: Annotated[str, Meta(description="who put the entry there")] = ""
-    policy: Annotated[str | None, Meta(description="the policy that a harmful bank's matches fall under")] = (
-        None
-    )
-    media: Annotated[int | None, Meta(description="which picture of the post, from 0; null for its text")] = (
-        None
-    )
-    quarantined: Annotated[
-        bool, Meta(description="the entry matched a flood of posts, so that nothing follows from it")
-    ] = False
-
-
-Matches = Annotated[
-    tuple[Match, ...], Meta(description="hashes in banks that the post is like, the nearest first")
-]
 
 Reasons = Annotated[tuple[Reason, ...], Meta(description="every rule that applied or was held back")]
 

@@ -119,9 +119,11 @@ class Heavy:
         """Return the logits [m, H] of a second look, from those of both models."""
         return mixed(self.weights, heavy, light)
 
-    def cut(self, share: float) -> float:
-        """Return the light logit of harm from which this share of traffic is read, 0 < share < 1."""
-        return float(np.interp(np.log(share), np.log(self.shares), self.logits))
+    def cut(self, share: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the light logits of harm from which these shares of traffic are read, 0 to 1."""
+        shares = np.asarray(share, np.float64)
+        between = np.interp(np.log(np.maximum(shares, 1e-12)), np.log(self.shares), self.logits)
+        return np.where(shares <= 0, np.inf, np.where(shares >= 1, -np.inf, between))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -24,18 +24,21 @@ from sievert.scoring.rereading import FirstLook, first_look, light_logits_again
 
 HARM_COLUMN = 0
 
+Share = float | npt.NDArray[np.float64]
+"""A share of traffic, 0 to 1, for all texts or for each."""
+
 
 def no_lap(stage: str) -> None:
     """Ignore the time."""
 
 
 def score(
-    bundle: Bundle, text: TextColumn, *, heavy_share: float, lap: Callable[[str], None] = no_lap
+    bundle: Bundle, text: TextColumn, *, heavy_share: Share, lap: Callable[[str], None] = no_lap
 ) -> ScoredBatch:
     """Score a batch of texts.
 
-    `heavy_share` is the share of traffic that the heavy model may read, 0 to 1; `lap` hears the name
-    of each stage when it ends.
+    `heavy_share` is the share of traffic that the heavy model may read, 0 to 1, of all or of each text's
+    lane [n]; `lap` hears the name of each stage when it ends.
     """
     # 2 features and 3 light: one compiled pass over the batch's bytes feeds the light model
     first = look(bundle, text)
@@ -63,14 +66,12 @@ def look(bundle: Bundle, text: TextColumn) -> FirstLook:
     )
 
 
-def choose_for_heavy(bundle: Bundle, light: LightScores, *, share: float) -> npt.NDArray[np.intp]:
+def choose_for_heavy(bundle: Bundle, light: LightScores, *, share: Share) -> npt.NDArray[np.intp]:
     """Return the rows [m] that the heavy model shall read: likeliest harm, in a language it knows."""
-    if bundle.heavy is None or share <= 0.0:
+    if bundle.heavy is None:
         return np.empty(0, np.intp)
-    chosen = light.language == Language.ENGLISH
-    if share < 1.0:
-        chosen &= light.logits[:, HARM_COLUMN] >= bundle.heavy.cut(share)
-    return np.flatnonzero(chosen)
+    chosen = light.logits[:, HARM_COLUMN] >= bundle.heavy.cut(share)
+    return np.flatnonzero(chosen & (light.language == Language.ENGLISH))
 
 
 def _second_look(

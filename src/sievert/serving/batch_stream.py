@@ -8,7 +8,7 @@ sent again and gets the same answer.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -33,6 +33,9 @@ MEDIA_TYPE = "application/x-ndjson"
 
 Line = bytes | OverlongLine
 
+Attach = Callable[[Sequence[bytes]], Awaitable[list[bytes | InputError]]]
+"""Opens the pictures of records."""
+
 _log = logging.getLogger("sievert.serving")
 _ENCODER = msgspec.json.Encoder()
 
@@ -47,14 +50,19 @@ class BatchStream:
         worker: Worker,
         walk: WalkOf[msgspec.Struct],
         metrics: Metrics,
+        attach: Attach | None = None,
         draining: asyncio.Event,
         admit: Admission,
     ) -> None:
-        """`walk` takes records the whole way; `draining` is set when the server wants to end."""
+        """`walk` takes records the whole way, after `attach` has opened their pictures.
+
+        `draining` is set when the server wants to end.
+        """
         self._receive = receive
         self._worker = worker
         self._walk = walk
         self._metrics = metrics
+        self._attach = attach
         self._draining = draining
         self._admit = admit
         self._lines: list[Line] = []
@@ -138,11 +146,16 @@ class BatchStream:
     async def _answers(self, lines: Sequence[Line]) -> bytes:
         """Return one line of answer for each line."""
         first, self._count = self._count + 1, self._count + len(lines)
-        await self._worker.until_room()
-        records = [line for line in lines if isinstance(line, bytes)]
+        ready: list[bytes | InputError] = [
+            line.error() if isinstance(line, OverlongLine) else line for line in lines
+        ]
         walked: Sequence[msgspec.Struct | InputError] = ()
         failed: Problem | None = None
         try:
+            if self._attach is not None:
+                ready = await self._opened(ready, self._attach)
+            records = [line for line in ready if isinstance(line, bytes)]
+            await self._worker.until_room()
             if records:
                 walked = await self._worker.run(lambda: self._walk(records), posts=len(records))
         except SievertError as error:
@@ -155,9 +168,9 @@ class BatchStream:
             failed = unexpected()
         answers = iter(walked)
         out: list[msgspec.Struct] = []
-        for number, line in enumerate(lines, start=first):
-            if isinstance(line, OverlongLine):
-                out.append(self._count_problem(problem_of(line.error(), line=number)))
+        for number, line in enumerate(ready, start=first):
+            if isinstance(line, InputError):
+                out.append(self._count_problem(problem_of(line, line=number)))
             elif failed is not None:
                 out.append(self._count_problem(msgspec.structs.replace(failed, line=number)))
             else:
@@ -168,6 +181,17 @@ class BatchStream:
                     else answer
                 )
         return _ENCODER.encode_lines(out)
+
+    @staticmethod
+    async def _opened(lines: Sequence[bytes | InputError], attach: Attach) -> list[bytes | InputError]:
+        """Return the lines with their pictures opened, or what is wrong with one."""
+        rows = [at for at, line in enumerate(lines) if isinstance(line, bytes) and b'"media"' in line]
+        ready = list(lines)
+        if rows:
+            opened = await attach([line for at in rows if isinstance(line := lines[at], bytes)])
+            for at, one in zip(rows, opened, strict=True):
+                ready[at] = one
+        return ready
 
     def _count_problem(self, problem: Problem) -> Problem:
         self._metrics.problem(problem.type, problem.status)

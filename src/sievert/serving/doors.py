@@ -12,6 +12,8 @@ from sievert.pipeline.path import Parts, run
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
 from sievert.serving.access import Gate
+from sievert.serving.attaching import Attacher
+from sievert.serving.bodies import BodyRoom
 from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.problems import log_unexpected
@@ -66,6 +68,8 @@ class Doors:
     walk: Walk  # for the worker's thread only
     count: Count  # likewise
     parts: Parts
+    attacher: Attacher
+    bodies: BodyRoom
     metrics: Metrics
     gate: Gate
     worker: Worker
@@ -91,6 +95,7 @@ class Doors:
             forgetting.cancel()
             await self.feed.close()
             await self.batcher.close()
+            await self.attacher.close()
             if self.delivery is not None:
                 await self.delivery.close()
             await asyncio.to_thread(self.worker.close)

@@ -4,10 +4,11 @@ For the doors that speak another API's words. One request is one batch; it waits
 posts, so that scoring cannot crowd out deciding, nor the memory grow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sievert.pipeline.decode import check_text
-from sievert.pipeline.offline import Judged, judge
+from sievert.pipeline.offline import NO_PICTURES, Judged, judge
+from sievert.schema.media import SeenPicture
 from sievert.schema.post import Post
 from sievert.serving.doors import Doors
 
@@ -15,8 +16,10 @@ MOST_TEXTS = 256
 """Texts in one request."""
 
 
-async def judge_texts(doors: Doors, texts: Sequence[str]) -> Judged:
-    """Say what would be decided if these texts (at most `MOST_TEXTS`) were posts.
+async def judge_texts(
+    doors: Doors, texts: Sequence[str], *, pictures: Mapping[int, tuple[SeenPicture, ...]] = NO_PICTURES
+) -> Judged:
+    """Say what would be decided if these texts (at most `MOST_TEXTS`) were posts, with pictures by row.
 
     Raises:
         TooLarge, InvalidField: a text is too long, or holds what no text may hold.
@@ -28,5 +31,13 @@ async def judge_texts(doors: Doors, texts: Sequence[str]) -> Judged:
     posts = [Post(id="-", text=text) for text in texts]
     parts = doors.parts
     return await doors.worker.run(
-        lambda: judge(posts, parts.bundle, parts.policies, now=doors.clock.now()), posts=len(posts)
+        lambda: judge(
+            posts,
+            parts.bundle,
+            parts.policies,
+            now=doors.clock.now(),
+            pictures=pictures,
+            banks=parts.banks,
+        ),
+        posts=len(posts),
     )

@@ -52,6 +52,32 @@ class Metrics:
             ["stage"],
             registry=self.registry,
         )
+        self.lanes = Counter(
+            "sievert_lanes",
+            "Posts decided, by lane (text, or with pictures) and the model that had the last word.",
+            ["lane", "stage"],
+            registry=self.registry,
+        )
+        self.pictures = Counter(
+            "sievert_pictures",
+            "Pictures that came, by whether they were known, opened, or opened and read for words.",
+            ["what"],
+            registry=self.registry,
+        )
+        self.openers_replaced = Counter(
+            "sievert_openers_replaced",
+            "Processes that died or hung over a picture and were replaced.",
+            registry=self.registry,
+        )
+        self.bank_matches = Counter(
+            "sievert_bank_matches", "Posts like an entry of a bank.", ["bank", "kind"], registry=self.registry
+        )
+        self.bank_floods = Counter(
+            "sievert_bank_floods",
+            "Entries that matched a flood of posts and were put in quarantine.",
+            ["bank"],
+            registry=self.registry,
+        )
         self.languages = Counter(
             "sievert_languages",
             "Posts decided, by language as the model sees it.",
@@ -113,6 +139,10 @@ class Metrics:
         self.memory = Gauge(
             "sievert_peak_memory_bytes", "Most memory that the process ever held.", registry=self.registry
         )
+
+    def picture(self, what: str) -> None:
+        """Count a picture."""
+        self.pictures.labels(what).inc()
 
     def problem(self, kind: str, status: int, *, count: int = 1) -> None:
         """Count problems."""

@@ -68,6 +68,14 @@ class PathObserver:
         for stage, count in zip(Stage, stages, strict=True):
             if count:
                 metrics.stages.labels(stage.word).inc(count)
+        pictured = np.zeros(len(posts), np.bool_)
+        pictured[list(posts.pictures)] = True
+        for lane, mask in (("text", ~pictured), ("pictures", pictured)):
+            for stage, count in zip(
+                Stage, np.bincount(scored.stage[mask], minlength=len(Stage)).tolist(), strict=True
+            ):
+                if count:
+                    metrics.lanes.labels(lane, stage.word).inc(count)
         languages = np.bincount(scored.language, minlength=len(Language)).tolist()
         for language, count in zip(Language, languages, strict=True):
             if count:
@@ -75,6 +83,9 @@ class PathObserver:
 
     def _count_policies(self, decided: DecidedBatch) -> None:
         metrics = self._metrics
+        for reasons in decided.reasons.values():
+            for match in {reason.match for reason in reasons if reason.match}:
+                metrics.bank_matches.labels(match.bank, match.kind).inc()
         for outcome, named in (
             (Outcome.DEMOTE, decided.demoted_for),
             (Outcome.REVIEW, decided.queued_for),
@@ -97,7 +108,7 @@ class PathObserver:
             or decided.demoted_for.get(row)
             or reasons[0].policy
         )
-        probability = float(scored.of(policy)[row])
+        probability = float(scored.of(policy)[row]) if scored.has(policy) else float(scored.harm[row])
         post = posts.posts[row]
         return NotableDecision(
             at=self._clock.now(),

@@ -1,5 +1,6 @@
 """A step as records that a running server takes: posts and events, each one line of JSON."""
 
+import base64
 import dataclasses
 from typing import Any
 
@@ -10,6 +11,7 @@ from sievert.schema.event import KINDS
 from sievert.schema.history import Int64s
 from sievert.schema.post import Post
 from sievert.simulation.accounts import Accounts
+from sievert.simulation.album import Album
 from sievert.simulation.columns import joined
 from sievert.simulation.tables import event_table, post_table
 from sievert.simulation.world import Step
@@ -31,10 +33,19 @@ class StepRecords:
     events_received_at: Int64s  # [events]
 
 
-def step_records(step: Step, accounts: Accounts) -> StepRecords:
-    """Return what a platform would send about a step; `accounts` are the world's."""
+def step_records(step: Step, accounts: Accounts, *, album: Album | None = None) -> StepRecords:
+    """Return what a platform would send about a step; `accounts` are the world's.
+
+    Posts bring their pictures if there is an album that remembers them.
+    """
+    posts = _rows(post_table(joined(step.posts, step.edits)))
+    if album is not None:
+        album.add(step)
+        for row in posts:
+            if (picture := album.picture(row["image_id"])) is not None:
+                row["media"] = [{"base64": base64.b64encode(picture).decode()}]
     return StepRecords(
-        posts=[_line(row, _POST_NAMES) for row in _rows(post_table(joined(step.posts, step.edits)))],
+        posts=[_line(row, _POST_NAMES) for row in posts],
         events=[
             _line(row, ("kind", *_EVENT_NAMES[row["kind"]])) for row in _rows(event_table(step, accounts))
         ],

@@ -5,10 +5,12 @@ would ask a person, demote or remove it, whatever the hour's review budget. A ca
 rule is one of the policy behind it; harm and spam have no category there, so that a flagged text may
 have none. A category that no head of the bundle means has score 0, is false, and applied to nothing.
 
-Not covered: pictures.
+Of a picture the words in it are judged, together with the text beside it, and what hash banks hold; any
+number of pictures up to ten may stand in one input.
 """
 
-from typing import Annotated, Any
+import re
+from typing import Annotated
 
 import msgspec
 from litestar import post
@@ -20,10 +22,11 @@ from sievert.pipeline.offline import Judged
 from sievert.policy.rules import DEMOTE, REMOVE, REVIEW
 from sievert.schema.decision import Outcome, shown
 from sievert.schema.identity import derived_id
+from sievert.schema.media import MOST_MEDIA, Media
 from sievert.schema.taxonomy import OPENAI_CATEGORIES
 from sievert.serving.judging import MOST_TEXTS, judge_texts
 from sievert.serving.problems import JSON_TYPES, require_media_type
-from sievert.serving.routes.posts import AnyRequest, TheDoors, body_of
+from sievert.serving.routes.posts import AnyRequest, TheDoors
 
 MODERATIONS = "/v1/moderations"
 
@@ -34,10 +37,23 @@ class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
     text: str
 
 
-class ImagePart(msgspec.Struct, frozen=True, tag_field="type", tag="image_url"):
-    """A picture among the parts of one input; it is recognised, and refused."""
+class ImageAddress(msgspec.Struct, frozen=True):
+    """Where a picture is: an address, or a data: URL that holds it."""
 
-    image_url: Any = None
+    url: str
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag_field="type", tag="image_url"):
+    """A picture among the parts of one input."""
+
+    image_url: ImageAddress
+
+    def media(self) -> Media:
+        """Return the picture as a post would bring it."""
+        found = _DATA_URL.match(self.image_url.url)
+        if found:
+            return Media(base64=self.image_url.url[found.end() :])
+        return Media(url=self.image_url.url)
 
 
 class ModerationRequest(msgspec.Struct, frozen=True):
@@ -67,6 +83,7 @@ class Moderation(msgspec.Struct, frozen=True, kw_only=True):
     results: list[ModerationResult]
 
 
+_DATA_URL = re.compile(r"data:[a-zA-Z0-9.+/-]{0,100};base64,")
 _DECODER = msgspec.json.Decoder(ModerationRequest)
 
 
@@ -81,48 +98,53 @@ _DECODER = msgspec.json.Decoder(ModerationRequest)
 async def moderations(request: AnyRequest, doors: TheDoors) -> Moderation:
     """Judge one input or several."""
     require_media_type(request, JSON_TYPES)
-    texts = _texts(await body_of(request))
-    try:
-        judged = await judge_texts(doors, texts)
-    except InputError as error:
-        # What is called the text elsewhere is called the input here.
-        raise type(error)(error.what, remedy=error.remedy, field="input") from error
+    async with doors.bodies.body(request.receive) as body:
+        texts, media = _inputs(body)
+        try:
+            seen = await doors.attacher.see(media)
+            judged = await judge_texts(doors, texts, pictures={0: seen} if seen else {})
+        except InputError as error:
+            # What is called the text or the media elsewhere is called the input here.
+            raise type(error)(error.what, remedy=error.remedy, field="input") from error
     version = judged.scored.bundle
     name = derived_id("modr", version, *(digest.hex() for digest in judged.posts.digests))
-    return Moderation(id=name.replace("_", "-", 1), model=version, results=_results(judged))
+    return Moderation(
+        id=name.replace("_", "-", 1), model=version, results=_results(judged, pictured=bool(seen))
+    )
 
 
-def _texts(body: bytes) -> list[str]:
-    """Read the texts that want a result each.
+def _inputs(body: bytes) -> tuple[list[str], list[Media]]:
+    """Read the texts that want a result each, or one text and the pictures that belong to it.
 
     Raises:
         InputError: says what of the body is wrong.
     """
     try:
         given = _DECODER.decode(body).input
-        texts = [given] if isinstance(given, str) else _of_list(given)
+        texts, media = ([given], []) if isinstance(given, str) else _of_list(given)
         for text in texts:
             text.encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise explain(body, error, kind=ModerationRequest) from error
-    return texts
+    return texts, media
 
 
-def _of_list(given: list[str | TextPart | ImagePart]) -> list[str]:
-    if any(isinstance(part, ImagePart) for part in given):
+def _of_list(given: list[str | TextPart | ImagePart]) -> tuple[list[str], list[Media]]:
+    media = [part.media() for part in given if isinstance(part, ImagePart)]
+    if len(media) > MOST_MEDIA:
         raise InvalidField(
-            "Pictures are not judged yet.", field="input", remedy="Send texts, or parts of type text only."
+            f"The input has {len(media)} pictures.", field="input", remedy=f"Send at most {MOST_MEDIA}."
         )
     texts = [part for part in given if isinstance(part, str)]
     parts = [part.text for part in given if isinstance(part, TextPart)]
-    if texts and parts:
+    if texts and (parts or media):
         raise InvalidField(
             "The input mixes texts and parts.", field="input", remedy="Send a list of one kind."
         )
-    return texts or ["\n".join(parts)]
+    return texts or ["\n".join(parts)], media
 
 
-def _results(judged: Judged) -> list[ModerationResult]:
+def _results(judged: Judged, *, pictured: bool) -> list[ModerationResult]:
     scored, decided = judged.scored, judged.decided
     heads = {
         category: head
@@ -130,7 +152,8 @@ def _results(judged: Judged) -> list[ModerationResult]:
         if head is not None and scored.has(head)
     }
     scores = {category: shown(scored.of(head)) for category, head in heads.items()}
-    applied = {category: ["text"] if category in heads else [] for category in OPENAI_CATEGORIES}
+    kinds = ["text", "image"] if pictured else ["text"]
+    applied = {category: kinds if category in heads else [] for category in OPENAI_CATEGORIES}
     results = []
     for row, outcome in enumerate(decided.outcome.tolist()):
         asking = {

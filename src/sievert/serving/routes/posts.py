@@ -10,19 +10,17 @@ from litestar.params import FromPath, QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
 from msgspec import Meta
 
-from sievert.errors import MalformedInput, NotFound
-from sievert.pipeline.decode import MAX_RECORD_BYTES, too_large
+from sievert.errors import NotFound
 from sievert.policy.rules import in_words
 from sievert.schema.decision import Answer, Decision
 from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, PlatformName, Post, PostId
 from sievert.serving.batch_stream import MOST_EMPTY, BatchResponse, BatchStream
-from sievert.serving.bodies import next_piece
+from sievert.serving.bodies import read_body
 from sievert.serving.doors import Doors
 from sievert.serving.problems import JSON_TYPES, NDJSON_TYPES, require_media_type
 from sievert.stores.journal.base import MOST_OF_A_TRAIL
 
 POSTS = "/api/v1/posts"
-_SWALLOWED = 32 << 20
 
 TheDoors = NamedDependency[SkipValidation[Doors]]
 AnyRequest = Request[Any, Any, Any]
@@ -55,7 +53,9 @@ class PostTrail(msgspec.Struct, frozen=True, kw_only=True):
 async def submit(request: AnyRequest, doors: TheDoors) -> Answer:
     """Take one post the whole way."""
     require_media_type(request, JSON_TYPES)
-    return await doors.batcher.submit(await body_of(request))
+    async with doors.bodies.body(request.receive) as body:
+        record = await doors.attacher.attach_one(body)
+    return await doors.batcher.submit(record)
 
 
 @post(
@@ -77,6 +77,7 @@ async def submit_batch(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
         worker=doors.worker,
         walk=doors.walk,
         metrics=doors.metrics,
+        attach=doors.attacher.attach,
         draining=doors.feed.draining,
         admit=request.state.admit,
     )
@@ -133,25 +134,10 @@ async def trail(
 
 
 async def body_of(request: AnyRequest) -> bytes:
-    """Read a body of one record, never holding more than the limit.
+    """Read a body of one record without pictures.
 
     Raises:
-        TooLarge: it is longer; the rest is read and dropped, so that the client can hear of it.
+        TooLarge: it is longer than such a record can be.
         MalformedInput: the client left in the middle.
     """
-    pieces: list[bytes] = []
-    size = 0
-    more = True
-    while more and size <= _SWALLOWED:
-        received = await next_piece(request.receive)
-        if received is None:
-            raise MalformedInput("The body ended too early.", remedy="Send it whole.")
-        piece, more = received
-        size += len(piece)
-        if size > MAX_RECORD_BYTES:
-            pieces.clear()
-        elif piece:
-            pieces.append(piece)
-    if size > MAX_RECORD_BYTES:
-        raise too_large("body", size)
-    return b"".join(pieces)
+    return await read_body(request.receive)

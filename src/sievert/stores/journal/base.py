@@ -90,7 +90,8 @@ class Journal(abc.ABC):
     ) -> None:
         """Make NEW posts durable, with everything their decisions set in motion.
 
-        `hashes` [n] are those that `find` gave for these posts.
+        `hashes` [n] are those that `find` gave for these posts. Of a post that is isolated the decision
+        alone is kept.
 
         Raises:
             StoreUnavailable: nothing of the batch may be acknowledged; the next batch may work.
@@ -135,6 +136,10 @@ class Journal(abc.ABC):
     @abc.abstractmethod
     def forget_texts(self, before: Micros) -> None:
         """Forget kept posts that were received before a time; their decisions and digests stay."""
+
+    @abc.abstractmethod
+    def forget_post(self, platform: str, post_id: str) -> None:
+        """Forget what a post said, under every revision; its decisions and digests stay."""
 
 
 def repeats(

@@ -149,10 +149,13 @@ class EmbeddedJournal(Journal):
             ]
             with self._database.writing() as connection:
                 connection.execute(sa.insert(tables.decisions), kept)
-                connection.execute(
-                    sa.insert(tables.posts),
-                    [_post_row(posts.posts[row], posts.received_at) for row in others.tolist()],
-                )
+                texts = [
+                    _post_row(posts.posts[row], posts.received_at)
+                    for row in others.tolist()
+                    if row not in decided.isolated_for
+                ]
+                if texts:
+                    connection.execute(sa.insert(tables.posts), texts)
                 self._apply(connection, effects)
             self._kept.add(hashes[others])
 
@@ -238,6 +241,14 @@ class EmbeddedJournal(Journal):
         """Delete the posts; what was decided about them, and the digest of their text, stands elsewhere."""
         with self._database.writing() as connection:
             connection.execute(sa.delete(tables.posts).where(tables.posts.c.received_at < before))
+
+    def forget_post(self, platform: str, post_id: str) -> None:
+        """Delete every revision that was kept."""
+        table = tables.posts
+        with self._database.writing() as connection:
+            connection.execute(
+                sa.delete(table).where(table.c.platform == platform, table.c.post_id == post_id)
+            )
 
     def _kept_page(self, wanted: DecisionFilter, before: int, limit: int) -> "list[_Listed]":
         table = tables.decisions

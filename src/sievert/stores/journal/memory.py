@@ -65,7 +65,8 @@ class MemoryJournal(Journal):
         self._apply(effects)
         for row, (key, post) in enumerate(zip(posts.keys, posts.posts, strict=True)):
             self._by_key[key] = len(self._decisions)
-            self._posts[key] = post
+            if row not in decided.isolated_for:
+                self._posts[key] = post
             self._decisions.append(decision_of(posts, scored, decided, row, decided_at))
 
     def add(self, decisions: Sequence[Decision], effects: Effects) -> None:
@@ -115,6 +116,10 @@ class MemoryJournal(Journal):
             for key, post in self._posts.items()
             if self._decisions[self._by_key[key]].received_at >= before
         }
+
+    def forget_post(self, platform: str, post_id: str) -> None:
+        """Drop every revision."""
+        self._posts = {key: post for key, post in self._posts.items() if key[:2] != (platform, post_id)}
 
 
 def matches(decision: Decision, wanted: DecisionFilter) -> bool:

@@ -1,0 +1,194 @@
+"""Posts that came before are decided anew: because of what people did with them, or of what became known.
+
+What calls for it finds the posts, and says what they are likely to be now; what is decided, recorded and
+set in motion is the same whatever called for it.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sievert.enforcement.effects import actions_for, audit_notes
+from sievert.enforcement.messages import messages_for
+from sievert.pipeline.path import Parts
+from sievert.policy.rules import BANK, DEMOTE, NO_MATCHES, decide
+from sievert.review.cases import cases_for
+from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch, TextColumn
+from sievert.schema.clock import Micros
+from sievert.schema.decision import Cause, Decision, Language, Match, Outcome, Stage, decision_id
+from sievert.schema.post import Post
+from sievert.schema.sentinel import SENTINEL_POLICY
+from sievert.scoring.bundle import Bundle
+from sievert.stores.activity.base import PostName
+from sievert.stores.journal.rows import decision_of
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Again:
+    """A post that is decided anew: its first decision under the present revision, and all of them."""
+
+    cause: Cause
+    first: Decision
+    trail: list[Decision]
+    post: Post  # without its text where that was not kept
+
+
+def worth_deciding(names: Sequence[PostName], causes: Sequence[Cause], parts: Parts) -> list[Again]:
+    """Return the posts that can be decided anew, in their order.
+
+    Left out are posts that are removed or isolated already, that only a test policy may touch, and those
+    that another bundle scored and whose text was not kept: its score does not mean the same.
+    """
+    again = []
+    for name, cause in zip(names, causes, strict=True):
+        trail = parts.journal.trail(name.platform, name.id)
+        if not trail or trail[-1].outcome == Outcome.REMOVE.word or trail[-1].stage == Stage.BANK.word:
+            continue
+        newest = max(decision.revision for decision in trail)
+        trail = [decision for decision in trail if decision.revision == newest]
+        first = trail[0]
+        kept = parts.journal.post(first.platform, first.post_id, first.revision)
+        readable = kept is not None or first.bundle == parts.bundle.version
+        if first.stage != Stage.SENTINEL.word and readable:
+            again.append(Again(cause, first, trail, kept or _without_text(first)))
+    known = parts.journal.holds([_id(one) for one in again])
+    return [one for one in again if _id(one) not in known]
+
+
+def batch_again(again: Sequence[Again], parts: Parts) -> PostBatch:
+    """Lay the posts out as columns, with their pictures where the post was kept."""
+    posts = [one.post for one in again]
+    return PostBatch(
+        posts=posts,
+        keys=[one.post.key for one in again],
+        text=TextColumn.of([one.post.text for one in again]),
+        digests=[bytes.fromhex(one.first.content_digest) for one in again],
+        received_at=again[0].first.received_at,
+        causes=[one.cause for one in again],
+        pictures=parts.pictures.seen(posts) if parts.pictures is not None else {},
+    )
+
+
+def first_probabilities(again: Sequence[Again], heads: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Return what was thought of each post when it came: harm, and each of H heads [n, 1 + H]."""
+    return np.array(
+        [[one.first.probability, *(one.first.policies.get(head, 0.0) for head in heads)] for one in again],
+        np.float32,
+    )
+
+
+def scored_again(
+    again: Sequence[Again], p: npt.NDArray[np.float32], bundle: Bundle, *, stage: npt.NDArray[np.int8]
+) -> ScoredBatch:
+    """Return scores from probabilities [n, 1 + H], harm first; the language is as it was."""
+    languages = {language.word: language for language in Language}
+    return ScoredBatch(
+        bundle=bundle.version,
+        heads=(*bundle.policy_heads, SENTINEL_POLICY),
+        harm=np.ascontiguousarray(p[:, 0]),
+        policies=np.concatenate([p[:, 1:], np.zeros((len(again), 1), np.float32)], axis=1),
+        language=np.array([languages[one.first.language] for one in again], np.int8),
+        stage=stage,
+    )
+
+
+def decide_again(
+    again: Sequence[Again],
+    posts: PostBatch,
+    scored: ScoredBatch,
+    parts: Parts,
+    *,
+    now: Micros,
+    matches: Mapping[int, tuple[Match, ...]] = NO_MATCHES,
+) -> DecidedBatch:
+    """Decide about posts anew, and make that durable with what it sets in motion.
+
+    What banks said of a post before, they still say.
+
+    Raises:
+        StoreUnavailable: nothing of it is durable.
+    """
+    decided = decide(
+        posts,
+        scored,
+        policies=parts.policies,
+        certificates=parts.certificates,
+        forecast=None,
+        review_room=parts.reviews.room(now),
+        now=now,
+        matches={**_known_before(again), **matches},
+    )
+    decided = _without_what_was_done(decided, again)
+    actions = actions_for(posts, decided, now=now)
+    cases = cases_for(posts, scored, decided, {}, now=now)
+    messages = messages_for(actions, cases) if parts.announce else ()
+    effects = Effects(actions=actions, cases=cases, messages=messages, audit=audit_notes(actions))
+    at = parts.clock.now()
+    parts.journal.add(
+        [
+            msgspec.structs.replace(
+                decision_of(posts, scored, decided, row, at), received_at=one.first.received_at
+            )
+            for row, one in enumerate(again)
+        ],
+        effects,
+    )
+    parts.reviews.spend(cases)
+    parts.observer.batch_decided(posts, scored, decided)
+    return decided
+
+
+def _id(one: Again) -> str:
+    return decision_id(one.post.key, one.cause)
+
+
+def _without_text(first: Decision) -> Post:
+    return Post(
+        id=first.post_id,
+        platform=first.platform,
+        revision=first.revision,
+        creator_id=first.creator_id,
+        created_at=first.created_at,
+    )
+
+
+def _known_before(again: Sequence[Again]) -> dict[int, tuple[Match, ...]]:
+    """Return what banks said when each post was last decided about."""
+    found = {
+        row: tuple(reason.match for reason in one.trail[-1].reasons if reason.match is not None)
+        for row, one in enumerate(again)
+    }
+    return {row: matches for row, matches in found.items() if matches}
+
+
+def _without_what_was_done(decided: DecidedBatch, again: Sequence[Again]) -> DecidedBatch:
+    """Leave out actions and cases that earlier decisions about the same posts had already.
+
+    Whoever was asked about a post was not asked whether it must be isolated.
+    """
+    demoted = {row for row, one in enumerate(again) if any(map(_was_demoted, one.trail))}
+    asked = {
+        row
+        for row, one in enumerate(again)
+        if row not in decided.isolated_for
+        and any(decision.outcome == Outcome.REVIEW.word for decision in one.trail)
+    }
+    return dataclasses.replace(
+        decided,
+        demoted_for={row: policy for row, policy in decided.demoted_for.items() if row not in demoted},
+        queued_for={row: policy for row, policy in decided.queued_for.items() if row not in asked},
+    )
+
+
+def _was_demoted(decision: Decision) -> bool:
+    if decision.outcome == Outcome.DEMOTE.word:
+        return True
+    # Who waits for a person is demoted meanwhile if that rule held, and either the language could be read
+    # or a bank knew the post.
+    rules = {reason.rule for reason in decision.reasons}
+    return decision.outcome == Outcome.REVIEW.word and (
+        (decision.language == Language.ENGLISH.word and DEMOTE in rules) or BANK in rules
+    )
