@@ -1,8 +1,8 @@
 """Groups of texts that are nearly the same, so that no split can separate them.
 
-MinHash over the n-grams that the model itself reads (Broder 1997). Bands find candidates: texts that
-share 80 % of their n-grams meet with probability above 0.999. A candidate is believed if at least
-three quarters of the two signatures agree.
+The signatures are those of `features/content/minhash.py`. Bands find candidates: texts that share 80 %
+of their n-grams meet with probability above 0.999. A candidate is believed if at least three quarters of
+the two signatures agree.
 
 Not covered: paraphrases; they share meaning and not n-grams. In a crowd of candidates a text is
 compared with the crowd's first and with its neighbour only.
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.features.content.fold import FoldTables
-from sievert.features.content.ngrams import index_batch
+from sievert.features.content.minhash import minhash
 from sievert.schema.batch import TextColumn
 
 _Pairs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -31,7 +31,7 @@ def near_duplicate_groups(
 
     `ties` [n] are names; rows with the same name are one group whatever their texts.
     """
-    signatures = np.concatenate([_signatures(chunk, fold) for chunk in chunks])
+    signatures = np.concatenate([minhash(chunk, fold, values=_PERMUTATIONS) for chunk in chunks])
     count = len(signatures)
     parent = np.arange(count)
     tied = _ordered_by(np.unique(np.array(ties), return_inverse=True)[1])
@@ -46,27 +46,6 @@ def near_duplicate_groups(
             alike = (signatures[left] == signatures[right]).mean(axis=1) >= _AGREEMENT
             _join(parent, left[alike], right[alike])
     return np.array([_root(parent, row) for row in range(count)])
-
-
-def _signatures(text: TextColumn, fold: FoldTables) -> npt.NDArray[np.uint64]:
-    """Return the [n, permutations] smallest hashes of each text's n-grams."""
-    indexed = index_batch(text, fold, bits=31)
-    count = len(text)
-    starts = indexed.starts[::2]
-    rng = np.random.default_rng(2027)
-    factors = rng.integers(1, 2**63, _PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
-    grams = indexed.indices.astype(np.uint64)
-    empty = starts[:-1] == starts[1:]
-    signatures = np.empty((count, _PERMUTATIONS), np.uint64)
-    for p, factor in enumerate(factors):
-        hashed = grams * factor
-        hashed ^= hashed >> np.uint64(31)
-        # The largest value at the end belongs to nobody: it lets empty texts stand last.
-        ended = np.append(hashed, np.uint64(2**64 - 1))
-        smallest = np.minimum.reduceat(ended, starts[:-1]) if count else ended[:0]
-        # A text without n-grams is like every other such text.
-        signatures[:, p] = np.where(empty, np.uint64(0), smallest)
-    return signatures
 
 
 def _ordered_by(keys: npt.NDArray[Any]) -> tuple[_Pairs, _Pairs]:

@@ -12,11 +12,13 @@ from sievert.schema.label import Label
 from sievert.stores import tables
 from sievert.stores.activity.embedded import EmbeddedActivity
 from sievert.stores.audit import SqlAuditLog
+from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.database import Database
 from sievert.stores.journal.embedded import EmbeddedJournal
 from sievert.stores.keys import SqlKeyStore
 from sievert.stores.locking import FolderLock
 from sievert.stores.outbox import SqlOutbox
+from sievert.stores.pictures.embedded import EmbeddedPictures
 from sievert.stores.records import SqlRecords
 from sievert.stores.segments.log import ROWS_PER_SEGMENT, SegmentLog
 
@@ -70,6 +72,8 @@ class EmbeddedStores:
             self.keys = SqlKeyStore(self.database)
             self.audit = SqlAuditLog(self.database, clock=clock)
             self.activity = EmbeddedActivity(self.database)
+            self.banks = EmbeddedBanks(self.database)
+            self.pictures = EmbeddedPictures(self.database)
             self.journal = EmbeddedJournal(self.database, self.log, clock=clock, apply=self._apply)
         except BaseException:
             self._lock.release()

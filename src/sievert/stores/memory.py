@@ -6,9 +6,11 @@ from sievert.schema.clock import Clock
 from sievert.schema.label import Label
 from sievert.stores.activity.memory import MemoryActivity
 from sievert.stores.audit import MemoryAuditLog
+from sievert.stores.banks.memory import MemoryBanks
 from sievert.stores.journal.memory import MemoryJournal
 from sievert.stores.keys import MemoryKeyStore
 from sievert.stores.outbox import MemoryOutbox
+from sievert.stores.pictures.memory import MemoryPictures
 from sievert.stores.records import MemoryRecords
 
 
@@ -24,6 +26,8 @@ class MemoryStores:
         self.keys = MemoryKeyStore()
         self.audit = MemoryAuditLog(clock=clock)
         self.activity = MemoryActivity()
+        self.banks = MemoryBanks()
+        self.pictures = MemoryPictures()
         self.journal = MemoryJournal(apply=self._apply)
 
     def keep_labels(self, labels: tuple[Label, ...]) -> None:

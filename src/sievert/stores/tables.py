@@ -186,3 +186,55 @@ activity_orphans = sa.Table(
     sa.Column("post_id", sa.String, primary_key=True),
     sa.Column("received_at", sa.BigInteger, nullable=False),
 )
+
+banks = sa.Table(
+    "banks",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Bank, as JSON
+)
+
+bank_entries = sa.Table(
+    "bank_entries",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("entry_id", sa.String, nullable=False, unique=True),
+    sa.Column("bank", sa.String, nullable=False),
+    sa.Column("signal", sa.String, nullable=False),
+    sa.Column("quarantined_at", sa.BigInteger, nullable=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the BankEntry, as JSON
+    sa.Index("bank_entries_by_bank", "bank", "signal"),
+    sa.Index(
+        "bank_entries_in_quarantine",
+        "quarantined_at",
+        sqlite_where=sa.text("quarantined_at IS NOT NULL"),
+    ),
+)
+
+pictures = sa.Table(
+    "pictures",
+    metadata,
+    sa.Column("sha256", sa.String, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the PictureFacts, as JSON
+)
+
+picture_hashes = sa.Table(
+    "picture_hashes",
+    metadata,
+    sa.Column("sha256", sa.String, primary_key=True),
+    sa.Column("frame", sa.Integer, primary_key=True),
+    sa.Column("pdq", sa.LargeBinary, nullable=False),  # 32 bytes
+    sa.Column("quality", sa.Integer, nullable=False),
+)
+
+picture_posts = sa.Table(
+    "picture_posts",
+    metadata,
+    sa.Column("sha256", sa.String, primary_key=True),
+    sa.Column("platform", sa.String, primary_key=True),
+    sa.Column("post_id", sa.String, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("received_at", sa.BigInteger, nullable=False),
+    sa.Index("picture_posts_by_time", "received_at"),
+)

@@ -1,0 +1,279 @@
+"""Bytes that a stranger sent become facts about a picture, and pictures that are safe to look at.
+
+Only what `picture_files` has walked to its end reaches a decoder, and only the decoder of its format.
+A large JPEG is decoded at a fraction of its size, which costs a fraction of the time; everything that
+follows (hashes, thumbnail, the test for words) looks at no more than 512 pixels a side.
+
+Of a picture that moves, the first few frames are looked at. What comes later is not: a film that turns
+harmful in its second minute is not found by its picture.
+
+Where a picture is see-through it is laid on white, as most pages do; but what is as light as the page
+would vanish, so where much would, it is laid on grey or black.
+
+A decoder is a large program that reads hostile bytes. Call this in a process that may die:
+`sievert.pipeline.opening` does.
+"""
+
+import contextlib
+import dataclasses
+import enum
+import functools
+import hashlib
+import importlib
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sievert.errors import InputError, TooLarge
+from sievert.features.content.picture_files import MOST_FRAMES, PictureFile, broken, check_size, walk
+from sievert.schema.media import PictureFacts, PictureHash
+
+FACTS_VERSION = 1
+"""Raise it with every change of what the facts mean; facts of another version are made anew."""
+
+SIDE = 512
+"""Pixels of the longer side of what hashes, features and tests look at."""
+
+_DRAFT = 400 / 512
+"""A JPEG may come out of its decoder that much smaller than what was asked for: at 1920 x 1080 that is
+480 x 270 for a third of the time of 960 x 540, and its hash is as near to that of the whole picture."""
+
+MOST_HASHES = 3
+FRAMES_LOOKED_AT = 10
+MOST_PIXELS_LOOKED_AT = 80_000_000
+"""Pixels of all frames together that are decoded; the first frame always is."""
+
+SAME_FRAME = 10
+"""Frames whose hashes differ in no more bits show the same thing."""
+
+_CONTRAST, _ENOUGH = 32, 0.9
+_BACKGROUNDS = (255, 128, 0)
+_LIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)
+_BLUR_CELLS, _BLUR_SIDE, _PLAIN_SIDE, _JPEG_QUALITY = 8, 160, 1024, 85
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class View(enum.StrEnum):
+    """How a person is shown a picture."""
+
+    BLURRED = "blurred"  # grey, without anything that could be recognised
+    PLAIN = "plain"  # as it is, at most 1,024 pixels a side, with nothing of the file but its pixels
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A picture's facts, and its first frame as people see it: RGB, at most 512 pixels a side."""
+
+    facts: PictureFacts
+    small: Image.Image
+
+
+def open_picture(data: bytes) -> Opened:
+    """Return what is known about a picture, and the picture made small.
+
+    `features` and `words` of the facts are left open: `sievert.pipeline.opening` fills them.
+
+    Raises:
+        TooLarge: over a limit of bytes, pixels, side, parts, or memory.
+        InvalidField: not a picture of the five formats, or not a whole one.
+    """
+    file = walk(data)
+    with _deciphering(file.format), _decoder(file) as image:
+        width, height = image.size
+        frames = file.frames or min(getattr(image, "n_frames", 1), MOST_FRAMES)
+        looks = _looks(image, frames)
+        small = next(looks)
+        # Which way is up is known once the first frame is decoded.
+        if _orientation(image) >= 5:
+            width, height = height, width
+        hashes = _hashes(small, looks)
+    facts = PictureFacts(
+        version=FACTS_VERSION,
+        sha256=hashlib.sha256(data).hexdigest(),
+        format=file.format,
+        bytes=len(data),
+        width=width,
+        height=height,
+        frames=frames,
+        hashes=hashes,
+    )
+    return Opened(facts=facts, small=small)
+
+
+def picture_of(data: bytes, *, side: int) -> Image.Image:
+    """Return a picture's first frame as people see it: RGB, at most `side` pixels a side.
+
+    Raises:
+        TooLarge, InvalidField: as `open_picture`.
+    """
+    file = walk(data)
+    with _deciphering(file.format), _decoder(file) as image:
+        return _flat(image, side)
+
+
+def view_picture(data: bytes, *, how: View) -> bytes:
+    """Return a picture as a person may be shown it: a new JPEG, with nothing else of the file.
+
+    A blurred view is made from no more than 8 x 8 grey cells. What is not in them cannot be won back
+    by sharpening, and neither words nor faces are.
+
+    Raises:
+        TooLarge, InvalidField: as `open_picture`.
+    """
+    if how is View.PLAIN:
+        shown = picture_of(data, side=_PLAIN_SIDE)
+    else:
+        small = picture_of(data, side=SIDE).convert("L")
+        cells = small.resize(_within(small.size, _BLUR_CELLS), Image.Resampling.BOX)
+        shown = cells.resize(_within(small.size, _BLUR_SIDE), Image.Resampling.BICUBIC)
+    out = io.BytesIO()
+    shown.save(out, "JPEG", quality=_JPEG_QUALITY)
+    return out.getvalue()
+
+
+def pdq_of(image: Image.Image) -> PictureHash | None:
+    """Return the PDQ hash of an RGB picture; nothing where the extra `media` is not installed."""
+    hasher = _hasher()
+    if hasher is None:
+        return None
+    bits, quality = hasher(np.asarray(image))
+    return PictureHash(pdq=np.packbits(bits).tobytes().hex(), quality=int(quality))
+
+
+@functools.cache
+def _hasher() -> Callable[[np.ndarray], tuple[np.ndarray, int]] | None:
+    try:
+        found: Any = importlib.import_module("pdqhash")
+    except ImportError:
+        return None
+    return found.compute  # type: ignore[no-any-return]
+
+
+def _hashes(first: Image.Image, others: Iterator[Image.Image]) -> tuple[PictureHash, ...]:
+    """Return the hashes of the first frames that show different things."""
+    found = pdq_of(first)
+    hashes = [] if found is None else [found]
+    while hashes and len(hashes) < MOST_HASHES and (frame := next(others, None)):
+        found = pdq_of(frame)
+        if found and all(_bits_apart(found, other) > SAME_FRAME for other in hashes):
+            hashes.append(found)
+    return tuple(hashes)
+
+
+def _bits_apart(one: PictureHash, other: PictureHash) -> int:
+    return (int(one.pdq, 16) ^ int(other.pdq, 16)).bit_count()
+
+
+@contextlib.contextmanager
+def _deciphering(kind: str) -> Iterator[None]:
+    """Turn whatever a decoder does about hostile bytes into an error that says so."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a decoder's doubts about a file are not ours to print
+        try:
+            yield
+        except InputError:
+            raise
+        except MemoryError:
+            raise TooLarge(
+                f"The {kind.upper()} needs more memory than is spent on one picture.",
+                remedy="Send it smaller.",
+                field="media",
+            ) from None
+        except Exception as error:  # a decoder may raise anything about bytes that were made to break it
+            raise broken(kind) from error
+
+
+def _decoder(file: PictureFile) -> Image.Image:
+    """Return a picture whose header is read and whose pixels are not."""
+    image = Image.open(io.BytesIO(file.pixels), formats=[file.format.upper()])
+    check_size(*image.size)  # again: a header may say two things
+    return image
+
+
+def _looks(image: Image.Image, frames: int) -> Iterator[Image.Image]:
+    """Go through the first frames, each flat and small."""
+    affordable = MOST_PIXELS_LOOKED_AT // (image.width * image.height)
+    for at in range(max(1, min(frames, FRAMES_LOOKED_AT, affordable))):
+        if at:
+            try:
+                image.seek(at)
+            except EOFError:  # fewer than the file said
+                return
+        yield _flat(image, SIDE)
+
+
+def _flat(image: Image.Image, side: int) -> Image.Image:
+    """Return the frame at which a picture stands: RGB, at most `side` pixels a side, the right way up."""
+    if image.format == "JPEG":
+        image.draft("RGB", _within(image.size, max(1, int(side * _DRAFT))))
+    image.load()
+    small = _plain_mode(image)
+    size = _within(small.size, side)
+    if size != small.size:
+        small = small.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    if small.mode in {"RGBA", "LA"}:
+        small = _on_background(small.convert("RGBA"))
+    turn = _TURNS.get(_orientation(image))
+    small = small.convert("RGB")
+    return small if turn is None else small.transpose(turn)
+
+
+def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Return a size of the same shape with at most `side` pixels a side, and at least one."""
+    longer = max(size)
+    if longer <= side:
+        return size
+    return max(1, round(size[0] * side / longer)), max(1, round(size[1] * side / longer))
+
+
+def _plain_mode(image: Image.Image) -> Image.Image:
+    """Return a frame in a mode that can be made smaller without loss of meaning: L, LA, RGB, RGBA, CMYK."""
+    if image.mode.startswith("I"):  # 16 bits a pixel; the upper eight are what a screen shows
+        values = np.asarray(image)
+        return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
+    if image.mode in {"RGBA", "LA"}:
+        return image
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    if image.mode in {"L", "RGB", "CMYK"}:
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _on_background(image: Image.Image) -> Image.Image:
+    """Lay an RGBA picture on the background that it can be seen on."""
+    pixels = np.asarray(image)
+    seen = pixels[..., 3].astype(np.float32)
+    light = pixels[..., :3].astype(np.float32) @ _LIGHTNESS
+    total = float(seen.sum())
+    if total in {0.0, 255.0 * seen.size}:
+        level = _BACKGROUNDS[0]
+    else:
+        stands_out = [float((seen * (np.abs(light - one) >= _CONTRAST)).sum()) for one in _BACKGROUNDS]
+        best = int(np.argmax(stands_out))
+        level = _BACKGROUNDS[0 if stands_out[0] >= _ENOUGH * total else best]
+    flat = Image.new("RGBA", image.size, (level, level, level, 255))
+    flat.alpha_composite(image)
+    return flat
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return which way is up, 1 to 8, as cameras write it; 1 where nothing that can be read says so."""
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 -- the block is a small file of its own, as hostile as the rest
+        return 1
+    return found if isinstance(found, int) and found in _TURNS else 1

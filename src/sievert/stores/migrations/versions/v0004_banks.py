@@ -1,0 +1,66 @@
+"""Banks of hashes, and the pictures that posts showed."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the tables of banks and of pictures."""
+    op.create_table(
+        "banks",
+        sa.Column("name", sa.String, primary_key=True),
+        sa.Column("record", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "bank_entries",
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("entry_id", sa.String, nullable=False, unique=True),
+        sa.Column("bank", sa.String, nullable=False),
+        sa.Column("signal", sa.String, nullable=False),
+        sa.Column("quarantined_at", sa.BigInteger, nullable=True),
+        sa.Column("record", sa.LargeBinary, nullable=False),
+        sqlite_autoincrement=True,  # an index may still hold the number of a dropped entry
+    )
+    op.create_index("bank_entries_by_bank", "bank_entries", ["bank", "signal"])
+    op.create_index(
+        "bank_entries_in_quarantine",
+        "bank_entries",
+        ["quarantined_at"],
+        sqlite_where=sa.text("quarantined_at IS NOT NULL"),
+    )
+    op.create_table(
+        "pictures",
+        sa.Column("sha256", sa.String, primary_key=True),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("record", sa.LargeBinary, nullable=False),
+    )
+    # Rows are found by their whole key and by nothing else: no number of their own beside it.
+    op.create_table(
+        "picture_hashes",
+        sa.Column("sha256", sa.String, primary_key=True),
+        sa.Column("frame", sa.Integer, primary_key=True),
+        sa.Column("pdq", sa.LargeBinary, nullable=False),
+        sa.Column("quality", sa.Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "picture_posts",
+        sa.Column("sha256", sa.String, primary_key=True),
+        sa.Column("platform", sa.String, primary_key=True),
+        sa.Column("post_id", sa.String, primary_key=True),
+        sa.Column("revision", sa.Integer, primary_key=True),
+        sa.Column("received_at", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("picture_posts_by_time", "picture_posts", ["received_at"])
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for name in ("picture_posts", "picture_hashes", "pictures", "bank_entries", "banks"):
+        op.drop_table(name)
