@@ -138,6 +138,7 @@ def worker(number, seconds, folder, queue, barrier, share):
     from sievert.policy.loading import default_policies_path, load_policies
     from sievert.review.budget import ReviewBudget
     from sievert.schema.clock import SystemClock
+    from sievert.scoring.segments import Shares
     from sievert.stores.embedded import EmbeddedStores
 
     clock = SystemClock()
@@ -148,7 +149,7 @@ def worker(number, seconds, folder, queue, barrier, share):
     bundle = bundle_for(lines, share)
     parts = Parts(
         bundle=bundle,
-        heavy_share=share,
+        shares=Shares(text=share, pictures=share),
         policies=policies,
         journal=stores.journal,
         counters=ActivityCounters(stores.activity, said=reader_of(bundle)),

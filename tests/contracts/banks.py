@@ -121,6 +121,16 @@ class BankStoreContract:
         with pytest.raises(NotFound):
             banks.quarantine("nothing", START)
 
+    def test_how_far_the_hunt_came_is_kept_and_a_changed_bank_is_hunted_for_anew(self, banks):
+        banks.put_bank(bank())
+        assert banks.hunted() == 0
+        banks.set_hunted(7)
+        assert banks.hunted() == 7
+        banks.add_entries([entry(1)])
+        assert banks.hunted() == 7
+        banks.put_bank(bank(max_distance=3))
+        assert banks.hunted() == 0
+
     def test_the_generation_grows_with_every_change_and_with_nothing_else(self, banks):
         seen = [banks.generation]
 

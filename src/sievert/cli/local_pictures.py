@@ -14,7 +14,7 @@ from sievert.pipeline.pictures import Pictures
 from sievert.schema.clock import SystemClock
 from sievert.schema.media import MAX_PICTURE_BYTES, Media, SeenPicture
 from sievert.serving.fetching import fetch_one
-from sievert.stores.pictures.memory import MemoryPictureLog
+from sievert.stores.pictures.memory import MemoryPictures
 
 _WAYS = ("path", "url", "base64")
 
@@ -78,5 +78,5 @@ class LocalPictures:
         if self._pictures is None:
             opener = Openers()
             self._stack.callback(opener.close)
-            self._pictures = Pictures(opener=opener, log=MemoryPictureLog(), clock=SystemClock())
+            self._pictures = Pictures(opener=opener, log=MemoryPictures(), clock=SystemClock())
         return self._pictures

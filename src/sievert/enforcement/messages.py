@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros, to_text
 
@@ -16,11 +17,11 @@ CASE_OPENED = "case.opened"
 
 
 def messages_for(actions: Iterable[Action], cases: Iterable[Case]) -> tuple[OutboxMessage, ...]:
-    """Return one message for each action and each case."""
+    """Return one message for each action and each case; of cases about isolated posts none goes out."""
     messages = [
         _message(ACTION_PERFORMED, action.action_id, action.performed_at, action) for action in actions
     ]
-    messages += [_message(CASE_OPENED, case.case_id, case.opened_at, case) for case in cases]
+    messages += [_message(CASE_OPENED, case.case_id, case.opened_at, case) for case in cases if case.policy != MINORS_POLICY]
     return tuple(messages)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from sievert.policy.rules import NO_MATCHES
 from sievert.schema.bank import BankKind
 from sievert.schema.batch import PostBatch, ScoredBatch, TextColumn
 from sievert.schema.decision import Language, Match, Stage
@@ -30,7 +29,7 @@ class Known:
     """
 
     posts: PostBatch
-    matches: Mapping[int, tuple[Match, ...]] = NO_MATCHES
+    matches: Mapping[int, tuple[Match, ...]] = dataclasses.field(default_factory=dict)
     isolated: tuple[int, ...] = ()
     passed: frozenset[tuple[int, int]] = frozenset()
     gone: tuple[str, ...] = ()  # SHA-256 of pictures that must not be kept

@@ -4,8 +4,23 @@ import msgspec
 
 from sievert.schema.clock import Micros
 
-SCOPES = ("posts:write", "events:write", "decisions:read", "score", "labels:write", "operate", "admin")
+SCOPES = (
+    "posts:write",
+    "events:write",
+    "decisions:read",
+    "media:read",
+    "media:reveal",
+    "banks:read",
+    "banks:write",
+    "isolation:read",
+    "score",
+    "labels:write",
+    "operate",
+    "admin",
+)
 """posts:write submits posts; events:write tells what happened to them; decisions:read reads decisions, actions, cases, labels and the live stream;
+media:read shows pictures blurred, media:reveal as they are; banks:read reads banks of hashes and banks:write
+changes them; isolation:read lists isolated posts;
 score has texts judged that are not recorded; labels:write says what texts really are; operate re-sends
 dead webhooks; admin does everything and manages keys."""
 

@@ -54,7 +54,7 @@ def segments_of(posts: PostBatch, *, passed: Collection[tuple[int, int]] = ()) -
             if seen.facts.words and (row, number) not in passed
         ]
         own = posts.posts[row].text.strip()
-        joined = [" ".join([own, *words])] if words and (own or len(words) > 1) else []
+        joined = [" ".join([own, *words]).strip()] if words and (own or len(words) > 1) else []
         texts += [*words, *joined]
         rows += [row] * (len(words) + len(joined))
         where += [PICTURE] * len(words) + [BOTH if own else PICTURE] * len(joined)

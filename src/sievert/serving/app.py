@@ -37,6 +37,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     records.decisions,
     records.actions,
     records.cases,
+    records.isolated,
     records.labels,
     live.stream,
     webhooks.dead,

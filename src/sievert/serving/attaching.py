@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from sievert.errors import InputError
+from sievert.errors import InputError, Overloaded, SievertError
 from sievert.pipeline.attaching import attached, check_way, field_of, inline_bytes, post_with_media
 from sievert.pipeline.pictures import Pictures
 from sievert.schema.media import Media, PictureFacts, SeenPicture
@@ -39,7 +39,7 @@ class Attacher:
             max_workers=IN_HAND + FETCHED, thread_name_prefix="sievert-pictures"
         )
 
-    async def attach(self, records: Sequence[bytes]) -> list[bytes | InputError]:
+    async def attach(self, records: Sequence[bytes]) -> list[bytes | SievertError]:
         """Return each record with its pictures opened, or what is wrong with one of them."""
         return list(await asyncio.gather(*(self._attach(record) for record in records)))
 
@@ -48,6 +48,7 @@ class Attacher:
 
         Raises:
             InputError: one of them cannot be.
+            Overloaded, StoreUnavailable: not now.
         """
         post = post_with_media(record)
         if post is None:
@@ -81,10 +82,10 @@ class Attacher:
         await self._fetcher.close()
         await asyncio.to_thread(self._threads.shutdown)
 
-    async def _attach(self, record: bytes) -> bytes | InputError:
+    async def _attach(self, record: bytes) -> bytes | SievertError:
         try:
             return await self.attach_one(record)
-        except InputError as error:
+        except (InputError, Overloaded) as error:
             return error
 
     async def _facts(self, media: Media, at: int) -> PictureFacts:

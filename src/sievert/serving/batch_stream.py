@@ -33,7 +33,7 @@ MEDIA_TYPE = "application/x-ndjson"
 
 Line = bytes | OverlongLine
 
-Attach = Callable[[Sequence[bytes]], Awaitable[list[bytes | InputError]]]
+Attach = Callable[[Sequence[bytes]], Awaitable[list[bytes | SievertError]]]
 """Opens the pictures of records."""
 
 _log = logging.getLogger("sievert.serving")
@@ -146,7 +146,7 @@ class BatchStream:
     async def _answers(self, lines: Sequence[Line]) -> bytes:
         """Return one line of answer for each line."""
         first, self._count = self._count + 1, self._count + len(lines)
-        ready: list[bytes | InputError] = [
+        ready: list[bytes | SievertError] = [
             line.error() if isinstance(line, OverlongLine) else line for line in lines
         ]
         walked: Sequence[msgspec.Struct | InputError] = ()
@@ -169,7 +169,7 @@ class BatchStream:
         answers = iter(walked)
         out: list[msgspec.Struct] = []
         for number, line in enumerate(ready, start=first):
-            if isinstance(line, InputError):
+            if isinstance(line, SievertError):
                 out.append(self._count_problem(problem_of(line, line=number)))
             elif failed is not None:
                 out.append(self._count_problem(msgspec.structs.replace(failed, line=number)))
@@ -183,7 +183,7 @@ class BatchStream:
         return _ENCODER.encode_lines(out)
 
     @staticmethod
-    async def _opened(lines: Sequence[bytes | InputError], attach: Attach) -> list[bytes | InputError]:
+    async def _opened(lines: Sequence[bytes | SievertError], attach: Attach) -> list[bytes | SievertError]:
         """Return the lines with their pictures opened, or what is wrong with one."""
         rows = [at for at, line in enumerate(lines) if isinstance(line, bytes) and b'"media"' in line]
         ready = list(lines)

@@ -48,7 +48,7 @@ class PathObserver:
             (metrics.decided_anew if posts.causes else metrics.posts).labels(word).inc(count)
         self._count_models(posts, scored)
         self._count_policies(decided)
-        rows = [*decided.reasons][:NOTABLE_A_SECOND]
+        rows = [row for row in decided.reasons if row not in decided.isolated_for][:NOTABLE_A_SECOND]
         notable = [self._notable(posts, scored, decided, row) for row in rows]
         self._publish(
             Told(

@@ -23,8 +23,15 @@ class Records(abc.ABC, Generic[R]):
     """A list of actions, of cases or of labels."""
 
     @abc.abstractmethod
-    def list(self, *, policy: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[R]:
-        """Return records, newest first.
+    def list(
+        self,
+        *,
+        policy: str | None = None,
+        without: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[R]:
+        """Return records, newest first: those of one policy, those without one, or all.
 
         Raises:
             InvalidField: the cursor is not one that this method gave.
@@ -46,13 +53,21 @@ class MemoryRecords(Records[R]):
         """Append records."""
         self._records.extend(records)
 
-    def list(self, *, policy: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[R]:
+    def list(
+        self,
+        *,
+        policy: str | None = None,
+        without: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[R]:
         """Walk the list backwards."""
         at = read_cursor(cursor, "at")["at"] if cursor else len(self._records)
         items: list[R] = []
         while at > 0 and len(items) < limit:
             at -= 1
-            if policy in (None, self._records[at].policy):
+            found = self._records[at].policy
+            if policy in (None, found) and found != without:
                 items.append(self._records[at])
         return Page(items=items, cursor=write_cursor({"at": at}) if at > 0 else None)
 
@@ -75,7 +90,14 @@ class SqlRecords(Records[R]):
         if records:
             connection.execute(sa.insert(self._table), [_row(record) for record in records])
 
-    def list(self, *, policy: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[R]:
+    def list(
+        self,
+        *,
+        policy: str | None = None,
+        without: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[R]:
         """Query backwards by sequence."""
         table = self._table
         query = sa.select(table.c.sequence, table.c.record)
@@ -83,6 +105,8 @@ class SqlRecords(Records[R]):
             query = query.where(table.c.sequence < read_cursor(cursor, "at")["at"])
         if policy is not None:
             query = query.where(table.c.policy == policy)
+        if without is not None:
+            query = query.where(table.c.policy.is_distinct_from(without))
         with self._database.reading() as connection:
             found = connection.execute(query.order_by(table.c.sequence.desc()).limit(limit + 1)).all()
         items = [msgspec.json.decode(record, type=self._kind) for _, record in found[:limit]]

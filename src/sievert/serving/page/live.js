@@ -2,6 +2,7 @@
 // a key, so the stream is read with fetch.
 
 import { ask, askForKey, dropKey, element, refusal, takeKey } from "./access.js";
+import { pictures } from "./pictures.js";
 import { moment, showTruth } from "./truth.js";
 
 const ROWS = 200;
@@ -100,7 +101,7 @@ async function showTrail({ id, platform }) {
   if (!response.ok) {
     by("trail-body").replaceChildren(element("p", { textContent: await refusal(response) }));
   } else {
-    const { decisions, post } = await response.json();
+    const { decisions, post, pictures: shown } = await response.json();
     const parts = decisions.map(describe);
     if (post) {
       // Nobody should have to read a harmful text by accident.
@@ -113,6 +114,7 @@ async function showTrail({ id, platform }) {
         ),
       );
     }
+    parts.push(...pictures(shown));
     by("trail-body").replaceChildren(...parts);
   }
   by("trail").showModal();

@@ -13,6 +13,7 @@ from msgspec import Meta
 from sievert.errors import NotFound
 from sievert.policy.rules import in_words
 from sievert.schema.decision import Answer, Decision
+from sievert.schema.media import PictureFacts, SeenPicture
 from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, PlatformName, Post, PostId
 from sievert.serving.batch_stream import MOST_EMPTY, BatchResponse, BatchStream
 from sievert.serving.bodies import read_body
@@ -40,6 +41,10 @@ class PostTrail(msgspec.Struct, frozen=True, kw_only=True):
         Post | None,
         Meta(description="null where the text was not kept: that of plainly allowed posts never is"),
     ]
+    pictures: Annotated[
+        tuple[PictureFacts, ...],
+        Meta(description="what is known about the post's pictures, the words in them among it"),
+    ] = ()
 
 
 @post(
@@ -109,11 +114,15 @@ async def trail(
     wanted = unquote(quoted, errors="replace") if found else post_id.removeprefix("/")
     journal = doors.stores.journal
 
-    def read() -> tuple[list[Decision], Post | None]:
-        trail = journal.trail(platform, wanted, revision, most=MOST_OF_A_TRAIL + 1)
-        return trail, journal.post(platform, wanted, revision)
+    pictures = doors.parts.pictures
 
-    decisions, kept = await doors.worker.run(read)
+    def read() -> tuple[list[Decision], Post | None, tuple[SeenPicture, ...]]:
+        trail = journal.trail(platform, wanted, revision, most=MOST_OF_A_TRAIL + 1)
+        kept = journal.post(platform, wanted, revision)
+        seen = pictures.seen([kept]) if kept is not None and pictures is not None else {}
+        return trail, kept, seen.get(0, ())
+
+    decisions, kept, seen = await doors.worker.run(read)
     if not decisions:
         raise NotFound(
             f"There is no decision about post {wanted[:128]!r} of platform {platform[:128]!r}.",
@@ -130,6 +139,7 @@ async def trail(
         decisions=told,
         truncated=len(decisions) > MOST_OF_A_TRAIL,
         post=kept,
+        pictures=tuple(one.facts for one in seen),
     )
 
 

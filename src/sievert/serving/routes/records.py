@@ -10,12 +10,14 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from sievert.errors import InvalidField
+from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, Case
+from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.clock import Micros, to_micros
 from sievert.schema.decision import Decision, Language, Outcome
 from sievert.schema.label import Label
 from sievert.schema.post import MAX_ID_BYTES
-from sievert.serving.routes.posts import TheDoors
+from sievert.serving.routes.posts import AnyRequest, TheDoors
 from sievert.stores.journal.base import DecisionFilter
 
 MAX_FILTER = MAX_ID_BYTES
@@ -129,13 +131,38 @@ async def actions(
     return ActionPage(items=page.items, cursor=page.cursor)
 
 
-@get("/api/v1/cases", opt={"scope": "decisions:read"}, summary="List cases", description="Newest first.")
+@get(
+    "/api/v1/cases",
+    opt={"scope": "decisions:read"},
+    summary="List cases",
+    description="Newest first. Those about isolated posts are not among them.",
+)
 async def cases(
     doors: TheDoors, policy: Policy = None, cursor: Cursor = None, limit: Limit = 100
 ) -> CasePage:
     """Return a page of cases."""
     listed = doors.stores.cases
-    page = await asyncio.to_thread(listed.list, policy=policy, cursor=cursor, limit=limit)
+    page = await asyncio.to_thread(
+        listed.list, policy=policy, without=MINORS_POLICY, cursor=cursor, limit=limit
+    )
+    return CasePage(items=page.items, cursor=page.cursor)
+
+
+@get(
+    "/api/v1/isolated",
+    opt={"scope": "isolation:read"},
+    summary="List cases about isolated posts",
+    description="For the designated person: posts like what a bank of material with minors holds, newest "
+    "first. Nothing of them is kept but these records. Who asks stands in the audit log.",
+)
+async def isolated(
+    request: AnyRequest, doors: TheDoors, cursor: Cursor = None, limit: Limit = 100
+) -> CasePage:
+    """Return a page of cases, once it is noted who asked."""
+    note = AuditNote(actor=f"key:{request.state.key_id}", event="isolated.listed", subject=MINORS_POLICY)
+    await asyncio.to_thread(doors.stores.audit.append, [note])
+    listed = doors.stores.cases
+    page = await asyncio.to_thread(listed.list, policy=MINORS_POLICY, cursor=cursor, limit=limit)
     return CasePage(items=page.items, cursor=page.cursor)
 
 

@@ -44,7 +44,7 @@ class BankStore(abc.ABC):
 
     @abc.abstractmethod
     def put_bank(self, bank: Bank) -> None:
-        """Keep a bank, in place of what had its name; its entries stay.
+        """Keep a bank, in place of what had its name; its entries stay, and are hunted for anew.
 
         Raises:
             StoreUnavailable: it is not durable.
@@ -105,6 +105,18 @@ class BankStore(abc.ABC):
 
         Raises:
             NotFound: there is no such entry.
+        """
+
+    @abc.abstractmethod
+    def hunted(self) -> int:
+        """Return the number up to which entries were hunted for among posts of the past; 0 for none."""
+
+    @abc.abstractmethod
+    def set_hunted(self, number: int) -> None:
+        """Note how far the hunt has come.
+
+        Raises:
+            StoreUnavailable: it is not durable.
         """
 
     @abc.abstractmethod

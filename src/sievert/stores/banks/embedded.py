@@ -21,6 +21,10 @@ _CHANGED = (
     "INSERT INTO facts (name, value) VALUES ('bank_generation', '1') ON CONFLICT DO UPDATE SET"
     " value = CAST(value AS INTEGER) + 1"
 )
+_HUNTED = (
+    "INSERT INTO facts (name, value) VALUES ('bank_hunted', ?)"
+    " ON CONFLICT DO UPDATE SET value = excluded.value"
+)
 _ADD_ENTRY = (
     "INSERT INTO bank_entries (entry_id, bank, signal, quarantined_at, record) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
@@ -64,6 +68,7 @@ class EmbeddedBanks(BankStore):
             )
             connection.exec_driver_sql(statement, (bank.name, msgspec.json.encode(bank)))
             connection.exec_driver_sql(_CHANGED)
+            connection.exec_driver_sql(_HUNTED, ("0",))
 
     def drop_bank(self, name: str) -> None:
         """Delete its row and its entries."""
@@ -155,6 +160,17 @@ class EmbeddedBanks(BankStore):
             if not _set_quarantine(connection, entry_id, at):
                 raise unknown_entry(entry_id)
             connection.exec_driver_sql(_CHANGED)
+
+    def hunted(self) -> int:
+        """Read the number."""
+        with self._database.reading() as connection:
+            query = "SELECT value FROM facts WHERE name = 'bank_hunted'"
+            return int(connection.exec_driver_sql(query).scalar() or 0)
+
+    def set_hunted(self, number: int) -> None:
+        """Write the number."""
+        with self._database.writing() as connection:
+            connection.exec_driver_sql(_HUNTED, (str(number),))
 
     def quarantined(self) -> frozenset[str]:
         """Query what the column marks."""

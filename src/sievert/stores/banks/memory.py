@@ -21,6 +21,7 @@ class MemoryBanks(BankStore):
         self._entries: dict[int, BankEntry] = {}  # by number, in rising order
         self._numbers: dict[str, int] = {}  # by id
         self._given = 0
+        self._hunted = 0
 
     @property
     def generation(self) -> int:
@@ -41,6 +42,7 @@ class MemoryBanks(BankStore):
         """Replace it."""
         self._banks[bank.name] = bank
         self._generation += 1
+        self._hunted = 0
 
     def drop_bank(self, name: str) -> None:
         """Walk all entries."""
@@ -109,6 +111,14 @@ class MemoryBanks(BankStore):
         changed = msgspec.structs.replace(self.entry(entry_id), quarantined_at=at)
         self._entries[self._numbers[entry_id]] = changed
         self._generation += 1
+
+    def hunted(self) -> int:
+        """Return the number."""
+        return self._hunted
+
+    def set_hunted(self, number: int) -> None:
+        """Set the number."""
+        self._hunted = number
 
     def quarantined(self) -> frozenset[str]:
         """Walk all entries."""
