@@ -5,7 +5,8 @@ SievertError
 │   ├── InvalidField         one field of one record; names it
 │   ├── MalformedInput       not readable as a record at all
 │   ├── TooLarge             over a stated limit
-│   └── ContentConflict      the same post revision came before with other content
+│   ├── ContentConflict      the same post revision came before with other content
+│   └── MediaUnavailable     a picture cannot be had now; it may be had later
 ├── NotFound                 no such record
 ├── AccessError
 │   ├── Unauthenticated      no key, or a key we do not know
@@ -70,6 +71,12 @@ class ContentConflict(InputError):
     """The same post id and revision came before, with other content."""
 
     slug = "content-conflict"
+
+
+class MediaUnavailable(InputError):
+    """A picture could not be had from where it lies; the very same request may go through later."""
+
+    slug = "media-unavailable"
 
 
 class NotFound(SievertError):

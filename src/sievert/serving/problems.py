@@ -31,6 +31,8 @@ _KINDS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The input cannot be read"),
     "too-large": (413, "The input is too large"),
     "content-conflict": (409, "The same revision came before with other content"),
+    # 424 and not 5xx: somebody else's server failed, and our operators need not wake up.
+    "media-unavailable": (424, "A picture cannot be had now"),
     "not-found": (404, "There is no such thing"),
     "access": (403, "This is not permitted"),
     "unauthenticated": (401, "An API key is needed"),

@@ -121,6 +121,12 @@ class Metrics:
         self.problems = Counter(
             "sievert_problems", "Problems answered.", ["type", "status"], registry=self.registry
         )
+        self.fetches = Counter(
+            "sievert_fetches",
+            "Pictures fetched by their addresses: fetched, or why not.",
+            ["result"],
+            registry=self.registry,
+        )
         self.webhooks = Counter(
             "sievert_webhooks",
             "Webhook attempts: delivered, failed or dead.",
