@@ -9,8 +9,8 @@ from sievert.pipeline.path import run
 from sievert.pipeline.scored_lines import scored_lines
 from sievert.schema.decision import Span
 from sievert.schema.post import Post
-from sievert.scoring.segments import Shares
 from sievert.scoring.bundle import load_bundle
+from sievert.scoring.segments import Shares
 from sievert.testing import START, memory_parts, records
 from tiny_heavy import tiny_examples, tiny_model, tiny_parts, write_with_heavy
 
@@ -26,7 +26,9 @@ def bundle(tmp_path_factory, tiny_bundle):
 
 
 def test_a_case_keeps_the_words_and_the_nearest_example_of_its_policy(bundle, stores):
-    parts = dataclasses.replace(memory_parts(bundle), journal=stores.journal, shares=Shares(text=1.0, pictures=1.0))
+    parts = dataclasses.replace(
+        memory_parts(bundle), journal=stores.journal, shares=Shares(text=1.0, pictures=1.0)
+    )
     run(records(Post(id="rude", text="you blorp"), Post(id="fine", text="what a lovely morning")), parts)
     (case,) = stores.cases.list().items
     assert (case.post_id, case.policy) == ("rude", "hate")
@@ -36,7 +38,9 @@ def test_a_case_keeps_the_words_and_the_nearest_example_of_its_policy(bundle, st
 
 
 def test_a_post_that_the_heavy_model_did_not_read_has_no_evidence(bundle, stores):
-    parts = dataclasses.replace(memory_parts(bundle), journal=stores.journal, shares=Shares(text=0.0, pictures=0.0))
+    parts = dataclasses.replace(
+        memory_parts(bundle), journal=stores.journal, shares=Shares(text=0.0, pictures=0.0)
+    )
     run(records(Post(id="rude", text="you blorp")), parts)
     (case,) = stores.cases.list().items
     assert (case.spans, case.nearest) == ((), ())

@@ -20,9 +20,7 @@ FINE = "what a lovely morning"
 
 
 def picture(words):
-    facts = PictureFacts(
-        version=1, sha256="0" * 64, format="png", bytes=1, width=9, height=9, words=words
-    )
+    facts = PictureFacts(version=1, sha256="0" * 64, format="png", bytes=1, width=9, height=9, words=words)
     return SeenPicture(media=Media(sha256=facts.sha256), facts=facts)
 
 

@@ -13,7 +13,7 @@ from sievert.pipeline.opening import Openers
 from sievert.pipeline.pictures import Pictures
 from sievert.schema.clock import SystemClock
 from sievert.schema.media import MAX_PICTURE_BYTES, Media, SeenPicture
-from sievert.serving.fetching import fetch_one
+from sievert.serving.fetching import fetch_all
 from sievert.stores.pictures.memory import MemoryPictures
 
 _WAYS = ("path", "url", "base64")
@@ -52,13 +52,20 @@ class LocalPictures:
             if way == "path":
                 data = self._read(media.path or "", at)
             elif way == "url":
-                data = fetch_one(media.url or "")
+                data = self._fetch(media.url or "")
             else:
                 data = inline_bytes(media.base64 or "", at)
             facts = self._opened().take(data)
         except InputError as error:
             raise type(error)(error.what, remedy=error.remedy, field=field_of(at)) from error
         return SeenPicture(media=Media(sha256=hashlib.sha256(data).hexdigest(), url=media.url), facts=facts)
+
+    @staticmethod
+    def _fetch(url: str) -> bytes:
+        (found,) = fetch_all([url])
+        if isinstance(found, InputError):
+            raise found
+        return found
 
     def _read(self, path: str, at: int) -> bytes:
         file = self._folder / path

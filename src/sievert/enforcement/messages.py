@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.action import Action, Case, OutboxMessage
+from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.clock import Micros, to_text
 
 ACTION_PERFORMED = "action.performed"
@@ -21,7 +21,11 @@ def messages_for(actions: Iterable[Action], cases: Iterable[Case]) -> tuple[Outb
     messages = [
         _message(ACTION_PERFORMED, action.action_id, action.performed_at, action) for action in actions
     ]
-    messages += [_message(CASE_OPENED, case.case_id, case.opened_at, case) for case in cases if case.policy != MINORS_POLICY]
+    messages += [
+        _message(CASE_OPENED, case.case_id, case.opened_at, case)
+        for case in cases
+        if case.policy != MINORS_POLICY
+    ]
     return tuple(messages)
 
 

@@ -21,7 +21,7 @@ from sievert.errors import InvalidField, NotFound
 from sievert.features.content.pictures import FACTS_VERSION, View
 from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.schema.batch import PostBatch
-from sievert.schema.clock import Clock
+from sievert.schema.clock import Clock, Micros
 from sievert.schema.media import Media, PictureFacts, SeenPicture
 from sievert.schema.post import Post
 from sievert.stores.media.base import MediaStore
@@ -194,6 +194,11 @@ class Pictures:
         return tuple(
             SeenPicture(media=Media(sha256=one), facts=found[one]) for one in sha256s if one in found
         )
+
+    def forget_files(self, before: Micros) -> None:
+        """Forget files that were last sent before a time; what is known about them stays."""
+        if self._files is not None:
+            self._files.forget(before)
 
     def let_go(self, sha256s: Sequence[str]) -> None:
         """Forget pictures: their files, what is known about them, and where they were shown."""

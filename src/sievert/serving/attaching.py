@@ -1,8 +1,8 @@
 """Pictures of posts that come in are fetched and opened, before the posts walk the path.
 
-A few are in hand at a time, so that memory is bounded, and those that are fetched from elsewhere have
-places of their own: a slow host delays the posts that name it, and nobody else. Opening runs in
-processes; threads only wait for them.
+Opening runs in processes; threads only wait for them. Whoever waits for a slow host waits without a
+thread and without a picture in memory, so that nobody else is delayed; what was fetched and is not opened
+yet is bounded by its bytes.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from sievert.pipeline.pictures import Pictures
 from sievert.schema.media import Media, PictureFacts, SeenPicture
 from sievert.serving.fetching import Fetcher
 
-IN_HAND = 8
-"""Pictures that came with their posts and are open, or wait for a process, at once."""
+IN_HAND = 16
+"""Pictures that are being opened, or wait for a process, at once."""
 
-FETCHED = 16
-"""Pictures that are fetched from elsewhere, or wait for a process, at once."""
+FETCHED_BYTES = 256 << 20
+"""While pictures that were fetched and not opened yet hold more, no further one is asked for."""
 
 _WAYS = ("base64", "url", "sha256")
 
@@ -34,10 +34,9 @@ class Attacher:
         self._pictures = pictures
         self._fetcher = fetcher
         self._in_hand = asyncio.Semaphore(IN_HAND)
-        self._fetched = asyncio.Semaphore(FETCHED)
-        self._threads = ThreadPoolExecutor(
-            max_workers=IN_HAND + FETCHED, thread_name_prefix="sievert-pictures"
-        )
+        self._held = 0
+        self._less = asyncio.Event()
+        self._threads = ThreadPoolExecutor(max_workers=IN_HAND, thread_name_prefix="sievert-pictures")
 
     async def attach(self, records: Sequence[bytes]) -> list[bytes | SievertError]:
         """Return each record with its pictures opened, or what is wrong with one of them."""
@@ -75,7 +74,8 @@ class Attacher:
             InputError: it cannot be opened.
         """
         async with self._in_hand:
-            return await self._open(data)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._pictures.take, data)
 
     async def close(self) -> None:
         """Let go of threads and connections."""
@@ -96,13 +96,20 @@ class Attacher:
                     self._pictures.check_known, media.sha256 or "", field=field_of(at)
                 )
             if way == "url":
-                async with self._fetched:
-                    return await self._open(await self._fetcher.fetch(media.url or ""))
-            async with self._in_hand:
-                return await self._open(inline_bytes(media.base64 or "", at))
+                return await self._fetched(media.url or "")
+            return await self.take(inline_bytes(media.base64 or "", at))
         except InputError as error:
             # Whoever opens a picture does not know which of a post's it is.
             raise type(error)(error.what, remedy=error.remedy, field=field_of(at)) from error
 
-    async def _open(self, data: bytes) -> PictureFacts:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._pictures.take, data)
+    async def _fetched(self, url: str) -> PictureFacts:
+        while self._held > FETCHED_BYTES:
+            self._less.clear()
+            await self._less.wait()
+        data = await self._fetcher.fetch(url)
+        self._held += len(data)
+        try:
+            return await self.take(data)
+        finally:
+            self._held -= len(data)
+            self._less.set()

@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Container, Sequence
 from typing import Protocol
 
-from sievert.errors import InputError, StoreError
+from sievert.errors import InputError, SievertError, StoreError
 from sievert.pipeline.events import EventAnswer, run_events
+from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.path import Parts, run
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
@@ -29,6 +30,8 @@ from sievert.stores.memory import MemoryStores
 from sievert.stores.outbox import KEEP_DELIVERED
 
 FORGET_SECONDS = 3600
+HUNT_SECONDS = 2
+"""How soon posts of the past are hunted for after a bank has changed."""
 
 
 class Count(Protocol):
@@ -70,6 +73,7 @@ class Doors:
     parts: Parts
     attacher: Attacher
     bodies: BodyRoom
+    hunter: Hunter
     metrics: Metrics
     gate: Gate
     worker: Worker
@@ -88,11 +92,12 @@ class Doors:
         self.batcher.start()
         if self.delivery is not None:
             self.delivery.start()
-        forgetting = asyncio.create_task(self._forget())
+        beside = [asyncio.create_task(self._forget()), asyncio.create_task(self._hunt())]
         try:
             yield
         finally:
-            forgetting.cancel()
+            for task in beside:
+                task.cancel()
             await self.feed.close()
             await self.batcher.close()
             await self.attacher.close()
@@ -110,6 +115,19 @@ class Doors:
                 log_unexpected(error)  # the disk may do it in an hour
             await asyncio.sleep(FORGET_SECONDS)
 
+    async def _hunt(self) -> None:
+        """Hunt among posts of the past whenever a bank has changed, whoever changed it."""
+        hunted = -1
+        while True:
+            try:
+                generation = await asyncio.to_thread(lambda: self.stores.banks.generation)
+                if generation != hunted:
+                    await self.worker.run(lambda: self.hunter.hunt(self.parts))
+                    hunted = generation
+            except (OSError, SievertError) as error:
+                log_unexpected(error)  # what was not hunted for is hunted for the next time
+            await asyncio.sleep(HUNT_SECONDS)
+
     def _forget_once(self) -> None:
         now, kept = self.clock.now(), self.settings
         self.parts.journal.forget_allowed(now - kept.keep_days * DAY)
@@ -119,6 +137,9 @@ class Doors:
             events_before=now - kept.keep_text_days * DAY,  # a comment is a text too
             posts_before=now - kept.keep_days * DAY,
         )
+        self.stores.pictures.forget(now - kept.keep_days * DAY)
+        if self.parts.pictures is not None:
+            self.parts.pictures.forget_files(now - kept.keep_media_days * DAY)
         self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)
 
     def _hear(self, told: Told) -> None:

@@ -74,6 +74,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="the share of traffic, likeliest harm first, that the heavy model reads",
         ),
     ] = HEAVY_SHARE
+    image_heavy_share: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description="the same share of posts with pictures, by their text and the words in the pictures",
+        ),
+    ] = HEAVY_SHARE
     log_format: Annotated[
         Literal["console", "json"], Meta(description="how log lines look: console or json")
     ] = "console"

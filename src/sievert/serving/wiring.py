@@ -5,6 +5,7 @@ The embedded choice, one folder for one process, is the only one yet.
 
 import contextlib
 import functools
+import importlib.util
 import os
 import secrets
 from collections.abc import Iterator
@@ -12,17 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sievert.errors import NotFound
+from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.pipeline.activity import ActivityCounters, reader_of
+from sievert.pipeline.banks import Banks
+from sievert.pipeline.hunting import Hunter
+from sievert.pipeline.opening import Openers
 from sievert.pipeline.path import Parts
+from sievert.pipeline.pictures import Pictures
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.review.budget import ReviewBudget
 from sievert.schema.access import ApiKey, AuditNote
+from sievert.schema.bank import Bank, BankEntry
 from sievert.schema.batch import TextColumn
 from sievert.schema.clock import Clock
+from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
+from sievert.scoring.segments import Shares
 from sievert.serving.access import Gate, RandomBytes, make_key
+from sievert.serving.attaching import Attacher
+from sievert.serving.bodies import BodyRoom
 from sievert.serving.doors import Doors, News, take_events, take_the_path
+from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.settings import Settings
@@ -62,6 +74,25 @@ def open_doors(
     stores = EmbeddedStores(Path(settings.data_folder), clock=clock)
     metrics = Metrics()
     news = News()
+    banks = Banks(
+        BankMatcher(
+            stores.banks, fold=bundle.fold, clock=clock, on_flood=_on_flood(stores.audit, metrics)
+        )
+    )
+    opener = Openers(
+        processes=settings.picture_processes,
+        seconds=settings.picture_seconds,
+        on_death=lambda _: metrics.openers_replaced.inc(),
+    )
+    pictures = Pictures(
+        opener=opener,
+        log=stores.pictures,
+        clock=clock,
+        files=open_media(settings, clock=clock) if settings.keep_media_days else None,
+        isolates=banks.isolates,
+        words_cut=WORDS_CUT if can_read_words() else None,
+        watch=metrics,
+    )
     observer = PathObserver(metrics, clock, publish=news)
     parts = Parts(
         bundle=bundle,
@@ -73,7 +104,9 @@ def open_doors(
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=bool(settings.webhook_url),
-        heavy_share=settings.heavy_share,
+        shares=Shares(text=settings.heavy_share, pictures=settings.image_heavy_share),
+        pictures=pictures,
+        banks=banks,
     )
     walk = functools.partial(take_the_path, parts=parts, observer=observer)
     worker = Worker(capacity=settings.queue_posts, gauge=metrics.queue_posts)
@@ -84,6 +117,16 @@ def open_doors(
         walk=walk,
         count=functools.partial(take_events, parts=parts, observer=observer),
         parts=parts,
+        attacher=Attacher(
+            pictures,
+            Fetcher(
+                allowed=settings.fetch_private_hosts,
+                seconds=settings.fetch_seconds,
+                count=lambda what: metrics.fetches.labels(what).inc(),
+            ),
+        ),
+        hunter=Hunter(stores.banks, stores.pictures),
+        bodies=BodyRoom(),
         metrics=metrics,
         gate=Gate(stores.keys, clock=clock),
         worker=worker,
@@ -101,6 +144,30 @@ def open_doors(
         delivery=_delivery(settings, stores.outbox, clock=clock, metrics=metrics),
         truth=truth,
     )
+
+
+def can_read_words() -> bool:
+    """Tell whether what reads the words in pictures is installed."""
+    return importlib.util.find_spec("rapidocr") is not None
+
+
+def _on_flood(audit: AuditLog, metrics: Metrics) -> OnFlood:
+    """Return what is done when an entry is put in quarantine: the audit log and a metric tell of it."""
+
+    def flooded(bank: Bank, entry: BankEntry, posts: int) -> None:
+        metrics.bank_floods.labels(bank.name).inc()
+        audit.append(
+            [
+                AuditNote(
+                    actor="sievert",
+                    event="bank.entry.quarantined",
+                    subject=f"{bank.name}/{entry.entry_id}",
+                    details={"posts": str(posts), "per_hour": str(bank.flood_per_hour)},
+                )
+            ]
+        )
+
+    return flooded
 
 
 def _delivery(

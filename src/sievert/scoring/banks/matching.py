@@ -181,13 +181,13 @@ class BankMatcher:
                 if one.bank.kind is not BankKind.HARMFUL or allowed is None or one.distance < allowed
             ]
             # The allowing entry is told once for each policy that hears nothing because of it.
-            silenced = sorted({one.bank.policy or "" for one in found if one not in kept}) or [None]
+            silenced = sorted({one.bank.policy or "" for one in found if one not in kept})
             for one in kept:
                 told = self._told(one, place)
                 speaks = one.bank.kind is BankKind.ALLOW and one.distance == allowed
                 matches += [
                     msgspec.structs.replace(told, policy=policy or told.policy)
-                    for policy in (silenced if speaks else [None])
+                    for policy in ((speaks and silenced) or [""])
                 ]
         matches.sort(key=_nearness)
         first = [one for one in matches if one.kind == BankKind.MINORS]

@@ -1,0 +1,236 @@
+"""Posts with pictures, the whole path: words are read once, banks are asked, what must not be kept is not."""
+
+import base64
+import dataclasses
+import hashlib
+
+import msgspec
+import pytest
+
+from plain_opener import PlainOpener, painting
+from sievert.errors import ContentConflict, InvalidField, NotFound
+from sievert.features.content.pictures import View
+from sievert.pipeline.attaching import attached
+from sievert.pipeline.banks import Banks
+from sievert.pipeline.hunting import Hunter
+from sievert.pipeline.path import run
+from sievert.pipeline.pictures import Pictures
+from sievert.policy.rules import BANK, BANK_ALLOWED, ISOLATED
+from sievert.schema.bank import Bank, BankKind, Signal
+from sievert.schema.media import Media
+from sievert.schema.post import Post
+from sievert.scoring.banks.entries import entry_of, text_signature
+from sievert.scoring.banks.matching import BankMatcher
+from sievert.stores.media.memory import MemoryMedia
+from sievert.testing import memory_parts, records
+
+FINE = "what a lovely morning"
+
+
+@dataclasses.dataclass
+class Desk:
+    """A path with pictures and banks over one kind of stores, and what a test looks at."""
+
+    stores: object
+    opener: PlainOpener
+    files: MemoryMedia
+    parts: object
+    hunter: Hunter
+
+    def post(self, name, *pictures, text=FINE, words=None):
+        """Send a post with these picture files."""
+        for data in pictures:
+            if words is not None:
+                self.opener.words[data] = words
+        facts = [self.parts.pictures.take(data) for data in pictures]
+        sent = Post(id=name, text=text, media=tuple(Media(base64="-") for _ in pictures))
+        (answer,) = run(records(attached(sent, facts)), self.parts)
+        return answer
+
+    def bank(self, name, *pictures, kind=BankKind.HARMFUL, policy="hate", signal=Signal.PDQ, **more):
+        """Make a bank that knows these pictures."""
+        self.stores.banks.put_bank(
+            Bank(name=name, kind=kind, policy=policy if kind is BankKind.HARMFUL else None, **more)
+        )
+        for data in pictures:
+            facts = self.opener.open(data)
+            value = facts.sha256 if signal is Signal.SHA256 else facts.hashes[0].pdq
+            self.stores.banks.add_entries([entry_of(name, signal, value, added_at=0, source="test")])
+        self.stores.clock.at += 5_000_000  # the server notices within a second
+
+
+@pytest.fixture
+def desk(stores, tiny_bundle):
+    opener, files = PlainOpener(), MemoryMedia(clock=stores.clock)
+    banks = Banks(BankMatcher(stores.banks, fold=tiny_bundle.fold, clock=stores.clock))
+    pictures = Pictures(
+        opener=opener, log=stores.pictures, clock=stores.clock, files=files, isolates=banks.isolates
+    )
+    parts = dataclasses.replace(
+        memory_parts(tiny_bundle, clock=stores.clock),
+        journal=stores.journal,
+        pictures=pictures,
+        banks=banks,
+    )
+    return Desk(stores, opener, files, parts, Hunter(stores.banks, stores.pictures))
+
+
+def rules(answer):
+    return {(reason.policy, reason.rule) for reason in answer.reasons}
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_harm_in_the_words_of_a_picture_is_found_and_said(desk):
+    answer = desk.post("a", painting(1), words="you blorp")
+    assert answer.decision == "review"
+    assert {reason.where for reason in answer.reasons} == {"picture"}
+    (case,) = desk.stores.cases.list().items
+    assert case.pictures == (sha(painting(1)),)
+    kept = desk.stores.journal.post("default", "a")
+    assert kept.media == (Media(sha256=sha(painting(1))),)
+
+
+def test_a_viral_copy_is_opened_and_read_once(desk):
+    for name in "abc":
+        desk.post(name, painting(1), words="good morning")
+    assert (len(desk.opener.opened), len(desk.opener.read)) == (1, 1)
+    # After a restart too: what is known is durable.
+    desk.parts.pictures._known.clear()
+    desk.post("d", painting(1))
+    assert len(desk.opener.opened) == 1
+
+
+def test_words_are_looked_for_only_where_the_cheap_test_says_so(desk):
+    desk.post("a", painting(1))
+    assert desk.opener.read == []
+
+
+def test_the_same_post_with_another_picture_is_a_conflict(desk):
+    first = desk.post("a", painting(1))
+    assert desk.post("a", painting(1)) == first
+    assert isinstance(desk.post("a", painting(2)), ContentConflict)
+    assert isinstance(desk.post("a"), ContentConflict)
+
+
+def test_a_picture_that_nobody_opened_is_refused(desk):
+    inline = Post(id="a", media=(Media(base64=base64.b64encode(painting(1)).decode()),))
+    good, bad = run(records(Post(id="b", text=FINE), inline), desk.parts)
+    assert good.decision == "allow"
+    assert isinstance(bad, InvalidField)
+    assert bad.field == "media"
+
+
+def test_a_recompressed_copy_of_a_known_picture_is_found_with_its_evidence(desk):
+    desk.bank("KNOWN", painting(1))
+    answer = desk.post("a", painting(1, kind="JPEG", quality=60))
+    assert ("hate", BANK) in rules(answer)
+    match = answer.reasons[0].match
+    assert (match.bank, match.source, match.media, match.signal) == ("KNOWN", "test", 0, "pdq")
+    assert 0 < match.distance <= 31
+    assert desk.stores.cases.list().items[0].priority == 1.0
+    assert desk.stores.cases.list().items[0].matches == (match,)
+    assert desk.post("b", painting(2)).decision == "allow"
+
+
+def test_an_allow_bank_speaks_for_a_picture_its_words_among_it(desk):
+    desk.bank("KNOWN", painting(1))
+    desk.bank("FINE", painting(1), kind=BankKind.ALLOW)
+    answer = desk.post("a", painting(1), words="you blorp")
+    assert (answer.decision, rules(answer)) == ("allow", {("hate", BANK_ALLOWED)})
+
+
+def test_a_copypasta_is_found_by_its_text(desk, tiny_bundle):
+    pasta = "dear friends please send this very long letter on to seven people you know before noon"
+    desk.bank("PASTA", policy="spam")
+    value = text_signature(pasta, tiny_bundle.fold)
+    desk.stores.banks.add_entries([entry_of("PASTA", Signal.TEXT, value, added_at=0)])
+    desk.stores.clock.at += 5_000_000
+    assert ("spam", BANK) in rules(desk.post("a", text=pasta.replace("noon", "midnight")))
+    assert desk.post("b", text=FINE).decision == "allow"
+
+
+def test_what_is_like_material_with_minors_leaves_nothing_but_the_match(desk):
+    desk.bank("MINORS", painting(1), kind=BankKind.MINORS)
+    answer = desk.post("a", painting(1), text="you blorp", words="goose")
+    assert (answer.decision, rules(answer)) == ("review", {("minors", ISOLATED)})
+    assert (answer.probability, answer.stage) == (0.0, "bank")
+    assert desk.opener.read == []
+    assert not desk.files.holds(sha(painting(1)))
+    assert desk.stores.pictures.facts(sha(painting(1))) is None
+    assert desk.stores.journal.post("default", "a") is None
+    (case,) = desk.stores.cases.list(policy="minors").items
+    assert (case.pictures, case.spans) == ((), ())
+    (action,) = desk.stores.actions.list().items
+    assert (action.kind, action.policy) == ("isolate", "minors")
+    (message,) = desk.stores.outbox.due(desk.stores.clock.now(), 10)
+    assert message.kind == "action.performed"
+    assert desk.post("a", painting(1), text="you blorp") == answer
+    with pytest.raises(NotFound):
+        desk.parts.pictures.view(sha(painting(1)), how=View.BLURRED)
+
+
+def test_a_flood_of_one_picture_stops_asking_people(desk):
+    desk.bank("KNOWN", painting(1), flood_per_hour=3)
+    answers = [desk.post(f"p{at}", painting(1)) for at in range(5)]
+    assert [answer.decision for answer in answers] == ["review"] * 3 + ["allow"] * 2
+    assert rules(answers[-1]) == {("hate", "bank-flood")}
+    assert desk.stores.banks.quarantined()
+
+
+def test_a_hash_that_is_new_in_a_bank_finds_posts_of_the_past(desk):
+    desk.post("old", painting(1))
+    desk.post("other", painting(2))
+    desk.bank("KNOWN", painting(1, kind="JPEG", quality=60))
+    assert desk.hunter.hunt(desk.parts) == 1
+    first, again = desk.stores.journal.trail("default", "old")
+    assert (first.outcome, again.outcome, again.trigger) == ("allow", "review", "bank")
+    assert again.reasons[0].match.bank == "KNOWN"
+    assert again.probability == first.probability
+    assert [case.post_id for case in desk.stores.cases.list().items] == ["old"]
+    assert desk.hunter.hunt(desk.parts) == 0
+    # A bank that changed is hunted for anew, and nobody is asked twice.
+    desk.bank("KNOWN", max_distance=2)
+    desk.hunter.hunt(desk.parts)
+    assert len(desk.stores.cases.list().items) == 1
+
+
+def test_a_hunt_isolates_too_and_takes_away_what_was_kept(desk):
+    desk.post("old", painting(1), text="you blorp")
+    assert desk.stores.journal.post("default", "old") is not None
+    desk.bank("MINORS", painting(1), kind=BankKind.MINORS)
+    desk.hunter.hunt(desk.parts)
+    assert desk.stores.journal.trail("default", "old")[-1].stage == "bank"
+    assert desk.stores.journal.post("default", "old") is None
+    assert not desk.files.holds(sha(painting(1)))
+    assert [case.post_id for case in desk.stores.cases.list(policy="minors").items] == ["old"]
+
+
+def test_an_edit_that_took_the_picture_out_is_not_hunted_for(desk):
+    desk.post("p", painting(1))
+    edited = Post(id="p", text="without", revision=1)
+    run(records(edited), desk.parts)
+    desk.bank("KNOWN", painting(1))
+    desk.hunter.hunt(desk.parts)
+    assert {one.trigger for one in desk.stores.journal.trail("default", "p")} == {"created"}
+
+
+def test_a_kept_picture_is_shown_blurred_until_its_time_is_over(desk):
+    desk.post("a", painting(1))
+    blurred = desk.parts.pictures.view(sha(painting(1)), how=View.BLURRED)
+    assert blurred.startswith(b"\xff\xd8")
+    desk.stores.clock.at += 10
+    desk.parts.pictures.forget_files(desk.stores.clock.now())
+    with pytest.raises(NotFound):
+        desk.parts.pictures.view(sha(painting(1)), how=View.BLURRED)
+
+
+def test_digests_of_posts_without_pictures_are_as_they_were():
+    from sievert.pipeline.decode import digests, to_batch
+
+    post = Post(id="a", text=FINE)
+    assert to_batch([post], [FINE.encode()], received_at=0).digests == digests([FINE.encode()])
+    shown = msgspec.structs.replace(post, media=(Media(sha256="0" * 64),))
+    assert to_batch([shown], [FINE.encode()], received_at=0).digests != digests([FINE.encode()])
