@@ -4,9 +4,20 @@ import msgspec
 
 from sievert.schema.clock import Micros
 
-SCOPES = ("posts:write", "events:write", "decisions:read", "score", "labels:write", "operate", "admin")
+SCOPES = (
+    "posts:write",
+    "events:write",
+    "decisions:read",
+    "score",
+    "labels:write",
+    "banks:read",
+    "banks:write",
+    "operate",
+    "admin",
+)
 """posts:write submits posts; events:write tells what happened to them; decisions:read reads decisions, actions, cases, labels and the live stream;
-score has texts judged that are not recorded; labels:write says what texts really are; operate re-sends
+score has texts judged that are not recorded; labels:write says what texts really are; banks:read lists
+hash banks, but no entry of a bank with minors; banks:write makes, fills and drops them; operate re-sends
 dead webhooks; admin does everything and manages keys."""
 
 
