@@ -76,12 +76,13 @@ def endpoint_table():
 
     rows = [
         (
-            f"`{'/'.join(sorted(route.http_methods - {'OPTIONS'}))} {written(path)}`",
+            f"`{method} {written(path, method)}`",
             "none" if route.opt["scope"] == OPEN else f"`{route.opt['scope']}`",
             (route.summary or route.fn.__doc__.splitlines()[0]).rstrip("."),
         )
         for route in ROUTES
         for path in sorted(route.paths)
+        for method in sorted(route.http_methods - {"OPTIONS"})
     ]
     return table(["operation", "scope", "what it does"], rows)
 

@@ -85,6 +85,16 @@ def test_the_search_of_texts_is_a_look_at_every_signature(seed, distance, sizes)
     assert set(found) == expected
 
 
+@pytest.mark.parametrize("distance", [1, 5, 20, 49, 50])
+def test_a_text_whose_changes_are_spread_as_badly_as_can_be_is_found(distance):
+    held = np.arange(100, dtype=np.uint32)[None]
+    asked = held.copy()
+    asked[0, [places[0] for places in np.array_split(np.arange(100), distance)]] += 1000
+    part = TextPart(distance)
+    part.add(np.array([7]), held)
+    assert [(near.number, near.distance) for near in part.search(asked)] == [(7, distance)]
+
+
 def test_signatures_tell_how_many_n_grams_texts_share():
     copy = LONG.replace("morning", "evening")
     signatures = text_signatures(TextColumn.of([LONG, copy, LONG.upper(), "something else " * 8]), FOLD)

@@ -23,7 +23,7 @@ def add(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="posts:write, decisions:read, score, labels:write, operate or admin; "
+            help="posts:write, decisions:read, score, labels:write, banks:read, banks:write, operate or admin; "
             "may be given several times."
         ),
     ] = None,

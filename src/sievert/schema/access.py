@@ -19,8 +19,8 @@ SCOPES = (
     "admin",
 )
 """posts:write submits posts; events:write tells what happened to them; decisions:read reads decisions, actions, cases, labels and the live stream;
-media:read shows pictures blurred, media:reveal as they are; banks:read reads banks of hashes and banks:write
-changes them; isolation:read lists isolated posts;
+media:read shows pictures blurred, media:reveal as they are; banks:read lists hash banks, but no entry of a
+bank with minors; banks:write makes, fills and drops them; isolation:read lists isolated posts;
 score has texts judged that are not recorded; labels:write says what texts really are; operate re-sends
 dead webhooks; admin does everything and manages keys."""
 

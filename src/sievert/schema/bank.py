@@ -39,7 +39,7 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
     """A named set of hashes, with one rule for what a match means."""
 
     name: BankName
-    kind: BankKind
+    kind: Annotated[BankKind, Meta(description="harmful, allow or minors")]
     policy: Annotated[
         str | None, Meta(description="the policy that a harmful bank's matches fall under; else null")
     ] = None
@@ -53,7 +53,7 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, description="an entry that matches more posts an hour is put in quarantine")
     ] = 500
     enabled: Annotated[bool, Meta(description="a bank that is not enabled matches nothing")] = True
-    description: Annotated[str, Meta(max_length=1000)] = ""
+    description: Annotated[str, Meta(max_length=1000, description="what it is for, in words")] = ""
     created_at: Annotated[Micros, Meta(description="when it was made")] = 0
     record_version: RecordVersion = 1
 
@@ -63,12 +63,12 @@ class BankEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     entry_id: Annotated[str, Meta(description="derived from bank, signal and value")]
     bank: BankName
-    signal: Signal
+    signal: Annotated[Signal, Meta(description="pdq, sha256 or text")]
     value: Annotated[str, Meta(max_length=4096, description="the hash, as the signal writes it")]
     source: Annotated[str, Meta(max_length=256, description="who says so: a file, an exchange, a person")] = (
         ""
     )
-    note: Annotated[str, Meta(max_length=1000)] = ""
+    note: Annotated[str, Meta(max_length=1000, description="why, in words")] = ""
     added_at: Annotated[Micros, Meta(description="when it was added")] = 0
     quarantined_at: Annotated[Micros | None, Meta(description="since when it is in quarantine, or null")] = (
         None

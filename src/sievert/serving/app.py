@@ -17,6 +17,7 @@ from sievert.serving.headers import secure
 from sievert.serving.problems import ProblemHandlers
 from sievert.serving.queries import refuse_unknown
 from sievert.serving.routes import (
+    banks,
     comments,
     events,
     live,
@@ -42,6 +43,15 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     live.stream,
     webhooks.dead,
     webhooks.resend,
+    banks.banks,
+    banks.make_bank,
+    banks.one_bank,
+    banks.change_bank,
+    banks.drop_bank,
+    banks.entries,
+    banks.add_entries,
+    banks.drop_entry,
+    banks.release_entry,
     moderations.moderations,
     comments.analyze,
     comments.suggest_score,

@@ -21,6 +21,7 @@ from sievert.schema.post import Post
 from sievert.serving.access import KEY_IN_ADDRESS, OPEN
 from sievert.serving.dialects import DIALECTS
 from sievert.serving.problems import MEDIA_TYPE, Problem
+from sievert.serving.routes.banks import BANKS, RELEASE, BankRule, NewBank, NewEntries
 from sievert.serving.routes.comments import (
     ANALYZE,
     SUGGEST,
@@ -34,7 +35,9 @@ DEPENDENCIES = ("doors", "openapi")
 """What the application hands to routes by name."""
 
 _POSTS, _BATCH, _EVENTS = "/api/v1/posts", "/api/v1/posts:batch", "/api/v1/events"
+_ENTRY = f"{BANKS}/{{bank}}/entries/{{id}}"
 _RESEND_AS_ROUTED = "/api/v1/webhooks/{target}"
+_ENTRY_AS_ROUTED = f"{BANKS}/{{bank}}/entries/{{target}}"
 _FOREIGN_PROBLEM = {
     "description": "A problem, in the shape that clients of this API expect.",
     "content": {
@@ -63,12 +66,13 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     # The records describe themselves, better than the framework does.
     told = (
         *(Post, Problem, Answer, ModerationRequest, AnalyzeCommentRequest, SuggestCommentScoreRequest),
-        *(Event, EventAnswer),
+        *(Event, EventAnswer, NewBank, BankRule, NewEntries),
     )
     schemas, components = msgspec.json.schema_components(
         (*told, *_answered(routes)), ref_template="#/components/schemas/{name}"
     )
-    post, problem, answer, moderation, analyze, suggest, event, counted = schemas[: len(told)]
+    post, problem, answer, moderation, analyze, suggest, event, counted = schemas[: len(told) - 3]
+    new_bank, bank_rule, new_entries = schemas[len(told) - 3 : len(told)]
     for kind in KINDS:  # what tells records apart is no field of theirs, and says nothing of itself
         components[kind.__name__]["properties"]["kind"]["description"] = "which kind of event it is"
     parts = document.setdefault("components", {})
@@ -78,9 +82,17 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
         "key_in_address": {"type": "apiKey", "in": "query", "name": "key", "description": "The same."},
     }
     paths[RESEND] = _renamed(paths.pop(_RESEND_AS_ROUTED))
-    options = {written(path): route.opt for route in routes for path in route.paths}
+    entry = _renamed(paths.pop(_ENTRY_AS_ROUTED))
+    paths[RELEASE] = {"post": entry.pop("post")}
+    paths[_ENTRY] = entry
+    options = {
+        (written(path, method), method.lower()): route.opt
+        for route in routes
+        for path in route.paths
+        for method in route.http_methods
+    }
     for path, operations in paths.items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             operation["responses"]["default"] = (
                 _FOREIGN_PROBLEM
                 if path.startswith(tuple(DIALECTS))
@@ -88,10 +100,10 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
             )
             # The framework's own shape of a validation error never leaves this server.
             operation["responses"].pop("400", None)
-            scope = options[path].get("scope", "admin")
+            scope = options[path, method].get("scope", "admin")
             if scope != OPEN:
                 operation["security"] = [{"key": []}]
-                if options[path].get(KEY_IN_ADDRESS):
+                if options[path, method].get(KEY_IN_ADDRESS):
                     operation["security"].append({"key_in_address": []})
                 operation["description"] = (
                     f"{operation.get('description', '')} Needs the scope {scope}.".strip()
@@ -101,6 +113,9 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     paths[MODERATIONS]["post"]["requestBody"] = _body("application/json", moderation)
     paths[ANALYZE]["post"]["requestBody"] = _body("application/json", analyze)
     paths[SUGGEST]["post"]["requestBody"] = _body("application/json", suggest)
+    paths[BANKS]["post"]["requestBody"] = _body("application/json", new_bank)
+    paths[f"{BANKS}/{{bank}}"]["put"]["requestBody"] = _body("application/json", bank_rule)
+    paths[f"{BANKS}/{{bank}}/entries"]["post"]["requestBody"] = _body("application/json", new_entries)
     paths[_BATCH]["post"]["responses"]["200"] = {
         "description": "One answer or problem a line.",
         "content": {"application/x-ndjson": {"schema": {"oneOf": [answer, problem]}}},
@@ -113,9 +128,11 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     return msgspec.json.encode(document)
 
 
-def written(path: str) -> str:
+def written(path: str, method: str) -> str:
     """Return a route's path as people write it."""
     plain = path.replace(":path}", "}").replace(":str}", "}")
+    if plain == _ENTRY_AS_ROUTED:
+        return RELEASE if method == "POST" else _ENTRY
     return RESEND if plain == _RESEND_AS_ROUTED else plain
 
 

@@ -32,7 +32,7 @@ class Flood:
         return sum(posts for _, posts in steps)
 
     def forget(self, entry_id: str) -> None:
-        """Begin anew with an entry, as when somebody let it out of quarantine."""
+        """Begin anew with an entry, as when it goes into quarantine."""
         self._counts.pop(entry_id, None)
 
     def _let_go(self, minute: int) -> None:

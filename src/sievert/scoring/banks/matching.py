@@ -79,9 +79,7 @@ class BankMatcher:
     def refresh(self) -> None:
         """Read what changed in the store, if anything did."""
         if self._index.refresh(self._store):
-            before, self._quarantined = self._quarantined, self._store.quarantined()
-            for entry_id in before - self._quarantined:
-                self._flood.forget(entry_id)
+            self._quarantined = self._store.quarantined()
             self._seen.clear()
         self._looked_at = self._clock.now()
 
