@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     train.command("light-linear")(light_linear)
     train.command("heavy-text")(heavy_text)
     train.command("update")(update)
+    train.command("lane")(lane)
     app.add_typer(train, name="train")
 
 
@@ -205,6 +206,63 @@ def update(
     version = with_update(folder, out, trained.model, card=update_card(trained, chosen, labels=labels))
     Console().print(causes_table(trained.lines))
     console.print(f"{version} written to {out}; UPDATE_CARD.md tells the rest", highlight=False)
+
+
+def lane(
+    history: Annotated[Path, typer.Option(help="A folder of posts, labels, views and images.")],
+    out: Annotated[Path, typer.Option(help="Where the bundle goes; a folder, made if missing.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle to join, instead of the one that ships.")
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(help="The source of labels to measure by; truth: that of a simulated world.")
+    ] = "expert",
+    *,
+    posts: Annotated[
+        int, typer.Option(min=200, help="Posts with pictures to draw evenly, and as many harmful ones.")
+    ] = 2000,
+    seed: Annotated[int, typer.Option(help="Another seed draws other posts.")] = 20270301,
+) -> None:
+    """Measure the lane of posts with pictures, and write the bundle with its cuts and what they lose.
+
+    Needs the extra `media`: the words in the pictures are read.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from sievert.cli.learning_progress import stages
+    from sievert.errors import MissingExtra
+    from sievert.features.content.thumbnail import WORDS_CUT
+    from sievert.pipeline.opening import Openers
+    from sievert.policy.loading import default_policies_path, load_policies
+    from sievert.scoring.bundle import default_bundle_path, load_bundle
+    from sievert.serving.wiring import can_read_words
+    from sievert.training.lane import fit_lane, lines_of, with_lane
+
+    if not can_read_words():
+        raise MissingExtra(
+            "Reading the words in pictures needs rapidocr.", remedy="pip install 'sievert[media]'"
+        )
+    console = Console(stderr=True)
+    folder = bundle or default_bundle_path()
+    with stages(console) as advance, Openers() as opener:
+        found = fit_lane(
+            history,
+            load_bundle(folder),
+            load_policies(default_policies_path()),
+            opener=opener,
+            words_cut=WORDS_CUT,
+            posts=posts,
+            learn_from=labels,
+            seed=seed,
+            advance=advance,
+        )
+    version = with_lane(folder, out, found)
+    table = Table("share to heavy", "from logit", "lost, by views", "at most", title="posts with pictures")
+    for line in lines_of(found):
+        table.add_row(*line)
+    Console().print(table)
+    console.print(f"{version} written to {out}", highlight=False)
 
 
 def _expected_seconds(data: Path, *, epochs: int, factor: float) -> float:

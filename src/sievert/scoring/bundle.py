@@ -14,6 +14,8 @@
     update.json, update.safetensors
                         the update model, which hears what people did with a post, the behaviour features
                         that it was made for, and the comment model; a bundle may do without
+    lanes.json          from which light score a share of posts with pictures is read by the heavy model, and
+                        what that loses; a bundle may do without
     MODEL_CARD.md, DATA_CARD.md, report.json
 
 A bundle's version is its name and the first 12 digits of the SHA-256 of its manifest, which names
@@ -48,6 +50,7 @@ from sievert.schema.decision import Language
 from sievert.scoring.bundle_files import REMEDY, pretty, read_manifest, read_verified, write_files
 from sievert.scoring.examples import Examples
 from sievert.scoring.heavy import HeavyModel
+from sievert.scoring.lanes import LANE_FILE, Lane, cut_of, lane_of
 from sievert.scoring.light_tensors import LightTensors
 from sievert.scoring.update import UPDATE_FILES, UpdateModel
 
@@ -121,9 +124,7 @@ class Heavy:
 
     def cut(self, share: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the light logits of harm from which these shares of traffic are read, 0 to 1."""
-        shares = np.asarray(share, np.float64)
-        between = np.interp(np.log(np.maximum(shares, 1e-12)), np.log(self.shares), self.logits)
-        return np.where(shares <= 0, np.inf, np.where(shares >= 1, -np.inf, between))
+        return cut_of(share, self.shares, self.logits)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ class Bundle:
     calibrators: tuple[LogitMap, ...]
     heavy: Heavy | None = None
     update: UpdateModel | None = None
+    pictures: Lane | None = None
 
     @property
     def policy_heads(self) -> tuple[str, ...]:
@@ -191,6 +193,7 @@ def load_bundle(folder: Path) -> Bundle:
             *_HEAVY_FILES,
             *_EXAMPLE_FILES,
             *UPDATE_FILES,
+            LANE_FILE,
         )
         if name in manifest.files
     }
@@ -207,6 +210,7 @@ def load_bundle(folder: Path) -> Bundle:
         if any(name in parts for name in UPDATE_FILES):
             names = [head.name for head in manifest.heads]
             update = UpdateModel.of_files(parts[UPDATE_FILES[0]], parts[UPDATE_FILES[1]], names)
+        pictures = lane_of(parts[LANE_FILE]) if LANE_FILE in parts else None
     except (
         KeyError,
         TypeError,
@@ -227,6 +231,7 @@ def load_bundle(folder: Path) -> Bundle:
         calibrators=maps,
         heavy=heavy,
         update=update,
+        pictures=pictures,
     )
     _check_spec(folder, bundle)
     _check_numbers(folder, bundle)

@@ -72,6 +72,17 @@ def write_files(folder: Path, files: Mapping[str, bytes], manifest: Manifest) ->
     return verify(folder)[0]
 
 
+def with_files(folder: Path, out: Path, files: Mapping[str, bytes]) -> str:
+    """Write a bundle anew with these files, in place of those of the same names; return its version.
+
+    Raises:
+        BundleError: the bundle in `folder` is damaged.
+    """
+    _, manifest = read_manifest(folder)
+    kept = {name: read_verified(folder, name, expected) for name, expected in manifest.files.items()}
+    return write_files(out, {**kept, **files}, manifest)
+
+
 def pretty(value: object) -> bytes:
     """Write a record as JSON that people can read."""
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"

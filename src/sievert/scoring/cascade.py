@@ -24,8 +24,8 @@ from sievert.scoring.rereading import FirstLook, first_look, light_logits_again
 
 HARM_COLUMN = 0
 
-Share = float | npt.NDArray[np.float64]
-"""A share of traffic, 0 to 1, for all texts or for each."""
+Cuts = npt.NDArray[np.float64]
+"""The light logit of harm from which the heavy model reads, [1] for all texts or [n] for each."""
 
 
 def no_lap(stage: str) -> None:
@@ -33,20 +33,32 @@ def no_lap(stage: str) -> None:
 
 
 def score(
-    bundle: Bundle, text: TextColumn, *, heavy_share: Share, lap: Callable[[str], None] = no_lap
+    bundle: Bundle, text: TextColumn, *, heavy_share: float, lap: Callable[[str], None] = no_lap
 ) -> ScoredBatch:
     """Score a batch of texts.
 
-    `heavy_share` is the share of traffic that the heavy model may read, 0 to 1, of all or of each text's
-    lane [n]; `lap` hears the name of each stage when it ends.
+    `heavy_share` is the share of traffic that the heavy model may read, 0 to 1; `lap` hears the name
+    of each stage when it ends.
     """
+    return score_from(bundle, text, cuts=cuts_for(bundle, heavy_share), lap=lap)
+
+
+def cuts_for(bundle: Bundle, share: float) -> Cuts:
+    """Return the cut [1] for a share of traffic; without a heavy model nothing is read by it."""
+    return np.array([np.inf if bundle.heavy is None else bundle.heavy.cut(share)]).reshape(1)
+
+
+def score_from(
+    bundle: Bundle, text: TextColumn, *, cuts: Cuts, lap: Callable[[str], None] = no_lap
+) -> ScoredBatch:
+    """Score a batch of texts; the heavy model reads those at or above their cut."""
     # 2 features and 3 light: one compiled pass over the batch's bytes feeds the light model
     first = look(bundle, text)
     light = first.light
     lap("light")
 
     # 4 heavy: the few that deserve a second look
-    rows = choose_for_heavy(bundle, light, share=heavy_share)
+    rows = choose_for_heavy(bundle, light, cuts=cuts)
     heavy = _second_look(bundle, first, text, rows)
     lap("heavy")
 
@@ -66,11 +78,11 @@ def look(bundle: Bundle, text: TextColumn) -> FirstLook:
     )
 
 
-def choose_for_heavy(bundle: Bundle, light: LightScores, *, share: Share) -> npt.NDArray[np.intp]:
+def choose_for_heavy(bundle: Bundle, light: LightScores, *, cuts: Cuts) -> npt.NDArray[np.intp]:
     """Return the rows [m] that the heavy model shall read: likeliest harm, in a language it knows."""
     if bundle.heavy is None:
         return np.empty(0, np.intp)
-    chosen = light.logits[:, HARM_COLUMN] >= bundle.heavy.cut(share)
+    chosen = light.logits[:, HARM_COLUMN] >= cuts
     return np.flatnonzero(chosen & (light.language == Language.ENGLISH))
 
 

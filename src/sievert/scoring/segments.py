@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from sievert.schema.batch import PostBatch, ScoredBatch, TextColumn
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.cascade import no_lap, score
+from sievert.scoring.cascade import cuts_for, no_lap, score, score_from
 
 OWN, PICTURE, BOTH = 0, 1, 2
 """Places in `schema.batch.WHERE`."""
@@ -86,10 +86,20 @@ def score_posts(
     if not posts.pictures:
         return score(bundle, posts.text, heavy_share=shares.text, lap=lap)
     segments = segments_of(posts, passed=passed)
-    lane = np.full(len(posts), shares.text)
-    lane[list(posts.pictures)] = shares.pictures
-    scored = score(bundle, segments.text, heavy_share=lane[segments.post], lap=lap)
+    cuts = np.repeat(cuts_for(bundle, shares.text), len(posts))
+    cuts[list(posts.pictures)] = picture_cut(bundle, shares.pictures)
+    scored = score_from(bundle, segments.text, cuts=cuts[segments.post], lap=lap)
     return _together(scored, segments, posts)
+
+
+def picture_cut(bundle: Bundle, share: float) -> float:
+    """Return the light logit from which a share of posts with pictures is read by the heavy model.
+
+    Where the bundle knows nothing of that lane, the cut of texts holds.
+    """
+    if bundle.heavy is None or bundle.pictures is None:
+        return float(cuts_for(bundle, share)[0])
+    return bundle.pictures.cut(share)
 
 
 def _together(scored: ScoredBatch, segments: Segments, posts: PostBatch) -> ScoredBatch:

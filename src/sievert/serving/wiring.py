@@ -75,9 +75,7 @@ def open_doors(
     metrics = Metrics()
     news = News()
     banks = Banks(
-        BankMatcher(
-            stores.banks, fold=bundle.fold, clock=clock, on_flood=_on_flood(stores.audit, metrics)
-        )
+        BankMatcher(stores.banks, fold=bundle.fold, clock=clock, on_flood=_on_flood(stores.audit, metrics))
     )
     opener = Openers(
         processes=settings.picture_processes,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sievert.features.behaviour.rows import FEATURES
-from sievert.scoring.bundle_files import read_manifest, read_verified, write_files
+from sievert.scoring.bundle_files import with_files
 from sievert.scoring.update import UpdateModel
 from sievert.training.update_recipe import UpdateRecipe
 from sievert.training.updating import TrainedUpdate
@@ -17,9 +17,7 @@ def with_update(folder: Path, out: Path, model: UpdateModel, *, card: str) -> st
     Raises:
         BundleError: the bundle in `folder` is damaged.
     """
-    _, manifest = read_manifest(folder)
-    files = {name: read_verified(folder, name, expected) for name, expected in manifest.files.items()}
-    return write_files(out, {**files, **model.files(), CARD: card.encode()}, manifest)
+    return with_files(folder, out, {**model.files(), CARD: card.encode()})
 
 
 def update_card(trained: TrainedUpdate, recipe: UpdateRecipe, *, labels: str) -> str:

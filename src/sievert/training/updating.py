@@ -14,13 +14,11 @@ Legend: s snapshots, H heads (harm first), F behaviour features.
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 
 from sievert.calibration.fitting import fit_logit_map
@@ -29,8 +27,7 @@ from sievert.datasets.history import read_history
 from sievert.datasets.history_columns import History
 from sievert.datasets.snapshots import CAUSES, snapshots
 from sievert.datasets.splits import TimeSplit, split_by_time
-from sievert.datasets.supervision import expert_labels
-from sievert.errors import InvalidField, NotFound
+from sievert.errors import InvalidField
 from sievert.features.behaviour.history import BehaviourHistory
 from sievert.features.behaviour.rates import fit_prior
 from sievert.features.behaviour.rows import (
@@ -48,6 +45,7 @@ from sievert.scoring.bundle import Bundle
 from sievert.scoring.cascade import score
 from sievert.scoring.update import UPDATE_FILES, UpdateModel, UpdateSpec, UpdateTensors, logits_of
 from sievert.training.comment_model import CommentModel, train_comment_model
+from sievert.training.history_truth import labels_of
 from sievert.training.update_recipe import UpdateRecipe
 
 Floats = npt.NDArray[np.float64]
@@ -116,7 +114,7 @@ def train_update(
     history = read_history(folder, judge=judge)
     advance("read", 1, 1)
     heads = (HARM, *bundle.policy_heads)
-    y, drawn = _labels(history, folder, heads, learn_from)
+    y, drawn = labels_of(history, folder, heads, source=learn_from)
     split = _split(history, bundle, recipe)
     behaviour = behaviour_of(history)
     spec = fit_spec(behaviour, history, split)
@@ -163,36 +161,6 @@ def _judge(comments: CommentModel, bundle: Bundle) -> Callable[[TextColumn], npt
         return blank.said(text.texts(np.arange(len(text))), bundle.fold)
 
     return judge
-
-
-def _labels(
-    history: History, folder: Path, heads: Sequence[str], source: str
-) -> tuple[npt.NDArray[np.float32], Floats]:
-    """Return labels [m, H] of post revisions, NaN where unknown, and sampling probabilities [m]."""
-    if source == "truth":
-        return _truth(history, folder, heads)
-    end = int(history.posts.received_at.max(initial=0)) + 1
-    said = [expert_labels(history, until=end, policy=head, source=source) for head in heads]
-    y = np.stack([labels.value for labels in said], axis=1).astype(np.float32)
-    drawn = np.where(np.isfinite(said[0].sampling_probability), said[0].sampling_probability, 1.0)
-    return y, drawn
-
-
-def _truth(history: History, folder: Path, heads: Sequence[str]) -> tuple[npt.NDArray[np.float32], Floats]:
-    path = folder / "truth.parquet"
-    if not path.is_file():
-        raise NotFound(
-            f"There is no {path.name} in {folder}: only simulated worlds know the truth.",
-            remedy="Name a source of labels with --labels, such as expert.",
-        )
-    table = pq.read_table(path, columns=["post_id", "policies"])
-    place = pc.index_in(history.posts.ids, value_set=table["post_id"].combine_chunks())
-    broken = pc.fill_null(table["policies"], "").combine_chunks().take(place)
-    policies = [set(filter(None, one.split(","))) for one in broken.to_pylist()]
-    y = np.array(
-        [[bool(some), *(head in some for head in heads[1:])] for some in policies], np.float32
-    ).reshape(-1, len(heads))
-    return y, np.ones(len(y))
 
 
 def _split(history: History, bundle: Bundle, recipe: UpdateRecipe) -> TimeSplit:
