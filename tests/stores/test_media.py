@@ -172,6 +172,21 @@ def test_a_folder_that_cannot_be_written_or_read_is_told(store, folder):
         assert raised.value.remedy
 
 
+def test_nothing_stands_under_a_name_before_all_of_it_is_durable(store, folder, monkeypatch):
+    synced = []
+    real = os.fsync
+
+    def look(handle):
+        path = Path(f"/proc/self/fd/{handle}").resolve()
+        synced.append((path.is_dir(), store.holds(name_of(PICTURE)), path.is_dir() or path.stat().st_size))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", look)
+    store.put(PICTURE)
+    # Both new folders, then the file in whole before it has its name, then its name.
+    assert synced == [(True, False, True)] * 2 + [(False, False, len(PICTURE)), (True, True, True)]
+
+
 _FULL = """
 import resource, signal, sys
 from pathlib import Path

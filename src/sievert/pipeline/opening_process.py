@@ -49,9 +49,9 @@ def main(memory: int) -> None:
     """Answer requests until there are no more; `memory` in bytes of address space."""
     requests, answers = _own_pipes()
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    _warm_up()
     _give_up_privileges()
     _limit(memory)
+    _warm_up()
     os.nice(_NICENESS)
     answers.write(framed(Answer()))
     answers.flush()

@@ -8,7 +8,8 @@ Of a picture that moves, the first few frames are looked at. What comes later is
 harmful in its second minute is not found by its picture.
 
 Where a picture is see-through it is laid on white, as most pages do; but what is as light as the page
-would vanish, so where much would, it is laid on grey or black.
+would vanish, so where a tenth of it would, it is laid on grey or black, and its hashes are those of
+both.
 
 A decoder is a large program that reads hostile bytes. Call this in a process that may die:
 `sievert.pipeline.opening` does.
@@ -51,6 +52,8 @@ SAME_FRAME = 10
 """Frames whose hashes differ in no more bits show the same thing."""
 
 _CONTRAST, _ENOUGH = 32, 0.9
+"""What is seen stands out where it differs so much from its background, of 255; that much of it shall."""
+
 _BACKGROUNDS = (255, 128, 0)
 _LIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)
 _BLUR_CELLS, _BLUR_SIDE, _PLAIN_SIDE, _JPEG_QUALITY = 8, 160, 1024, 85
@@ -121,7 +124,7 @@ def picture_of(data: bytes, *, side: int) -> Image.Image:
     """
     file = walk(data)
     with _deciphering(file.format), _decoder(file) as image:
-        return _flat(image, side)
+        return _flat(image, side)[0]
 
 
 def view_picture(data: bytes, *, how: View) -> bytes:
@@ -204,7 +207,7 @@ def _decoder(file: PictureFile) -> Image.Image:
 
 
 def _looks(image: Image.Image, frames: int) -> Iterator[Image.Image]:
-    """Go through the first frames, each flat and small."""
+    """Go through the first frames, each flat and small; a see-through one may come twice."""
     affordable = MOST_PIXELS_LOOKED_AT // (image.width * image.height)
     for at in range(max(1, min(frames, FRAMES_LOOKED_AT, affordable))):
         if at:
@@ -212,11 +215,14 @@ def _looks(image: Image.Image, frames: int) -> Iterator[Image.Image]:
                 image.seek(at)
             except EOFError:  # fewer than the file said
                 return
-        yield _flat(image, SIDE)
+        yield from _flat(image, SIDE)
 
 
-def _flat(image: Image.Image, side: int) -> Image.Image:
-    """Return the frame at which a picture stands: RGB, at most `side` pixels a side, the right way up."""
+def _flat(image: Image.Image, side: int) -> list[Image.Image]:
+    """Return the frame at which a picture stands: RGB, at most `side` pixels a side, the right way up.
+
+    Where it is see-through and does not lie on white, a second one does: copies of it often do.
+    """
     if image.format == "JPEG":
         image.draft("RGB", _within(image.size, max(1, int(side * _DRAFT))))
     image.load()
@@ -224,11 +230,9 @@ def _flat(image: Image.Image, side: int) -> Image.Image:
     size = _within(small.size, side)
     if size != small.size:
         small = small.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    if small.mode in {"RGBA", "LA"}:
-        small = _on_background(small.convert("RGBA"))
+    flat = _on_backgrounds(small.convert("RGBA")) if small.mode in {"RGBA", "LA"} else [small.convert("RGB")]
     turn = _TURNS.get(_orientation(image))
-    small = small.convert("RGB")
-    return small if turn is None else small.transpose(turn)
+    return flat if turn is None else [one.transpose(turn) for one in flat]
 
 
 def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
@@ -253,21 +257,24 @@ def _plain_mode(image: Image.Image) -> Image.Image:
     return image.convert("L" if image.mode == "1" else "RGB")
 
 
-def _on_background(image: Image.Image) -> Image.Image:
-    """Lay an RGBA picture on the background that it can be seen on."""
+def _on_backgrounds(image: Image.Image) -> list[Image.Image]:
+    """Lay an RGBA picture on the first background that it can be seen on; and on white, if that is not it."""
     pixels = np.asarray(image)
     seen = pixels[..., 3].astype(np.float32)
-    light = pixels[..., :3].astype(np.float32) @ _LIGHTNESS
     total = float(seen.sum())
-    if total in {0.0, 255.0 * seen.size}:
-        level = _BACKGROUNDS[0]
-    else:
-        stands_out = [float((seen * (np.abs(light - one) >= _CONTRAST)).sum()) for one in _BACKGROUNDS]
-        best = int(np.argmax(stands_out))
-        level = _BACKGROUNDS[0 if stands_out[0] >= _ENOUGH * total else best]
+    if total == 255.0 * seen.size:
+        return [image.convert("RGB")]
+    light = pixels[..., :3].astype(np.float32) @ _LIGHTNESS
+    stands_out = [float((seen * (np.abs(light - one) >= _CONTRAST)).sum()) for one in _BACKGROUNDS]
+    best = int(np.argmax(stands_out))
+    chosen = next((at for at, much in enumerate(stands_out) if much >= _ENOUGH * total), best)
+    return [_laid(image, _BACKGROUNDS[at]) for at in sorted({chosen, 0}, reverse=True)]
+
+
+def _laid(image: Image.Image, level: int) -> Image.Image:
     flat = Image.new("RGBA", image.size, (level, level, level, 255))
     flat.alpha_composite(image)
-    return flat
+    return flat.convert("RGB")
 
 
 def _orientation(image: Image.Image) -> int:
