@@ -138,7 +138,7 @@ def worker(number, seconds, folder, queue, barrier, share):
     from sievert.policy.loading import default_policies_path, load_policies
     from sievert.review.budget import ReviewBudget
     from sievert.schema.clock import SystemClock
-    from sievert.scoring.segments import Shares
+    from sievert.scoring.utterances import Shares
     from sievert.stores.embedded import EmbeddedStores
 
     clock = SystemClock()

@@ -10,7 +10,7 @@ from sievert.pipeline.scored_lines import scored_lines
 from sievert.schema.decision import Span
 from sievert.schema.post import Post
 from sievert.scoring.bundle import load_bundle
-from sievert.scoring.segments import Shares
+from sievert.scoring.utterances import Shares
 from sievert.testing import START, memory_parts, records
 from tiny_heavy import tiny_examples, tiny_model, tiny_parts, write_with_heavy
 

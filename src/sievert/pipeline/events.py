@@ -32,7 +32,7 @@ from sievert.schema.batch import PostBatch, ScoredBatch
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.decision import Stage
 from sievert.schema.event import CLOCK_AHEAD, EVENT_TYPES, BaseEvent, Event
-from sievert.scoring.segments import score_posts
+from sievert.scoring.utterances import score_posts
 from sievert.scoring.update import UpdateModel
 from sievert.stores.activity.base import LoggedEvent, PostName
 

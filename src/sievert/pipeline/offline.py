@@ -17,7 +17,7 @@ from sievert.schema.media import SeenPicture
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import Post
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.segments import Shares, score_posts
+from sievert.scoring.utterances import Shares, score_posts
 
 _BOUNDLESS = 1 << 62
 NO_PICTURES: Mapping[int, tuple[SeenPicture, ...]] = MappingProxyType({})

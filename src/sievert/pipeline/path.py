@@ -29,7 +29,7 @@ from sievert.schema.decision import Answer
 from sievert.schema.policy import Certificate, PolicySet
 from sievert.schema.post import MAX_TEXT_BYTES
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.segments import Shares, score_posts
+from sievert.scoring.utterances import Shares, score_posts
 from sievert.stores.journal.base import NEW, Journal
 
 HEAVY_SHARE = 0.03

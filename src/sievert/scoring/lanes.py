@@ -38,7 +38,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     found: Annotated[int, Meta(description="harmful posts found with the whole lane read, behind the losses")]
 
     def cut(self, share: float) -> float:
-        """Return the highest light logit of harm among a post's segments from which this share is read."""
+        """Return the highest light logit of harm among a post's utterances from which this share is read."""
         shares = np.array([point.share for point in self.points])
         return float(cut_of(share, shares, np.array([point.cut for point in self.points])))
 

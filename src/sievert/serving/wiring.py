@@ -29,7 +29,7 @@ from sievert.schema.clock import Clock
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
-from sievert.scoring.segments import Shares
+from sievert.scoring.utterances import Shares
 from sievert.serving.access import Gate, RandomBytes, make_key
 from sievert.serving.attaching import Attacher
 from sievert.serving.bodies import BodyRoom

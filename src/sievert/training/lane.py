@@ -42,7 +42,7 @@ from sievert.scoring.bundle import Bundle
 from sievert.scoring.bundle_files import pretty, with_files
 from sievert.scoring.cascade import HARM_COLUMN, look
 from sievert.scoring.lanes import LANE_FILE, Lane, LanePoint
-from sievert.scoring.segments import Shares, score_posts, segments_of
+from sievert.scoring.utterances import Shares, score_posts, utterances_of
 from sievert.training.history_truth import labels_of
 
 SHARES = (0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
@@ -211,13 +211,13 @@ def _chunks(batch: PostBatch) -> Iterator[PostBatch]:
 
 
 def _worst_logits(bundle: Bundle, batch: PostBatch) -> npt.NDArray[np.float64]:
-    """Return the highest light logit of harm among each post's segments [n]."""
+    """Return the highest light logit of harm among each post's utterances [n]."""
     parts: list[npt.NDArray[np.float64]] = []
     for some in _chunks(batch):
-        segments = segments_of(some)
+        utterances = utterances_of(some)
         worst = np.full(len(some), -np.inf)
-        logits = look(bundle, segments.text).light.logits[:, HARM_COLUMN]
-        np.maximum.at(worst, segments.post, logits.astype(np.float64))
+        logits = look(bundle, utterances.text).light.logits[:, HARM_COLUMN]
+        np.maximum.at(worst, utterances.post, logits.astype(np.float64))
         parts.append(worst)
     return np.concatenate(parts)
 

@@ -12,7 +12,7 @@ from sievert.schema.decision import Language
 from sievert.schema.media import Media, PictureFacts, SeenPicture
 from sievert.schema.post import Post
 from sievert.scoring.cascade import score
-from sievert.scoring.segments import Shares, score_posts, segments_of
+from sievert.scoring.utterances import Shares, score_posts, utterances_of
 from sievert.testing import batch_of
 
 SHARES = Shares(text=0.0, pictures=0.0)
@@ -52,16 +52,16 @@ def test_a_post_without_a_text_is_what_its_picture_says(tiny_bundle):
 
 
 def test_text_and_words_are_read_in_a_row_too():
-    segments = segments_of(batch(("so are", "you", "all"), (FINE,), ("", "one"), ("", "one", "two")))
-    said = segments.text.texts(np.arange(len(segments.text)))
+    utterances = utterances_of(batch(("so are", "you", "all"), (FINE,), ("", "one"), ("", "one", "two")))
+    said = utterances.text.texts(np.arange(len(utterances.text)))
     assert said[4:] == ["you", "all", "so are you all", "one", "one", "two", "one two"]
-    assert [WHERE[place] for place in segments.where[4:]] == [
+    assert [WHERE[place] for place in utterances.where[4:]] == [
         "picture",
         "picture",
         "text and picture",
         *["picture"] * 4,
     ]
-    assert segments.post[4:].tolist() == [0, 0, 0, 2, 3, 3, 3]
+    assert utterances.post[4:].tolist() == [0, 0, 0, 2, 3, 3, 3]
 
 
 def test_a_picture_that_an_allow_bank_knows_is_not_read(tiny_bundle):

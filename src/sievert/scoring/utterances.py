@@ -1,14 +1,14 @@
 """Posts with words in their pictures: each text is scored by itself and together with the others.
 
-A post's own text is one segment, the words of each picture another, and all of them in a row a third:
-harm may stand in any of them, or only in what they say together. The worst segment speaks for the post;
-what every segment says of a policy counts at its highest. Posts with pictures are a lane of their own,
+A post's own text is one utterance, the words of each picture another, and all of them in a row a third:
+harm may stand in any of them, or only in what they say together. The worst utterance speaks for the post;
+what every utterance says of a policy counts at its highest. Posts with pictures are a lane of their own,
 with their own share to the heavy model.
 
 Not covered: that the highest of several scores lies above what one calibrated score would say; the more
-segments, the more.
+utterances, the more.
 
-Legend: n posts, m >= n segments.
+Legend: n posts, m >= n utterances.
 """
 
 import dataclasses
@@ -34,16 +34,16 @@ class Shares:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Segments:
+class Utterances:
     """The texts of n posts: their own ones first, then those that pictures add."""
 
     text: TextColumn  # [m]
-    post: npt.NDArray[np.intp]  # [m] the post that a segment belongs to
+    post: npt.NDArray[np.intp]  # [m] the post that an utterance belongs to
     where: npt.NDArray[np.int8]  # [m] OWN, PICTURE or BOTH
 
 
-def segments_of(posts: PostBatch, *, passed: Collection[tuple[int, int]] = ()) -> Segments:
-    """Return the segments of n posts; pictures (row, number) in `passed` are not read."""
+def utterances_of(posts: PostBatch, *, passed: Collection[tuple[int, int]] = ()) -> Utterances:
+    """Return the utterances of n posts; pictures (row, number) in `passed` are not read."""
     texts: list[str] = []
     rows: list[int] = []
     where: list[int] = []
@@ -62,7 +62,7 @@ def segments_of(posts: PostBatch, *, passed: Collection[tuple[int, int]] = ()) -
     own_rows = np.arange(len(posts), dtype=np.intp)
     data = np.concatenate([posts.text.data, more.data])
     data.setflags(write=False)  # as `TextColumn.of_bytes` makes it: the kernels are compiled for that
-    return Segments(
+    return Utterances(
         text=TextColumn(
             data=data, offsets=np.concatenate([posts.text.offsets, posts.text.offsets[-1] + more.offsets[1:]])
         ),
@@ -85,11 +85,11 @@ def score_posts(
     """
     if not posts.pictures:
         return score(bundle, posts.text, heavy_share=shares.text, lap=lap)
-    segments = segments_of(posts, passed=passed)
+    utterances = utterances_of(posts, passed=passed)
     cuts = np.repeat(cuts_for(bundle, shares.text), len(posts))
     cuts[list(posts.pictures)] = picture_cut(bundle, shares.pictures)
-    scored = score_from(bundle, segments.text, cuts=cuts[segments.post], lap=lap)
-    return _together(scored, segments, posts)
+    scored = score_from(bundle, utterances.text, cuts=cuts[utterances.post], lap=lap)
+    return _together(scored, utterances, posts)
 
 
 def picture_cut(bundle: Bundle, share: float) -> float:
@@ -102,26 +102,26 @@ def picture_cut(bundle: Bundle, share: float) -> float:
     return bundle.pictures.cut(share)
 
 
-def _together(scored: ScoredBatch, segments: Segments, posts: PostBatch) -> ScoredBatch:
-    """Let the worst segment of each post speak for it."""
+def _together(scored: ScoredBatch, utterances: Utterances, posts: PostBatch) -> ScoredBatch:
+    """Let the worst utterance of each post speak for it."""
     count = len(posts)
     harm = scored.harm.copy()
     # A post without a text of its own is what its pictures say, not what an empty text is.
     silent = np.array([not posts.posts[row].text.strip() for row in range(count)], np.bool_)
-    has_words = np.isin(np.arange(count), segments.post[count:])
+    has_words = np.isin(np.arange(count), utterances.post[count:])
     harm[:count][silent & has_words] = -1.0
     # The last of equals wins when sorted by post and harm: one place a post, the worst.
-    order = np.lexsort((harm, segments.post))
-    last = np.append(segments.post[order][1:] != segments.post[order][:-1], True)
+    order = np.lexsort((harm, utterances.post))
+    last = np.append(utterances.post[order][1:] != utterances.post[order][:-1], True)
     worst = order[last]
     policies = np.full((count, scored.policies.shape[1]), -np.inf, np.float32)
     counted = harm >= 0.0
-    np.maximum.at(policies, segments.post[counted], scored.policies[counted])
+    np.maximum.at(policies, utterances.post[counted], scored.policies[counted])
     return dataclasses.replace(
         scored,
         harm=np.ascontiguousarray(scored.harm[worst]),
         policies=policies,
         language=scored.language[worst],
         stage=scored.stage[worst],
-        where=segments.where[worst],
+        where=utterances.where[worst],
     )
