@@ -20,6 +20,7 @@ COMMANDS = (
     "data",
     "train",
     "bundle",
+    "bank",
     "keys",
     "webhooks",
     "audit",

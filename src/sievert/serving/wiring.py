@@ -45,6 +45,8 @@ from sievert.serving.watching import PathObserver
 from sievert.serving.webhooks import Receiver, WebhookDelivery
 from sievert.serving.worker import Worker
 from sievert.stores.audit import AuditLog, SqlAuditLog
+from sievert.stores.banks.base import BankStore
+from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores, database_file
 from sievert.stores.keys import KeyStore, SqlKeyStore
@@ -191,11 +193,12 @@ def policies_path(settings: Settings) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """What the command line may touch while a server runs: keys, audit log, outbox."""
+    """What the command line may touch while a server runs: keys, audit log, outbox, banks."""
 
     keys: KeyStore
     audit: AuditLog
     outbox: Outbox
+    banks: BankStore
 
 
 @contextlib.contextmanager
@@ -215,7 +218,10 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
     database = Database(file)
     try:
         yield Ledgers(
-            keys=SqlKeyStore(database), audit=SqlAuditLog(database, clock=clock), outbox=SqlOutbox(database)
+            keys=SqlKeyStore(database),
+            audit=SqlAuditLog(database, clock=clock),
+            outbox=SqlOutbox(database),
+            banks=EmbeddedBanks(database),
         )
     finally:
         database.close()

@@ -64,7 +64,6 @@ class BankKeeper:
             MissingExtra: it holds PDQ hashes, and they cannot be searched here.
         """
         known = self._store.bank(bank.name)
-        self._check(bank)
         if bank.kind is not known.kind:
             # A bank of material with minors would else become one whose entries can be listed.
             raise InvalidField(
@@ -72,6 +71,7 @@ class BankKeeper:
                 field="kind",
                 remedy="Make another bank.",
             )
+        self._check(bank)
         if bank.enabled and (bank.name, Signal.PDQ) in self._store.sizes():
             require_pdq()
         changed = msgspec.structs.replace(bank, created_at=known.created_at)
