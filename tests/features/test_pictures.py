@@ -11,7 +11,7 @@ from PIL import Image, ImageCms, ImageDraw, ImageFont, PngImagePlugin
 
 from made_pictures import FORMATS, film, long_gif, png, png_chunk, saved, scene
 from sievert.errors import InputError, InvalidField, TooLarge
-from sievert.features.content import pictures
+from sievert.features.content import picture_files, pictures
 from sievert.features.content.picture_files import MOST_FRAMES, walk
 from sievert.features.content.pictures import FACTS_VERSION, View, open_picture, view_picture
 from sievert.schema.media import MAX_PICTURE_BYTES
@@ -88,6 +88,20 @@ def test_what_is_looked_at_is_small_and_keeps_its_shape(kind, size):
     assert max(small.size) <= 512
     assert max(small.size) >= min(max(size), 400)
     assert abs(small.width / small.height - size[0] / size[1]) <= 0.01 * size[0] / size[1] + 0.01
+
+
+def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size():
+    for size, small in (((1920, 1080), (480, 270)), ((4000, 3000), (500, 375)), ((1280, 720), (512, 288))):
+        assert open_picture(saved(Image.new("RGB", size), "JPEG")).small.size == small
+        assert open_picture(saved(Image.new("RGB", size), "JPEG")).facts.width == size[0]
+
+
+def test_an_avif_whose_size_only_its_decoder_knows_is_refused_before_it_is_decoded(monkeypatch):
+    data = saved(scene(200, 100), "AVIF")
+    monkeypatch.setattr(picture_files, "MOST_PIXELS", 19_999)
+    monkeypatch.setattr(Image.Image, "load", None)
+    with pytest.raises(TooLarge, match="200 x 100 pixels"):
+        open_picture(data)
 
 
 def test_hashes_are_those_of_the_library_that_exchanges_use():
