@@ -17,7 +17,9 @@ def operations():
     return [
         (
             method,
-            path.replace("{post_id:path}", "x").replace("{target:str}", "msg_x:resend"),
+            path.replace("{post_id:path}", "x")
+            .replace("{target:str}", "msg_x:resend")
+            .replace("{sha256:str}", "0" * 64),
             route.opt["scope"],
         )
         for route in ROUTES
@@ -28,7 +30,7 @@ def operations():
 
 
 def test_every_route_names_its_scope_and_only_these_are_open():
-    assert len(operations()) == 21
+    assert len(operations()) == 23
     assert {path for _, path, scope in operations() if scope == OPEN} == OPEN_ROUTES
     assert {scope for _, _, scope in operations()} <= {*SCOPES, OPEN, ANY}
 
@@ -50,7 +52,7 @@ def test_without_a_key_nothing_but_the_open_routes_answers(server):
     import httpx
 
     guarded = [(method, path) for method, path, scope in operations() if scope != OPEN]
-    assert len(guarded) == 16
+    assert len(guarded) == 18
     for header in (
         None,
         "",

@@ -4,10 +4,21 @@ import msgspec
 
 from sievert.schema.clock import Micros
 
-SCOPES = ("posts:write", "events:write", "decisions:read", "score", "labels:write", "operate", "admin")
-"""posts:write submits posts; events:write tells what happened to them; decisions:read reads decisions, actions, cases, labels and the live stream;
-score has texts judged that are not recorded; labels:write says what texts really are; operate re-sends
-dead webhooks; admin does everything and manages keys."""
+SCOPES = (
+    "posts:write",
+    "events:write",
+    "decisions:read",
+    "score",
+    "labels:write",
+    "media:read",
+    "media:reveal",
+    "operate",
+    "admin",
+)
+"""posts:write submits posts and their pictures; events:write tells what happened to them; decisions:read reads decisions, actions, cases, labels and the live stream;
+score has texts judged that are not recorded; labels:write says what texts really are; media:read
+sees pictures blurred and grey; media:reveal, beside it, sees them as they are, each time noted in the
+audit log; operate re-sends dead webhooks; admin does everything and manages keys."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
