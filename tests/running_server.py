@@ -71,12 +71,12 @@ def ndjson(*posts):
     return msgspec.json.Encoder().encode_lines(posts)
 
 
-def open_stream(client, path="/api/v1/posts:batch"):
+def open_stream(client, path="/api/v1/posts:batch", *, content_type=NDJSON["Content-Type"]):
     """Begin a chunked POST; httpx sends a whole body before it reads, this can be made to take turns."""
     connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port, timeout=10)
     connection.putrequest("POST", path)
     connection.putheader("Authorization", client.headers["authorization"])
-    connection.putheader("Content-Type", NDJSON["Content-Type"])
+    connection.putheader("Content-Type", content_type)
     connection.putheader("Transfer-Encoding", "chunked")
     connection.endheaders()
     return connection

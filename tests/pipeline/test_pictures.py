@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from plain_opener import PlainOpener, painting
-from sievert.errors import ContentConflict, InvalidField, NotFound
+from sievert.errors import ContentConflict, InvalidField
 from sievert.features.content.pictures import View
 from sievert.pipeline.attaching import attached
 from sievert.pipeline.banks import Banks
@@ -168,8 +168,7 @@ def test_what_is_like_material_with_minors_leaves_nothing_but_the_match(desk):
     (message,) = desk.stores.outbox.due(desk.stores.clock.now(), 10)
     assert message.kind == "action.performed"
     assert desk.post("a", painting(1), text="you blorp") == answer
-    with pytest.raises(NotFound):
-        desk.parts.pictures.view(sha(painting(1)), how=View.BLURRED)
+    assert desk.parts.pictures.view(sha(painting(1)), View.BLURRED) is None
 
 
 def test_a_flood_of_one_picture_stops_asking_people(desk):
@@ -219,12 +218,11 @@ def test_an_edit_that_took_the_picture_out_is_not_hunted_for(desk):
 
 def test_a_kept_picture_is_shown_blurred_until_its_time_is_over(desk):
     desk.post("a", painting(1))
-    blurred = desk.parts.pictures.view(sha(painting(1)), how=View.BLURRED)
+    blurred = desk.parts.pictures.view(sha(painting(1)), View.BLURRED)
     assert blurred.startswith(b"\xff\xd8")
     desk.stores.clock.at += 10
     desk.parts.pictures.forget_files(desk.stores.clock.now())
-    with pytest.raises(NotFound):
-        desk.parts.pictures.view(sha(painting(1)), how=View.BLURRED)
+    assert desk.parts.pictures.view(sha(painting(1)), View.BLURRED) is None
 
 
 def test_digests_of_posts_without_pictures_are_as_they_were():

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import msgspec
 
-from sievert.errors import InvalidField, NotFound
+from sievert.errors import InvalidField
 from sievert.features.content.pictures import FACTS_VERSION, View
 from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.schema.batch import PostBatch
@@ -173,20 +173,14 @@ class Pictures:
                 ]
             )
 
-    def view(self, sha256: str, *, how: View) -> bytes:
-        """Return a kept picture as a person may see it, as JPEG.
+    def view(self, sha256: str, how: str) -> bytes | None:
+        """Return a kept picture as a person may see it, as JPEG, or None if it is not kept (any more).
 
         Raises:
-            NotFound: it is not kept, or no more.
+            StoreUnavailable, Overloaded: not now.
         """
         data = self._files.get(sha256) if self._files is not None else None
-        if data is None:
-            raise NotFound(
-                f"There is no picture {sha256}.",
-                field="sha256",
-                remedy="Check the hash; pictures are kept for keep_media_days.",
-            )
-        return self._opener.view(data, how=how)
+        return None if data is None else self._opener.view(data, how=View(how))
 
     def named(self, sha256s: Sequence[str]) -> tuple[SeenPicture, ...]:
         """Return pictures by their hashes, as far as they are known."""

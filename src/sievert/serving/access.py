@@ -148,3 +148,5 @@ class Gate:
             connection.state.key_id = (await admit()).key_id
             # For answers that go on for long: a key may be revoked meanwhile.
             connection.state.admit = admit
+            # For the one parameter of a route that asks for more than the route itself.
+            connection.state.admit_to = functools.partial(self.admit, authorization)

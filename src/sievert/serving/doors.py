@@ -12,6 +12,7 @@ from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.path import Parts, run
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
+from sievert.schema.media import PictureFacts
 from sievert.serving.access import Gate
 from sievert.serving.attaching import Attacher
 from sievert.serving.bodies import BodyRoom
@@ -22,6 +23,7 @@ from sievert.serving.settings import Settings
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
 from sievert.serving.truth import TruthBoard
+from sievert.serving.uploads import UploadRoom
 from sievert.serving.watching import PathObserver, Publish
 from sievert.serving.webhooks import WebhookDelivery
 from sievert.serving.worker import Worker
@@ -41,6 +43,23 @@ class Count(Protocol):
         self, records: Sequence[bytes], *, refused: Container[str]
     ) -> list[EventAnswer | InputError]:
         """Return an answer or an error for each record, in order."""
+        ...
+
+
+class Pictures(Protocol):
+    """Opens and keeps pictures; both calls block and may come from several threads at once."""
+
+    def take(self, data: bytes) -> PictureFacts:
+        """Open a picture, keep it and what is known about it.
+
+        Raises:
+            InputError: it is no picture that is taken here.
+            StoreUnavailable: it could not be kept.
+        """
+        ...
+
+    def view(self, sha256: str, how: str) -> bytes | None:
+        """Return a JPEG of a kept picture for a person to see, `blurred` or `plain`; None if none is kept."""
         ...
 
 
@@ -83,6 +102,8 @@ class Doors:
     room: SpoolRoom
     delivery: WebhookDelivery | None
     truth: TruthBoard | None  # only where the platform is simulated
+    pictures: Pictures | None = None
+    uploads: UploadRoom = dataclasses.field(default_factory=UploadRoom)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

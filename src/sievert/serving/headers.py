@@ -25,6 +25,7 @@ async def secure(message: Message, scope: Scope) -> None:
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
         for name, value in ALWAYS.items():
-            headers[name] = value
+            # A route may be stricter about itself, as the one for pictures is.
+            headers.setdefault(name, value)
         # Answers are about posts: no cache on the way may keep them. Pages revalidate.
         headers.setdefault("cache-control", "no-store")

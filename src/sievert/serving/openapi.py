@@ -28,6 +28,7 @@ from sievert.serving.routes.comments import (
     AnalyzeCommentRequest,
     SuggestCommentScoreRequest,
 )
+from sievert.serving.routes.media import MEDIA
 from sievert.serving.routes.moderations import MODERATIONS, ModerationRequest
 from sievert.serving.routes.webhooks import RESEND
 
@@ -42,6 +43,16 @@ _FOREIGN_PROBLEM = {
     "description": "A problem, in the shape that clients of this API expect.",
     "content": {
         "application/json": {"schema": {"type": "object", "properties": {"error": {"type": "object"}}}}
+    },
+}
+_FILE = {"type": "string", "format": "binary"}
+_PICTURES = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {"type": "object", "properties": {"photo": {"type": "array", "items": _FILE}}}
+        },
+        "image/*": {"schema": _FILE},
     },
 }
 
@@ -125,6 +136,7 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
         "description": "One answer or problem a line.",
         "content": {"application/x-ndjson": {"schema": {"oneOf": [counted, problem]}}},
     }
+    paths[MEDIA]["post"]["requestBody"] = _PICTURES
     return msgspec.json.encode(document)
 
 

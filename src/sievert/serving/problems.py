@@ -22,6 +22,8 @@ from sievert.serving.telemetry import Metrics
 
 MEDIA_TYPE = "application/problem+json"
 
+_QUOTED = 200
+
 _log = logging.getLogger("sievert.serving")
 
 _KINDS: dict[str, tuple[int, str]] = {
@@ -184,7 +186,8 @@ def _of_validation(error: ValidationException) -> InvalidField:
     extra = error.extra if isinstance(error.extra, list) else []
     complaints = [item for item in extra if isinstance(item, dict)]
     field = str(complaints[0].get("key", "")) if complaints else ""
-    said = "; ".join(f"{item.get('key')}: {item.get('message')}" for item in complaints)
+    # Cut: the framework may quote what was sent.
+    said = "; ".join(f"{item.get('key')}: {str(item.get('message'))[:_QUOTED]}" for item in complaints)
     return InvalidField(
         f"{said or 'The request does not fit'}.",
         field=field or None,

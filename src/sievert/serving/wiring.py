@@ -125,6 +125,7 @@ def open_doors(
                 count=lambda what: metrics.fetches.labels(what).inc(),
             ),
         ),
+        pictures=pictures,
         hunter=Hunter(stores.banks, stores.pictures),
         bodies=BodyRoom(),
         metrics=metrics,
