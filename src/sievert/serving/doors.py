@@ -13,6 +13,7 @@ from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
 from sievert.schema.media import PictureFacts
 from sievert.serving.access import Gate
+from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.problems import log_unexpected
@@ -25,6 +26,7 @@ from sievert.serving.watching import PathObserver, Publish
 from sievert.serving.webhooks import WebhookDelivery
 from sievert.serving.worker import Worker
 from sievert.stores.embedded import EmbeddedStores
+from sievert.stores.media.base import MediaStore
 from sievert.stores.memory import MemoryStores
 from sievert.stores.outbox import KEEP_DELIVERED
 
@@ -94,6 +96,8 @@ class Doors:
     room: SpoolRoom
     delivery: WebhookDelivery | None
     truth: TruthBoard | None  # only where the platform is simulated
+    media: MediaStore
+    fetcher: Fetcher
     pictures: Pictures | None = None
     uploads: UploadRoom = dataclasses.field(default_factory=UploadRoom)
 
@@ -114,17 +118,28 @@ class Doors:
             await self.batcher.close()
             if self.delivery is not None:
                 await self.delivery.close()
+            await self.fetcher.close()
             await asyncio.to_thread(self.worker.close)
+            self.media.close()
             self.stores.close()
 
     async def _forget(self) -> None:
         """Forget what is old enough, at the start and each hour."""
         while True:
-            try:
-                await self.worker.run(self._forget_once)
-            except (OSError, StoreError) as error:
-                log_unexpected(error)  # the disk may do it in an hour
+            for forgotten in (self._forget_records, self._forget_pictures):
+                try:
+                    await forgotten()
+                except (OSError, StoreError) as error:
+                    log_unexpected(error)  # the disk may do it in an hour
             await asyncio.sleep(FORGET_SECONDS)
+
+    async def _forget_records(self) -> None:
+        await self.worker.run(self._forget_once)
+
+    async def _forget_pictures(self) -> None:
+        # Not in the worker's thread: a walk over a million files must not hold up posts.
+        before = self.clock.now() - self.settings.keep_media_days * DAY
+        await asyncio.to_thread(self.media.forget, before)
 
     def _forget_once(self) -> None:
         now, kept = self.clock.now(), self.settings

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sievert.errors import NotFound
 from sievert.pipeline.activity import ActivityCounters, reader_of
@@ -23,6 +24,7 @@ from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bund
 from sievert.scoring.cascade import score
 from sievert.serving.access import Gate, RandomBytes, make_key
 from sievert.serving.doors import Doors, News, take_events, take_the_path
+from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.settings import Settings
@@ -36,6 +38,10 @@ from sievert.stores.audit import AuditLog, SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores, database_file
 from sievert.stores.keys import KeyStore, SqlKeyStore
+from sievert.stores.media.base import MediaStore
+from sievert.stores.media.folder import FolderMedia
+from sievert.stores.media.memory import NoMedia
+from sievert.stores.media.s3 import S3Media
 from sievert.stores.outbox import Outbox, SqlOutbox
 
 _FIRST_KEY = "first key"
@@ -100,6 +106,34 @@ def open_doors(
         room=SpoolRoom(settings.spool_megabytes << 20),
         delivery=_delivery(settings, stores.outbox, clock=clock, metrics=metrics),
         truth=truth,
+        media=open_media(settings, clock=clock),
+        fetcher=make_fetcher(settings, metrics=metrics),
+    )
+
+
+def open_media(settings: Settings, *, clock: Clock) -> MediaStore:
+    """Open where pictures are kept: a folder, a bucket, or nowhere.
+
+    Raises:
+        MissingExtra: it is a bucket, and the extra `scale` is not installed.
+        StoreUnavailable: it does not open.
+    """
+    place = urlsplit(settings.media_store)
+    store: MediaStore
+    if place.scheme == "s3":
+        store = S3Media(place.netloc, prefix=place.path, endpoint_url=settings.media_endpoint)
+    else:
+        folder = settings.media_store or Path(settings.data_folder) / "media"
+        store = FolderMedia(Path(folder), clock=clock)
+    return store if settings.keep_media_days else NoMedia(store)
+
+
+def make_fetcher(settings: Settings, *, metrics: Metrics) -> Fetcher:
+    """Make what fetches pictures by their addresses, counted; it belongs to one event loop."""
+    return Fetcher(
+        allowed=settings.fetch_private_hosts,
+        seconds=settings.fetch_seconds,
+        count=lambda result: metrics.fetches.labels(result).inc(),
     )
 
 
