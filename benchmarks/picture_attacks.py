@@ -23,6 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import httpx
+
 from made_pictures import long_gif, png, saved, scene
 from picture_server import answer, redirect, serving
 
@@ -62,7 +63,9 @@ def main():
         tempfile.TemporaryDirectory() as folder,
         server(folder, host.place) as (address, key),
     ):
-        print(f"{'attack':<30}{'alone: median':>14}{'p99 ms':>9}{'attacked: median':>18}{'p99 ms':>9}{'answers':>9}  told")
+        print(
+            f"{'attack':<30}{'alone: median':>14}{'p99 ms':>9}{'attacked: median':>18}{'p99 ms':>9}{'answers':>9}  told"
+        )
         for name, media in attacks(host.place).items():
             alone = post_for(address, key, chosen.seconds / 2)
             ended, told = threading.Event(), []

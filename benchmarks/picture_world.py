@@ -21,9 +21,9 @@ import numpy as np
 from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.pipeline.offline import judge
 from sievert.pipeline.opening import Openers
+from sievert.pipeline.pictures import Pictures
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.schema.clock import ManualClock
-from sievert.schema.media import Media
 from sievert.schema.post import Post
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.simulation.album import Album
@@ -32,7 +32,6 @@ from sievert.simulation.settings import WorldSettings
 from sievert.simulation.world import World
 from sievert.simulation.writer import Writer
 from sievert.stores.pictures.memory import MemoryPictures
-from sievert.pipeline.pictures import Pictures
 
 
 def main():

@@ -24,6 +24,9 @@ class PlainOpener:
         self.read.append(data)
         return self.words[data]
 
+    def close(self):
+        """There is no process to end."""
+
     def view(self, data, *, how):
         return view_picture(data, how=how)
 

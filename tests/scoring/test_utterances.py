@@ -40,7 +40,7 @@ def harm(bundle, *posts, passed=()):
 def test_harm_in_a_picture_is_the_posts_harm(tiny_bundle):
     scored = harm(tiny_bundle, (FINE, "you blorp"), (FINE, "good morning"), (FINE,), ("you blorp",))
     assert (scored.harm > 0.9).tolist() == [True, False, False, True]
-    assert [WHERE[place] for place in scored.where][0] == "picture"
+    assert WHERE[scored.where[0]] == "picture"
     assert scored.of("hate")[0] > 0.9
 
 

@@ -11,7 +11,7 @@ from picture_server import until
 from running_server import open_stream, running, send_chunk
 from sievert.errors import InvalidField, StoreUnavailable
 from sievert.schema.media import MAX_PICTURE_BYTES, MOST_MEDIA, PictureFacts
-from sievert.serving.uploads import UploadRoom
+from sievert.serving.bodies import BodyRoom
 
 BLURRED, PLAIN = b"\xff\xd8 grey", b"\xff\xd8 plain"
 
@@ -150,7 +150,7 @@ def test_a_body_that_cannot_be_read_is_told_and_names_what_is_wrong(server, head
         assert client.post("/api/v1/media", **form(b"good")).status_code == 200
     assert (answer.status_code, answer.json()["field"]) == (status, field)
     assert answer.json()["remedy"]
-    assert server.doors.uploads.free == UploadRoom().free
+    assert server.doors.bodies.free == BodyRoom().free
 
 
 def test_a_picture_may_be_as_large_as_the_limit_and_not_one_byte_larger(client):
@@ -190,7 +190,7 @@ def test_a_body_without_end_is_cut_at_the_limit_and_its_sender_hears_why(server,
     assert answer.status == 413
     assert b"bytes" in answer.read()
     connection.close()
-    assert server.doors.uploads.free == UploadRoom().free
+    assert server.doors.bodies.free == BodyRoom().free
     assert client.post("/api/v1/media", **form(b"good")).status_code == 200
 
 
@@ -209,22 +209,22 @@ def test_who_sends_too_much_can_send_it_to_the_end_and_then_hears_of_it(client):
 
 
 def test_a_client_that_leaves_in_the_middle_gives_its_room_back(server, client):
-    room = server.doors.uploads
+    room = server.doors.bodies
     connection = open_stream(client, "/api/v1/media", content_type="image/png")
     send_chunk(connection, bytes(1 << 20))
-    until(lambda: room.free < UploadRoom().free)
+    until(lambda: room.free < BodyRoom().free)
     connection.close()
-    until(lambda: room.free == UploadRoom().free)
+    until(lambda: room.free == BodyRoom().free)
 
 
 def test_uploads_share_one_room_and_one_too_many_is_told_to_come_again(tmp_path, tiny_folder, pictures):
     def change(doors):
-        return dataclasses.replace(doors, pictures=pictures, uploads=UploadRoom(3 << 20))
+        return dataclasses.replace(doors, pictures=pictures, bodies=BodyRoom(3 << 20))
 
     with running(tmp_path / "data", tiny_folder, change=change) as server, server.client() as client:
         first = open_stream(client, "/api/v1/media", content_type="image/png")
         send_chunk(first, bytes(2 << 20))
-        until(lambda: server.doors.uploads.free == 1 << 20)
+        until(lambda: server.doors.bodies.free == 1 << 20)
         refused = client.post("/api/v1/media", **form(bytes(2 << 20)))
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1

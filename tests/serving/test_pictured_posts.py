@@ -3,14 +3,16 @@
 import base64
 import hashlib
 import io
+import json
 import threading
+import time
 
 import pytest
 from openai import OpenAI
 from PIL import Image, ImageDraw, ImageFont
 
 from made_pictures import film, long_gif, png, saved, scene
-from picture_server import answer, redirect, serving
+from picture_server import answer, redirect, serving, until
 from running_server import NDJSON, ndjson, running
 
 PICTURE = saved(scene(seed=3), "JPEG", quality=85)
@@ -79,12 +81,6 @@ def test_a_picture_inside_the_post_by_address_or_uploaded_before_is_the_same_pic
         answered = post(client, name, media)
         assert (answered.status_code, answered.json()["decision"]) == (200, "allow"), answered.text
         assert post(client, name, media).json() == answered.json()
-    assert [one[:2] for one in client_posts(client, sha256)] == [("default", "inline")] or True
-
-
-def client_posts(client, sha256):
-    del client
-    return [("default", "inline", sha256)]
 
 
 def test_words_in_a_picture_are_read_and_decided_about(client):
@@ -167,8 +163,6 @@ def test_a_batch_keeps_its_order_and_each_line_its_own_error(client, host):
         {"id": "b6", "text": "you blorp"},
     )
     answered = client.post("/api/v1/posts:batch", content=lines, headers=NDJSON).text.splitlines()
-    import json
-
     told = [json.loads(line) for line in answered]
     assert [one.get("id") for one in told] == ["b1", "b2", None, "b4", None, "b6"]
     assert told[2]["field"] == "media[1]"
@@ -216,8 +210,6 @@ def test_a_bank_that_is_made_over_http_finds_posts_of_before_and_after(server, c
     pdq = server.doors.stores.pictures.facts(hashlib.sha256(mine).hexdigest()).hashes[0].pdq
     entries = {"entries": [{"signal": "pdq", "value": pdq, "source": "somebody"}]}
     assert client.post("/api/v1/banks/KNOWN/entries", json=entries).status_code == 200
-    from picture_server import until
-
     until(lambda: len(client.get("/api/v1/posts/before").json()["decisions"]) == 2)
     again = client.get("/api/v1/posts/before").json()["decisions"][-1]
     assert (again["trigger"], again["outcome"]) == ("bank", "review")
@@ -231,8 +223,6 @@ def test_isolated_posts_are_listed_to_the_designated_person_alone_and_that_is_no
     client.post("/api/v1/banks", json={"name": "MINORS", "kind": "minors"})
     entry = {"signal": "sha256", "value": hashlib.sha256(mine).hexdigest()}
     assert client.post("/api/v1/banks/MINORS/entries", json={"entries": [entry]}).status_code == 200
-    import time
-
     time.sleep(1.1)  # within a second the server notices
     answered = post(client, "isolated", inline(mine))
     assert answered.json()["stage"] == "bank"

@@ -39,6 +39,10 @@ def test_all_mistakes_are_told_at_once(tmp_path, golden):
         "SIEVERT_HOTS": "x",
         "SIEVERT_WEBHOOK_URL": "ftp://x",
         "SIEVERT_WEBHOOK_SECRET": "hunter2",
+        "SIEVERT_MEDIA_STORE": "ftp://x",
+        "SIEVERT_MEDIA_ENDPOINT": "minio",
+        "SIEVERT_FETCH_PRIVATE_HOSTS": "cdn:80, http://cdn",
+        "SIEVERT_KEEP_MEDIA_DAYS": "-1",
     }
     with pytest.raises(ConfigurationError) as raised:
         load(environ, config=file)
@@ -50,6 +54,33 @@ def test_all_mistakes_are_told_at_once(tmp_path, golden):
 def test_a_webhook_must_be_signed():
     with pytest.raises(ConfigurationError, match="webhook_secret"):
         load({"SIEVERT_WEBHOOK_URL": "https://example.com/hook"})
+
+
+def test_hosts_are_listed_in_the_file_and_with_commas_in_the_environment(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('fetch_private_hosts = ["cdn.internal:8080", "[::1]:80"]')
+    assert load(config=file).settings.fetch_private_hosts == ("cdn.internal:8080", "[::1]:80")
+    named = load({"SIEVERT_FETCH_PRIVATE_HOSTS": "127.0.0.1:9000, cdn:80,"}, config=file)
+    assert named.settings.fetch_private_hosts == ("127.0.0.1:9000", "cdn:80")
+    assert load({"SIEVERT_FETCH_PRIVATE_HOSTS": ""}, config=file).settings.fetch_private_hosts == ()
+    for wrong in ("cdn", "10.0.0.0/8:80", "http://cdn:80", "cdn:port", "*:80", "::1:80", "cdn:80:80"):
+        with pytest.raises(ConfigurationError, match="fetch_private_hosts"):
+            load(flags={"fetch_private_hosts": [wrong]})
+
+
+@pytest.mark.parametrize(
+    ("environ", "what"),
+    [
+        ({"SIEVERT_MEDIA_STORE": "s3:///prefix"}, "media_store is no place"),
+        ({"SIEVERT_MEDIA_STORE": "https://bucket"}, "media_store is no place"),
+        ({"SIEVERT_MEDIA_STORE": "s3://b", "SIEVERT_MEDIA_ENDPOINT": "x:1"}, "media_endpoint is no address"),
+        ({"SIEVERT_MEDIA_ENDPOINT": "http://x"}, "media_endpoint without S3"),
+        ({"SIEVERT_KEEP_MEDIA_DAYS": "36501"}, "keep_media_days|KEEP_MEDIA_DAYS"),
+    ],
+)
+def test_where_pictures_are_kept_must_be_a_place(environ, what):
+    with pytest.raises(ConfigurationError, match=what):
+        load(environ)
 
 
 @pytest.mark.parametrize("text", ["port = ", "\x00", "[1"])

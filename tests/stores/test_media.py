@@ -298,12 +298,19 @@ def test_without_the_extra_s3_says_how_to_get_it(monkeypatch):
 
 
 def test_where_nothing_is_kept_a_picture_has_its_name_and_is_gone():
-    store = NoMedia()
+    clock = ManualClock(START)
+    left = MemoryMedia(clock=clock)
+    old, other = left.put(b"from before"), left.put(b"from before, too")
+    store = NoMedia(left)
     name = store.put(PICTURE)
     assert name == name_of(PICTURE)
-    assert store.get(name) is None
-    assert not store.holds(name)
-    assert not store.touch(name)
-    store.drop(name)
-    assert store.forget(START) == 0
+    for one in (name, old):
+        assert store.get(one) is None
+        assert not store.holds(one)
+        assert not store.touch(one)
+    store.drop(other)
+    assert (left.holds(old), left.holds(other), left.holds(name)) == (True, False, False)
+    # What was kept before nobody wanted that goes as well.
+    assert store.forget(START + 1) == 1
+    assert not left.holds(old)
     store.close()

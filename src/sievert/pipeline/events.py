@@ -32,8 +32,8 @@ from sievert.schema.batch import PostBatch, ScoredBatch
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.decision import Stage
 from sievert.schema.event import CLOCK_AHEAD, EVENT_TYPES, BaseEvent, Event
-from sievert.scoring.utterances import score_posts
 from sievert.scoring.update import UpdateModel
+from sievert.scoring.utterances import score_posts
 from sievert.stores.activity.base import LoggedEvent, PostName
 
 MOST_AT_ONCE = 500

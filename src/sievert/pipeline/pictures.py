@@ -46,6 +46,10 @@ class Opener(Protocol):
         """Return it as a person may see it, as JPEG."""
         ...
 
+    def close(self) -> None:
+        """Open nothing any more."""
+        ...
+
 
 class Isolates(Protocol):
     """Tells whether a picture is like one that must not be kept."""
@@ -188,6 +192,10 @@ class Pictures:
         return tuple(
             SeenPicture(media=Media(sha256=one), facts=found[one]) for one in sha256s if one in found
         )
+
+    def close(self) -> None:
+        """End the processes that open."""
+        self._opener.close()
 
     def forget_files(self, before: Micros) -> None:
         """Forget files that were last sent before a time; what is known about them stays."""

@@ -27,12 +27,24 @@ async def next_piece(receive: Receive) -> tuple[bytes, bool] | None:
 
 
 class BodyRoom:
-    """The memory that large bodies share, so that many of them at once cannot take all there is."""
+    """The memory that large bodies share, so that many of them at once cannot take all there is; for one event loop."""
 
-    def __init__(self, size: int = ROOM_BYTES) -> None:
-        """Share this many bytes."""
-        self._size = size
-        self._taken = 0
+    def __init__(self, limit: int = ROOM_BYTES) -> None:
+        """Let so many bytes be held."""
+        self.free = limit
+
+    def take(self, size: int) -> None:
+        """Take so many bytes.
+
+        Raises:
+            Overloaded: they are not there.
+        """
+        if size > self.free:
+            raise Overloaded(
+                "Too many large pictures come in at once.",
+                remedy="Send the same again after the time in Retry-After, or send addresses of pictures.",
+            )
+        self.free -= size
 
     @contextlib.asynccontextmanager
     async def body(self, receive: Receive, *, limit: int = MAX_PICTURED_BYTES) -> AsyncIterator[bytes]:
@@ -48,18 +60,13 @@ class BodyRoom:
         def grow(size: int) -> None:
             nonlocal taken
             if size > MAX_RECORD_BYTES:
-                if self._taken + size - taken > self._size:
-                    raise Overloaded(
-                        "Too many large pictures come in at once.",
-                        remedy="Send the same again after the time in Retry-After, or send addresses of pictures.",
-                    )
-                self._taken += size - taken
+                self.take(size - taken)
                 taken = size
 
         try:
             yield await read_body(receive, limit=limit, grow=grow)
         finally:
-            self._taken -= taken
+            self.free += taken
 
 
 def _no_bound(size: int) -> None:

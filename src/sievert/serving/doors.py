@@ -10,9 +10,9 @@ from sievert.errors import InputError, SievertError, StoreError
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.path import Parts, run
+from sievert.pipeline.pictures import Pictures
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
-from sievert.schema.media import PictureFacts
 from sievert.serving.access import Gate
 from sievert.serving.attaching import Attacher
 from sievert.serving.bodies import BodyRoom
@@ -23,11 +23,11 @@ from sievert.serving.settings import Settings
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
 from sievert.serving.truth import TruthBoard
-from sievert.serving.uploads import UploadRoom
 from sievert.serving.watching import PathObserver, Publish
 from sievert.serving.webhooks import WebhookDelivery
 from sievert.serving.worker import Worker
 from sievert.stores.embedded import EmbeddedStores
+from sievert.stores.media.base import MediaStore
 from sievert.stores.memory import MemoryStores
 from sievert.stores.outbox import KEEP_DELIVERED
 
@@ -43,23 +43,6 @@ class Count(Protocol):
         self, records: Sequence[bytes], *, refused: Container[str]
     ) -> list[EventAnswer | InputError]:
         """Return an answer or an error for each record, in order."""
-        ...
-
-
-class Pictures(Protocol):
-    """Opens and keeps pictures; both calls block and may come from several threads at once."""
-
-    def take(self, data: bytes) -> PictureFacts:
-        """Open a picture, keep it and what is known about it.
-
-        Raises:
-            InputError: it is no picture that is taken here.
-            StoreUnavailable: it could not be kept.
-        """
-        ...
-
-    def view(self, sha256: str, how: str) -> bytes | None:
-        """Return a JPEG of a kept picture for a person to see, `blurred` or `plain`; None if none is kept."""
         ...
 
 
@@ -90,6 +73,8 @@ class Doors:
     walk: Walk  # for the worker's thread only
     count: Count  # likewise
     parts: Parts
+    pictures: Pictures
+    media: MediaStore
     attacher: Attacher
     bodies: BodyRoom
     hunter: Hunter
@@ -102,8 +87,6 @@ class Doors:
     room: SpoolRoom
     delivery: WebhookDelivery | None
     truth: TruthBoard | None  # only where the platform is simulated
-    pictures: Pictures | None = None
-    uploads: UploadRoom = dataclasses.field(default_factory=UploadRoom)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -125,15 +108,18 @@ class Doors:
             if self.delivery is not None:
                 await self.delivery.close()
             await asyncio.to_thread(self.worker.close)
+            await asyncio.to_thread(self.pictures.close)
+            self.media.close()
             self.stores.close()
 
     async def _forget(self) -> None:
         """Forget what is old enough, at the start and each hour."""
         while True:
-            try:
-                await self.worker.run(self._forget_once)
-            except (OSError, StoreError) as error:
-                log_unexpected(error)  # the disk may do it in an hour
+            for forgotten in (self._forget_records, self._forget_pictures):
+                try:
+                    await forgotten()
+                except (OSError, StoreError) as error:
+                    log_unexpected(error)  # the disk may do it in an hour
             await asyncio.sleep(FORGET_SECONDS)
 
     async def _hunt(self) -> None:
@@ -149,6 +135,14 @@ class Doors:
                 log_unexpected(error)  # what was not hunted for is hunted for the next time
             await asyncio.sleep(HUNT_SECONDS)
 
+    async def _forget_records(self) -> None:
+        await self.worker.run(self._forget_once)
+
+    async def _forget_pictures(self) -> None:
+        # Not in the worker's thread: a walk over a million files must not hold up posts.
+        before = self.clock.now() - self.settings.keep_media_days * DAY
+        await asyncio.to_thread(self.media.forget, before)
+
     def _forget_once(self) -> None:
         now, kept = self.clock.now(), self.settings
         self.parts.journal.forget_allowed(now - kept.keep_days * DAY)
@@ -159,8 +153,6 @@ class Doors:
             posts_before=now - kept.keep_days * DAY,
         )
         self.stores.pictures.forget(now - kept.keep_days * DAY)
-        if self.parts.pictures is not None:
-            self.parts.pictures.forget_files(now - kept.keep_media_days * DAY)
         self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)
 
     def _hear(self, told: Told) -> None:

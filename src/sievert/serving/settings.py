@@ -29,6 +29,12 @@ _FILE = Path("sievert.toml")
 # SIEVERT_CONFIG names the file; SIEVERT_DATA is the folder of corpora that `make bundle` reads.
 _NOT_SETTINGS = frozenset({"SIEVERT_CONFIG", "SIEVERT_DATA"})
 _SECRET_BYTES = range(24, 65)
+_LISTS = frozenset({"fetch_private_hosts"})
+
+HostAndPort = Annotated[
+    str, Meta(max_length=260, pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$")
+]
+"""Written exactly as in the URL; an address of IPv6 in brackets."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +56,39 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_text_bytes: Annotated[int, Meta(ge=1, le=170_000, description="longest text of a post, in UTF-8")] = (
         MAX_TEXT_BYTES
     )
+    media_store: Annotated[
+        str,
+        Meta(
+            description="where pictures are kept: a folder, or s3://bucket/prefix; empty: in the data folder"
+        ),
+    ] = ""
+    media_endpoint: Annotated[
+        str, Meta(description="address of a server that speaks like S3; empty: Amazon's own")
+    ] = ""
+    keep_media_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_500,
+            description="days for which a picture is kept after it was last sent; 0: only while it is looked at",
+        ),
+    ] = 30
+    fetch_private_hosts: Annotated[
+        tuple[HostAndPort, ...],
+        Meta(
+            description="host:port of the own network that pictures may be fetched from, and ports beside 80 "
+            "and 443; in the environment with commas between"
+        ),
+    ] = ()
+    fetch_seconds: Annotated[
+        float, Meta(ge=1, le=120, description="seconds in which a picture must have been fetched")
+    ] = 10.0
+    picture_processes: Annotated[
+        int, Meta(ge=1, le=64, description="processes that open pictures, apart from the server")
+    ] = 1
+    picture_seconds: Annotated[
+        float, Meta(ge=1, le=120, description="seconds in which a picture must have been opened")
+    ] = 10.0
     queue_posts: Annotated[
         int, Meta(ge=256, le=1_000_000, description="posts that may wait; beyond, callers are told to return")
     ] = 20_000
@@ -149,15 +188,20 @@ def _from_file(
     return {}, str(path)
 
 
-def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, object]:
     known = {f"{PREFIX}{name.upper()}": name for name in Settings.__struct_fields__}
-    found = {}
+    found: dict[str, object] = {}
     for variable, value in environ.items():
         if variable in known:
-            found[known[variable]] = value
+            name = known[variable]
+            found[name] = _listed(value) if name in _LISTS else value
         elif variable.startswith(PREFIX) and variable not in _NOT_SETTINGS:
             problems.append(f"{variable} is not a setting{_guess(variable, known)}.")
     return found
+
+
+def _listed(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def _checked(name: str, value: object, source: str, where: str, problems: list[str]) -> object | None:
@@ -188,8 +232,24 @@ def _contradictions(settings: Settings) -> list[str]:
             problems.append("webhook_url is no address: write http://... or https://...")
         if not settings.webhook_secret:
             problems.append("webhook_url without webhook_secret: what is sent must be signed. Set both.")
+    problems.extend(_wrong_about_media(settings))
     if settings.webhook_secret and not _is_webhook_secret(settings.webhook_secret):
         problems.append("webhook_secret must be whsec_ and the base64 of 24 to 64 random bytes.")
+    return problems
+
+
+def _wrong_about_media(settings: Settings) -> list[str]:
+    problems = []
+    place = urlsplit(settings.media_store)
+    in_s3 = place.scheme == "s3"
+    if "://" in settings.media_store and not (in_s3 and place.netloc):
+        problems.append("media_store is no place: write the path of a folder, or s3://bucket/prefix.")
+    if settings.media_endpoint:
+        parts = urlsplit(settings.media_endpoint)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            problems.append("media_endpoint is no address: write http://... or https://...")
+        if not in_s3:
+            problems.append("media_endpoint without S3: it belongs to a media_store s3://bucket/prefix.")
     return problems
 
 

@@ -14,15 +14,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from litestar.types import Receive
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from sievert.errors import InvalidField, MalformedInput, Overloaded, TooLarge
+from sievert.errors import InvalidField, MalformedInput, TooLarge
 from sievert.schema.media import MAX_PICTURE_BYTES, MOST_MEDIA
-from sievert.serving.bodies import next_piece
+from sievert.serving.bodies import BodyRoom, next_piece
 
 FORM = "multipart/form-data"
 FIELD = "media"
-ROOM_BYTES = 256 << 20
-"""Bytes of pictures that all uploads together hold in memory."""
-
 PIECE_SECONDS = 30.0
 """A client that sends nothing for so long has left."""
 
@@ -34,31 +31,10 @@ _LONGEST_BOUNDARY = 200
 _FEWER = f"Send at most {MOST_MEDIA} pictures at once."
 
 
-class UploadRoom:
-    """The memory that all uploads of a server share; for one event loop."""
-
-    def __init__(self, limit: int = ROOM_BYTES) -> None:
-        """Let so many bytes be held."""
-        self.free = limit
-
-    def take(self, size: int) -> None:
-        """Take so many bytes.
-
-        Raises:
-            Overloaded: they are not there.
-        """
-        if size > self.free:
-            raise Overloaded(
-                "Too many pictures are being uploaded.",
-                remedy="Send the same again after the time in Retry-After.",
-            )
-        self.free -= size
-
-
 class Upload:
     """The pictures in one request's body."""
 
-    def __init__(self, receive: Receive, room: UploadRoom) -> None:
+    def __init__(self, receive: Receive, room: BodyRoom) -> None:
         """Read from here, into the room that all share."""
         self._receive = receive
         self._room = room
@@ -151,7 +127,7 @@ class Upload:
 class _Picture:
     """The pieces of one picture, counted against its limit and against the room."""
 
-    def __init__(self, room: UploadRoom, field: str) -> None:
+    def __init__(self, room: BodyRoom, field: str) -> None:
         self._room = room
         self._field = field
         self._pieces: list[bytes] = []

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sievert.errors import NotFound
 from sievert.features.content.thumbnail import WORDS_CUT
@@ -50,6 +51,10 @@ from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores, database_file
 from sievert.stores.keys import KeyStore, SqlKeyStore
+from sievert.stores.media.base import MediaStore
+from sievert.stores.media.folder import FolderMedia
+from sievert.stores.media.memory import NoMedia
+from sievert.stores.media.s3 import S3Media
 from sievert.stores.outbox import Outbox, SqlOutbox
 
 _FIRST_KEY = "first key"
@@ -79,16 +84,12 @@ def open_doors(
     banks = Banks(
         BankMatcher(stores.banks, fold=bundle.fold, clock=clock, on_flood=_on_flood(stores.audit, metrics))
     )
-    opener = Openers(
-        processes=settings.picture_processes,
-        seconds=settings.picture_seconds,
-        on_death=lambda _: metrics.openers_replaced.inc(),
-    )
+    media = open_media(settings, clock=clock)
     pictures = Pictures(
-        opener=opener,
+        opener=_opener(settings, metrics),
         log=stores.pictures,
         clock=clock,
-        files=open_media(settings, clock=clock) if settings.keep_media_days else None,
+        files=media,
         isolates=banks.isolates,
         words_cut=WORDS_CUT if can_read_words() else None,
         watch=metrics,
@@ -117,14 +118,8 @@ def open_doors(
         walk=walk,
         count=functools.partial(take_events, parts=parts, observer=observer),
         parts=parts,
-        attacher=Attacher(
-            pictures,
-            Fetcher(
-                allowed=settings.fetch_private_hosts,
-                seconds=settings.fetch_seconds,
-                count=lambda what: metrics.fetches.labels(what).inc(),
-            ),
-        ),
+        attacher=Attacher(pictures, make_fetcher(settings, metrics=metrics)),
+        media=media,
         pictures=pictures,
         hunter=Hunter(stores.banks, stores.pictures),
         bodies=BodyRoom(),
@@ -144,6 +139,41 @@ def open_doors(
         room=SpoolRoom(settings.spool_megabytes << 20),
         delivery=_delivery(settings, stores.outbox, clock=clock, metrics=metrics),
         truth=truth,
+    )
+
+
+def open_media(settings: Settings, *, clock: Clock) -> MediaStore:
+    """Open where pictures are kept: a folder, a bucket, or nowhere.
+
+    Raises:
+        MissingExtra: it is a bucket, and the extra `scale` is not installed.
+        StoreUnavailable: it does not open.
+    """
+    place = urlsplit(settings.media_store)
+    store: MediaStore
+    if place.scheme == "s3":
+        store = S3Media(place.netloc, prefix=place.path, endpoint_url=settings.media_endpoint)
+    else:
+        folder = settings.media_store or Path(settings.data_folder) / "media"
+        store = FolderMedia(Path(folder), clock=clock)
+    return store if settings.keep_media_days else NoMedia(store)
+
+
+def _opener(settings: Settings, metrics: Metrics) -> Openers:
+    """Make what opens pictures; its first process starts with the first picture."""
+    return Openers(
+        processes=settings.picture_processes,
+        seconds=settings.picture_seconds,
+        on_death=lambda _: metrics.openers_replaced.inc(),
+    )
+
+
+def make_fetcher(settings: Settings, *, metrics: Metrics) -> Fetcher:
+    """Make what fetches pictures by their addresses, counted; it belongs to one event loop."""
+    return Fetcher(
+        allowed=settings.fetch_private_hosts,
+        seconds=settings.fetch_seconds,
+        count=lambda result: metrics.fetches.labels(result).inc(),
     )
 
 

@@ -202,7 +202,9 @@ def _views(history: History) -> npt.NDArray[np.float64]:
     """Return how often each post [m] was seen."""
     events = history.events
     seen = (events.kind == KIND_WORDS.index("views")) & (events.post >= 0)
-    return np.bincount(events.post[seen], events.amount[seen], minlength=len(history.posts))
+    return np.bincount(events.post[seen], events.amount[seen], minlength=len(history.posts)).astype(
+        np.float64
+    )
 
 
 def _chunks(batch: PostBatch) -> Iterator[PostBatch]:

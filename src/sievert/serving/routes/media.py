@@ -15,9 +15,10 @@ from litestar.params import FromPath, QueryParameter
 from msgspec import Meta
 
 from sievert.errors import InputError, InvalidField, NotFound, SievertError
+from sievert.pipeline.pictures import Pictures
 from sievert.schema.access import AuditNote
 from sievert.schema.media import MAX_PICTURE_BYTES, MOST_MEDIA, Sha256
-from sievert.serving.doors import Doors, Pictures
+from sievert.serving.doors import Doors
 from sievert.serving.problems import UnsupportedMediaType
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 from sievert.serving.uploads import FIELD, FORM, Upload
@@ -67,7 +68,7 @@ async def upload(request: AnyRequest, doors: TheDoors) -> list[UploadedPicture]:
     content_type = request.headers.get("content-type", "")
     _require_pictures(content_type, request.headers.get("content-encoding", "identity"))
     pictures = _pictures(doors)
-    coming = Upload(request.receive, doors.uploads)
+    coming = Upload(request.receive, doors.bodies)
     taken: list[UploadedPicture] = []
     try:
         async with contextlib.aclosing(coming.pictures(content_type)) as files:
@@ -135,8 +136,6 @@ async def _take(pictures: Pictures, data: bytes, *, number: int) -> UploadedPict
 
 
 def _pictures(doors: Doors) -> Pictures:
-    if doors.pictures is None:
-        raise NotFound("This server takes no pictures.", remedy="Ask whoever runs it.")
     return doors.pictures
 
 

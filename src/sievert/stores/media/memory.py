@@ -52,13 +52,17 @@ class MemoryMedia(MediaStore):
 class NoMedia(MediaStore):
     """Keeps nothing, where no picture may outlive the moment that it is looked at."""
 
+    def __init__(self, left: MediaStore) -> None:
+        """`left` is where pictures were kept before nobody wanted that any more; it is only ever emptied."""
+        self._left = left
+
     def forget(self, before: Micros) -> int:
-        """There is nothing to forget."""
-        del before
-        return 0
+        """Forget what is left."""
+        return self._left.forget(before)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Close what is left."""
+        self._left.close()
 
     def _put(self, sha256: str, data: bytes) -> None:
         del sha256, data
@@ -76,4 +80,4 @@ class NoMedia(MediaStore):
         return False
 
     def _drop(self, sha256: str) -> None:
-        del sha256
+        self._left.drop(sha256)
