@@ -4,14 +4,19 @@
 
 Posts with pictures are drawn from a world whose truth is known: harmful ones of each form, and as many
 harmless ones, evenly. Each is judged twice by the bundle that ships, the heavy model reading everything:
-by its text alone, and with the words in its picture. `found` counts posts about which some rule would do
-something. Pictures are drawn at 96 pixels, as the demo sends them, or larger with --side.
+by its text alone, and with the words in its picture. `ranked` is how often a harmful post of the form is
+thought likelier to be harm than a harmless post of the sample (0.5 is chance); `read` how many of the
+words that stand in a picture were read, letter for letter but for case. Pictures are drawn at 96 pixels,
+as the demo sends them, or larger with --side.
+
+The models that ship never saw this world, nor its words.
 """
 
 import argparse
 import json
 import os
 import time
+from pathlib import Path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
@@ -40,6 +45,7 @@ def main():
     options.add_argument("--days", type=float, default=2)
     options.add_argument("--posts", type=int, default=1200)
     options.add_argument("--side", type=int, default=96)
+    options.add_argument("--texts", type=Path, help="a folder of corpora to write from")
     options.add_argument("--seed", type=int, default=20270401)
     chosen = options.parse_args()
     drawn = draw(chosen)
@@ -53,40 +59,74 @@ def main():
             facts = pictures.take(one["picture"])
             seen[at] = (pictures.named([facts.sha256])[0],)
     seconds = time.perf_counter() - began
-    found = {
-        "text": judge(posts, bundle, policies, now=0).decided.outcome > 0,
-        "with pictures": judge(posts, bundle, policies, now=0, pictures=seen).decided.outcome > 0,
+    p = {
+        "text": judge(posts, bundle, policies, now=0).scored.harm,
+        "with pictures": judge(posts, bundle, policies, now=0, pictures=seen).scored.harm,
     }
-    read = np.array([bool(seen[at][0].facts.words) for at in range(len(drawn))])
-    forms = np.array([one["form"] if one["harmful"] else f"harmless: {one['form']}" for one in drawn])
-    print(f"{'form':<32}{'posts':>7}{'words read':>12}{'found by text':>15}{'with pictures':>15}")
+    words = [
+        (one["words"].casefold().split(), (seen[at][0].facts.words or "").casefold().split())
+        for at, one in enumerate(drawn)
+    ]
+    read = np.array(
+        [sum(word in got for word in true) / len(true) if true else np.nan for true, got in words]
+    )
+    invented = np.array([bool(got) and not true for true, got in words])
+    harmful = np.array([one["harmful"] for one in drawn])
+    forms = np.array([one["form"] for one in drawn])
+    print(f"{'form':<34}{'posts':>7}{'with words':>12}{'read':>8}{'ranked by text':>16}{'with pictures':>15}")
     figures = {}
-    for form in sorted(set(forms)):
-        rows = forms == form
-        figures[form] = {
+    for name in ["all harm", *sorted(set(forms[harmful])), "harmless"]:
+        rows = ~harmful if name == "harmless" else harmful & ((forms == name) | (name == "all harm"))
+        has = ~np.isnan(read[rows])
+        figures[name] = {
             "posts": int(rows.sum()),
-            "read": float(read[rows].mean()),
-            "text": float(found["text"][rows].mean()),
-            "with_pictures": float(found["with pictures"][rows].mean()),
+            "with_words": float(has.mean()),
+            "read": float(np.nanmean(read[rows])) if has.any() else None,
+            **{which: ranked(one[rows], one[~harmful]) for which, one in p.items() if name != "harmless"},
         }
-        one = figures[form]
-        print(
-            f"{form:<32}{one['posts']:>7}{one['read']:>12.1%}{one['text']:>15.1%}{one['with_pictures']:>15.1%}"
+        one = figures[name]
+        told = "".join(
+            f"{one[which]:>{width}.3f}"
+            for which, width in (("text", 16), ("with pictures", 15))
+            if which in one
         )
+        shown = "" if one["read"] is None else f"{one['read']:.1%}"
+        print(f"{name:<34}{one['posts']:>7}{one['with_words']:>12.1%}{shown:>8}{told}")
+    print(f"words read where none stand: {invented.sum()} of {int(np.isnan(read).sum())} pictures")
     print(f"{len(drawn):,} pictures opened and read in {seconds:.0f} s")
-    print(json.dumps({"forms": figures, "seconds": round(seconds, 1), "side": chosen.side}))
+    print(
+        json.dumps(
+            {
+                "forms": figures,
+                "invented": int(invented.sum()),
+                "seconds": round(seconds, 1),
+                "side": chosen.side,
+            }
+        )
+    )
+
+
+def ranked(harm, calm):
+    """Return how often one of `harm` lies above one of `calm`; half of the ties count."""
+    return float(((harm[:, None] > calm) + 0.5 * (harm[:, None] == calm)).mean())
 
 
 def draw(chosen):
     """Return posts with pictures: harmful ones, and as many harmless ones."""
     rng = np.random.default_rng(chosen.seed)
     settings = WorldSettings(creators=chosen.creators, seed=chosen.seed)
-    world, album = World(settings, Writer()), Album(side=chosen.side)
+    world, album = World(settings, Writer(corpus=chosen.texts)), Album(side=chosen.side)
+    words = {}
     kept = {True: [], False: []}
     for _ in range(round(chosen.days * 24 * 3_600_000_000 / settings.step)):
         step = world.advance()
         album.add(step)
         posts = step.posts
+        new = np.flatnonzero(posts.scene >= 0)
+        words |= {
+            f"i{number}": step.scenes.words[scene]
+            for number, scene in zip(posts.number[new].tolist(), posts.scene[new].tolist(), strict=True)
+        }
         for row in np.flatnonzero(posts.image >= 0).tolist():
             picture = album.picture(f"i{posts.image[row]}")
             harmful = bool(posts.policy[row] >= 0)
@@ -95,6 +135,7 @@ def draw(chosen):
                     {
                         "text": str(posts.text[row]),
                         "picture": picture,
+                        "words": words[f"i{posts.image[row]}"],
                         "form": FORMS[posts.form[row]],
                         "harmful": harmful,
                     }

@@ -12,7 +12,13 @@ from collections.abc import Sequence
 import msgspec
 
 from sievert.errors import InvalidField, TooLarge
-from sievert.schema.media import MAX_PICTURE_BYTES, Media, PictureFacts
+from sievert.schema.media import (
+    MAX_PICTURE_BYTES,
+    MAX_THUMBNAIL_BYTES,
+    THUMBNAIL_SIDE,
+    Media,
+    PictureFacts,
+)
 from sievert.schema.post import Post
 
 _DECODER = msgspec.json.Decoder(Post)
@@ -41,6 +47,12 @@ def check_way(media: Media, at: int, *, ways: Sequence[str]) -> str:
     Raises:
         InvalidField: it is sent in none of these ways, or in several.
     """
+    if media.thumbnail is not None and media.url is None:
+        raise InvalidField(
+            f"Picture {at} has a thumbnail and no address.",
+            field=field_of(at),
+            remedy="Send a thumbnail beside the url of its picture, or send it as the picture.",
+        )
     used = [way for way in _WAYS if getattr(media, way) is not None]
     if len(used) != 1 or used[0] not in ways:
         said = "in no way" if not used else f"as {' and '.join(used)}"
@@ -69,6 +81,37 @@ def inline_bytes(text: str, at: int) -> bytes:
             field=field_of(at),
             remedy="Send the file's bytes in standard base64, without line breaks and without a data: prefix.",
         ) from error
+
+
+def thumbnail_bytes(text: str, at: int) -> bytes:
+    """Return the bytes of a thumbnail.
+
+    Raises:
+        InvalidField: that is not base64.
+        TooLarge: it has more bytes than a thumbnail.
+    """
+    data = inline_bytes(text, at)
+    if len(data) > MAX_THUMBNAIL_BYTES:
+        raise TooLarge(
+            f"The thumbnail of picture {at} has {len(data):,} bytes; at most {MAX_THUMBNAIL_BYTES:,} are accepted.",
+            field=field_of(at),
+            remedy=f"Send the picture at no more than {THUMBNAIL_SIDE} pixels a side.",
+        )
+    return data
+
+
+def check_thumbnail(facts: PictureFacts, at: int) -> None:
+    """Refuse a thumbnail that is none.
+
+    Raises:
+        InvalidField: it has more pixels.
+    """
+    if max(facts.width, facts.height) > THUMBNAIL_SIDE:
+        raise InvalidField(
+            f"The thumbnail of picture {at} has {facts.width} x {facts.height} pixels.",
+            field=field_of(at),
+            remedy=f"Send the picture at no more than {THUMBNAIL_SIDE} pixels a side.",
+        )
 
 
 def too_large_picture(at: int, size: int) -> TooLarge:

@@ -253,7 +253,8 @@ def _check_media(post: Post) -> None:
 
 def _are_opened(post: Post) -> bool:
     return all(
-        media.sha256 is not None and media.base64 is None and media.path is None for media in post.media
+        media.sha256 is not None and media.base64 is None and media.path is None and media.thumbnail is None
+        for media in post.media
     )
 
 

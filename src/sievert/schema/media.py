@@ -13,6 +13,7 @@ THUMBNAIL_SIDE = 64
 """Pixels of the longer side of a thumbnail."""
 
 MAX_THUMBNAIL_BYTES = 32 * 1024
+"""A thumbnail is a small file."""
 
 Sha256 = Annotated[
     str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of a file's bytes, 64 hexadecimal digits")
@@ -36,6 +37,13 @@ class Media(
         None
     )
     path: Annotated[str | None, Meta(description="a file on this machine; for the command line only")] = None
+    thumbnail: Annotated[
+        str | None,
+        Meta(
+            description="beside a url: the picture at no more than 64 pixels a side, in base64; where "
+            "fetch_pictures is needed, the whole picture is fetched only if the thumbnail calls for it"
+        ),
+    ] = None
 
 
 class PictureHash(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -6,13 +6,23 @@ yet is bounded by its bytes.
 """
 
 import asyncio
+import enum
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
 from sievert.errors import InputError, Overloaded, SievertError
-from sievert.pipeline.attaching import attached, check_way, field_of, inline_bytes, post_with_media
+from sievert.features.content.thumbnail import WORDS_CUT_OF_THUMBNAILS
+from sievert.pipeline.attaching import (
+    attached,
+    check_thumbnail,
+    check_way,
+    field_of,
+    inline_bytes,
+    post_with_media,
+    thumbnail_bytes,
+)
 from sievert.pipeline.pictures import Pictures
 from sievert.schema.media import Media, PictureFacts, SeenPicture
 from sievert.serving.fetching import Fetcher
@@ -26,13 +36,21 @@ FETCHED_BYTES = 256 << 20
 _WAYS = ("base64", "url", "sha256")
 
 
+class Fetch(enum.StrEnum):
+    """Which pictures are fetched whole, of those that come with a thumbnail."""
+
+    ALL = "all"
+    NEEDED = "needed"  # those whose thumbnail looks written on
+
+
 class Attacher:
     """Takes the pictures out of records and leaves their hashes there."""
 
-    def __init__(self, pictures: Pictures, fetcher: Fetcher) -> None:
-        """`pictures` opens what `fetcher` fetches."""
+    def __init__(self, pictures: Pictures, fetcher: Fetcher, *, fetch: Fetch = Fetch.ALL) -> None:
+        """`pictures` opens what `fetcher` fetches; `fetch` says which of those that have a thumbnail."""
         self._pictures = pictures
         self._fetcher = fetcher
+        self._fetch = fetch
         self._in_hand = asyncio.Semaphore(IN_HAND)
         self._held = 0
         self._less = asyncio.Event()
@@ -96,11 +114,21 @@ class Attacher:
                     self._pictures.check_known, media.sha256 or "", field=field_of(at)
                 )
             if way == "url":
-                return await self._fetched(media.url or "")
+                facts = await self._thumbnail(media, at)
+                return facts or await self._fetched(media.url or "")
             return await self.take(inline_bytes(media.base64 or "", at))
         except InputError as error:
             # Whoever opens a picture does not know which of a post's it is.
             raise type(error)(error.what, remedy=error.remedy, field=field_of(at)) from error
+
+    async def _thumbnail(self, media: Media, at: int) -> PictureFacts | None:
+        """Return what a thumbnail tells, or None where the whole picture must be looked at."""
+        if media.thumbnail is None:
+            return None
+        facts = await self.take(thumbnail_bytes(media.thumbnail, at))
+        check_thumbnail(facts, at)
+        spared = self._fetch is Fetch.NEEDED and facts.has_words < WORDS_CUT_OF_THUMBNAILS
+        return facts if spared else None
 
     async def _fetched(self, url: str) -> PictureFacts:
         while self._held > FETCHED_BYTES:

@@ -80,6 +80,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "and 443; in the environment with commas between"
         ),
     ] = ()
+    fetch_pictures: Annotated[
+        Literal["all", "needed"],
+        Meta(
+            description="of pictures with a thumbnail: all, or needed: those whose thumbnail looks written on"
+        ),
+    ] = "all"
     fetch_seconds: Annotated[
         float, Meta(ge=1, le=120, description="seconds in which a picture must have been fetched")
     ] = 10.0

@@ -32,7 +32,7 @@ from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bund
 from sievert.scoring.cascade import score
 from sievert.scoring.utterances import Shares
 from sievert.serving.access import Gate, RandomBytes, make_key
-from sievert.serving.attaching import Attacher
+from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
@@ -118,7 +118,9 @@ def open_doors(
         walk=walk,
         count=functools.partial(take_events, parts=parts, observer=observer),
         parts=parts,
-        attacher=Attacher(pictures, make_fetcher(settings, metrics=metrics)),
+        attacher=Attacher(
+            pictures, make_fetcher(settings, metrics=metrics), fetch=Fetch(settings.fetch_pictures)
+        ),
         media=media,
         pictures=pictures,
         hunter=Hunter(stores.banks, stores.pictures),
