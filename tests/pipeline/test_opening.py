@@ -250,8 +250,11 @@ def test_who_waits_too_long_for_a_process_is_told_to_come_back():
 
 
 def test_where_no_process_can_be_started_the_picture_is_not_blamed(monkeypatch):
-    with Openers(memory=1 << 20) as openers, pytest.raises(Overloaded, match="started"):
+    monkeypatch.setattr(opening_pipes, "_COMMAND", (sys.executable, "-c", "raise MemoryError('no room')"))
+    with Openers() as openers, pytest.raises(Overloaded, match="started") as caught:
         openers.open(SMALL)
+    assert "MemoryError: no room" in str(caught.value.__cause__)  # for who runs the machine
+    assert "MemoryError" not in str(caught.value)
     monkeypatch.setattr(opening_pipes, "_COMMAND", ("/nowhere/python",))
     with Openers() as openers:
         handles = len(list(Path("/proc/self/fd").iterdir()))

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import AvifImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from sievert.errors import InputError, TooLarge
 from sievert.features.content.picture_files import MOST_FRAMES, PictureFile, broken, check_size, walk
@@ -35,6 +35,15 @@ from sievert.schema.media import PictureFacts, PictureHash
 
 FACTS_VERSION = 1
 """Raise it with every change of what the facts mean; facts of another version are made anew."""
+
+# Named here so that they are there from the start: Pillow would look for them at the first picture.
+_DECODERS = {
+    "jpeg": JpegImagePlugin.JpegImageFile,
+    "png": PngImagePlugin.PngImageFile,
+    "webp": WebPImagePlugin.WebPImageFile,
+    "gif": GifImagePlugin.GifImageFile,
+    "avif": AvifImagePlugin.AvifImageFile,
+}
 
 SIDE = 512
 """Pixels of the longer side of what hashes, features and tests look at."""
@@ -201,7 +210,7 @@ def _deciphering(kind: str) -> Iterator[None]:
 
 def _decoder(file: PictureFile) -> Image.Image:
     """Return a picture whose header is read and whose pixels are not."""
-    image = Image.open(io.BytesIO(file.pixels), formats=[file.format.upper()])
+    image = Image.open(io.BytesIO(file.pixels), formats=[str(_DECODERS[file.format].format)])
     check_size(*image.size)  # again: a header may say two things
     return image
 
