@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import zlib
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from sievert.pipeline.opening_messages import (
     framed,
 )
 from sievert.pipeline.opening_pipes import Death
+from sievert.pipeline.opening_process import answered
 
 SMALL = saved(scene(), "JPEG")
 LARGE = png(6000, 6000, zlib.compress(bytes(6000 * 18_001), 1), colour=2)
@@ -321,6 +323,35 @@ def test_an_error_that_is_told_is_one_about_the_picture():
     assert type(_raised(told)) is MissingExtra
     for name in ("Overloaded", "StoreCorrupt", "SystemExit", "nonsense"):
         assert type(_raised(msgspec.structs.replace(told, error=name))) is InvalidField
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """A reader of words that says how large the picture was, or does what it is told."""
+    made = types.ModuleType("picture_words")
+    made.MOST_SIDE = 1600
+    made.read_words_of = lambda image: f"you blorp {image.mode} {image.size}"
+    monkeypatch.setitem(sys.modules, "sievert.features.content.picture_words", made)
+    return made
+
+
+def test_words_are_read_from_what_was_safely_opened(reader):
+    large = saved(scene(3200, 2400), "PNG")
+    answer = answered(Request(task=Task.WORDS, seconds=1.0, data=large))
+    assert answer == Answer(words="you blorp RGB (1600, 1200)")
+    refused = answered(Request(task=Task.WORDS, seconds=1.0, data=large[:-20]))
+    assert refused.failure.error == "InvalidField"
+    assert not refused.last
+
+
+def test_a_reader_that_runs_out_of_memory_has_the_process_replaced(reader):
+    def hungry(image):
+        raise MemoryError
+
+    reader.read_words_of = hungry
+    answer = answered(Request(task=Task.WORDS, seconds=1.0, data=SMALL))
+    assert answer.last
+    assert answer.failure.error == "TooLarge"
 
 
 def alone():
