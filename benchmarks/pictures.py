@@ -7,18 +7,24 @@ Made-up pictures of common kinds go through each stage in this process, then thr
 the costs of both processes count. Costs are CPU time (core-milliseconds, medians), because machines
 are shared. A cache hit is what a viral copy costs: its SHA-256 and a look into a table.
 
+Then come pictures that were made to hurt: what each costs, and how it ends.
+
 With `--pictures`, all JPEG and PNG files below a folder are opened as well: how many are refused, what one
 costs, and how far their hashes are from those that `threatexchange` computes at full size.
 """
 
 import argparse
+import contextlib
 import hashlib
 import importlib
 import io
 import json
 import os
 import statistics
+import struct
+import threading
 import time
+import zlib
 from pathlib import Path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -88,6 +94,101 @@ def samples():
         "720p WebP": saved(smaller, "WEBP", quality=80),
         "720p AVIF": saved(smaller, "AVIF", quality=60, speed=9),
     }
+
+
+def chunk(name, body):
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def empty_png(width, height, *extra, honest=True):
+    """A PNG of noughts with a header of its own; its rows are there or not."""
+    rows = zlib.compress(bytes(height * (3 * width + 1)) if honest else bytes(1 << 20), 9)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            *extra,
+            chunk(b"IDAT", rows),
+            chunk(b"IEND", b""),
+        )
+    )
+
+
+def hostile():
+    """Pictures that were made to hurt, each within 10 MiB."""
+    tiny, large = saved(photo(64, 64), "JPEG"), photo(7000, 5700, grain=0.0)
+    drawn = saved(large, "JPEG", quality=30, progressive=True)
+    last = drawn.rindex(b"\xff\xda")
+    times = min(88, ((10 << 20) - len(drawn)) // (len(drawn) - last))
+    gif = saved(Image.new("P", (8, 8)), "GIF")
+    frame = gif.index(b"\x2c")
+    wide = saved(Image.new("P", (6300, 6300)), "GIF")
+    begins = wide.index(b"\x2c")
+    copies = min(10_000, ((10 << 20) - begins) // (len(wide) - 1 - begins))
+    bomb = chunk(b"zTXt", b"Comment\x00\x00" + zlib.compress(bytes(1 << 30), 9))
+    return {
+        "100,000 x 100,000 PNG": empty_png(100_000, 100_000, honest=False),
+        "1 x 100,000 PNG": empty_png(1, 100_000),
+        "40 million pixels, PNG": empty_png(7000, 5700),
+        "1 GiB of text in a PNG": empty_png(64, 64, bomb),
+        "JPEG in endless passes": drawn[:last] + drawn[last:-2] * times + drawn[-2:],
+        "JPEG of a million parts": tiny[:2] + b"\xff\xfe\x00\x02" * 1_000_000 + tiny[2:],
+        "GIF of 10,000 frames": gif[:frame] + gif[frame:-1] * 10_000 + b";",
+        f"GIF, {copies} large frames": wide[:begins] + wide[begins:-1] * copies + b";",
+        "GIF of tiny blocks": gif[:-1] + b"\x21\xfe" + b"\x01a" * 5_000_000 + b"\x00;",
+        "40 million pixels, AVIF": saved(large, "AVIF", quality=10, speed=10),
+        "40 million pixels, WebP": saved(large.resize((8000, 5000)), "WEBP", quality=10, method=0),
+    }
+
+
+def attacked(openers):
+    """Return what each hostile picture costs both processes, in core-milliseconds, and how it ends."""
+    found = {}
+    for kind, data in hostile().items():
+        here, began = time.process_time(), time.monotonic()
+        there = others()
+        try:
+            facts = openers.open(data)
+            ended = f"opened, {facts.frames} frame(s)"
+        except InputError as error:
+            ended = f"{type(error).__name__}: {error.what}"
+        spent = (time.process_time() - here) + max(0.0, others() - there)
+        found[kind] = {
+            "ms": round(spent * 1e3, 1),
+            "wall_ms": round((time.monotonic() - began) * 1e3),
+            "ended": ended,
+        }
+    return found
+
+
+def neighbours(rounds):
+    """Return how long a small picture takes, on the wall clock, alone and while others are attacked."""
+    small, large = saved(photo(224, 168), "JPEG"), empty_png(7000, 5700)
+    over = threading.Event()
+
+    def attack(openers):
+        while not over.is_set():
+            with contextlib.suppress(InputError):
+                openers.open(large)
+
+    found = {}
+    with Openers(processes=2) as openers:
+        openers.open(small)
+        attacker = threading.Thread(target=attack, args=(openers,))
+        for kind in ("alone", "attacked"):
+            if kind == "attacked":
+                attacker.start()
+                time.sleep(1)
+            took = []
+            for _ in range(20 * rounds):
+                began = time.monotonic()
+                openers.open(small)
+                took.append((time.monotonic() - began) * 1e3)
+            found[kind] = [round(float(np.quantile(took, at)), 1) for at in (0.5, 0.95, 1.0)]
+        over.set()
+        attacker.join()
+    return found
 
 
 def cost(work, rounds):
@@ -221,12 +322,22 @@ def main():
         for kind, data in samples().items():
             result[kind] = measured(data, openers, chosen.rounds)
             sizes[kind] = len(data)
+        attacks = attacked(openers)
     stages = list(next(iter(result.values())))
     print("core-milliseconds, medians; a process's costs are those of both sides\n")
     print(f"{'':<16}{'kB':>7}" + "".join(f"{stage:>11}" for stage in stages) + f"{'a second':>11}")
     for kind, costs in result.items():
         numbers = "".join(f"{costs[stage]:>11.3f}" for stage in stages)
         print(f"{kind:<16}{sizes[kind] / 1e3:>7.0f}{numbers}{1000 / costs['process']:>11.0f}")
+    print(f"\n{'made to hurt':<26}{'core-ms':>9}{'wall-ms':>9}")
+    for kind, one in attacks.items():
+        print(f"{kind:<26}{one['ms']:>9.1f}{one['wall_ms']:>9}  {one['ended'][:100]}")
+    beside = neighbours(chosen.rounds)
+    print(
+        "\na 224 px JPEG while the other process opens pictures of 40 million pixels: wall-ms, half, 95 %, most"
+    )
+    for kind, one in beside.items():
+        print(f"{kind:<26}" + "".join(f"{value:>9.1f}" for value in one))
     print("\nPERFORMANCE.md, item 5, on another machine")
     for stage, known in KNOWN.items():
         print(f"  {stage:<26}{known:>9.3f}")
@@ -236,6 +347,8 @@ def main():
         },
         "bytes": sizes,
         "a_second_and_core": {kind: round(1000 / costs["process"]) for kind, costs in result.items()},
+        "made_to_hurt": attacks,
+        "beside_an_attack_wall_ms": beside,
         "performance_md": KNOWN,
     }
     if chosen.pictures:

@@ -5,14 +5,14 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from typer.testing import CliRunner
 
 from banked import FOLD, LONG, bit_hash
 from command_line import sievert
 from sievert.cli import EXIT_REFUSED, make_app
 from sievert.cli.bank_exchange import EXCHANGES, Exchange, left_behind, read_config
-from sievert.cli.bank_lists import ListReader
+from sievert.cli.bank_lists import ListReader, Pictures
 from sievert.cli.picture_hashing import facts_of
 from sievert.errors import ConfigurationError, InvalidField, SievertError
 from sievert.schema.bank import Bank, BankKind, Signal
@@ -71,10 +71,10 @@ def kept(data):
 
 def test_a_bank_is_made_filled_with_pictures_matched_exported_and_removed(data, pictures, tmp_path):
     assert "BAD is made" in run(data, "add", "BAD", "--policy", "hate", "--max-distance", "24")
-    said = run(data, "import", "BAD", pictures, "--source", "a drawer")
+    said = run(data, "import", "BAD", pictures, "--plain", "--source", "a drawer")
     assert "6 entries read, 6 of them new in BAD" in said
     assert "broken.jpg: This is no picture" in said
-    assert "0 of them new" in run(data, "import", "BAD", pictures / "0.png")
+    assert "0 of them new" in run(data, "import", "BAD", pictures / "0.png", "--plain")
     assert {entry.source for entry in kept(data)} == {"a drawer"}
 
     copy = tmp_path / "copy.jpg"
@@ -97,6 +97,24 @@ def test_a_bank_is_made_filled_with_pictures_matched_exported_and_removed(data, 
     assert "1 entries are gone" in run(data, "remove", "BAD", "--entry", entry_id)
     assert "BAD is gone" in run(data, "remove", "BAD")
     assert {entry.bank for entry in kept(data)} == {"AGAIN"}
+
+
+def test_a_picture_that_is_mirrored_turned_or_cropped_matches_its_variants(data, pictures, tmp_path):
+    run(data, "add", "BAD", "--policy", "hate")
+    assert "11 entries read" in run(data, "import", "BAD", pictures / "1.png")
+    run(data, "add", "PLAIN", "--policy", "hate")
+    run(data, "import", "PLAIN", pictures / "1.png", "--plain")
+    changed = {
+        "mirrored": ImageOps.mirror(drawing(1)),
+        "turned": drawing(1).transpose(Image.Transpose.ROTATE_270),
+        "cropped": drawing(1).crop((9, 9, 247, 247)),
+    }
+    for name, picture in changed.items():
+        picture.save(tmp_path / f"{name}.jpg", quality=70)
+        found = run(data, "match", tmp_path / f"{name}.jpg")
+        assert "1 of 1 match" in found, name
+        assert "BAD" in found
+        assert "PLAIN" not in found
 
 
 def test_the_command_works_in_a_process_of_its_own_and_is_audited(data, tmp_path):
@@ -155,7 +173,12 @@ def test_an_entry_is_let_out_of_quarantine(data, tmp_path):
 class TestLists:
     def read(self, path, kind=BankKind.HARMFUL):
         reader = ListReader(
-            "BAD", kind, now=START, signature=lambda text: text_signature(text, FOLD), signal=Signal.PDQ
+            "BAD",
+            kind,
+            now=START,
+            signature=lambda text: text_signature(text, FOLD),
+            signal=Signal.PDQ,
+            pictures=Pictures.WITH_VARIANTS,
         )
         pieces = [*reader.read(path, source="s")]
         assert pieces[-1].done <= path.stat().st_size + 1

@@ -67,6 +67,18 @@ def test_frames_that_show_the_same_are_hashed_once(kind):
     assert len(open_picture(film(kind, frames)).facts.hashes) == 2
 
 
+@pytest.mark.parametrize("kind", ANIMATED)
+def test_a_film_that_begins_blank_is_known_by_what_it_shows(kind):
+    blank = [Image.new("RGB", (320, 240), (level, level, level)) for level in (250, 240, 230)]
+    data = film(kind, [*blank, scene(seed=1), scene(seed=2)])
+    opened = open_picture(data)
+    assert apart(opened.facts.hashes[0], open_picture(saved(scene(seed=1), "PNG")).facts.hashes[0]) <= 24
+    assert np.asarray(opened.small).std() > 20
+    for how in View:
+        assert np.asarray(Image.open(io.BytesIO(view_picture(data, how=how)))).std() > 10
+    assert open_picture(film(kind, blank)).small.size == (320, 240)
+
+
 def test_what_a_png_shows_before_it_moves_is_looked_at_too():
     frames = [scene(seed=seed) for seed in (1, 2, 3)]
     facts = open_picture(film("PNG", frames, default_image=True)).facts
@@ -255,7 +267,7 @@ def test_ten_thousand_frames_cost_ten():
     looked = []
     image = pictures._decoder(walk(data))
     seek, image.seek = image.seek, lambda at: (looked.append(at), seek(at))
-    assert len(list(pictures._looks(image, 10_000))) == 10
+    assert len(list(pictures._looks(image, 10_000, 512))) == 10
     assert looked == list(range(1, 10))
 
 
@@ -265,7 +277,7 @@ def test_many_large_frames_are_not_all_decoded():
     for at, frame in enumerate(frames):
         frame.paste(at + 1, (0, 0, 1000, 1000))
     image = pictures._decoder(walk(film("GIF", frames)))
-    assert len(list(pictures._looks(image, 6))) == 3
+    assert len(list(pictures._looks(image, 6, 512))) == 3
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import zlib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from PIL import Image
 from made_pictures import png, saved, scene
 from sievert.errors import InvalidField, MissingExtra, Overloaded, TooLarge
 from sievert.features.content.pictures import View, open_picture
-from sievert.pipeline import opening_pipes
+from sievert.pipeline import opening, opening_pipes
 from sievert.pipeline.opening import Openers, _raised
 from sievert.pipeline.opening_messages import (
     LENGTH,
@@ -27,6 +28,7 @@ from sievert.pipeline.opening_messages import (
     framed,
 )
 from sievert.pipeline.opening_pipes import Death
+from sievert.pipeline.opening_process import answered
 
 SMALL = saved(scene(), "JPEG")
 LARGE = png(6000, 6000, zlib.compress(bytes(6000 * 18_001), 1), colour=2)
@@ -170,13 +172,13 @@ def test_a_process_that_is_killed_at_work_costs_its_picture_and_no_other(deaths)
 
 
 def test_a_process_that_hangs_is_ended_in_time_and_replaced(deaths):
-    with Openers(seconds=1.0, on_death=deaths.append) as openers:
+    with Openers(seconds=2.0, on_death=deaths.append) as openers:
         openers.open(SMALL)
         (pid,) = pids(openers)
         os.kill(pid, signal.SIGSTOP)
         large = saved(scene(2000, 2000), "PNG") + bytes(5 << 20)  # more than the pipe takes
         for data in (SMALL, large):
-            with pytest.raises(InvalidField, match="within 1 second") as caught:
+            with pytest.raises(InvalidField, match="within 2 seconds") as caught:
                 openers.open(data)
             assert caught.value.field == "media"
             assert pid not in children()
@@ -238,20 +240,24 @@ def test_many_callers_share_few_processes(deaths):
         assert len(pids(openers)) <= 2
 
 
-def test_who_waits_too_long_for_a_process_is_told_to_come_back():
-    with Openers(seconds=0.1) as openers:
+def test_who_waits_too_long_for_a_process_is_told_to_come_back(monkeypatch):
+    monkeypatch.setattr(opening, "_PATIENCE", 0.01)
+    with Openers() as openers:
         openers.open(SMALL)
         taken = openers._idle.get()
         with pytest.raises(Overloaded, match="busy") as caught:
             openers.open(SMALL)
-        assert caught.value.retry_after == 1
+        assert caught.value.retry_after == 10
         openers._idle.put(taken)
         assert openers.open(SMALL).width == 320
 
 
 def test_where_no_process_can_be_started_the_picture_is_not_blamed(monkeypatch):
-    with Openers(memory=1 << 20) as openers, pytest.raises(Overloaded, match="started"):
+    monkeypatch.setattr(opening_pipes, "_COMMAND", (sys.executable, "-c", "raise MemoryError('no room')"))
+    with Openers() as openers, pytest.raises(Overloaded, match="started") as caught:
         openers.open(SMALL)
+    assert "MemoryError: no room" in str(caught.value.__cause__)  # for who runs the machine
+    assert "MemoryError" not in str(caught.value)
     monkeypatch.setattr(opening_pipes, "_COMMAND", ("/nowhere/python",))
     with Openers() as openers:
         handles = len(list(Path("/proc/self/fd").iterdir()))
@@ -318,6 +324,35 @@ def test_an_error_that_is_told_is_one_about_the_picture():
     assert type(_raised(told)) is MissingExtra
     for name in ("Overloaded", "StoreCorrupt", "SystemExit", "nonsense"):
         assert type(_raised(msgspec.structs.replace(told, error=name))) is InvalidField
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """A reader of words that says how large the picture was, or does what it is told."""
+    made = types.ModuleType("picture_words")
+    made.MOST_SIDE = 1600
+    made.read_words_of = lambda image: f"you blorp {image.mode} {image.size}"
+    monkeypatch.setitem(sys.modules, "sievert.features.content.picture_words", made)
+    return made
+
+
+def test_words_are_read_from_what_was_safely_opened(reader):
+    large = saved(scene(3200, 2400), "PNG")
+    answer = answered(Request(task=Task.WORDS, seconds=1.0, data=large))
+    assert answer == Answer(words="you blorp RGB (1600, 1200)")
+    refused = answered(Request(task=Task.WORDS, seconds=1.0, data=large[:-20]))
+    assert refused.failure.error == "InvalidField"
+    assert not refused.last
+
+
+def test_a_reader_that_runs_out_of_memory_has_the_process_replaced(reader):
+    def hungry(image):
+        raise MemoryError
+
+    reader.read_words_of = hungry
+    answer = answered(Request(task=Task.WORDS, seconds=1.0, data=SMALL))
+    assert answer.last
+    assert answer.failure.error == "TooLarge"
 
 
 def alone():

@@ -46,6 +46,12 @@ def import_entries(
     exchange_config: Annotated[
         Path | None, typer.Option(help="The exchange's own configuration, YAML or TOML.")
     ] = None,
+    variants: Annotated[
+        bool,
+        typer.Option(
+            "--variants/--plain", help="Whether pictures are also kept mirrored, turned and cropped a little."
+        ),
+    ] = True,
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -54,7 +60,7 @@ def import_entries(
     A line that cannot be read is counted and passed over.
     """
     from sievert.cli.bank_exchange import Exchange, read_config
-    from sievert.cli.bank_lists import ListReader, files_of
+    from sievert.cli.bank_lists import ListReader, Pictures, files_of
     from sievert.errors import InvalidField
     from sievert.schema.bank import Signal
     from sievert.schema.clock import SystemClock
@@ -82,6 +88,7 @@ def import_entries(
             now=SystemClock().now(),
             signature=signer(settings),
             signal=Signal(signal),
+            pictures=Pictures.WITH_VARIANTS if variants else Pictures.PLAIN,
         )
         _from_files(bank, files_of(files or []), reader, keeper, source)
 

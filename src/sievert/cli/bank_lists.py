@@ -7,6 +7,7 @@ A list is one of
 """
 
 import csv
+import enum
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sievert.cli.picture_hashing import facts_of
+from sievert.cli.picture_hashing import facts_of, open_upright, variants_of
 from sievert.errors import InputError, InvalidField
 from sievert.schema.bank import BankEntry, BankKind, Signal
 from sievert.schema.clock import Micros
@@ -42,11 +43,25 @@ class Read(NamedTuple):
     done: int  # bytes
 
 
+class Pictures(enum.Enum):
+    """What a bank holds of a picture."""
+
+    WITH_VARIANTS = "variants"  # mirrored, turned and cropped ones as well
+    PLAIN = "plain"
+
+
 class ListReader:
     """Turns files into entries of one bank."""
 
     def __init__(
-        self, bank: str, kind: BankKind, *, now: Micros, signature: Callable[[str], str], signal: Signal
+        self,
+        bank: str,
+        kind: BankKind,
+        *,
+        now: Micros,
+        signature: Callable[[str], str],
+        signal: Signal,
+        pictures: Pictures,
     ) -> None:
         """`signature` signs a text; `signal` is that of hashes that stand alone."""
         self._bank = bank
@@ -54,6 +69,7 @@ class ListReader:
         self._now = now
         self._signature = signature
         self._signal = signal
+        self._pictures = pictures
 
     def read(self, path: Path, *, source: str) -> Iterator[Read]:
         """Read a file piece by piece.
@@ -97,9 +113,12 @@ class ListReader:
         except InputError as error:
             return Read([], f"{path.name}: {error.what}", len(data))
         made = [self._entry("sha256", facts.sha256, source=source, note=path.name)]
+        hashes = [("", one) for one in facts.hashes]
+        if self._pictures is Pictures.WITH_VARIANTS:
+            hashes += [(f", {what}", one) for what, one in variants_of(open_upright(data)[0])]
         made += [
-            self._entry("pdq", one.pdq, source=source, note=path.name)
-            for one in facts.hashes
+            self._entry("pdq", one.pdq, source=source, note=f"{path.name[-200:]}{what}")
+            for what, one in hashes
             if one.quality >= LEAST_QUALITY
         ]
         problem = None

@@ -189,6 +189,7 @@ class Openers:
         try:
             return OpeningProcess(self._memory)
         except (OSError, Gone) as error:
+            # Why, stands in the cause, for who runs the machine: it may name folders.
             raise Overloaded(
                 "No process that opens pictures could be started.",
                 remedy="Look whether this machine has memory left, then send the picture again.",

@@ -38,12 +38,12 @@ class Death(enum.StrEnum):
 
 
 class Gone(Exception):
-    """A process that will answer no more."""
+    """A process that will answer no more; `said` is the last it said if it never was ready."""
 
-    def __init__(self, death: Death) -> None:
+    def __init__(self, death: Death, said: str = "") -> None:
         """Remember how it ended."""
-        super().__init__(death)
-        self.death = death
+        super().__init__(death, said)
+        self.death, self.said = death, said
 
 
 class OpeningProcess:
@@ -65,7 +65,7 @@ class OpeningProcess:
                 [*_COMMAND, str(memory)],
                 stdin=theirs_in,
                 stdout=theirs_out,
-                stderr=subprocess.DEVNULL,  # what decoders and readers print may say what the picture says
+                stderr=subprocess.PIPE,  # until it is ready: then it sees pictures, and is silent
                 env=_environment(),
             )
         except BaseException:
@@ -79,9 +79,15 @@ class OpeningProcess:
         os.set_blocking(self._from, False)
         try:
             self._heard(time.monotonic() + START_SECONDS)
+        except Gone as gone:
+            self.end()
+            raise Gone(gone.death, self._last_words()) from None
         except BaseException:
             self.end()
             raise
+        finally:
+            if self._process.stderr is not None:
+                self._process.stderr.close()
 
     def runs(self) -> bool:
         """Tell whether it still lives."""
@@ -104,6 +110,12 @@ class OpeningProcess:
         os.close(self._to)
         os.close(self._from)
         self._process.wait()
+
+    def _last_words(self) -> str:
+        """Return the last line of what a process that has ended printed."""
+        pipe = self._process.stderr
+        lines = pipe.read().decode(errors="replace").split("\n") if pipe is not None else []
+        return next((line for line in reversed(lines) if line.strip()), "")[:300]
 
     def _say(self, message: bytes, deadline: float) -> None:
         left = memoryview(message)

@@ -24,7 +24,7 @@ import msgspec
 from PIL import AvifImagePlugin, Image
 
 from sievert.errors import SievertError, TooLarge
-from sievert.features.content.pictures import View, open_picture, view_picture
+from sievert.features.content.pictures import View, open_picture, picture_of, view_picture
 from sievert.pipeline.opening_messages import (
     LENGTH,
     MOST_REQUEST_BYTES,
@@ -53,6 +53,7 @@ def main(memory: int) -> None:
     _limit(memory)
     _warm_up()
     os.nice(_NICENESS)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what is printed from here on may be what a picture says
     answers.write(framed(Answer()))
     answers.flush()
     decode = msgspec.msgpack.Decoder(Request).decode
@@ -98,7 +99,9 @@ def _facts(data: bytes) -> PictureFacts:
 
 def _words(data: bytes) -> str:
     words = _part("picture_words")
-    return "" if words is None else str(words.read_words(data))
+    if words is None:
+        return ""
+    return str(words.read_words_of(picture_of(data, side=words.MOST_SIDE)))
 
 
 def _part(name: str) -> ModuleType | None:

@@ -203,12 +203,21 @@ bank_entries = sa.Table(
     sa.Column("signal", sa.String, nullable=False),
     sa.Column("quarantined_at", sa.BigInteger, nullable=True),
     sa.Column("record", sa.LargeBinary, nullable=False),  # the BankEntry, as JSON
-    sa.Index("bank_entries_by_bank", "bank", "signal"),
+    sa.Index("bank_entries_by_bank", "bank"),
     sa.Index(
         "bank_entries_in_quarantine",
         "quarantined_at",
         sqlite_where=sa.text("quarantined_at IS NOT NULL"),
     ),
+)
+
+# Kept by triggers, as entries come and go.
+bank_sizes = sa.Table(
+    "bank_sizes",
+    metadata,
+    sa.Column("bank", sa.String, primary_key=True),
+    sa.Column("signal", sa.String, primary_key=True),
+    sa.Column("entries", sa.Integer, nullable=False),
 )
 
 pictures = sa.Table(

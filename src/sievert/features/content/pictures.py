@@ -4,8 +4,9 @@ Only what `picture_files` has walked to its end reaches a decoder, and only the 
 A large JPEG is decoded at a fraction of its size, which costs a fraction of the time; everything that
 follows (hashes, thumbnail, the test for words) looks at no more than 512 pixels a side.
 
-Of a picture that moves, the first few frames are looked at. What comes later is not: a film that turns
-harmful in its second minute is not found by its picture.
+Of a picture that moves, the first few frames are looked at, and it is shown by the first of them that
+is not blank. What comes later is not looked at: a film that turns harmful in its second minute is not
+found by its picture.
 
 Where a picture is see-through it is laid on white, as most pages do; but what is as light as the page
 would vanish, so where a tenth of it would, it is laid on grey or black, and its hashes are those of
@@ -22,12 +23,13 @@ import functools
 import hashlib
 import importlib
 import io
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import AvifImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from sievert.errors import InputError, TooLarge
 from sievert.features.content.picture_files import MOST_FRAMES, PictureFile, broken, check_size, walk
@@ -35,6 +37,15 @@ from sievert.schema.media import PictureFacts, PictureHash
 
 FACTS_VERSION = 1
 """Raise it with every change of what the facts mean; facts of another version are made anew."""
+
+# Named here so that they are there from the start: Pillow would look for them at the first picture.
+_DECODERS = {
+    "jpeg": JpegImagePlugin.JpegImageFile,
+    "png": PngImagePlugin.PngImageFile,
+    "webp": WebPImagePlugin.WebPImageFile,
+    "gif": GifImagePlugin.GifImageFile,
+    "avif": AvifImagePlugin.AvifImageFile,
+}
 
 SIDE = 512
 """Pixels of the longer side of what hashes, features and tests look at."""
@@ -50,6 +61,9 @@ MOST_PIXELS_LOOKED_AT = 80_000_000
 
 SAME_FRAME = 10
 """Frames whose hashes differ in no more bits show the same thing."""
+
+_BLANK = 4.0
+"""Standard deviation, of 255, of a frame that shows nothing: many films begin with one."""
 
 _CONTRAST, _ENOUGH = 32, 0.9
 """What is seen stands out where it differs so much from its background, of 255; that much of it shall."""
@@ -78,7 +92,7 @@ class View(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A picture's facts, and its first frame as people see it: RGB, at most 512 pixels a side."""
+    """A picture's facts, and its first frame that is not blank: RGB, at most 512 pixels a side."""
 
     facts: PictureFacts
     small: Image.Image
@@ -96,9 +110,9 @@ def open_picture(data: bytes) -> Opened:
     file = walk(data)
     with _deciphering(file.format), _decoder(file) as image:
         width, height = image.size
-        frames = file.frames or min(getattr(image, "n_frames", 1), MOST_FRAMES)
-        looks = _looks(image, frames)
-        small = next(looks)
+        frames = _frames(file, image)
+        looks = _looks(image, frames, SIDE)
+        small = _first_to_show(looks, frames)
         # Which way is up is known once the first frame is decoded.
         if _orientation(image) >= 5:
             width, height = height, width
@@ -117,14 +131,15 @@ def open_picture(data: bytes) -> Opened:
 
 
 def picture_of(data: bytes, *, side: int) -> Image.Image:
-    """Return a picture's first frame as people see it: RGB, at most `side` pixels a side.
+    """Return a picture's first frame that is not blank as people see it: RGB, at most `side` pixels a side.
 
     Raises:
         TooLarge, InvalidField: as `open_picture`.
     """
     file = walk(data)
     with _deciphering(file.format), _decoder(file) as image:
-        return _flat(image, side)[0]
+        frames = _frames(file, image)
+        return _first_to_show(_looks(image, frames, side), frames)
 
 
 def view_picture(data: bytes, *, how: View) -> bytes:
@@ -201,12 +216,28 @@ def _deciphering(kind: str) -> Iterator[None]:
 
 def _decoder(file: PictureFile) -> Image.Image:
     """Return a picture whose header is read and whose pixels are not."""
-    image = Image.open(io.BytesIO(file.pixels), formats=[file.format.upper()])
+    image = Image.open(io.BytesIO(file.pixels), formats=[str(_DECODERS[file.format].format)])
     check_size(*image.size)  # again: a header may say two things
     return image
 
 
-def _looks(image: Image.Image, frames: int) -> Iterator[Image.Image]:
+def _frames(file: PictureFile, image: Image.Image) -> int:
+    return file.frames or min(getattr(image, "n_frames", 1), MOST_FRAMES)
+
+
+def _first_to_show(looks: Iterator[Image.Image], frames: int) -> Image.Image:
+    """Return the first frame that is not blank, or the first if all are; the others are still to come."""
+    first = next(looks)
+    if frames == 1:
+        return first
+    return next((one for one in itertools.chain([first], looks) if _is_not_blank(one)), first)
+
+
+def _is_not_blank(image: Image.Image) -> bool:
+    return float(np.asarray(image.convert("L")).std()) >= _BLANK
+
+
+def _looks(image: Image.Image, frames: int, side: int) -> Iterator[Image.Image]:
     """Go through the first frames, each flat and small; a see-through one may come twice."""
     affordable = MOST_PIXELS_LOOKED_AT // (image.width * image.height)
     for at in range(max(1, min(frames, FRAMES_LOOKED_AT, affordable))):
@@ -215,7 +246,7 @@ def _looks(image: Image.Image, frames: int) -> Iterator[Image.Image]:
                 image.seek(at)
             except EOFError:  # fewer than the file said
                 return
-        yield from _flat(image, SIDE)
+        yield from _flat(image, side)
 
 
 def _flat(image: Image.Image, side: int) -> list[Image.Image]:

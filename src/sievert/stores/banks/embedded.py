@@ -79,8 +79,8 @@ class EmbeddedBanks(BankStore):
             connection.exec_driver_sql(_CHANGED)
 
     def sizes(self) -> Sizes:
-        """Count in the database."""
-        query = "SELECT bank, signal, count(*) FROM bank_entries GROUP BY bank, signal"
+        """Read what triggers count."""
+        query = "SELECT bank, signal, entries FROM bank_sizes WHERE entries > 0"
         with self._database.reading() as connection:
             rows = connection.exec_driver_sql(query).all()
         return {(bank, Signal(signal)): count for bank, signal, count in rows}

@@ -26,12 +26,29 @@ def upgrade() -> None:
         sa.Column("record", sa.LargeBinary, nullable=False),
         sqlite_autoincrement=True,  # an index may still hold the number of a dropped entry
     )
-    op.create_index("bank_entries_by_bank", "bank_entries", ["bank", "signal"])
+    op.create_index("bank_entries_by_bank", "bank_entries", ["bank"])  # and, within it, by number
     op.create_index(
         "bank_entries_in_quarantine",
         "bank_entries",
         ["quarantined_at"],
         sqlite_where=sa.text("quarantined_at IS NOT NULL"),
+    )
+    # Counted as they come and go: a server asks for the sizes at each change.
+    op.create_table(
+        "bank_sizes",
+        sa.Column("bank", sa.String, primary_key=True),
+        sa.Column("signal", sa.String, primary_key=True),
+        sa.Column("entries", sa.Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.execute(
+        "CREATE TRIGGER bank_entry_came AFTER INSERT ON bank_entries BEGIN"
+        " INSERT INTO bank_sizes (bank, signal, entries) VALUES (new.bank, new.signal, 1)"
+        " ON CONFLICT DO UPDATE SET entries = entries + 1; END"
+    )
+    op.execute(
+        "CREATE TRIGGER bank_entry_went AFTER DELETE ON bank_entries BEGIN"
+        " UPDATE bank_sizes SET entries = entries - 1 WHERE bank = old.bank AND signal = old.signal; END"
     )
     op.create_table(
         "pictures",
@@ -62,5 +79,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop them."""
-    for name in ("picture_posts", "picture_hashes", "pictures", "bank_entries", "banks"):
+    for name in ("picture_posts", "picture_hashes", "pictures", "bank_sizes", "bank_entries", "banks"):
         op.drop_table(name)
