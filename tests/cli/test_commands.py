@@ -171,7 +171,7 @@ def test_settings_are_printed_with_their_origin_and_secrets_masked(tmp_path):
 def test_doctor_finds_a_sound_installation_well(tmp_path):
     done = sievert("doctor", "--data", tmp_path / "data", SIEVERT_PORT="0")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.decode().count("ok  ") == 10
+    assert done.stdout.decode().count("ok  ") == 11
     assert "all is well" in done.stdout.decode()
 
 

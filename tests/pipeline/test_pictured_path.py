@@ -232,3 +232,12 @@ def test_digests_of_posts_without_pictures_are_as_they_were():
     assert to_batch([post], [FINE.encode()], received_at=0).digests == digests([FINE.encode()])
     shown = msgspec.structs.replace(post, media=(Media(sha256="0" * 64),))
     assert to_batch([shown], [FINE.encode()], received_at=0).digests != digests([FINE.encode()])
+
+
+def test_a_picture_that_is_too_full_to_be_read_in_time_is_one_without_words(desk):
+    def late(data):
+        raise InvalidField("The picture could not be opened within 30 seconds.", field="media")
+
+    desk.opener.read_words = late
+    assert desk.post("a", painting(1), words="never told").decision == "allow"
+    assert desk.stores.pictures.facts(sha(painting(1))).words == ""

@@ -52,6 +52,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         _python,
         _packages,
         _kernels,
+        _pictures,
         _bundle,
         _policies,
         _folder,
@@ -117,6 +118,39 @@ def _kernels(settings: Settings) -> Finding:
         return Finding(name="kernels", well=False, found=str(error), remedy="Mend the bundle first.")
     return Finding(
         name="kernels", well=True, found=f"compiled and warm in {time.perf_counter() - began:.1f} s"
+    )
+
+
+def _pictures(_: Settings) -> Finding:
+    import io
+
+    from PIL import Image
+
+    from sievert.errors import SievertError
+    from sievert.pipeline.opening import Openers
+    from sievert.serving.wiring import can_read_words
+
+    picture = io.BytesIO()
+    Image.linear_gradient("L").save(picture, "PNG")
+    try:
+        with Openers() as opener:
+            facts = opener.open(picture.getvalue())
+            if can_read_words():
+                opener.read_words(picture.getvalue())
+    except SievertError as error:
+        return Finding(
+            name="pictures",
+            well=False,
+            found=f"{error.what} ({error.__cause__ or 'no cause told'})",
+            remedy=error.remedy,
+        )
+    missing = [what for what, there in (("hashes", facts.hashes), ("words", can_read_words())) if not there]
+    return Finding(
+        name="pictures",
+        well=True,
+        found="opened, hashed and read in processes of their own"
+        if not missing
+        else f"opened, without {' and '.join(missing)}: pip install 'sievert[media]' brings them",
     )
 
 

@@ -11,20 +11,20 @@ works on a picture long after the service must have given up on it.
 
 import contextlib
 import ctypes
-import importlib
 import io
 import os
 import resource
 import signal
 import sys
-from types import ModuleType
 from typing import BinaryIO
 
 import msgspec
 from PIL import AvifImagePlugin, Image
 
 from sievert.errors import SievertError, TooLarge
+from sievert.features.content.picture_words import MOST_SIDE, read_words_of
 from sievert.features.content.pictures import View, open_picture, picture_of, view_picture
+from sievert.features.content.thumbnail import has_words, thumbnail_features
 from sievert.pipeline.opening_messages import (
     LENGTH,
     MOST_REQUEST_BYTES,
@@ -87,27 +87,13 @@ def answered(request: Request) -> Answer:
 
 def _facts(data: bytes) -> PictureFacts:
     opened = open_picture(data)
-    thumbnail = _part("thumbnail")
-    if thumbnail is None:
-        return opened.facts
     return msgspec.structs.replace(
-        opened.facts,
-        features=thumbnail.thumbnail_features(opened.small),
-        has_words=thumbnail.has_words(opened.small),
+        opened.facts, features=thumbnail_features(opened.small), has_words=has_words(opened.small)
     )
 
 
 def _words(data: bytes) -> str:
-    words = _part("picture_words")
-    if words is None:
-        return ""
-    return str(words.read_words_of(picture_of(data, side=words.MOST_SIDE)))
-
-
-def _part(name: str) -> ModuleType | None:
-    with contextlib.suppress(ModuleNotFoundError):
-        return importlib.import_module(f"sievert.features.content.{name}")
-    return None
+    return read_words_of(picture_of(data, side=MOST_SIDE))
 
 
 def _failure(error: SievertError) -> Failure:

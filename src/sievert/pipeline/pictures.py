@@ -17,7 +17,7 @@ from typing import Protocol
 
 import msgspec
 
-from sievert.errors import InvalidField
+from sievert.errors import InputError, InvalidField
 from sievert.features.content.pictures import FACTS_VERSION, View
 from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.schema.batch import PostBatch
@@ -118,13 +118,22 @@ class Pictures:
             self._watch.picture("opened")
         if not self._isolates(facts):
             if self._must_be_read(facts):
-                facts = msgspec.structs.replace(facts, words=self._opener.read_words(data))
-                self._watch.picture("read")
+                facts = msgspec.structs.replace(facts, words=self._words(data))
             if self._files is not None:
                 self._files.put(data)
             self._log.put_facts(facts, at=self._clock.now())
         self._remember(facts)
         return facts
+
+    def _words(self, data: bytes) -> str:
+        """Return the words in a picture; none if they cannot be read in time, which the watch hears of."""
+        try:
+            words = self._opener.read_words(data)
+        except InputError:
+            self._watch.picture("unreadable")
+            return ""
+        self._watch.picture("read")
+        return words
 
     def _must_be_read(self, facts: PictureFacts) -> bool:
         return facts.words is None and self._words_cut is not None and facts.has_words >= self._words_cut

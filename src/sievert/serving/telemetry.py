@@ -60,7 +60,7 @@ class Metrics:
         )
         self.pictures = Counter(
             "sievert_pictures",
-            "Pictures that came, by whether they were known, opened, or opened and read for words.",
+            "Pictures that came, by whether they were known, opened, read for words, or too full of them to be read.",
             ["what"],
             registry=self.registry,
         )
