@@ -4,7 +4,7 @@
     python benchmarks/banks.py --quick
 
 1. Recall: each picture's PDQ hash stands in a bank; a changed copy of the picture is looked up. Told by
-   transformation and by the distance that the bank permits. A copy whose hash has too little quality
+   transformation and by the distance that the bank permits; "cut off" is shared between both ends. A copy whose hash has too little quality
    counts as not found. Drawn from all pictures whose own hash has enough quality.
 2. Confusion: all pairs of different files. Many memes share a photo and differ in their words, and some
    files are copies of others; no person has sorted them. So pairs are told three ways: all of them;
@@ -36,7 +36,7 @@ import numpy as np
 import pdqhash
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from sievert.cli.picture_hashing import pdq_of
+from sievert.cli.picture_hashing import pdq_of, variants_of
 from sievert.features.content.fold import build_fold_tables
 from sievert.schema.bank import Bank, BankKind, Signal
 from sievert.schema.batch import TextColumn
@@ -97,7 +97,9 @@ TRANSFORMATIONS = {
     "twice the side": resized(2),
     "2 % cut off": cropped(0.02),
     "5 % cut off": cropped(0.05),
+    "7 % cut off": cropped(0.07),
     "10 % cut off": cropped(0.10),
+    "5 % off at one side": lambda picture: picture.crop((0, 0, round(picture.width * 0.95), picture.height)),
     "watermark": watermarked,
     "brighter by 30 %": lambda picture: ImageEnhance.Brightness(picture).enhance(1.3),
     "blur, 2 pixels": lambda picture: picture.filter(ImageFilter.GaussianBlur(2)),
@@ -154,31 +156,39 @@ def read(folder, most):
 
 
 def recall(rows, sample):
-    """Return {transformation: [share found at each distance]}, the same for plain hashes, and how many."""
+    """Return {transformation: [share found at each distance]} for each way of keeping a picture, and how many.
+
+    The ways: as Sievert hashes it; with its variants, as `sievert bank import` keeps it; not brought to one
+    size first.
+    """
     rng = np.random.default_rng(SEED)
     chosen = [rows[one] for one in rng.choice(len(rows), min(sample, len(rows)), replace=False)]
-    ways = {hashed: {}, hashed_as_it_is: {}}
-    for _, _, _, _, path in chosen:
+    ways = ({}, {}, {})
+    seconds = 0.0
+    for _, bits, _, _, path in chosen:
         picture = opened(path)
-        held = {way: way(picture)[0] for way in ways}
+        began = time.process_time()
+        more = [np.frombuffer(bytes.fromhex(one.pdq), np.uint8) for _, one in variants_of(picture)]
+        seconds += time.process_time() - began
+        held = (np.stack([bits]), np.stack([bits, *more]), np.stack([hashed_as_it_is(picture)[0]]))
         for name, change in TRANSFORMATIONS.items():
             changed = change(picture)
-            for way, found in ways.items():
-                copy, quality = way(changed)
-                distance = far(held[way], copy) if quality >= LEAST_QUALITY else 256
-                found.setdefault(name, []).append(distance)
-    ours, plain = (
+            ours = hashed(changed)
+            for way, (copy, quality) in enumerate((ours, ours, hashed_as_it_is(changed))):
+                distance = far(held[way], copy).min() if quality >= LEAST_QUALITY else 256
+                ways[way].setdefault(name, []).append(distance)
+    shares = [
         {
             name: [float(np.mean(np.array(distances) <= most)) for most in DISTANCES]
             for name, distances in found.items()
         }
-        for found in ways.values()
-    )
-    return ours, plain, len(chosen)
+        for found in ways
+    ]
+    return shares, len(chosen), seconds / len(chosen) * 1e3
 
 
 def confusion(rows):
-    """Return pairs and matches at each distance: all, without alike ones, and between kinds."""
+    """Return pairs and matches at each distance: all, without alike ones, between kinds."""
     bits = np.stack([row[1] for row in rows]).view(np.uint64)
     grey = np.stack([row[3] for row in rows])
     kinds = np.unique([row[0] for row in rows], return_inverse=True)[1]
@@ -191,6 +201,21 @@ def confusion(rows):
         for way, mask in enumerate(ways):
             pairs[way] += mask.sum()
             matches[way] += [(distance[mask] <= most).sum() for most in DISTANCES]
+    return pairs, matches
+
+
+def confusion_of_variants(rows, sample):
+    """Return (bank picture, post picture) pairs without alike ones, and matches with a picture or a variant."""
+    rng = np.random.default_rng(SEED)
+    bits = np.stack([row[1] for row in rows]).view(np.uint64)
+    grey = np.stack([row[3] for row in rows])
+    pairs, matches = 0, np.zeros(len(DISTANCES), np.int64)
+    for one in rng.choice(len(rows), min(sample, len(rows)), replace=False):
+        more = [bytes.fromhex(made.pdq) for _, made in variants_of(opened(rows[one][4]))]
+        held = [bits[one], *(np.frombuffer(made, np.uint64) for made in more)]
+        distance = np.min([far(bits, variant) for variant in held], axis=0)[grey @ grey[one] < ALIKE]
+        pairs += len(distance)
+        matches += [(distance <= most).sum() for most in DISTANCES]
     return pairs, matches
 
 
@@ -241,7 +266,8 @@ def search_tables(hashes, queries, distance):
     built = time.process_time() - began
     grown = resident() - before
     index.nflip = distance // 16
-    return built, grown, timed(lambda one: index.range_search(one[None], distance + 1), queries)
+    few = queries[: 200 if distance < 40 else 30]
+    return built, grown, timed(lambda one: index.range_search(one[None], distance + 1), few)
 
 
 def search_numpy(hashes, queries, distance):
@@ -252,7 +278,7 @@ def search_numpy(hashes, queries, distance):
     return (
         built,
         grown,
-        timed(lambda one: np.flatnonzero(far(held, one.view(np.uint64)) <= distance), queries),
+        timed(lambda one: np.flatnonzero(far(held, one.view(np.uint64)) <= distance), queries[:50]),
     )
 
 
@@ -355,10 +381,16 @@ def shown(title, values, form="{:>8.1%}"):
     print(f"{title:<24}" + "".join(form.format(one) for one in values))
 
 
+def recall_table(shares):
+    shown("transformation", DISTANCES, "{:>8}")
+    for name, found in shares.items():
+        shown(name, found)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--pictures", type=Path, default=Path("../shared/data/images"))
-    parser.add_argument("--sample", type=int, default=1500, help="pictures that are changed and looked up")
+    parser.add_argument("--sample", type=int, default=1200, help="pictures that are changed and looked up")
     parser.add_argument("--hashes", type=int, default=1_000_000)
     parser.add_argument("--quick", action="store_true", help="400 pictures, 100,000 hashes")
     parser.add_argument("--way", choices=WAYS)
@@ -378,14 +410,13 @@ def main():
     rows = [row for row in good if row[0] != "emoji"]
     print(f"{len(everything):,} pictures, {len(good):,} with enough quality, {len(emoji):,} of these emoji")
     print(f"hashing: {per_hash:.2f} core-ms a picture\n")
-    shares, plain, looked_up = recall(rows, chosen.sample)
+    (shares, varied, plain), looked_up, per_variants = recall(rows, chosen.sample)
     print(f"recall by the distance permitted, of {looked_up:,} pictures that are no emoji")
-    shown("transformation", DISTANCES, "{:>8}")
-    for name, found in shares.items():
-        shown(name, found)
+    recall_table(shares)
+    print(f"\nthe same with variants in the bank, which cost {per_variants:.1f} core-ms a picture")
+    recall_table(varied)
     print("\nthe same with hashes of pictures that were not brought to one size first")
-    for name, found in plain.items():
-        shown(name, found)
+    recall_table(plain)
     told = {}
     for title, some in (("memes and photos", rows), ("emoji", emoji)):
         pairs, matches = confusion(some)
@@ -395,6 +426,13 @@ def main():
             if pairs[way]:
                 shown(f"{words} ({pairs[way]:,})"[:38].ljust(38), matches[way], "{:>9,}")
                 told[f"{title}, {words}"] = {"pairs": int(pairs[way]), "matches": matches[way].tolist()}
+    pairs, matches = confusion_of_variants(rows, chosen.sample // 3)
+    print("\nfalse matches by distance: memes and photos with their variants in the bank")
+    shown(f"without alike pairs ({pairs:,})".ljust(38), matches, "{:>9,}")
+    told["memes and photos, with variants, without alike pairs"] = {
+        "pairs": pairs,
+        "matches": matches.tolist(),
+    }
     print(f"\nsearch among {count:,} hashes")
     print(f"{'way':<12}{'distance':>9}{'median ms':>11}{'p99 ms':>9}{'build s':>9}{'MB':>7}")
     ways = {}
@@ -422,6 +460,10 @@ def main():
                 "hash_ms": round(per_hash, 2),
                 "distances": DISTANCES,
                 "recall": {name: [round(one, 4) for one in found] for name, found in shares.items()},
+                "variants_ms": round(per_variants, 1),
+                "recall_with_variants": {
+                    name: [round(one, 4) for one in found] for name, found in varied.items()
+                },
                 "recall_as_it_is": {name: [round(one, 4) for one in found] for name, found in plain.items()},
                 "false_matches": told,
                 "hashes": count,

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import msgspec
 import pytest
 
 from banked import LONG, bit_hash, matcher, picture, pictures_of, put, texts_of
@@ -135,6 +136,19 @@ class TestTexts:
     def test_a_short_text_matches_no_long_one_that_begins_with_it(self, store):
         put(store, "LONG", texts=[LONG])
         assert texts_of(matcher(store), " ".join(LONG.split()[:7])) == {}
+
+    def test_the_words_in_a_picture_are_looked_up_and_told_of_the_picture(self, store):
+        put(store, "COPYPASTA", texts=[LONG, "you blorp"])
+        put(store, "BAD", sha256=[2])
+        shown = [picture(1), picture(2), picture(3)]
+        for place, words in ((1, LONG), (2, "You Blorp")):
+            facts = msgspec.structs.replace(shown[place].facts, words=words)
+            shown[place] = msgspec.structs.replace(shown[place], facts=facts)
+        assert told(pictures_of(matcher(store), [], shown)[1]) == [
+            ("BAD", "sha256", 0, 1),
+            ("COPYPASTA", "text", 0, 1),
+            ("COPYPASTA", "text", 0, 2),
+        ]
 
     def test_without_texts_in_banks_no_text_is_read(self, store, monkeypatch):
         put(store, "BAD", sha256=[1])

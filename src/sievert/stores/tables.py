@@ -226,6 +226,7 @@ pictures = sa.Table(
     sa.Column("sha256", sa.String, primary_key=True),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),  # the PictureFacts, as JSON
+    sa.Index("pictures_by_time", "at"),
 )
 
 picture_hashes = sa.Table(

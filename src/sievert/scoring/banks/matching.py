@@ -106,7 +106,7 @@ class BankMatcher:
         hits: dict[int, dict[int | None, Sequence[Hit]]] = {}
         if self._index.holds_pictures:
             self._find_pictures(pictures, hits)
-        self._find_texts(texts, hits)
+        self._find_texts(texts, pictures, hits)
         if not hits:
             return {}
         entries = self._store.entries_at(
@@ -134,28 +134,42 @@ class BankMatcher:
                 like = [*self._seen[facts.sha256]]
                 self._seen.move_to_end(facts.sha256)
             if like:
-                hits.setdefault(row, {})[place] = like
+                _add(hits, row, place, like)
         self._seen |= {sha256: tuple(like) for sha256, like in found.items()}
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
 
-    def _find_texts(self, texts: TextColumn, hits: dict[int, dict[int | None, Sequence[Hit]]]) -> None:
+    def _find_texts(
+        self,
+        texts: TextColumn,
+        pictures: Sequence[Sequence[SeenPicture]],
+        hits: dict[int, dict[int | None, Sequence[Hit]]],
+    ) -> None:
+        """Look up texts, and the words in pictures, which are told of the picture."""
         long, short = self._index.holds_texts, self._index.holds_short_texts
         if not (long or short):
             return
         data, offsets = texts.data.tobytes(), texts.offsets.tolist()
-        said = [data[start:stop] for start, stop in itertools.pairwise(offsets)]
-        told = [is_short(text) for text in said]
-        if short:
-            for row, text in enumerate(said):
-                if told[row] and (like := self._index.short_text(exact_digest(text))):
-                    hits.setdefault(row, {})[None] = like
-        rows = [row for row in range(len(said)) if long and not told[row]]
-        if rows:
-            signatures = text_signatures(TextColumn.of_bytes([said[row] for row in rows]), self._fold)
-            for row, like in zip(rows, self._index.texts(signatures), strict=True):
+        said: list[tuple[int, int | None, bytes]] = [
+            (row, None, data[start:stop]) for row, (start, stop) in enumerate(itertools.pairwise(offsets))
+        ]
+        said += [
+            (row, place, seen.facts.words.encode(errors="replace"))
+            for row, shown in enumerate(pictures)
+            for place, seen in enumerate(shown)
+            if seen.facts.words
+        ]
+        signed: list[tuple[int, int | None, bytes]] = []
+        for row, place, text in said:
+            if not is_short(text):
+                signed.append((row, place, text))
+            elif short and (like := self._index.short_text(exact_digest(text))):
+                _add(hits, row, place, like)
+        if long and signed:
+            signatures = text_signatures(TextColumn.of_bytes([text for _, _, text in signed]), self._fold)
+            for (row, place, _), like in zip(signed, self._index.texts(signatures), strict=True):
                 if like:
-                    hits.setdefault(row, {})[None] = like
+                    _add(hits, row, place, like)
 
     def _judged(
         self, subjects: dict[int | None, Sequence[Hit]], entries: dict[int, BankEntry]
@@ -245,6 +259,13 @@ def query_of(facts: PictureFacts) -> PictureQuery:
 def no_texts(count: int) -> TextColumn:
     """Return a column of empty texts, to look up pictures alone."""
     return TextColumn(data=np.zeros(0, np.uint8), offsets=np.zeros(count + 1, np.int64))
+
+
+def _add(
+    hits: dict[int, dict[int | None, Sequence[Hit]]], row: int, place: int | None, like: Sequence[Hit]
+) -> None:
+    of_row = hits.setdefault(row, {})
+    of_row[place] = [*of_row.get(place, ()), *like]
 
 
 def _nearness(match: Match) -> tuple[int, int, int, str]:

@@ -22,9 +22,11 @@ _NOTE = (
     "INSERT INTO picture_posts (sha256, platform, post_id, revision, received_at) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
 )
+_UNSHOWN = "at < ? AND NOT EXISTS (SELECT 1 FROM picture_posts WHERE picture_posts.sha256 = pictures.sha256)"
 _FORGET = (
     "DELETE FROM picture_posts WHERE received_at < ?",
-    "DELETE FROM pictures WHERE at < ? AND sha256 NOT IN (SELECT sha256 FROM picture_posts)",
+    f"DELETE FROM picture_hashes WHERE sha256 IN (SELECT sha256 FROM pictures WHERE {_UNSHOWN})",  # noqa: S608  our own words
+    f"DELETE FROM pictures WHERE {_UNSHOWN}",  # noqa: S608  our own words
 )
 _TABLES = ("pictures", "picture_hashes", "picture_posts")
 
@@ -92,13 +94,10 @@ class EmbeddedPictures(PictureLog):
                 )
 
     def forget(self, before: Micros) -> None:
-        """Delete what is old; hashes go with their pictures."""
+        """Delete what is old; hashes go before their pictures, by which they are found."""
         with self._database.writing() as connection:
             for statement in _FORGET:
                 connection.exec_driver_sql(statement, (before,))
-            connection.exec_driver_sql(
-                "DELETE FROM picture_hashes WHERE sha256 NOT IN (SELECT sha256 FROM pictures)"
-            )
 
     def _named(self, query: str, sha256s: Sequence[str]) -> list[tuple[Any, ...]]:
         """Run a query over names, so many at once as SQLite takes."""

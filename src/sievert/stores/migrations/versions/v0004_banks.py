@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("record", sa.LargeBinary, nullable=False),
     )
+    op.create_index("pictures_by_time", "pictures", ["at"])
     # Rows are found by their whole key and by nothing else: no number of their own beside it.
     op.create_table(
         "picture_hashes",
