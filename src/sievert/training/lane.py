@@ -18,6 +18,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -98,7 +99,7 @@ def fit_lane(
         LanePoint(share=share, cut=float(cut), lost=0.0, most_lost=1.0)
         for share, cut in zip(SHARES, cuts, strict=True)
     )
-    lane = Lane(points=blank, traffic=folder.name, posts=sample.even, found=0)
+    lane = Lane(points=blank, traffic=_traffic(folder), posts=sample.even, found=0)
     harmful = np.flatnonzero(sample.harmful)
     batch, views = sample.batch.take(harmful), sample.views[harmful]
     with_lane = dataclasses.replace(bundle, pictures=lane)
@@ -115,7 +116,7 @@ def fit_lane(
         mean, most = _loss(lost[whole], views[whole], np.random.default_rng([seed, at]))
         points.append(LanePoint(share=point.share, cut=point.cut, lost=mean, most_lost=most))
         advance("shares", at + 1, len(blank))
-    return Lane(points=tuple(points), traffic=folder.name, posts=sample.even, found=int(whole.sum()))
+    return Lane(points=tuple(points), traffic=_traffic(folder), posts=sample.even, found=int(whole.sum()))
 
 
 def _draw(
@@ -172,7 +173,7 @@ def _opened(
         try:
             facts = opener.open(data)
             if facts.has_words >= words_cut:
-                facts = _with_words(facts, opener.read_words(data))
+                facts = msgspec.structs.replace(facts, words=opener.read_words(data))
         except InputError:
             continue
         seen[name] = facts
@@ -247,6 +248,15 @@ def _loss(
     resampled = (weight * lost)[drawn].sum(axis=1) / weight[drawn].sum(axis=1)
     exact = highest_share(int(lost.sum()), len(lost), confidence=_SURE)
     return mean, min(1.0, max(float(np.quantile(resampled, _SURE)), exact))
+
+
+def _traffic(folder: Path) -> str:
+    """Name whose traffic a folder holds."""
+    world = folder / "world.json"
+    if not world.is_file():
+        return folder.name
+    said = msgspec.json.decode(world.read_bytes())
+    return f"a simulated world of {said['settings']['creators']:,} creators, seed {said['seed']}"
 
 
 def with_lane(folder: Path, out: Path, lane: Lane) -> str:
