@@ -11,6 +11,7 @@ from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.path import Parts, run
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
+from sievert.scoring.banks.matching import BankMatcher
 from sievert.serving.access import Gate
 from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
@@ -66,6 +67,7 @@ class Doors:
     walk: Walk  # for the worker's thread only
     count: Count  # likewise
     parts: Parts
+    matcher: BankMatcher  # for the worker's thread only
     metrics: Metrics
     gate: Gate
     worker: Worker

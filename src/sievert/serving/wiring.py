@@ -19,6 +19,8 @@ from sievert.review.budget import ReviewBudget
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.batch import TextColumn
 from sievert.schema.clock import Clock
+from sievert.scoring.banks.keeping import flood_note
+from sievert.scoring.banks.matching import BankMatcher
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
 from sievert.serving.access import Gate, RandomBytes, make_key
@@ -53,6 +55,7 @@ def open_doors(
     Raises:
         BundleError: the bundle does not load.
         ConfigurationError: the policies are wrong.
+        MissingExtra: a bank holds PDQ hashes, and what searches them is not installed.
         StoreError: the data folder does not open.
     """
     bundle = load_bundle(bundle_path(settings))
@@ -86,6 +89,12 @@ def open_doors(
         walk=walk,
         count=functools.partial(take_events, parts=parts, observer=observer),
         parts=parts,
+        matcher=BankMatcher(
+            stores.banks,
+            fold=bundle.fold,
+            clock=clock,
+            on_flood=lambda *flood: stores.audit.append([flood_note(*flood)]),
+        ),
         metrics=metrics,
         gate=Gate(stores.keys, clock=clock),
         worker=worker,
