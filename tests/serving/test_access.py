@@ -31,7 +31,7 @@ def operations():
 
 
 def test_every_route_names_its_scope_and_only_these_are_open():
-    assert len(operations()) == 33
+    assert len(operations()) == 38
     assert {path for _, path, scope in operations() if scope == OPEN} == OPEN_ROUTES
     assert {scope for _, _, scope in operations()} <= {*SCOPES, OPEN, ANY}
 
@@ -53,7 +53,7 @@ def test_without_a_key_nothing_but_the_open_routes_answers(server):
     import httpx
 
     guarded = [(method, path) for method, path, scope in operations() if scope != OPEN]
-    assert len(guarded) == 28
+    assert len(guarded) == 33
     for header in (
         None,
         "",

@@ -166,6 +166,21 @@ def test_every_change_is_in_the_audit_log_and_no_hash_is(filled, server):
     assert not any(value in str(one) for one in kept)
 
 
+def test_an_entry_that_floods_is_told_in_the_audit_log_and_quarantined_for_all(filled, server):
+    from banked import picture, pictures_of
+
+    filled.put(f"{BANKS}/BAD", json={"kind": "harmful", "policy": "hate", "flood_per_hour": 2})
+    (entry_id,) = add(filled, "BAD", {"signal": "sha256", "value": f"{1:064x}"}).json()["entry_ids"]
+    matcher = server.doors.matcher
+    matcher.refresh()
+    found = [pictures_of(matcher, [picture(1)])[0][0].quarantined for _ in range(4)]
+    assert found == [False, False, True, True]
+    (noted,) = [one for one in server.doors.stores.audit.entries() if one.event == "bank.entry_quarantined"]
+    assert (noted.subject, noted.details) == (entry_id, {"bank": "BAD", "posts": "3", "permitted": "2"})
+    (listed,) = filled.get(f"{BANKS}/BAD/entries").json()["items"]
+    assert listed["quarantined_at"] > 0
+
+
 def test_what_was_added_over_http_is_what_a_matcher_finds(filled, server):
     from banked import picture, pictures_of
 

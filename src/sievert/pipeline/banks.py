@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from sievert.schema.bank import BankKind
+from sievert.schema.bank import BankKind, Signal
 from sievert.schema.batch import PostBatch, ScoredBatch, TextColumn
 from sievert.schema.decision import Language, Match, Stage
 from sievert.schema.media import Media, PictureFacts, SeenPicture
@@ -70,6 +70,15 @@ class Banks:
         """
         with self._lock:
             return _known(posts, self._matcher.look_up(posts.text, _pictures(posts)))
+
+    def find(self, signal: Signal, value: str) -> list[Match]:
+        """Return what a single hash is like, the nearest first; nothing counts.
+
+        Raises:
+            InvalidField: the value is no such hash.
+        """
+        with self._lock:
+            return self._matcher.find(signal, value)
 
     def isolates(self, facts: PictureFacts) -> bool:
         """Tell whether a picture is like material with minors, so that it must not be kept."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Container, Sequence
 from typing import Protocol
 
 from sievert.errors import InputError, SievertError, StoreError
+from sievert.pipeline.banks import Banks
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.path import Parts, run
@@ -78,6 +79,7 @@ class Doors:
     attacher: Attacher
     bodies: BodyRoom
     hunter: Hunter
+    banks: Banks
     metrics: Metrics
     gate: Gate
     worker: Worker

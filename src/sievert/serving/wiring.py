@@ -27,6 +27,7 @@ from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
 from sievert.schema.batch import TextColumn
 from sievert.schema.clock import Clock
+from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
@@ -70,6 +71,7 @@ def open_doors(
     Raises:
         BundleError: the bundle does not load.
         ConfigurationError: the policies are wrong.
+        MissingExtra: a bank holds PDQ hashes, and what searches them is not installed.
         StoreError: the data folder does not open.
     """
     bundle = load_bundle(bundle_path(settings))
@@ -123,6 +125,7 @@ def open_doors(
         ),
         media=media,
         pictures=pictures,
+        banks=banks,
         hunter=Hunter(stores.banks, stores.pictures),
         bodies=BodyRoom(),
         metrics=metrics,
@@ -189,16 +192,7 @@ def _on_flood(audit: AuditLog, metrics: Metrics) -> OnFlood:
 
     def flooded(bank: Bank, entry: BankEntry, posts: int) -> None:
         metrics.bank_floods.labels(bank.name).inc()
-        audit.append(
-            [
-                AuditNote(
-                    actor="sievert",
-                    event="bank.entry.quarantined",
-                    subject=f"{bank.name}/{entry.entry_id}",
-                    details={"posts": str(posts), "per_hour": str(bank.flood_per_hour)},
-                )
-            ]
-        )
+        audit.append([flood_note(bank, entry, posts)])
 
     return flooded
 

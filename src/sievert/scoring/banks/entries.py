@@ -43,7 +43,7 @@ def entry_of(
     Raises:
         InvalidField: the value is not what the signal writes.
     """
-    clean = _clean(signal, value)
+    clean = clean_value(signal, value)
     return BankEntry(
         entry_id=derived_id("e", bank, signal.value, clean),
         bank=bank,
@@ -103,7 +103,12 @@ def require_pdq() -> None:
         ) from error
 
 
-def _clean(signal: Signal, value: str) -> str:
+def clean_value(signal: Signal, value: str) -> str:
+    """Return a hash as entries hold it.
+
+    Raises:
+        InvalidField: it is not what the signal writes.
+    """
     clean = value.strip()
     if signal is not Signal.TEXT:
         clean = clean.lower()

@@ -173,3 +173,13 @@ def require_listable(bank: Bank) -> None:
             remedy="Ask for the bank itself to see how many there are.",
             field="bank",
         )
+
+
+def flood_note(bank: Bank, entry: BankEntry, posts: int) -> AuditNote:
+    """Return what the audit log is told of an entry that a flood of posts put in quarantine."""
+    return AuditNote(
+        actor="sievert",
+        event="bank.entry_quarantined",
+        subject=entry.entry_id,
+        details={"bank": bank.name, "posts": str(posts), "permitted": str(bank.flood_per_hour)},
+    )

@@ -18,14 +18,14 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from sievert.errors import NotFound
+from sievert.errors import InvalidField, NotFound
 from sievert.features.content.fold import FoldTables
 from sievert.schema.bank import Bank, BankEntry, BankKind, Signal
 from sievert.schema.batch import TextColumn
 from sievert.schema.clock import SECOND, Clock, Micros
 from sievert.schema.decision import Match
 from sievert.schema.media import PictureFacts, SeenPicture
-from sievert.scoring.banks.entries import exact_digest, is_short, text_signatures
+from sievert.scoring.banks.entries import clean_value, exact_digest, is_short, text_signatures
 from sievert.scoring.banks.flood import Flood
 from sievert.scoring.banks.index import BankIndex, Hit, PictureQuery
 from sievert.stores.banks.base import BankStore
@@ -114,6 +114,34 @@ class BankMatcher:
         )
         judged = {row: self._judged(subjects, entries) for row, subjects in sorted(hits.items())}
         return {row: matches for row, matches in judged.items() if matches}
+
+    def find(self, signal: Signal, value: str) -> list[tuple[int, Match]]:
+        """Return the entries that a hash is like, each with its number, the nearest first; counts nothing.
+
+        It is what stands in the banks, as other systems ask for it: nothing takes anything away.
+
+        Raises:
+            InvalidField: the value is no hash of a picture or of a file.
+        """
+        if signal is Signal.TEXT:
+            raise InvalidField(
+                "Texts are not looked up by their signatures.", field="signal", remedy="Send pdq or sha256."
+            )
+        clean = clean_value(signal, value)
+        if not 0 <= self._clock.now() - self._looked_at < _LOOKED_AGAIN:
+            self.refresh()
+        query = PictureQuery("", (bytes.fromhex(clean),))
+        if signal is Signal.SHA256:
+            query = PictureQuery(clean, ())
+        (hits,) = self._index.pictures([query])
+        entries = self._store.entries_at([hit.number for hit in hits])
+        banks = self._index.banks
+        found = [
+            (hit.number, self._told(_Found(banks[hit.bank], entries[hit.number], hit.distance), None))
+            for hit in hits
+            if hit.number in entries
+        ]
+        return sorted(found, key=lambda one: _nearness(one[1]))
 
     def _find_pictures(
         self,
