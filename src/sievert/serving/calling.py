@@ -20,6 +20,9 @@ PIECE_SECONDS = 3.0
 HEAD_BYTES = 32 << 10
 """An answer's status and headers are shorter than this, early hints and the like included."""
 
+HEAD_LINES = 300
+"""An answer's head has fewer lines; each costs the same, however short it is."""
+
 FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, OSError)
 """How a call fails, if it does not take too long (`httpcore.TimeoutException`)."""
 
@@ -88,6 +91,7 @@ class _Line(httpcore.AsyncNetworkBackend):
         self._real = httpcore.AnyIOBackend()
         self._opened: httpcore.AsyncNetworkStream | None = None
         self.head_left: int | None = HEAD_BYTES
+        self.lines_left = HEAD_LINES
 
     async def connect_tcp(
         self,
@@ -120,10 +124,11 @@ class _Metered(httpcore.AsyncNetworkStream):
         left = self._line.head_left
         if left is None:
             return await self._stream.read(max_bytes, timeout)
-        if left <= 0:
-            raise httpcore.RemoteProtocolError("the head of the answer is too long")
         data = await self._stream.read(min(max_bytes, _HEAD_PIECE), timeout)
         self._line.head_left = left - len(data)
+        self._line.lines_left -= data.count(b"\n")
+        if self._line.head_left < 0 or self._line.lines_left < 0:
+            raise httpcore.RemoteProtocolError("the head of the answer is too long")
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109

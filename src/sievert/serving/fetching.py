@@ -54,7 +54,7 @@ PER_ADDRESS = 8
 """Many honest hosts share an address, but one who shows us a thousand names has few addresses."""
 
 FETCH_SECONDS = 10.0
-MOST_CRUMBS = 200
+MOST_CRUMBS = 64
 CRUMB_BYTES = 256
 """After so many pieces they must have had so many bytes on average: each costs the same, however small."""
 
