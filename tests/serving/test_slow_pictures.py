@@ -14,7 +14,7 @@ from test_fetching import Names, fetch, refused, refused_from
 
 from picture_server import PICTURE, answer, redirect, serving, until
 from sievert.errors import InvalidField, MediaUnavailable
-from sievert.serving import fetching
+from sievert.serving import calling
 from sievert.serving.fetching import AT_ONCE, PER_ADDRESS, PER_HOST, Fetcher, fetch_all
 
 
@@ -26,7 +26,7 @@ def test_a_server_that_accepts_and_says_nothing_is_left_on_the_whole_and_by_the_
     with serving({"/": silent}) as server:
         said = refused_from(server, MediaUnavailable, "timeout", seconds=0.3)
         assert "in time" in said
-        monkeypatch.setattr(fetching, "PIECE_SECONDS", 0.3)
+        monkeypatch.setattr(calling, "PIECE_SECONDS", 0.3)
         refused_from(server, MediaUnavailable, "timeout", seconds=25.0)
 
 
@@ -63,14 +63,55 @@ def test_redirects_share_one_time(monkeypatch):
         until(lambda: len(server.heads) == 2)
 
 
-@pytest.mark.parametrize("bomb", [b"x-%d: " + b"y" * 1000 + b"\r\n", b"y" * 1000])
+@pytest.mark.parametrize("bomb", [b"x: " + b"y" * 1000 + b"\r\n", b"y" * 1000, b"x:y\r\n", b"x:y\n"])
 def test_headers_without_end_are_cut(bomb):
     def pour(talk):
         talk.send(b"HTTP/1.1 200 OK\r\n")
-        talk.pour(bomb % 1 if b"%d" in bomb else bomb)
+        talk.pour(bomb * 100)
 
     with serving({"/": pour}) as server:
-        refused_from(server, MediaUnavailable, "broken")
+        refused_from(server, MediaUnavailable, "broken", seconds=25)
+        assert server.sent < 16 << 20  # what the sockets between us hold, and no more
+
+
+def test_a_head_may_be_long_but_has_an_end():
+    def with_headers(count, length):
+        lines = "\r\n".join(f"x-{number}: {'y' * length}" for number in range(count))
+        return answer(x=f"y\r\n{lines}")
+
+    with serving(
+        {"/": with_headers(50, 500), "/wide": with_headers(50, 1000), "/long": with_headers(400, 1)}
+    ) as server:
+        assert fetch(f"http://{server.place}/", allowed={server.place}) == PICTURE
+        refused_from(server, MediaUnavailable, "broken", "/wide")
+        refused_from(server, MediaUnavailable, "broken", "/long")
+
+
+def test_a_body_of_crumbs_is_left_soon_and_large_pieces_are_not():
+    """Each piece costs the same time, however small it is, and nobody else is served in it."""
+
+    def crumbs(talk):
+        talk.send(answer(b"", content_length=None, transfer_encoding="chunked"))
+        talk.server.ending.wait(0.2)  # with the head they would be refused as a head of too many lines
+        talk.pour(b"1\r\nx\r\n" * 1000)
+
+    piece = b"%x\r\n%s\r\n" % (300, bytes(300)) * 1000
+    fair = answer(b"", content_length=None, transfer_encoding="chunked") + piece + b"0\r\n\r\n"
+    with serving({"/": crumbs, "/fair": fair}) as server:
+        said = refused_from(server, InvalidField, "crumbs", seconds=25)
+        assert "crumbs" in said
+        got = fetch(f"http://{server.place}/fair", allowed={server.place})
+        assert got == bytes(300_000)
+
+
+def test_a_flood_of_early_hints_is_left_when_it_is_longer_than_a_head():
+    def hints(talk):
+        talk.pour(b"HTTP/1.1 103 \r\n\r\n" * 1000)
+
+    few = b"HTTP/1.1 103 \r\nlink: x\r\n\r\n" * 5 + answer()
+    with serving({"/": hints, "/few": few}) as server:
+        refused_from(server, MediaUnavailable, "broken", seconds=25)
+        assert fetch(f"http://{server.place}/few", allowed={server.place}) == PICTURE
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ class Result(enum.StrEnum):
     TYPE = "type"
     ENCODING = "encoding"
     EMPTY = "empty"
+    CRUMBS = "crumbs"
     SIZE = "size"
     # These may be otherwise in a minute.
     BUSY = "busy"
@@ -98,10 +99,6 @@ class Destination:
     host: str
     port: int
     listed: bool
-
-    def at(self, address: Address) -> httpx.URL:
-        """Return the same URL with a checked address in the place of the name, so that none is looked up."""
-        return self.url.copy_with(host=str(address), port=self.port, fragment=None)
 
     @property
     def authority(self) -> str:

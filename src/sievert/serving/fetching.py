@@ -5,28 +5,31 @@ and the connection goes to one of these very addresses, so that a name which cha
 check and use gains nothing. The certificate is still checked against the name. Redirects are followed by
 hand, each under the same rules. Nothing is kept between two fetches: no connection, no cookie.
 
-Time and size are bounded on the whole and not only by piece: a server that drips is cut off. Compressed
-answers are refused unread. At most `at_once` fetches run, few of them with the same host and the same
+Time, size and the number of pieces are bounded on the whole: a server that drips is cut off, and so is
+one that sends crumbs. Compressed answers are refused unread. At most `at_once` fetches run, few of them with the same host and the same
 address, so that a slow host takes its own turns and nobody else's.
 
 Not covered: who owns many hosts at many addresses can take all turns for as long as one fetch may last;
-what is behind them waits as long at most, and is told to come again.
+what is behind them waits as long at most, and is told to come again. A name server that never answers
+holds one of a few threads for as long as the system asks it.
 """
 
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import httpcore
 import httpx
 
-from sievert import __version__
 from sievert.errors import InputError
 from sievert.schema.media import MAX_PICTURE_BYTES
+from sievert.serving.calling import FAILURES, call
 from sievert.serving.destinations import (
     Address,
     Destination,
@@ -51,20 +54,14 @@ PER_ADDRESS = 8
 """Many honest hosts share an address, but one who shows us a thousand names has few addresses."""
 
 FETCH_SECONDS = 10.0
-CONNECT_SECONDS = 3.0
-PIECE_SECONDS = 3.0
+MOST_CRUMBS = 64
+CRUMB_BYTES = 256
+"""After so many pieces they must have had so many bytes on average: each costs the same, however small."""
 
 _RESOLVERS = 16
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LATER = frozenset({408, 425, 429})
 _PAGES = ("text/html", "application/xhtml+xml")
-_HEADERS = {
-    "Accept": "image/*",
-    "Accept-Encoding": "identity",
-    "Connection": "close",
-    "User-Agent": f"Sievert/{__version__}",
-}
-
 Spent = TypeVar("Spent")
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -98,11 +95,10 @@ class Fetcher:
         self._resolve = resolve
         self._count = count
         self._trust = trust
-        self._transport: httpx.AsyncHTTPTransport | None = None
         # Of its own: a name server that never answers must not hold up other threads' work.
         self._threads = concurrent.futures.ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolve")
         self._at_once = at_once
-        self._turns = _Turns(wait=seconds)
+        self._turns = _Turns()
 
     async def fetch(self, url: str) -> bytes:
         """Return what lies at a URL, at most `MAX_PICTURE_BYTES`; whether it is a picture is not looked at.
@@ -123,27 +119,28 @@ class Fetcher:
     async def close(self) -> None:
         """Let go of the threads; no fetch may be running."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._transport is not None:
-            await self._transport.aclose()
 
     async def _follow(self, url: str) -> bytes:
         destination = destination_of(url, self._allowed)
-        budget = _Budget(self._seconds, destination.host[:100])
+        host = destination.host[:100]
+        budget = _Budget(self._seconds, lambda: _late(host))
+        patience = _Budget(self._seconds, _busy)
         for _ in range(MOST_REDIRECTS + 1):
-            found = await self._in_turn(destination, budget)
+            found = await self._in_turn(destination, budget, patience)
             if isinstance(found, bytes):
                 return found
             destination = destination.next(found, self._allowed)
         raise Stopped(Result.REDIRECTS, f"The URL redirects more than {MOST_REDIRECTS} times.")
 
-    async def _in_turn(self, destination: Destination, budget: "_Budget") -> bytes | str:
+    async def _in_turn(self, destination: Destination, budget: "_Budget", patience: "_Budget") -> bytes | str:
         """Wait for a turn at the host, at its address, and at all; always in this order, so nobody waits in a ring."""
         # A host that the operator listed is trusted with more, but never with everything.
         most = max(PER_HOST, self._at_once // 2) if destination.listed else PER_HOST
-        async with self._turns.one(f"host {destination.host}", most):
+        turn = functools.partial(self._turns.one, patience=patience)
+        async with turn(f"host {destination.host}", most):
             addresses = await budget.spend(self._addresses(destination))
             place = f"address {_neighbourhood(addresses[0])}"
-            async with self._turns.one(place, max(most, PER_ADDRESS)), self._turns.one("all", self._at_once):
+            async with turn(place, max(most, PER_ADDRESS)), turn("all", self._at_once):
                 return await budget.spend(self._get(destination, addresses))
 
     async def _addresses(self, destination: Destination) -> list[Address]:
@@ -164,90 +161,55 @@ class Fetcher:
 
     async def _get(self, destination: Destination, addresses: Sequence[Address]) -> bytes | str:
         """Ask the first address that takes a connection; return the body, or where it redirects to."""
+        trust = self._trust = self._trust or httpx.create_ssl_context(trust_env=False)
         stopped = None
         for address in addresses[:MOST_ADDRESSES]:
             try:
-                async with self._answer(destination, address) as response:
+                async with call(destination, address, trust=trust) as response:
                     return await _read(destination.host[:100], response)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 stopped = _unconnected(destination.host[:100], error)
-            except httpx.TimeoutException as error:
+            except httpcore.TimeoutException as error:
                 raise _late(destination.host[:100]) from error
-            except httpx.TransportError as error:
+            except FAILURES as error:
                 raise Stopped(
                     Result.BROKEN, f"{destination.host[:100]} broke off, or does not speak HTTP."
                 ) from error
         assert stopped is not None  # noqa: S101  there is at least one address
         raise stopped
 
-    @contextlib.asynccontextmanager
-    async def _answer(self, destination: Destination, address: Address) -> AsyncIterator[httpx.Response]:
-        if self._transport is None:
-            # A connection that stays open is one to a name that was checked for another fetch.
-            self._transport = httpx.AsyncHTTPTransport(
-                verify=self._trust or httpx.create_ssl_context(trust_env=False),
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-                trust_env=False,
-                retries=0,
-            )
-        streams: list[Any] = []
 
-        async def note(event: str, told: dict[str, Any]) -> None:
-            if event == "connection.connect_tcp.complete":
-                streams.append(told["return_value"])
-
-        request = httpx.Request(
-            "GET",
-            destination.at(address),
-            headers={"Host": destination.authority, **_HEADERS},
-            extensions={
-                "sni_hostname": destination.host,
-                "trace": note,
-                "timeout": {
-                    "connect": CONNECT_SECONDS,
-                    "read": PIECE_SECONDS,
-                    "write": PIECE_SECONDS,
-                    "pool": CONNECT_SECONDS,
-                },
-            },
-        )
-        try:
-            response = await self._transport.handle_async_request(request)
-        except BaseException:
-            # The library forgets a connection whose TLS handshake is cancelled, and it would stay open.
-            for stream in streams:
-                await stream.aclose()
-            raise
-        try:
-            yield response
-        finally:
-            await response.aclose()
-
-
-async def _read(host: str, response: httpx.Response) -> bytes | str:
+async def _read(host: str, response: httpcore.Response) -> bytes | str:
     """Read a body piece by piece, as far as it may be read at all; return where it redirects, if it does."""
-    _refuse_status(host, response.status_code)
-    if response.status_code in _REDIRECTS:
-        return str(response.headers.get("location", ""))
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", ""):
-        raise Stopped(Result.ENCODING, f"{host} answers compressed, although it was told not to.")
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in _PAGES:
-        raise Stopped(Result.TYPE, f"{host} answers with a web page and not with a picture.")
-    stated = response.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated[:20]) > MAX_PICTURE_BYTES:
-        raise _too_large(host)
+    _refuse_status(host, response.status)
+    headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+    if response.status in _REDIRECTS:
+        return headers.get(b"location", "")
+    _refuse_headers(host, headers)
     pieces: list[bytes] = []
     size = 0
-    async for piece in response.aiter_raw():
+    async for piece in response.aiter_stream():
         size += len(piece)
         if size > MAX_PICTURE_BYTES:
             raise _too_large(host)
         pieces.append(piece)
+        if len(pieces) > MOST_CRUMBS and size < len(pieces) * CRUMB_BYTES:
+            raise Stopped(Result.CRUMBS, f"{host} sends the picture in crumbs.")
     if not size:
         raise Stopped(Result.EMPTY, f"{host} answers with nothing.")
     return b"".join(pieces)
+
+
+def _refuse_headers(host: str, headers: Mapping[bytes, str]) -> None:
+    encoding = headers.get(b"content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", ""):
+        raise Stopped(Result.ENCODING, f"{host} answers compressed, although it was told not to.")
+    kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
+    if kind in _PAGES:
+        raise Stopped(Result.TYPE, f"{host} answers with a web page and not with a picture.")
+    stated = headers.get(b"content-length", "")
+    if stated.isdecimal() and int(stated[:20]) > MAX_PICTURE_BYTES:
+        raise _too_large(host)
 
 
 def _refuse_status(host: str, status: int) -> None:
@@ -266,7 +228,7 @@ def _late(host: str) -> Stopped:
     return Stopped(Result.TIMEOUT, f"{host} does not send the picture in time.")
 
 
-def _unconnected(host: str, error: httpx.TransportError) -> Stopped:
+def _unconnected(host: str, error: Exception) -> Stopped:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
@@ -282,12 +244,16 @@ def _neighbourhood(address: Address) -> str:
     return str(address)
 
 
-class _Budget:
-    """The seconds that a fetch may take on the whole; waiting for a turn is not counted."""
+def _busy() -> Stopped:
+    return Stopped(Result.BUSY, "Too many pictures are being fetched.")
 
-    def __init__(self, seconds: float, host: str) -> None:
+
+class _Budget:
+    """The seconds that all of a fetch may take, or all of its waiting for turns."""
+
+    def __init__(self, seconds: float, over: Callable[[], Stopped]) -> None:
         self._left = seconds
-        self._host = host
+        self._over = over
 
     async def spend(self, work: Coroutine[Any, Any, Spent]) -> Spent:
         """Await something within what is left."""
@@ -297,7 +263,7 @@ class _Budget:
             async with asyncio.timeout(self._left):
                 return await work
         except TimeoutError:
-            raise _late(self._host) from None
+            raise self._over() from None
         finally:
             self._left -= loop.time() - began
 
@@ -305,21 +271,16 @@ class _Budget:
 class _Turns:
     """Who may go next, by what they go for; first come, first served."""
 
-    def __init__(self, *, wait: float) -> None:
-        self._wait = wait
+    def __init__(self) -> None:
         self._places: dict[str, _Place] = {}
 
     @contextlib.asynccontextmanager
-    async def one(self, name: str, most: int) -> AsyncIterator[None]:
+    async def one(self, name: str, most: int, *, patience: _Budget) -> AsyncIterator[None]:
         """Hold one of at most `most` turns at a place."""
         place = self._places.setdefault(name, _Place(most))
         place.guests += 1  # those who wait are counted too, so that a place lasts while anybody knows it
         try:
-            try:
-                async with asyncio.timeout(self._wait):
-                    await place.turns.acquire()
-            except TimeoutError:
-                raise Stopped(Result.BUSY, "Too many pictures are being fetched.") from None
+            await patience.spend(place.turns.acquire())
             try:
                 yield
             finally:
