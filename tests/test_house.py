@@ -75,7 +75,7 @@ def test_a_planted_bad_import_rings_the_alarm(copy, room, line, contract):
     finally:
         path.write_text(before)
     assert done.returncode == 1, done.stdout
-    assert "1 broken" in done.stdout or "2 broken" in done.stdout
+    assert re.search(r"[1-3] broken", done.stdout)
     assert contract in done.stdout
 
 

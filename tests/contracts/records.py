@@ -66,6 +66,7 @@ class RecordsContract:
                 break
         assert [one.case_id for one in seen] == [f"c{i}" for i in range(9, -1, -1)]
         assert [one.case_id for one in store.list(policy="spam").items] == ["c9", "c6", "c3", "c0"]
+        assert [one.case_id for one in store.list(without="hate").items] == ["c9", "c6", "c3", "c0"]
         with pytest.raises(InvalidField):
             store.list(cursor="nonsense")
 

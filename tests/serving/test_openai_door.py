@@ -115,8 +115,11 @@ def test_lists_get_a_result_each_and_parts_one_together(client):
 @pytest.mark.parametrize(
     ("given", "param", "says"),
     [
-        ([IMAGE], "input", "Pictures are not judged yet."),
-        ([{"type": "text", "text": "x"}, IMAGE], "input", "Pictures are not judged yet."),
+        ([IMAGE], "input", "example.org"),
+        ([{"type": "text", "text": "x"}, IMAGE], "input", "example.org"),
+        ([IMAGE] * 11, "input", "11 pictures"),
+        (["x", IMAGE], "input", "mixes"),
+        ([{"type": "image_url", "image_url": "https://example.org"}], "input", "Expected `object`"),
         (["x", {"type": "text", "text": "x"}], "input", "mixes"),
         ([{"type": "sound"}], "input", "sound"),
         ([], "input", "length >= 1"),

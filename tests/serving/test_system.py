@@ -67,7 +67,10 @@ def test_every_answer_carries_the_headers_that_guard_browsers(server, stranger, 
 
 def test_the_pages_need_nothing_from_elsewhere_and_no_inline_code():
     files = page_files()
-    pages, scripts = {"index.html", "schema.html"}, {"live.js", "schema.js", "access.js", "truth.js"}
+    pages, scripts = (
+        {"index.html", "schema.html"},
+        {"live.js", "schema.js", "access.js", "truth.js", "pictures.js"},
+    )
     assert set(files) == {*pages, *scripts, "style.css", "icon.svg"}
     for name, content in files.items():
         text = content.decode().replace("http://www.w3.org/2000/svg", "")
@@ -112,6 +115,7 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("get", "/api/v1/decisions"),
         ("get", "/api/v1/actions"),
         ("get", "/api/v1/cases"),
+        ("get", "/api/v1/isolated"),
         ("get", "/api/v1/labels"),
         ("post", "/v1/moderations"),
         ("post", "/v1alpha1/comments:analyze"),
@@ -174,9 +178,9 @@ def test_every_field_of_a_record_is_described_and_words_are_listed(client):
         ("Decision", "outcome"): outcomes,
         ("Decision", "would"): outcomes,
         ("Decision", "language"): ["english", "other", "unreadable"],
-        ("Decision", "stage"): ["light", "heavy", "sentinel", "update"],
-        ("Decision", "trigger"): ["created", "reports", "views", "comments", "hides", "edit"],
-        ("Action", "kind"): ["demote", "remove"],
+        ("Decision", "stage"): ["light", "heavy", "sentinel", "update", "bank"],
+        ("Decision", "trigger"): ["created", "reports", "views", "comments", "hides", "edit", "bank"],
+        ("Action", "kind"): ["demote", "remove", "isolate"],
     }.items():
         assert fields[where]["enum"] == words
     assert "urn:sievert:problem:malformed" in fields["Problem", "type"]["enum"]

@@ -12,7 +12,9 @@ from running_server import running
 CALM = scene(640, 480, seed=8)
 LOUD = Image.new("RGB", (480, 320), "white")
 for line in range(5):
-    ImageDraw.Draw(LOUD).text((10, 8 + 60 * line), "you blorp blorp", "black", ImageFont.load_default(size=56))
+    ImageDraw.Draw(LOUD).text(
+        (10, 8 + 60 * line), "you blorp blorp", "black", ImageFont.load_default(size=56)
+    )
 
 
 def small(image, side=64):

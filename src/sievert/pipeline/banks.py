@@ -53,6 +53,15 @@ class Banks:
         self._matcher = matcher
         self._lock = threading.Lock()
 
+    def refresh(self) -> None:
+        """Read what changed in the banks, if anything did.
+
+        Raises:
+            StoreUnavailable: they cannot be read.
+        """
+        with self._lock:
+            self._matcher.refresh()
+
     def look(self, posts: PostBatch) -> Known:
         """Return what banks know of n posts that come in: each counts towards a flood.
 
@@ -71,8 +80,8 @@ class Banks:
         with self._lock:
             return _known(posts, self._matcher.look_up(posts.text, _pictures(posts)))
 
-    def find(self, signal: Signal, value: str) -> list[Match]:
-        """Return what a single hash is like, the nearest first; nothing counts.
+    def find(self, signal: Signal, value: str) -> list[tuple[int, Match]]:
+        """Return the entries that a single hash is like, each with its number, the nearest first; nothing counts.
 
         Raises:
             InvalidField: the value is no such hash.

@@ -55,6 +55,9 @@ class Hunter:
         Raises:
             StoreUnavailable: what was not made durable is hunted for again the next time.
         """
+        if parts.banks is None:
+            return 0
+        parts.banks.refresh()  # a match with what is hunted for must not be missed
         done = self._banks.hunted()
         found = 0
         for some in self._banks.all_entries(after=done):
@@ -88,7 +91,7 @@ class Hunter:
         # What an older revision showed calls for nothing.
         again = [one for one in worth_deciding(names, causes, parts) if one.post.key in shown]
         if not again or parts.banks is None or parts.pictures is None:
-            return
+            return  # nothing can be known of pictures here
         posts = batch_again(again, parts)
         posts = dataclasses.replace(
             posts,

@@ -50,7 +50,9 @@ class PictureHash(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The PDQ hash of one frame; below a quality of 50 there is too little in it to be compared."""
 
     pdq: PdqHash
-    quality: Annotated[int, Meta(ge=0, le=100)]
+    quality: Annotated[
+        int, Meta(ge=0, le=100, description="how much there is in the picture to be told apart")
+    ]
 
 
 class PictureFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +61,7 @@ class PictureFacts(msgspec.Struct, frozen=True, kw_only=True):
     `version` names the definitions that led to it; facts of another version are made anew.
     """
 
-    version: int
+    version: Annotated[int, Meta(description="of the definitions that led to these facts")]
     sha256: Sha256
     format: Annotated[str, Meta(description="jpeg, png, webp, gif or avif")]
     bytes: Annotated[int, Meta(description="size of the file")]

@@ -67,7 +67,7 @@ class MemoryRecords(Records[R]):
         while at > 0 and len(items) < limit:
             at -= 1
             found = self._records[at].policy
-            if policy in (None, found) and found != without:
+            if policy in (None, found) and (without is None or found != without):
                 items.append(self._records[at])
         return Page(items=items, cursor=write_cursor({"at": at}) if at > 0 else None)
 
