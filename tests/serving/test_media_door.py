@@ -11,6 +11,7 @@ from picture_server import until
 from running_server import open_stream, running, send_chunk
 from sievert.errors import InvalidField, StoreUnavailable
 from sievert.schema.media import MAX_PICTURE_BYTES, MOST_MEDIA, PictureFacts
+from sievert.serving import uploads
 from sievert.serving.bodies import BodyRoom
 
 BLURRED, PLAIN = b"\xff\xd8 grey", b"\xff\xd8 plain"
@@ -215,6 +216,18 @@ def test_a_client_that_leaves_in_the_middle_gives_its_room_back(server, client):
     until(lambda: room.free < BodyRoom().free)
     connection.close()
     until(lambda: room.free == BodyRoom().free)
+
+
+def test_a_client_that_stops_in_the_middle_is_told_and_gives_its_room_back(server, client, monkeypatch):
+    monkeypatch.setattr(uploads, "PIECE_SECONDS", 0.3)
+    for kind, start in (("image/png", b"x" * 1000), (FORM["Content-Type"], written(b"a", end=b""))):
+        connection = open_stream(client, "/api/v1/media", content_type=kind)
+        send_chunk(connection, start)
+        answer = connection.getresponse()
+        assert answer.status == 400
+        assert b"stopped coming" in answer.read()
+        connection.close()
+    assert server.doors.bodies.free == BodyRoom().free
 
 
 def test_uploads_share_one_room_and_one_too_many_is_told_to_come_again(tmp_path, tiny_folder, pictures):
