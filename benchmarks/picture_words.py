@@ -23,10 +23,10 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
 import numpy as np
-import rendered_words as drawn
-from learn_has_words import held_out, opened, write
 from PIL import Image
 
+import rendered_words as drawn
+from learn_has_words import held_out, opened, write
 from sievert.features.content.picture_words import read_words_of
 from sievert.features.content.thumbnail import WORDS_CUT, has_words, thumbnail_features
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from sievert.errors import MalformedInput, MissingExtra
-from sievert.features.content import picture_words
+from sievert.features.content import line_reader
 from sievert.features.content.picture_words import read_words, read_words_of
 
 SAID = "you blorp, come back"
@@ -142,7 +142,7 @@ def test_a_file_that_is_no_picture_is_told_so(data):
 @pytest.mark.parametrize("name", ["rapidocr", "cv2"])
 def test_without_the_extra_it_says_what_to_install(monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
-    picture_words._built.cache_clear()
+    line_reader._built.cache_clear()
     with pytest.raises(MissingExtra, match=rf"{name}.*pip install 'sievert\[media\]'"):
         read_words_of(drawn(SAID))
 
