@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from sievert.errors import MalformedInput, MissingExtra
-from sievert.features.content import picture_words
+from sievert.features.content import line_reader, picture_words
 from sievert.features.content.picture_words import read_words, read_words_of
 
 SAID = "you blorp, come back"
@@ -64,11 +64,12 @@ def test_a_turned_picture_reads_the_same(angle):
     assert read_words_of(turned) == "the quiet goose found an umbrella"
 
 
-def test_a_picture_that_its_file_says_to_turn_is_turned():
+def test_a_picture_that_its_file_says_to_mirror_is_mirrored():
     exif = Image.Exif()
-    exif[0x0112] = 6
-    sideways = drawn(SAID).transpose(Image.Transpose.ROTATE_90)
-    assert read_words(file_of(sideways, "JPEG", exif=exif)) == SAID
+    exif[0x0112] = 2
+    mirrored = drawn(SAID).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    assert read_words(file_of(mirrored, "JPEG")) != SAID
+    assert read_words(file_of(mirrored, "JPEG", exif=exif)) == SAID
 
 
 def test_words_of_a_bitmap_font_in_a_small_picture_are_read():
@@ -123,6 +124,33 @@ def test_the_same_picture_reads_the_same_again():
     assert read_words_of(image) == read_words_of(image)
 
 
+def test_of_many_lines_those_in_the_largest_letters_are_read(monkeypatch):
+    monkeypatch.setattr(picture_words, "MOST_LINES", 2)
+    monkeypatch.setattr(picture_words, "_TRIED", 1)
+    image = drawn("a small line at the top", "and one more of them", size=14)
+    pen = ImageDraw.Draw(image)
+    for at, line in enumerate(("the quiet goose", "found a lamp")):
+        pen.text((16, 90 + 46 * at), line, fill="black", font=ImageFont.load_default(34))
+    assert read_words_of(image) == "the quiet goose found a lamp"
+
+
+def test_a_large_picture_is_read_within_the_memory_of_a_limited_worker():
+    program = """
+import os, resource
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each of its threads takes addresses
+resource.setrlimit(resource.RLIMIT_AS, (900 << 20, 900 << 20))
+from PIL import Image, ImageDraw, ImageFont
+from sievert.features.content.picture_words import read_words_of
+image = Image.new("RGB", (3000, 3000), "white")
+for at in range(3):
+    place = (100, 500 + 600 * at)
+    ImageDraw.Draw(image).text(place, "the quiet goose waits", fill="black", font=ImageFont.load_default(240))
+assert read_words_of(image) == " ".join(["the quiet goose waits"] * 3)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_reading_says_nothing_of_what_it_read(caplog, capfd):
     with caplog.at_level(logging.DEBUG):
         assert read_words_of(drawn(SAID)) == SAID
@@ -142,7 +170,7 @@ def test_a_file_that_is_no_picture_is_told_so(data):
 @pytest.mark.parametrize("name", ["rapidocr", "cv2"])
 def test_without_the_extra_it_says_what_to_install(monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
-    picture_words._built.cache_clear()
+    line_reader._built.cache_clear()
     with pytest.raises(MissingExtra, match=rf"{name}.*pip install 'sievert\[media\]'"):
         read_words_of(drawn(SAID))
 

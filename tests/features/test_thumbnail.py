@@ -101,7 +101,7 @@ def test_skin_of_any_colour_counts_as_no_hue(skin):
     assert [value for name, value in numbers.items() if name.startswith("vivid")] == [0] * 6
 
 
-@pytest.mark.parametrize("size", [12, 20, 32, 48])
+@pytest.mark.parametrize("size", [14, 20, 32, 48])
 @pytest.mark.parametrize(
     ("paper", "ink"), [("#e7e4da", "#202020"), ("#1c2f52", "#f4f4f0"), ("#808080", "#c8c8c8")]
 )

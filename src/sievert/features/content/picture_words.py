@@ -1,35 +1,27 @@
 """The words that can be read in a picture, as one running text (optical character recognition).
 
-RapidOCR finds lines and reads them; its models come with the package, and nothing is fetched. What is
-done here is around it: a picture is brought to a size at which small print can be read and large ones
-stay cheap; one that stands on its side or its head is turned and read again; lines that were read
-without confidence are left out; the rest is put in the order in which people read it, columns apart,
-and mended (`misread`).
+What is done here stands around the reader of lines: a picture is brought to a size at which small print
+can be read and large ones stay cheap; one that stands on its side or its head is turned; of many lines
+those in the largest letters are read; what was read without confidence is left out; the rest is put in
+the order in which people read it, columns apart, and mended (`misread`).
 
 Costs 50 to 250 core-milliseconds a picture (`benchmarks/picture_words.py`), so that it is worth it only
-where words are likely: `thumbnail.has_words` says that for a thousandth of the price.
+where words are likely: `thumbnail.has_words` says that for a fiftieth of the price.
 
 Not covered: handwriting, words in circles, and scripts that the shipped model does not know; it knows
 Latin, Chinese and Japanese.
 """
 
-import dataclasses
-import functools
-import importlib
 import io
 import math
-import threading
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from sievert.errors import MalformedInput, MissingExtra
+from sievert.errors import MalformedInput
+from sievert.features.content.line_reader import Line, LineReader, line_reader
 from sievert.features.content.misread import letters, mended
-from sievert.features.content.reading_order import Box, in_reading_order, slope
+from sievert.features.content.reading_order import Box, in_reading_order, sides, slope
 from sievert.features.content.thumbnail import on_contrast
 
 WORDS_VERSION = 1
@@ -39,12 +31,9 @@ LEAST_SIDE = 448
 """Pixels of the longer side; smaller pictures are enlarged to that, threefold at most."""
 MOST_SIDE = 1600
 """Pixels of the longer side; larger pictures are reduced to that."""
-_FOUND_AT = 736
-"""Pixels of the longer side at which lines are looked for; they are read at full size."""
 _MOST_ENLARGED = 3
-_MARGIN = 12
-"""Pixels around the picture, as its edge: words that touch the edge are missed otherwise."""
-_LEAST_HEIGHT = 64
+MOST_LINES = 60
+"""Lines that are read at most, those in the largest letters: a page of print must not hold a worker."""
 
 SURE = 0.8
 """Confidence from which a line counts. Chosen on our own drawings and on photographs without words:
@@ -55,23 +44,12 @@ _FEW = 3
 
 _POOR = 0.88
 """Mean confidence below which the picture may stand on its head."""
+_TRIED = 6
+"""Lines by which a picture's stand is judged."""
 _NEARLY = 8
 """Degrees; lines that lean by less need no turn, and a quarter turn blurs nothing."""
 _WORTH_TURNING = 3.0
 """Together, lines must be so many times as long as high for a second look; mere shapes are not."""
-
-Pixels = npt.NDArray[np.uint8]
-
-_BUILDING = threading.Lock()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Line:
-    """One line as it was read: where, what, and with which confidence."""
-
-    box: Box
-    text: str
-    score: float
 
 
 def read_words(data: bytes) -> str:
@@ -100,48 +78,41 @@ def read_words_of(image: Image.Image) -> str:
     Raises:
         MissingExtra: RapidOCR is not installed.
     """
-    engine = _engine()
+    reader = line_reader()
     picture = _prepared(image)
-    lines = _read(engine, picture)
+    boxes, lines = _tried(reader, picture)
     turn = _turn(lines)
     if turn is not None:
-        again = _read(engine, picture.rotate(turn, Image.Resampling.BICUBIC, expand=True))
-        lines = max(lines, again, key=_worth)
+        turned = picture.rotate(turn, Image.Resampling.BICUBIC, expand=True)
+        other_boxes, other_lines = _tried(reader, turned)
+        if _worth(other_lines) > _worth(lines):
+            picture, boxes, lines = turned, other_boxes, other_lines
+    lines = [*lines, *(reader.read(picture, box) for box in boxes[len(lines) : MOST_LINES])]
     kept = _sure(lines)
     order = in_reading_order([line.box for line in kept])
     return mended(kept[at].text for at in order)
 
 
 def _prepared(image: Image.Image) -> Image.Image:
-    """Return a picture in colour, without transparency, at a size that can be read."""
+    """Return a picture in three colours, at a size that can be read."""
     image = on_contrast(image)
     longer = max(image.size)
     scale = min(_MOST_ENLARGED, max(1.0, LEAST_SIDE / longer), MOST_SIDE / longer)
-    if scale != 1:
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(size, Image.Resampling.BICUBIC)
-    return image
+    if scale == 1:
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BICUBIC)
 
 
-def _read(engine: Any, picture: Image.Image) -> list[_Line]:
-    """Return the lines that are found in a picture, whatever their confidence."""
-    pixels = np.asarray(picture)[:, :, ::-1]
-    below = max(_MARGIN, _LEAST_HEIGHT - pixels.shape[0] - _MARGIN)
-    beside = max(_MARGIN, _LEAST_HEIGHT - pixels.shape[1] - _MARGIN)
-    padded = np.pad(pixels, ((_MARGIN, below), (_MARGIN, beside), (0, 0)), mode="edge")
-    found = engine(padded)
-    if found.txts is None:
-        return []
-    return [
-        _Line(np.asarray(box, np.float64), str(text), float(score))
-        for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
-        if letters(text)
-    ]
+def _tried(reader: LineReader, picture: Image.Image) -> tuple[list[Box], list[Line]]:
+    """Return all boxes of a picture, and what stands in the first few."""
+    boxes = reader.find(picture)
+    return boxes, [reader.read(picture, box) for box in boxes[:_TRIED]]
 
 
-def _turn(lines: Sequence[_Line]) -> float | None:
+def _turn(lines: Sequence[Line]) -> float | None:
     """Return by how many degrees the picture is worth turning, counter-clockwise; nothing if it is not."""
-    weights = [_length(line.box) for line in lines]
+    weights = [_length(line.box) if line.text else 0.0 for line in lines]
     if sum(weights) < _WORTH_TURNING:
         return None
     mean = sum(weight * line.score for weight, line in zip(weights, lines, strict=True)) / sum(weights)
@@ -154,64 +125,19 @@ def _turn(lines: Sequence[_Line]) -> float | None:
 
 def _length(box: Box) -> float:
     """Return how many times as long as high a line is; letters upside down cannot be counted."""
-    one, other = math.hypot(*(box[1] - box[0])), math.hypot(*(box[3] - box[0]))
-    return max(one, other) / max(1.0, min(one, other))
+    return max(sides(box)) / max(1.0, min(sides(box)))
 
 
-def _sure(lines: Sequence[_Line]) -> list[_Line]:
+def _sure(lines: Sequence[Line]) -> list[Line]:
     """Leave out what was read without confidence; short lines need more of it, single letters company."""
-    sure = [line for line in lines if line.score >= (SURE if letters(line.text) >= _FEW else _SURE_OF_FEW)]
+    sure = [
+        line
+        for line in lines
+        if letters(line.text) and line.score >= (SURE if letters(line.text) >= _FEW else _SURE_OF_FEW)
+    ]
     return sure if any(letters(line.text) > 1 for line in sure) else []
 
 
-def _worth(lines: Sequence[_Line]) -> float:
+def _worth(lines: Sequence[Line]) -> float:
     """Return how much was read with confidence."""
     return sum(letters(line.text) * line.score for line in _sure(lines))
-
-
-def _engine() -> Any:
-    with _BUILDING:
-        return _built()
-
-
-@functools.cache
-def _built() -> Any:
-    """Build the reader, once in a process: about half a second and 70 MB."""
-    try:
-        cv2 = importlib.import_module("cv2")
-        rapidocr = importlib.import_module("rapidocr")
-    except ImportError as error:
-        raise MissingExtra(
-            f"Reading the words in pictures needs {error.name}.", remedy="pip install 'sievert[media]'"
-        ) from error
-    models = Path(str(rapidocr.__file__)).parent / "models"
-    # One picture, one core: the service runs many at a time, and a worker's memory is limited.
-    cv2.setNumThreads(1)
-    return rapidocr.RapidOCR(
-        params={
-            "Global.log_level": "critical",
-            "Global.use_cls": False,
-            "Global.text_score": 0.0,
-            "Global.min_height": 0,
-            "Global.width_height_ratio": -1,
-            "Global.max_side_len": 2 * MOST_SIDE,
-            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            "EngineConfig.onnxruntime.enable_cpu_mem_arena": False,
-            # A model that is named is never fetched.
-            "Det.model_path": str(_model(models, "*_det_*.onnx")),
-            "Rec.model_path": str(_model(models, "*_rec_*.onnx")),
-            "Det.limit_type": "max",
-            "Det.limit_side_len": _FOUND_AT,
-        }
-    )
-
-
-def _model(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if not found:
-        raise MissingExtra(
-            f"RapidOCR came without its model {pattern}.",
-            remedy="pip install --force-reinstall 'sievert[media]'",
-        )
-    return found[-1]

@@ -23,6 +23,17 @@ _INSET = 0.25
 """Of a line's height, taken off above and below: boxes of neighbouring lines overlap."""
 
 
+def sides(box: Box) -> tuple[float, float]:
+    """Return a box's length along its first side, and along its second, in pixels."""
+    return math.hypot(*(box[1] - box[0])), math.hypot(*(box[3] - box[0]))
+
+
+def runs_down(box: Box) -> bool:
+    """Tell whether the line in a box runs up or down the picture."""
+    along, aside = sides(box)
+    return aside >= _ON_ITS_SIDE * along
+
+
 def slope(boxes: Sequence[Box], weights: Sequence[float]) -> float:
     """Return how far lines lean clockwise, as a weighted mean in radians: -pi/2 to pi.
 
@@ -30,9 +41,9 @@ def slope(boxes: Sequence[Box], weights: Sequence[float]) -> float:
     """
     across = down = upright = 0.0
     for box, weight in zip(boxes, weights, strict=True):
-        along, aside = box[1] - box[0], box[3] - box[0]
-        if math.hypot(*aside) >= _ON_ITS_SIDE * math.hypot(*along):
-            along = aside
+        along = box[1] - box[0]
+        if runs_down(box):
+            along = box[3] - box[0]
             upright += weight
         # A line and the same line upside down lean alike, so that angles count twofold.
         double = 2 * math.atan2(along[1], along[0])

@@ -61,8 +61,9 @@ _STEEPEST = 0.25
 """Mean change of brightness from pixel to pixel that counts as 1; print and noise come near it."""
 
 WEIGHTS = Path(__file__).parent / "has_words.json"
-WORDS_CUT = 0.5
-"""From here on reading the words is worth its price."""
+WORDS_CUT = 0.4
+"""From here on reading the words is worth its price; lower than one half, since words that are missed
+may be the harm, and a needless look costs a tenth of a core-second."""
 _LOOKED_AT = 256
 _TILE = 8
 _MOST_WORDY = (8, 40)
@@ -132,7 +133,7 @@ def wordy_tiles(image: Image.Image) -> Plane:
 def on_contrast(image: Image.Image) -> Image.Image:
     """Return a picture in three colours; a transparent one on white if what shows is dark, else on black."""
     if not _is_clear(image):
-        return image if image.mode == "RGB" else image.convert("RGB")
+        return _with_mode(image)
     image = image.convert("RGBA")
     grey, shows = np.asarray(image.convert("L"), np.float32), np.asarray(image.getchannel("A"), np.float32)
     weight = float(shows.sum())
@@ -147,10 +148,12 @@ def _is_clear(image: Image.Image) -> bool:
 
 
 def _with_mode(image: Image.Image) -> Image.Image:
-    """Return a picture in a mode that can be made smaller by means."""
-    if _is_clear(image):
-        return image.convert("RGBA")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    """Return a picture in three colours, or in three and transparency."""
+    if image.mode.startswith("I"):  # sixteen bits of grey, which would all become white
+        deep = np.clip(np.asarray(image, np.float32) / 257, 0, 255)
+        return Image.fromarray(deep.astype(np.uint8)).convert("RGB")
+    mode = "RGBA" if _is_clear(image) else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _tones(grey: Plane, colours: Plane) -> Sequence[float]:
