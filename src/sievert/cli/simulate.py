@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from sievert.simulation.album import Album
     from sievert.simulation.recording import Counts
     from sievert.simulation.settings import WorldSettings
     from sievert.simulation.writer import Writer
@@ -34,7 +35,9 @@ def simulate(
         ),
     ] = None,
     step_minutes: Annotated[int, typer.Option(min=1, help="A step; must divide a day.")] = 60,
-    images: Annotated[bool, typer.Option("--images", help="Draw the images too.")] = False,
+    images: Annotated[
+        bool, typer.Option("--images", help="Draw the images too; a server gets them with their posts.")
+    ] = False,
     ndjson: Annotated[
         bool, typer.Option("--ndjson", help="Write posts.ndjson and events.ndjson too.")
     ] = False,
@@ -60,6 +63,7 @@ def simulate(
     from sievert.cli.learning_progress import stages
     from sievert.errors import InvalidField
     from sievert.schema.clock import DAY, HOUR
+    from sievert.simulation.album import Album
     from sievert.simulation.recording import Extra, write_history
     from sievert.simulation.settings import WorldSettings
     from sievert.simulation.world import World
@@ -76,7 +80,8 @@ def simulate(
     )
     steps = max(1, round(days * DAY / settings.step))
     if out is None:
-        _tell(settings, Writer(corpus=texts), str(to), key, steps=steps)
+        album = Album() if images else None
+        _tell(settings, Writer(corpus=texts), str(to), key, steps=steps, album=album)
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InvalidField(
@@ -96,7 +101,15 @@ def simulate(
     _print(counts, out, time.monotonic() - began)
 
 
-def _tell(settings: "WorldSettings", writer: "Writer", address: str, key: str, *, steps: int) -> None:
+def _tell(
+    settings: "WorldSettings",
+    writer: "Writer",
+    address: str,
+    key: str,
+    *,
+    steps: int,
+    album: "Album | None",
+) -> None:
     """Send a world's posts and events to a server, as fast as it takes them; the last step ends now.
 
     Raises:
@@ -127,7 +140,7 @@ def _tell(settings: "WorldSettings", writer: "Writer", address: str, key: str, *
     ):
         client = Client(http, ended=threading.Event(), problems=problems)
         for done in range(1, steps + 1):
-            records = step_records(world.advance(), world.accounts)
+            records = step_records(world.advance(), world.accounts, album=album)
             try:
                 for answer in client.send(POSTS, records.posts):
                     told[f"posts: {answer['decision']}"] += 1
