@@ -62,7 +62,10 @@ def test_a_known_picture_lowers_reach_and_asks_a_person_whatever_the_text():
     assert (result.queued_for, result.demoted_for, result.removed_for) == ({0: "hate"}, {0: "hate"}, {})
     assert result.would[0] == Outcome.REMOVE
     assert result.reasons[0][0].match == KNOWN
-    assert reason_text(result.reasons[0][0]) == "hate: like something that a bank of hashes holds"
+    assert (
+        reason_text(result.reasons[0][0])
+        == "hate: like something that a bank of hashes holds (KNOWN, 6 away)"
+    )
 
 
 def test_it_holds_in_any_language():

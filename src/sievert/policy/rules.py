@@ -62,9 +62,15 @@ RULES = {
 }
 
 
+_WHERE = {"picture": "a picture", "text and picture": "text and picture together"}
+
+
 def reason_text(reason: Reason) -> str:
-    """Say a reason in words."""
-    return RULES[reason.rule].format(policy=reason.policy)
+    """Say a reason in words: the rule, and where what it looked at was found."""
+    said = RULES[reason.rule].format(policy=reason.policy)
+    if reason.match is not None:
+        said += f" ({reason.match.bank}, {reason.match.distance} away)"
+    return f"{said}, by the words in {_WHERE[reason.where]}" if reason.where else said
 
 
 def in_words(reason: Reason) -> Reason:
