@@ -13,7 +13,7 @@ from command_line import sievert
 from sievert.cli import EXIT_REFUSED, make_app
 from sievert.cli.bank_exchange import EXCHANGES, Exchange, left_behind, read_config
 from sievert.cli.bank_lists import ListReader, Pictures
-from sievert.cli.picture_hashing import facts_of
+from sievert.cli.picture_hashing import facts_of, pdq_of
 from sievert.errors import ConfigurationError, InvalidField, SievertError
 from sievert.schema.bank import Bank, BankKind, Signal
 from sievert.schema.clock import SystemClock
@@ -422,3 +422,11 @@ def test_a_pictures_hash_is_that_of_the_library(tmp_path):
     assert facts.hashes[0].pdq == PdqSignal.hash_from_bytes((tmp_path / "x.png").read_bytes())
     assert facts.hashes[0].quality >= 50
     assert (facts.format, facts.width, facts.height) == ("png", 256, 256)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_small_pictures_hash_does_not_hang_on_its_size(seed):
+    whole = drawing(seed, 224)
+    hashes = [pdq_of(one).pdq for one in (whole, whole.resize((112, 112)), whole.resize((448, 448)))]
+    for other in hashes[1:]:
+        assert (int(hashes[0], 16) ^ int(other, 16)).bit_count() <= 8

@@ -1,6 +1,7 @@
 """The searches of banks find exactly what a look at every entry finds."""
 
 import base64
+import sys
 
 import numpy as np
 import pytest
@@ -184,8 +185,11 @@ class TestIndex:
         assert len(hits) == MOST_HITS + 200
 
 
+@pytest.mark.parametrize("extra", [True, False])
 @pytest.mark.parametrize("seed", range(5))
-def test_the_way_back_finds_the_pictures_that_a_search_would(seed):
+def test_the_way_back_finds_the_pictures_that_a_search_would(seed, extra, monkeypatch):
+    if not extra:
+        monkeypatch.setitem(sys.modules, "faiss", None)
     rng = np.random.default_rng(seed)
     bits = crowd(rng, 60, 256, 0.2)
     names = [bytes(row).hex() for row in np.packbits(bits, axis=1)]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 HASHED_SIDE = 256
 """Pixels of the longer side of what is hashed, whatever the picture's own size.
 
-The hash of a small picture hangs on its size: at 224 pixels a copy of half the side is found in three of
-four cases, and brought to one size first, always. `benchmarks/banks.py` measures both.
+The hash of a small picture hangs on its size: at 224 pixels a copy of half the side is found in four of
+five cases, and brought to one size first, always. `benchmarks/banks.py` measures both.
 """
 
 CROPPED = (2, 4, 6, 8, 10)
