@@ -36,7 +36,7 @@ import numpy as np
 import pdqhash
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from sievert.cli.picture_hashing import pdq_of, variants_of
+from sievert.cli.picture_hashing import hash_of, variants_of
 from sievert.features.content.fold import build_fold_tables
 from sievert.schema.bank import Bank, BankKind, Signal
 from sievert.schema.batch import TextColumn
@@ -52,6 +52,10 @@ from sievert.stores.database import Database
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".gif"}
 DISTANCES = (0, 10, 20, 25, 31, 40, 50, 60)
 ALIKE, SEED = 0.9, 5
+
+
+SIDES = (128, 256, 320, 384, 448, 512)
+ORIGINALS = (720, 1080, 1600)
 
 
 def encoded(form, quality):
@@ -122,7 +126,7 @@ def opened(path):
 
 def hashed(picture):
     """Return (hash, quality) as Sievert makes them."""
-    made = pdq_of(picture)
+    made = hash_of(picture)
     return np.frombuffer(bytes.fromhex(made.pdq), np.uint8), made.quality
 
 
@@ -185,6 +189,42 @@ def recall(rows, sample):
         for found in ways
     ]
     return shares, len(chosen), seconds / len(chosen) * 1e3
+
+
+def from_whole(rows, sample=100):
+    """Return, by the side that pictures are brought to, how far their hashes are from those of large originals.
+
+    The originals are pictures at hand, enlarged to the sides of `ORIGINALS` with grain in them; they are
+    hashed whole, as exchanges do.
+    """
+    rng = np.random.default_rng(SEED)
+    chosen = [rows[one][4] for one in rng.choice(len(rows), min(sample, len(rows)), replace=False)]
+    apart = {side: [] for side in SIDES}
+    for path in chosen:
+        picture = opened(path)
+        for original in ORIGINALS:
+            large = np.asarray(brought_to(picture, original)).astype(np.float32)
+            large = Image.fromarray(np.clip(large + rng.normal(0, 10, large.shape), 0, 255).astype(np.uint8))
+            whole = hashed_as_it_is(large)[0]
+            for side in SIDES:
+                apart[side].append(int(far(hashed_as_it_is(brought_to(large, side))[0], whole)))
+    return {
+        side: {
+            "median": float(np.median(some)),
+            "at_95": float(np.quantile(some, 0.95)),
+            "most": max(some),
+            "within_31": float(np.mean(np.array(some) <= 31)),
+        }
+        for side, some in apart.items()
+    }
+
+
+def brought_to(picture, side):
+    factor = side / max(picture.size)
+    return picture.resize(
+        (max(1, round(picture.width * factor)), max(1, round(picture.height * factor))),
+        Image.Resampling.BILINEAR,
+    )
 
 
 def confusion(rows):
@@ -410,6 +450,12 @@ def main():
     rows = [row for row in good if row[0] != "emoji"]
     print(f"{len(everything):,} pictures, {len(good):,} with enough quality, {len(emoji):,} of these emoji")
     print(f"hashing: {per_hash:.2f} core-ms a picture\n")
+    sides = from_whole(rows)
+    print("bits from the hash of a large original, by the side that a picture is brought to")
+    print(f"{'side':>6}{'median':>8}{'at 95 %':>9}{'most':>6}{'within 31':>11}")
+    for side, one in sides.items():
+        print(f"{side:>6}{one['median']:>8.0f}{one['at_95']:>9.0f}{one['most']:>6}{one['within_31']:>11.1%}")
+    print()
     (shares, varied, plain), looked_up, per_variants = recall(rows, chosen.sample)
     print(f"recall by the distance permitted, of {looked_up:,} pictures that are no emoji")
     recall_table(shares)
@@ -458,6 +504,7 @@ def main():
                 "with_quality": len(good),
                 "looked_up": looked_up,
                 "hash_ms": round(per_hash, 2),
+                "from_whole": sides,
                 "distances": DISTANCES,
                 "recall": {name: [round(one, 4) for one in found] for name, found in shares.items()},
                 "variants_ms": round(per_variants, 1),

@@ -13,7 +13,7 @@ from command_line import sievert
 from sievert.cli import EXIT_REFUSED, make_app
 from sievert.cli.bank_exchange import EXCHANGES, Exchange, left_behind, read_config
 from sievert.cli.bank_lists import ListReader, Pictures
-from sievert.cli.picture_hashing import facts_of, pdq_of
+from sievert.cli.picture_hashing import facts_of, hash_of
 from sievert.errors import ConfigurationError, InvalidField, SievertError
 from sievert.schema.bank import Bank, BankKind, Signal
 from sievert.schema.clock import SystemClock
@@ -73,7 +73,7 @@ def test_a_bank_is_made_filled_with_pictures_matched_exported_and_removed(data, 
     assert "BAD is made" in run(data, "add", "BAD", "--policy", "hate", "--max-distance", "24")
     said = run(data, "import", "BAD", pictures, "--plain", "--source", "a drawer")
     assert "6 entries read, 6 of them new in BAD" in said
-    assert "broken.jpg: This is no picture" in said
+    assert "broken.jpg: The file is not a picture" in said
     assert "0 of them new" in run(data, "import", "BAD", pictures / "0.png", "--plain")
     assert {entry.source for entry in kept(data)} == {"a drawer"}
 
@@ -417,16 +417,16 @@ class TestExchanges:
 def test_a_pictures_hash_is_that_of_the_library(tmp_path):
     from threatexchange.signal_type.pdq.signal import PdqSignal
 
-    drawing(5).save(tmp_path / "x.png")
+    drawing(5, 384).save(tmp_path / "x.png")
     facts = facts_of((tmp_path / "x.png").read_bytes())
     assert facts.hashes[0].pdq == PdqSignal.hash_from_bytes((tmp_path / "x.png").read_bytes())
     assert facts.hashes[0].quality >= 50
-    assert (facts.format, facts.width, facts.height) == ("png", 256, 256)
+    assert (facts.format, facts.width, facts.height) == ("png", 384, 384)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_small_pictures_hash_does_not_hang_on_its_size(seed):
     whole = drawing(seed, 224)
-    hashes = [pdq_of(one).pdq for one in (whole, whole.resize((112, 112)), whole.resize((448, 448)))]
+    hashes = [hash_of(one).pdq for one in (whole, whole.resize((112, 112)), whole.resize((448, 448)))]
     for other in hashes[1:]:
         assert (int(hashes[0], 16) ^ int(other, 16)).bit_count() <= 8

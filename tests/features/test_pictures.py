@@ -120,16 +120,16 @@ def test_hashes_are_those_of_the_library_that_exchanges_use():
     from threatexchange.signal_type.pdq.pdq_hasher import pdq_from_bytes
 
     for seed in range(5):
-        data = saved(scene(480, 360, seed), "PNG")
+        data = saved(scene(384, 288, seed), "PNG")
         assert pdq_from_bytes(data) == (
             open_picture(data).facts.hashes[0].pdq,
             open_picture(data).facts.hashes[0].quality,
         )
-    # Looked at in small, a large picture keeps its hash, but for a few of 256 bits.
-    for seed in range(3):
-        data = saved(scene(1920, 1080, seed), "JPEG", quality=85)
+    # Brought to one size, a larger picture keeps its hash, but for a few of 256 bits.
+    for seed, size in enumerate([(1920, 1080), (1080, 1350), (640, 480), (512, 512)]):
+        data = saved(scene(*size, seed), "JPEG", quality=85)
         theirs, ours = pdq_from_bytes(data)[0], open_picture(data).facts.hashes[0].pdq
-        assert (int(theirs, 16) ^ int(ours, 16)).bit_count() <= 12
+        assert (int(theirs, 16) ^ int(ours, 16)).bit_count() <= 16
 
 
 @pytest.mark.parametrize("turn", range(1, 9))

@@ -115,7 +115,7 @@ class ListReader:
         made = [self._entry("sha256", facts.sha256, source=source, note=path.name)]
         hashes = [("", one) for one in facts.hashes]
         if self._pictures is Pictures.WITH_VARIANTS:
-            hashes += [(f", {what}", one) for what, one in variants_of(open_upright(data)[0])]
+            hashes += [(f", {what}", one) for what, one in variants_of(open_upright(data))]
         made += [
             self._entry("pdq", one.pdq, source=source, note=f"{path.name[-200:]}{what}")
             for what, one in hashes

@@ -3,47 +3,32 @@
 For files of whoever runs the command; what strangers send is opened elsewhere, in a limited process.
 """
 
-import hashlib
-import io
 from typing import TYPE_CHECKING
 
-from sievert.errors import InvalidField, MissingExtra
+from sievert.errors import MissingExtra
 from sievert.schema.media import PictureFacts, PictureHash
 
 if TYPE_CHECKING:
     from PIL import Image
 
-HASHED_SIDE = 256
-"""Pixels of the longer side of what is hashed, whatever the picture's own size.
-
-The hash of a small picture hangs on its size: at 224 pixels a copy of half the side is found in four of
-five cases, and brought to one size first, always. `benchmarks/banks.py` measures both.
-"""
+_OPENED_SIDE = 1024
 
 CROPPED = (2, 4, 6, 8, 10)
 """Hundredths of each side that are cut off, half at each end, in the variants that a bank holds too."""
 
 
-def pdq_of(picture: "Image.Image") -> PictureHash:
-    """Return the PDQ hash of an RGB picture, brought to one size first.
+def hash_of(picture: "Image.Image") -> PictureHash:
+    """Return the PDQ hash of an RGB picture, as pictures of posts get it.
 
     Raises:
         MissingExtra: what hashes pictures is not installed.
     """
-    try:
-        import pdqhash
-    except ImportError as error:
-        raise MissingExtra(
-            f"Hashing pictures needs {error.name}.", remedy="pip install 'sievert[media]'"
-        ) from error
-    import numpy as np
-    from PIL import Image
+    from sievert.features.content.pictures import pdq_of
 
-    factor = HASHED_SIDE / max(picture.size)
-    sides = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
-    small = picture.resize(sides, Image.Resampling.BILINEAR)
-    bits, quality = pdqhash.compute(np.asarray(small))
-    return PictureHash(pdq=np.packbits(bits).tobytes().hex(), quality=int(quality))
+    made = pdq_of(picture)
+    if made is None:
+        raise MissingExtra("Hashing pictures needs pdqhash.", remedy="pip install 'sievert[media]'")
+    return made
 
 
 def variants_of(picture: "Image.Image") -> list[tuple[str, PictureHash]]:
@@ -65,42 +50,30 @@ def variants_of(picture: "Image.Image") -> list[tuple[str, PictureHash]]:
         # Scaled in the same step, so that a fraction of a pixel is cut off as well.
         sides = (round(box[2] - box[0]) or 1, round(box[3] - box[1]) or 1)
         made.append((f"cropped by {percent} %", picture.resize(sides, Image.Resampling.BILINEAR, box=box)))
-    return [(what, pdq_of(one)) for what, one in made]
+    return [(what, hash_of(one)) for what, one in made]
 
 
-def open_upright(data: bytes) -> tuple["Image.Image", str, tuple[int, int]]:
-    """Return a file's first frame in RGB the right way up, its format, and its size as it lies there.
+def open_upright(data: bytes) -> "Image.Image":
+    """Return a file's first frame in RGB, the right way up.
 
     Raises:
-        InvalidField: it is no picture that can be opened.
+        InvalidField, TooLarge: it is no picture that can be opened.
     """
-    from PIL import Image, ImageOps
+    from sievert.features.content.pictures import picture_of
 
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            return ImageOps.exif_transpose(opened).convert("RGB"), opened.format or "", opened.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidField(
-            "This is no picture that can be opened.",
-            field="file",
-            remedy="Name a JPEG, PNG, WebP, GIF or AVIF file.",
-        ) from error
+    return picture_of(data, side=_OPENED_SIDE)
 
 
 def facts_of(data: bytes) -> PictureFacts:
-    """Return the hashes of a picture's file and of its first frame.
+    """Return the hashes of a picture's file and of its first frames, as pictures of posts get them.
 
     Raises:
-        InvalidField: it is no picture that can be opened.
+        InvalidField, TooLarge: it is no picture that can be opened.
         MissingExtra: what hashes pictures is not installed.
     """
-    upright, form, (width, height) = open_upright(data)
-    return PictureFacts(
-        version=0,
-        sha256=hashlib.sha256(data).hexdigest(),
-        format=form.lower(),
-        bytes=len(data),
-        width=width,
-        height=height,
-        hashes=(pdq_of(upright),),
-    )
+    from sievert.features.content.pictures import open_picture
+
+    opened = open_picture(data)
+    if not opened.facts.hashes:
+        hash_of(opened.small)
+    return opened.facts
