@@ -219,6 +219,16 @@ def from_whole(rows, sample=100):
     }
 
 
+def shown_sides(sides):
+    """Print what `from_whole` returned, and return it."""
+    print("bits from the hash of a large original, by the side that a picture is brought to")
+    print(f"{'side':>6}{'median':>8}{'at 95 %':>9}{'most':>6}{'within 31':>11}")
+    for side, one in sides.items():
+        print(f"{side:>6}{one['median']:>8.0f}{one['at_95']:>9.0f}{one['most']:>6}{one['within_31']:>11.1%}")
+    print()
+    return sides
+
+
 def brought_to(picture, side):
     factor = side / max(picture.size)
     return picture.resize(
@@ -450,12 +460,7 @@ def main():
     rows = [row for row in good if row[0] != "emoji"]
     print(f"{len(everything):,} pictures, {len(good):,} with enough quality, {len(emoji):,} of these emoji")
     print(f"hashing: {per_hash:.2f} core-ms a picture\n")
-    sides = from_whole(rows)
-    print("bits from the hash of a large original, by the side that a picture is brought to")
-    print(f"{'side':>6}{'median':>8}{'at 95 %':>9}{'most':>6}{'within 31':>11}")
-    for side, one in sides.items():
-        print(f"{side:>6}{one['median']:>8.0f}{one['at_95']:>9.0f}{one['most']:>6}{one['within_31']:>11.1%}")
-    print()
+    sides = shown_sides(from_whole(rows))
     (shares, varied, plain), looked_up, per_variants = recall(rows, chosen.sample)
     print(f"recall by the distance permitted, of {looked_up:,} pictures that are no emoji")
     recall_table(shares)
