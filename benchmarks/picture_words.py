@@ -12,6 +12,7 @@ learned: they are read and counted, and nothing of them is shown. Costs are proc
 
 import argparse
 import gzip
+import io
 import json
 import os
 import re
@@ -27,8 +28,12 @@ from PIL import Image
 
 import rendered_words as drawn
 from learn_has_words import held_out, opened, write
-from sievert.features.content.picture_words import read_words_of
+from sievert.features.content.picture_words import read_words, read_words_of
 from sievert.features.content.thumbnail import WORDS_CUT, has_words, thumbnail_features
+from sievert.simulation.images import render
+from sievert.simulation.settings import WorldSettings
+from sievert.simulation.world import World
+from sievert.simulation.writer import Writer
 
 PHOTO, CAPITALS = "photo", "capitals"
 LOOKS = {
@@ -131,6 +136,37 @@ def reading(count):
     return result
 
 
+def simulated(count):
+    """Read the pictures of the simulated world that show words, 96 pixels and a bitmap font."""
+    world = World(WorldSettings(creators=2000), Writer())
+    shown = {}
+    while len(shown) < count:
+        scenes = world.advance().scenes
+        rows = [row for row, words in enumerate(scenes.words) if words]
+        for row, data in zip(rows, render(scenes, rows), strict=True):
+            shown.setdefault((scenes.words[row], bool(scenes.struck[row])), data)
+    rates, right, noticed, plain, costs = [], 0, 0, 0, []
+    for (said, struck), data in list(shown.items())[:count]:
+        noticed += has_words(Image.open(io.BytesIO(data))) >= WORDS_CUT
+        read, cost = timed(read_words, data)
+        costs.append(cost)
+        if not struck:
+            plain += 1
+            rates.append(errors(said, read))
+            right += said.casefold() == read.casefold()
+    result = {
+        "n": count,
+        "noticed": round(noticed / count, 4),
+        "not_struck_out": plain,
+        "cer": round(float(np.mean(rates)), 4),
+        "right": round(right / plain, 4),
+        "interval": list(interval(right, plain)),
+        "core_ms": round(statistics.median(costs)),
+    }
+    print(f"\nsimulated world, {count} pictures: {result}")
+    return result
+
+
 def noticing(memes):
     """Ask the cheap test about pictures with and without words; return shares above the cut, and costs."""
     rng = np.random.default_rng(12)
@@ -220,6 +256,7 @@ def main():
     memes = real_memes(chosen.data)
     result = {
         "reading": reading(count),
+        "simulated": simulated(40 if chosen.quick else 150),
         "noticing": noticing(memes[:: 5 if chosen.quick else 1]),
         "memes": reading_memes(memes[:: max(1, len(memes) // some)][:some]),
         "memory_mb": memory(),
