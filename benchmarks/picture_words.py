@@ -12,10 +12,13 @@ learned: they are read and counted, and nothing of them is shown. Costs are proc
 
 import argparse
 import gzip
+import io
 import json
 import os
 import re
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -23,12 +26,17 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import rendered_words as drawn
 from learn_has_words import held_out, opened, write
-from sievert.features.content.picture_words import read_words_of
+from sievert.features.content.line_reader import line_reader
+from sievert.features.content.picture_words import read_words, read_words_of
 from sievert.features.content.thumbnail import WORDS_CUT, has_words, thumbnail_features
+from sievert.simulation.images import render
+from sievert.simulation.settings import WorldSettings
+from sievert.simulation.world import World
+from sievert.simulation.writer import Writer
 
 PHOTO, CAPITALS = "photo", "capitals"
 LOOKS = {
@@ -131,6 +139,37 @@ def reading(count):
     return result
 
 
+def simulated(count):
+    """Read the pictures of the simulated world that show words, 96 pixels and a bitmap font."""
+    world = World(WorldSettings(creators=2000), Writer())
+    shown = {}
+    while len(shown) < count:
+        scenes = world.advance().scenes
+        rows = [row for row, words in enumerate(scenes.words) if words]
+        for row, data in zip(rows, render(scenes, rows), strict=True):
+            shown.setdefault((scenes.words[row], bool(scenes.struck[row])), data)
+    rates, right, noticed, plain, costs = [], 0, 0, 0, []
+    for (said, struck), data in list(shown.items())[:count]:
+        noticed += has_words(Image.open(io.BytesIO(data))) >= WORDS_CUT
+        read, cost = timed(read_words, data)
+        costs.append(cost)
+        if not struck:
+            plain += 1
+            rates.append(errors(said, read))
+            right += said.casefold() == read.casefold()
+    result = {
+        "n": count,
+        "noticed": round(noticed / count, 4),
+        "not_struck_out": plain,
+        "cer": round(float(np.mean(rates)), 4),
+        "right": round(right / plain, 4),
+        "interval": list(interval(right, plain)),
+        "core_ms": round(statistics.median(costs)),
+    }
+    print(f"\nsimulated world, {count} pictures: {result}")
+    return result
+
+
 def noticing(memes):
     """Ask the cheap test about pictures with and without words; return shares above the cut, and costs."""
     rng = np.random.default_rng(12)
@@ -202,30 +241,55 @@ def reading_memes(memes):
 
 
 def memory():
-    """Return megabytes of this process: resident and virtual, now and at most."""
+    """Read pages of print in a process of its own; return its megabytes, resident and virtual."""
+    done = subprocess.run([sys.executable, __file__, "--memory"], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def print_memory():
+    """Read pages full of print, and print the megabytes of this process after each."""
+    result = {"imported": _megabytes()}
+    line_reader()
+    result["built"] = _megabytes()
+    for width, height, size in ((224, 224, 12), (480, 360, 20), (1600, 1600, 16), (4000, 3000, 40)):
+        page = Image.new("RGB", (width, height), "white")
+        for top in range(10, height - size, round(1.4 * size)):
+            ImageDraw.Draw(page).text(
+                (10, top), "the quiet goose waits " * 20, "black", drawn.font("DejaVuSans", size)
+            )
+        read_words_of(page)
+        result[f"{width} x {height}"] = _megabytes()
+    print(json.dumps(result))
+
+
+def _megabytes():
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return {
-        name: int(lines[name].split()[0]) >> 10
-        for name in ("VmRSS", "VmHWM", "VmSize", "VmPeak")
-        if name in lines
-    }
+    return {name: int(lines[name].split()[0]) >> 10 for name in ("VmRSS", "VmHWM", "VmSize", "VmPeak")}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="six pictures of each look, and forty memes")
     parser.add_argument("--data", type=Path, default=drawn.DATA)
+    parser.add_argument(
+        "--memory", action="store_true", help="only read pages of print, and say what they took"
+    )
     chosen = parser.parse_args()
+    if chosen.memory:
+        print_memory()
+        return
     count, some = (6, 40) if chosen.quick else (40, 200)
     memes = real_memes(chosen.data)
     result = {
         "reading": reading(count),
+        "simulated": simulated(40 if chosen.quick else 150),
         "noticing": noticing(memes[:: 5 if chosen.quick else 1]),
         "memes": reading_memes(memes[:: max(1, len(memes) // some)][:some]),
         "memory_mb": memory(),
         "cut": WORDS_CUT,
     }
-    print(f"memory: {result['memory_mb']}")
+    for name, megabytes in result["memory_mb"].items():
+        print(f"memory, {name}: {megabytes}")
     print(json.dumps(result))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from sievert.errors import MalformedInput, MissingExtra
+from sievert.errors import MalformedInput, MissingExtra, TooLarge
 from sievert.features.content import line_reader, picture_words
 from sievert.features.content.picture_words import read_words, read_words_of
 
@@ -151,6 +151,14 @@ assert read_words_of(image) == " ".join(["the quiet goose waits"] * 3)
     assert done.returncode == 0, done.stderr
 
 
+def test_a_long_strip_is_read_from_top_to_bottom():
+    strip = Image.new("RGB", (400, 5200), "white")
+    said = [f"line {at} of the goose" for at in range(1, 9)]
+    for at, line in enumerate(said):
+        ImageDraw.Draw(strip).text((20, 60 + 700 * at), line, fill="black", font=ImageFont.load_default(24))
+    assert read_words_of(strip) == " ".join(said)
+
+
 def test_reading_says_nothing_of_what_it_read(caplog, capfd):
     with caplog.at_level(logging.DEBUG):
         assert read_words_of(drawn(SAID)) == SAID
@@ -164,6 +172,14 @@ def test_reading_says_nothing_of_what_it_read(caplog, capfd):
 )
 def test_a_file_that_is_no_picture_is_told_so(data):
     with pytest.raises(MalformedInput, match="cannot be read as a picture"):
+        read_words(data)
+
+
+def test_a_file_of_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch):
+    data = file_of(drawn(SAID))
+    monkeypatch.setattr(picture_words, "MOST_PIXELS", 420 * 200 - 1)
+    monkeypatch.setattr(Image.Image, "load", None)
+    with pytest.raises(TooLarge, match="420 x 200 pixels"):
         read_words(data)
 
 

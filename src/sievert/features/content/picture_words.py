@@ -16,9 +16,11 @@ import io
 import math
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from sievert.errors import MalformedInput
+from sievert.errors import MalformedInput, TooLarge
 from sievert.features.content.line_reader import Line, LineReader, line_reader
 from sievert.features.content.misread import letters, mended
 from sievert.features.content.reading_order import Box, in_reading_order, sides, slope
@@ -31,9 +33,14 @@ LEAST_SIDE = 448
 """Pixels of the longer side; smaller pictures are enlarged to that, threefold at most."""
 MOST_SIDE = 1600
 """Pixels of the longer side; larger pictures are reduced to that."""
+MOST_PIXELS = 50_000_000
+"""Of a file, looked up before it is decoded."""
 _MOST_ENLARGED = 3
 MOST_LINES = 60
-"""Lines that are read at most, those in the largest letters: a page of print must not hold a worker."""
+"""Lines of a picture that are read at most, those in the largest letters: a page of print must not hold a worker."""
+_TALL = 3
+"""Pictures more times as high as wide, and high, are read in pieces."""
+_MOST_PIECES = 4
 
 SURE = 0.8
 """Confidence from which a line counts. Chosen on our own drawings and on photographs without words:
@@ -57,10 +64,16 @@ def read_words(data: bytes) -> str:
 
     Raises:
         MalformedInput: the file cannot be read as a picture.
+        TooLarge: it has more than `MOST_PIXELS`.
         MissingExtra: RapidOCR is not installed.
     """
     try:
         with Image.open(io.BytesIO(data)) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise TooLarge(
+                    f"The picture has {opened.width} x {opened.height} pixels; {MOST_PIXELS} are read at most.",
+                    remedy="Make it smaller, and send it again.",
+                )
             opened.draft("RGB", (MOST_SIDE, MOST_SIDE))
             image = ImageOps.exif_transpose(opened)
             image.load()
@@ -79,7 +92,13 @@ def read_words_of(image: Image.Image) -> str:
         MissingExtra: RapidOCR is not installed.
     """
     reader = line_reader()
-    picture = _prepared(image)
+    pieces = _pieces(on_contrast(image))
+    most = max(_TRIED, MOST_LINES // len(pieces))
+    return mended(text for piece in pieces for text in _lines(reader, _prepared(piece), most))
+
+
+def _lines(reader: LineReader, picture: Image.Image, most: int) -> list[str]:
+    """Return the lines of a picture in the order in which they are read."""
     boxes, lines = _tried(reader, picture)
     turn = _turn(lines)
     if turn is not None:
@@ -87,15 +106,37 @@ def read_words_of(image: Image.Image) -> str:
         other_boxes, other_lines = _tried(reader, turned)
         if _worth(other_lines) > _worth(lines):
             picture, boxes, lines = turned, other_boxes, other_lines
-    lines = [*lines, *(reader.read(picture, box) for box in boxes[len(lines) : MOST_LINES])]
+    lines = [*lines, *(reader.read(picture, box) for box in boxes[len(lines) : most])]
     kept = _sure(lines)
-    order = in_reading_order([line.box for line in kept])
-    return mended(kept[at].text for at in order)
+    return [kept[at].text for at in in_reading_order([line.box for line in kept])]
+
+
+def _pieces(image: Image.Image) -> list[Image.Image]:
+    """Cut a tall strip, such as a picture of a long conversation, where it is calm; else leave it whole."""
+    if image.height <= max(MOST_SIDE, _TALL * image.width):
+        return [image]
+    count = min(_MOST_PIECES, math.ceil(image.height / max(MOST_SIDE, _TALL * image.width)))
+    strip = image.convert("L").resize((min(image.width, 256), image.height), Image.Resampling.BOX)
+    change = np.abs(np.diff(np.asarray(strip, np.float32), axis=1)).sum(axis=1)
+    step = image.height / count
+    cuts = [0]
+    for at in range(1, count):
+        low, high = round(step * (at - 0.15)), round(step * (at + 0.15))
+        cuts.append(_calmest(change[low:high]) + low)
+    return [
+        image.crop((0, top, image.width, bottom))
+        for top, bottom in zip(cuts, [*cuts[1:], image.height], strict=True)
+    ]
+
+
+def _calmest(change: npt.NDArray[np.float32]) -> int:
+    """Return the row in the middle of the calmest stretch of about a line's gap."""
+    gap = min(9, len(change))
+    return int(np.argmin(np.convolve(change, np.ones(gap), "valid"))) + gap // 2
 
 
 def _prepared(image: Image.Image) -> Image.Image:
-    """Return a picture in three colours, at a size that can be read."""
-    image = on_contrast(image)
+    """Return a picture at a size that can be read."""
     longer = max(image.size)
     scale = min(_MOST_ENLARGED, max(1.0, LEAST_SIDE / longer), MOST_SIDE / longer)
     if scale == 1:

@@ -65,6 +65,8 @@ WORDS_CUT = 0.4
 """From here on reading the words is worth its price; lower than one half, since words that are missed
 may be the harm, and a needless look costs a tenth of a core-second."""
 _LOOKED_AT = 256
+"""Pixels of the longer side; smaller pictures are enlarged to that, but not so far that strokes blur."""
+_MOST_ENLARGED = 2.5
 _TILE = 8
 _MOST_WORDY = (8, 40)
 """Tiles whose means are joined to one answer."""
@@ -117,7 +119,7 @@ def has_words(image: Image.Image) -> float:
 
 def wordy_tiles(image: Image.Image) -> Plane:
     """Return how much each tile [h, w] of a picture looks written on, as a logit."""
-    scale = _LOOKED_AT / max(image.size)
+    scale = min(_MOST_ENLARGED, _LOOKED_AT / max(image.size))
     size = (_whole_tiles(image.width * scale), _whole_tiles(image.height * scale))
     how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
     grey = on_contrast(image).convert("L").resize(size, how)
