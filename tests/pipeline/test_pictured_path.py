@@ -241,3 +241,14 @@ def test_a_picture_that_is_too_full_to_be_read_in_time_is_one_without_words(desk
     desk.opener.read_words = late
     assert desk.post("a", painting(1), words="never told").decision == "allow"
     assert desk.stores.pictures.facts(sha(painting(1))).words == ""
+
+
+def test_a_post_of_several_revisions_is_decided_anew_once(desk):
+    desk.post("p", painting(1))
+    facts = desk.parts.pictures.take(painting(1))
+    edited = Post(id="p", text="edited", revision=1, media=(Media(sha256=facts.sha256),))
+    run(records(edited), desk.parts)
+    desk.bank("KNOWN", painting(1))
+    assert desk.hunter.hunt(desk.parts) == 1
+    (again,) = [one for one in desk.stores.journal.trail("default", "p") if one.trigger == "bank"]
+    assert again.revision == 1

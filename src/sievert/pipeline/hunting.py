@@ -24,10 +24,13 @@ from sievert.schema.decision import BANK, Cause, Stage
 from sievert.scoring.banks.hunting import past_pictures
 from sievert.stores.activity.base import PostName
 from sievert.stores.banks.base import BankStore, Numbered
-from sievert.stores.pictures.base import PicturedPost, PictureLog
+from sievert.stores.pictures.base import PicturedPost, PictureHashes, PictureLog
 
 AT_ONCE = 200
 """Posts that are decided anew in one transaction."""
+
+ENTRIES_AT_ONCE = 250
+"""New entries that are hunted for before other work of the thread has its turn."""
 
 
 _STAGES = {stage.word: stage for stage in Stage}
@@ -48,25 +51,38 @@ class Hunter:
         """Hunt from where the last hunt ended, or for all entries where there was none."""
         self._banks = banks
         self._log = log
+        self._past: PictureHashes | None = None  # while a hunt goes on
 
     def hunt(self, parts: Parts) -> int:
-        """Decide anew about posts that show what a new entry knows; return how many there were.
+        """Decide anew about posts that show what a new entry knows; return how many posts were looked at.
 
         Raises:
             StoreUnavailable: what was not made durable is hunted for again the next time.
         """
-        if parts.banks is None:
-            return 0
-        parts.banks.refresh()  # a match with what is hunted for must not be missed
-        done = self._banks.hunted()
         found = 0
-        for some in self._banks.all_entries(after=done):
-            found += self._hunt(some, parts)
-            self._banks.set_hunted(some[-1][0])
+        while (some := self.hunt_some(parts)) is not None:
+            found += some
         return found
 
-    def _hunt(self, entries: list[Numbered], parts: Parts) -> int:
-        past = self._log.hashes()
+    def hunt_some(self, parts: Parts) -> int | None:
+        """Hunt for the next few new entries; return how many posts were looked at, or None if none is new.
+
+        Raises:
+            StoreUnavailable: as `hunt`.
+        """
+        entries = next(self._banks.all_entries(after=self._banks.hunted()), [])[:ENTRIES_AT_ONCE]
+        if parts.banks is None or not entries:
+            self._past = None
+            return None
+        if self._past is None:
+            # What comes from now on meets banks that know these entries already.
+            parts.banks.refresh()
+            self._past = self._log.hashes()
+        found = self._hunt(entries, self._past, parts)
+        self._banks.set_hunted(entries[-1][0])
+        return found
+
+    def _hunt(self, entries: list[Numbered], past: PictureHashes, parts: Parts) -> int:
         calls: dict[PicturedPost, _Call] = {}
         for bank in self._banks.banks():
             new = {one.entry_id: number for number, one in entries if one.bank == bank.name}
@@ -78,7 +94,9 @@ class Hunter:
                     call = calls.setdefault(post, _Call())
                     call.entry = max(call.entry, *(new[one] for one in entry_ids))
                     call.pictures.append(sha256)
-        posts = sorted(calls, key=lambda post: (post.received_at, post))
+        # Of the revisions of a post that show something, the newest counts.
+        newest = {PostName(post.platform, post.post_id): post for post in sorted(calls)}
+        posts = sorted(newest.values(), key=lambda post: (post.received_at, post))
         now = parts.clock.now()
         for begin in range(0, len(posts), AT_ONCE):
             self._decide({post: calls[post] for post in posts[begin : begin + AT_ONCE]}, parts, now)

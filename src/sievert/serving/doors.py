@@ -131,7 +131,8 @@ class Doors:
             try:
                 generation = await asyncio.to_thread(lambda: self.stores.banks.generation)
                 if generation != hunted:
-                    await self.worker.run(lambda: self.hunter.hunt(self.parts))
+                    while await self.worker.run(lambda: self.hunter.hunt_some(self.parts)) is not None:
+                        pass  # posts have their turn in between
                     hunted = generation
             except (OSError, SievertError) as error:
                 log_unexpected(error)  # what was not hunted for is hunted for the next time
