@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 
 from sievert.errors import MalformedInput, TooLarge
 from sievert.features.content.line_reader import Line, LineReader, line_reader
-from sievert.features.content.misread import letters, mended
+from sievert.features.content.misread import MOST_CHARACTERS, letters, mended
 from sievert.features.content.reading_order import Box, in_reading_order, sides, slope
 from sievert.features.content.thumbnail import on_contrast
 
@@ -106,7 +106,10 @@ def _lines(reader: LineReader, picture: Image.Image, most: int) -> list[str]:
         other_boxes, other_lines = _tried(reader, turned)
         if _worth(other_lines) > _worth(lines):
             picture, boxes, lines = turned, other_boxes, other_lines
-    lines = [*lines, *(reader.read(picture, box) for box in boxes[len(lines) : most])]
+    for box in boxes[len(lines) : most]:
+        if sum(len(line.text) for line in lines) >= MOST_CHARACTERS:
+            break  # a page of print: more would be cut off
+        lines.append(reader.read(picture, box))
     kept = _sure(lines)
     return [kept[at].text for at in in_reading_order([line.box for line in kept])]
 
