@@ -36,7 +36,8 @@ from sievert.features.content.picture_files import MOST_FRAMES, PictureFile, bro
 from sievert.schema.media import PictureFacts, PictureHash
 
 FACTS_VERSION = 1
-"""Raise it with every change of what the facts mean; facts of another version are made anew."""
+"""Raise it with every change of what the facts mean, words (`picture_words`) and features (`thumbnail`) among
+them; facts of another version are made anew."""
 
 # Named here so that they are there from the start: Pillow would look for them at the first picture.
 _DECODERS = {
