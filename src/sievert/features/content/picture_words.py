@@ -26,7 +26,6 @@ from sievert.features.content.misread import MOST_CHARACTERS, letters, mended
 from sievert.features.content.reading_order import Box, in_reading_order, sides, slope
 from sievert.features.content.thumbnail import on_contrast
 
-
 LEAST_SIDE = 448
 """Pixels of the longer side; smaller pictures are enlarged to that, threefold at most."""
 MOST_SIDE = 1600
