@@ -171,7 +171,7 @@ def test_an_entry_that_floods_is_told_in_the_audit_log_and_quarantined_for_all(f
 
     filled.put(f"{BANKS}/BAD", json={"kind": "harmful", "policy": "hate", "flood_per_hour": 2})
     (entry_id,) = add(filled, "BAD", {"signal": "sha256", "value": f"{1:064x}"}).json()["entry_ids"]
-    matcher = server.doors.matcher
+    matcher = server.doors.banks._matcher
     matcher.refresh()
     found = [pictures_of(matcher, [picture(1)])[0][0].quarantined for _ in range(4)]
     assert found == [False, False, True, True]

@@ -71,7 +71,7 @@ _TILE = 8
 _MOST_WORDY = (8, 40)
 """Tiles whose means are joined to one answer."""
 
-WORDS_CUT_OF_THUMBNAILS = 0.25
+WORDS_CUT_OF_THUMBNAILS = 0.2
 """The same for a thumbnail, in which strokes are nearly gone: a twentieth of photographs lies above."""
 
 
