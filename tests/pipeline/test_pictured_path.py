@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from plain_opener import PlainOpener, painting
-from sievert.errors import ContentConflict, InvalidField
+from sievert.errors import ContentConflict, InvalidField, MediaUnavailable, StoreUnavailable
 from sievert.features.content.pictures import View
 from sievert.pipeline.attaching import attached
 from sievert.pipeline.banks import Banks
-from sievert.pipeline.hunting import Hunter
+from sievert.pipeline.hunting import AT_ONCE, Hunter
 from sievert.pipeline.path import run
 from sievert.pipeline.pictures import Pictures
 from sievert.policy.rules import BANK, BANK_ALLOWED, ISOLATED
@@ -44,7 +44,7 @@ class Desk:
                 self.opener.words[data] = words
         facts = [self.parts.pictures.take(data) for data in pictures]
         sent = Post(id=name, text=text, media=tuple(Media(base64="-") for _ in pictures))
-        (answer,) = run(records(attached(sent, facts)), self.parts)
+        (answer,) = run(records(attached(sent, [one.sha256 for one in facts])), self.parts)
         return answer
 
     def bank(self, name, *pictures, kind=BankKind.HARMFUL, policy="hate", signal=Signal.PDQ, **more):
@@ -106,6 +106,19 @@ def test_a_viral_copy_is_opened_and_read_once(desk):
 def test_words_are_looked_for_only_where_the_cheap_test_says_so(desk):
     desk.post("a", painting(1))
     assert desk.opener.read == []
+
+
+def test_a_post_whose_picture_is_not_known_is_refused_and_not_decided_about(desk):
+    named = Post(id="a", text=FINE, media=(Media(sha256="0" * 64),))
+    answers = run(records(named, Post(id="b", text=FINE), named), desk.parts)
+    assert [isinstance(one, MediaUnavailable) for one in answers] == [True, False, True]
+    assert desk.stores.journal.trail("default", "a") == []
+    # A post that was decided about is answered as before, whatever became of its picture.
+    first = desk.post("c", painting(1))
+    desk.parts.pictures.forget([sha(painting(1))])
+    desk.parts.pictures.forget_memory()
+    again = Post(id="c", text=FINE, media=(Media(sha256=sha(painting(1))),))
+    assert run(records(again), desk.parts) == [first]
 
 
 def test_the_same_post_with_another_picture_is_a_conflict(desk):
@@ -221,7 +234,7 @@ def test_a_kept_picture_is_shown_blurred_until_its_time_is_over(desk):
     blurred = desk.parts.pictures.view(sha(painting(1)), View.BLURRED)
     assert blurred.startswith(b"\xff\xd8")
     desk.stores.clock.at += 10
-    desk.parts.pictures.forget_files(desk.stores.clock.now())
+    desk.files.forget(desk.stores.clock.now())
     assert desk.parts.pictures.view(sha(painting(1)), View.BLURRED) is None
 
 
@@ -252,3 +265,100 @@ def test_a_post_of_several_revisions_is_decided_anew_once(desk):
     assert desk.hunter.hunt(desk.parts) == 1
     (again,) = [one for one in desk.stores.journal.trail("default", "p") if one.trigger == "bank"]
     assert again.revision == 1
+
+
+def test_copies_of_isolated_material_that_are_on_their_way_are_isolated_too(desk):
+    desk.bank("MINORS", painting(1), kind=BankKind.MINORS)
+    # All are opened before the first of them walks the path.
+    name = desk.parts.pictures.take(painting(1)).sha256
+    posts = [Post(id=f"p{at}", text=FINE, media=(Media(sha256=name),)) for at in range(4)]
+    for post in posts:
+        (answer,) = run(records(post), desk.parts)
+        assert answer.stage == "bank"
+
+
+@pytest.mark.parametrize("fresh_copy_first", [True, False])
+def test_a_hunt_isolates_every_post_of_the_past_whatever_came_first(desk, fresh_copy_first):
+    many = AT_ONCE + 3
+    for at in range(many):
+        desk.post(f"p{at}", painting(1))
+    desk.bank("MINORS", painting(1), kind=BankKind.MINORS)
+    if fresh_copy_first:
+        assert desk.post("new", painting(1)).stage == "bank"
+    desk.hunter.hunt(desk.parts)
+    stages = {desk.stores.journal.trail("default", f"p{at}")[-1].stage for at in range(many)}
+    assert stages == {"bank"}
+    assert desk.stores.pictures.facts(sha(painting(1))) is None
+    assert desk.stores.pictures.posts_with([sha(painting(1))]) == []
+
+
+def test_what_was_only_uploaded_or_shown_by_an_older_revision_is_let_go_too(desk):
+    alone = desk.parts.pictures.take(painting(1)).sha256
+    desk.post("p", painting(2))
+    run(records(Post(id="p", text="without", revision=1)), desk.parts)
+    desk.bank("MINORS", painting(1), painting(2), kind=BankKind.MINORS)
+    desk.hunter.hunt(desk.parts)
+    for name in (alone, sha(painting(2))):
+        assert not desk.files.holds(name)
+        assert desk.stores.pictures.facts(name) is None
+    assert desk.parts.pictures.view(alone, View.PLAIN) is None
+    desk.parts.pictures.take(painting(1))
+    assert not desk.files.holds(alone)
+
+
+def test_other_pictures_of_an_isolated_post_are_not_kept(desk):
+    desk.bank("MINORS", painting(1), kind=BankKind.MINORS)
+    desk.post("a", painting(1), painting(2), words="goose")
+    assert not desk.files.holds(sha(painting(2)))
+    assert desk.stores.pictures.facts(sha(painting(2))) is None
+
+
+def test_what_a_crash_left_undone_the_next_hunt_does(desk, monkeypatch):
+    desk.post("p", painting(1), text="you blorp")
+    desk.bank("MINORS", painting(1), kind=BankKind.MINORS)
+    with monkeypatch.context() as broken:
+        broken.setattr(Hunter, "_end", lambda *_: (_ for _ in ()).throw(StoreUnavailable("gone")))
+        with pytest.raises(StoreUnavailable):
+            desk.hunter.hunt(desk.parts)
+    assert desk.files.holds(sha(painting(1)))
+    Hunter(desk.stores.banks, desk.stores.pictures).hunt(desk.parts)
+    assert not desk.files.holds(sha(painting(1)))
+    assert desk.stores.journal.post("default", "p") is None
+
+
+def test_posts_of_an_earlier_bundle_are_hunted_for_and_nothing_is_said_of_their_scores(desk):
+    desk.post("old", painting(1))
+    desk.parts = dataclasses.replace(
+        desk.parts, bundle=dataclasses.replace(desk.parts.bundle, version="new@1")
+    )
+    desk.bank("KNOWN", painting(1))
+    desk.hunter.hunt(desk.parts)
+    again = desk.stores.journal.trail("default", "old")[-1]
+    assert (again.trigger, again.outcome) == ("bank", "review")
+    if again.stage == "bank":  # where the text was not kept
+        assert again.probability == 0.0
+
+
+def test_an_entry_that_matches_a_flood_of_the_past_asks_nobody(desk):
+    told = []
+    desk.hunter = Hunter(desk.stores.banks, desk.stores.pictures, flooded=lambda *flood: told.append(flood))
+    for at in range(5):
+        desk.post(f"p{at}", painting(1))
+    desk.bank("KNOWN", painting(1), flood_per_hour=4)
+    assert desk.hunter.hunt(desk.parts) == 0
+    assert [posts for _, _, posts in told] == [5]
+    assert desk.stores.banks.quarantined()
+    assert desk.stores.cases.list().items == []
+
+
+def test_what_was_matched_before_is_not_decided_anew(desk):
+    desk.bank("KNOWN", painting(1))
+    desk.post("p", painting(1))
+    desk.hunter.hunt(desk.parts)
+    assert [one.trigger for one in desk.stores.journal.trail("default", "p")] == ["created"]
+
+
+def test_a_picture_that_could_not_be_hashed_is_opened_again_where_it_can_be(desk):
+    facts = msgspec.structs.replace(desk.opener.open(painting(1)), hashes=())
+    desk.stores.pictures.put_facts(facts, at=0)
+    assert desk.parts.pictures.take(painting(1)).hashes

@@ -12,7 +12,9 @@ from running_server import open_stream, running, send_chunk
 from sievert.errors import InvalidField, StoreUnavailable
 from sievert.schema.media import MAX_PICTURE_BYTES, MOST_MEDIA, PictureFacts
 from sievert.serving import uploads
+from sievert.serving.attaching import Attacher
 from sievert.serving.bodies import BodyRoom
+from sievert.serving.fetching import Fetcher
 
 BLURRED, PLAIN = b"\xff\xd8 grey", b"\xff\xd8 plain"
 
@@ -35,6 +37,17 @@ class FakePictures:
         self.shown.append(how)
         return {"blurred": BLURRED, "plain": PLAIN}[how] if sha256 in self.files else None
 
+    def forget_memory(self):
+        """There is none."""
+
+    def close(self):
+        """There is nothing to end."""
+
+
+def showing(doors, pictures):
+    """Return doors that take and show pictures in another way."""
+    return dataclasses.replace(doors, pictures=pictures, attacher=Attacher(pictures, Fetcher()))
+
 
 @pytest.fixture
 def pictures():
@@ -44,7 +57,7 @@ def pictures():
 @pytest.fixture
 def server(tmp_path, tiny_folder, pictures):
     def change(doors):
-        return dataclasses.replace(doors, pictures=pictures)
+        return showing(doors, pictures)
 
     with running(tmp_path / "data", tiny_folder, change=change) as one:
         yield one
@@ -232,7 +245,7 @@ def test_a_client_that_stops_in_the_middle_is_told_and_gives_its_room_back(serve
 
 def test_uploads_share_one_room_and_one_too_many_is_told_to_come_again(tmp_path, tiny_folder, pictures):
     def change(doors):
-        return dataclasses.replace(doors, pictures=pictures, bodies=BodyRoom(3 << 20))
+        return dataclasses.replace(showing(doors, pictures), bodies=BodyRoom(3 << 20))
 
     with running(tmp_path / "data", tiny_folder, change=change) as server, server.client() as client:
         first = open_stream(client, "/api/v1/media", content_type="image/png")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.pipeline.path import Parts
-from sievert.policy.rules import BANK, DEMOTE, NO_MATCHES, decide
+from sievert.policy.rules import BANK, DEMOTE, ISOLATED, NO_MATCHES, decide
 from sievert.review.cases import cases_for
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch, TextColumn
 from sievert.schema.clock import Micros
@@ -34,28 +34,33 @@ class Again:
     first: Decision
     trail: list[Decision]
     post: Post  # without its text where that was not kept
+    kept: bool = True  # whether its text was kept
 
 
 def worth_deciding(names: Sequence[PostName], causes: Sequence[Cause], parts: Parts) -> list[Again]:
     """Return the posts that can be decided anew, in their order.
 
-    Left out are posts that are removed or isolated already, that only a test policy may touch, and those
-    that another bundle scored and whose text was not kept: its score does not mean the same.
+    Left out are posts that are removed or isolated already, that only a test policy may touch, and
+    decisions that were made before.
     """
     again = []
     for name, cause in zip(names, causes, strict=True):
         trail = parts.journal.trail(name.platform, name.id)
-        if not trail or trail[-1].outcome == Outcome.REMOVE.word or trail[-1].stage == Stage.BANK.word:
+        if not trail or trail[-1].outcome == Outcome.REMOVE.word or is_isolated(trail[-1]):
             continue
         newest = max(decision.revision for decision in trail)
         trail = [decision for decision in trail if decision.revision == newest]
         first = trail[0]
         kept = parts.journal.post(first.platform, first.post_id, first.revision)
-        readable = kept is not None or first.bundle == parts.bundle.version
-        if first.stage != Stage.SENTINEL.word and readable:
-            again.append(Again(cause, first, trail, kept or _without_text(first)))
+        if first.stage != Stage.SENTINEL.word:
+            again.append(Again(cause, first, trail, kept or _without_text(first), kept is not None))
     known = parts.journal.holds([_id(one) for one in again])
     return [one for one in again if _id(one) not in known]
+
+
+def is_isolated(decision: Decision) -> bool:
+    """Tell whether a post is isolated by this decision."""
+    return any(reason.rule == ISOLATED for reason in decision.reasons)
 
 
 def batch_again(again: Sequence[Again], parts: Parts) -> PostBatch:

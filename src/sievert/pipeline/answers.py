@@ -2,12 +2,15 @@
 
 import numpy as np
 
-from sievert.errors import ContentConflict, InputError
+from sievert.errors import ContentConflict, InputError, MediaUnavailable
 from sievert.pipeline.decode import Decoded
 from sievert.schema.batch import Codes, DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.decision import Answer, Language, Outcome, Stage, shown
 from sievert.schema.post import PostKey
 from sievert.stores.journal.base import CONFLICT, NEW, REPEAT, SAME, Found
+
+UNOPENED = 4
+"""Beside what a journal says of a post: that it shows a picture which nobody opened."""
 
 _OUTCOMES = [outcome.word for outcome in Outcome]
 _LANGUAGES = [language.word for language in Language]
@@ -64,12 +67,23 @@ def assemble(read: Decoded, found: Found, fresh: list[Answer]) -> list[Answer | 
         if status == NEW:
             results[record] = new[row]
         elif status == REPEAT:
-            results[record] = new[int(found.first[row])]
+            first = int(found.first[row])
+            results[record] = new[first] if first in new else _unopened()
+        elif status == UNOPENED:
+            results[record] = _unopened()
         elif status == SAME:
             results[record] = found.decisions[row].answer()
         elif status == CONFLICT:
             results[record] = _conflict(read.posts[row].key)
     return [result for result in results if result is not None]
+
+
+def _unopened() -> MediaUnavailable:
+    return MediaUnavailable(
+        "A picture of the post is not known here, or not any more.",
+        field="media",
+        remedy="Send the post again with its pictures; one that is named by its hash must be uploaded first.",
+    )
 
 
 def _conflict(key: PostKey) -> ContentConflict:

@@ -123,7 +123,7 @@ def too_large_picture(at: int, size: int) -> TooLarge:
     )
 
 
-def attached(post: Post, facts: Sequence[PictureFacts]) -> Post:
-    """Return the post with its pictures named by their hashes, in their order."""
-    media = tuple(Media(sha256=one.sha256, url=sent.url) for one, sent in zip(facts, post.media, strict=True))
+def attached(post: Post, names: Sequence[str]) -> Post:
+    """Return the post with its pictures named by their SHA-256, in their order."""
+    media = tuple(Media(sha256=one, url=sent.url) for one, sent in zip(names, post.media, strict=True))
     return msgspec.structs.replace(post, media=media)

@@ -32,7 +32,7 @@ class Known:
     matches: Mapping[int, tuple[Match, ...]] = dataclasses.field(default_factory=dict)
     isolated: tuple[int, ...] = ()
     passed: frozenset[tuple[int, int]] = frozenset()
-    gone: tuple[str, ...] = ()  # SHA-256 of pictures that must not be kept
+    gone: tuple[str, ...] = ()  # SHA-256 of the pictures of isolated posts
 
     def scored(self, scored: ScoredBatch) -> ScoredBatch:
         """Return scores [n] in which nothing is said of isolated posts."""
@@ -87,7 +87,9 @@ class Banks:
             InvalidField: the value is no such hash.
         """
         with self._lock:
-            return self._matcher.find(signal, value)
+            found = self._matcher.find(signal, value)
+        # A distance would tell, hash by hash, what is never listed.
+        return [one for one in found if one[1].kind != BankKind.MINORS]
 
     def isolates(self, facts: PictureFacts) -> bool:
         """Tell whether a picture is like material with minors, so that it must not be kept."""
@@ -118,12 +120,7 @@ def _known(posts: PostBatch, matches: Mapping[int, tuple[Match, ...]]) -> Known:
         matches=matches,
         isolated=isolated,
         passed=passed,
-        gone=tuple(
-            posts.pictures[row][match.media].facts.sha256
-            for row in isolated
-            for match in matches[row]
-            if match.kind == BankKind.MINORS and match.media is not None
-        ),
+        gone=tuple(one.facts.sha256 for row in isolated for one in posts.pictures.get(row, ())),
     )
 
 

@@ -143,7 +143,9 @@ def _kind_of(record: bytes) -> type[BaseEvent]:
 def _decide_anew(taken: Taken, update: UpdateModel, parts: Parts, now: Micros) -> None:
     """Decide about every post that a trigger fired for, and make that durable."""
     rows, causes = causes_of(taken.before, taken.after)
-    again = worth_deciding([taken.posts[row] for row in rows.tolist()], causes, parts)[:MOST_AT_ONCE]
+    worth = worth_deciding([taken.posts[row] for row in rows.tolist()], causes, parts)
+    # The score of another bundle does not mean the same, and what was not kept cannot be scored again.
+    again = [one for one in worth if one.kept or one.first.bundle == parts.bundle.version][:MOST_AT_ONCE]
     if not again:
         return
     posts = batch_again(again, parts)
@@ -162,7 +164,8 @@ def _scored(
     content = first_probabilities(again, heads)
     stale = np.array([one.first.bundle != bundle.version for one in again], np.bool_)
     if stale.any():
-        fresh = score_posts(bundle, posts, shares=parts.shares)
+        passed = parts.banks.glance(posts).passed if parts.banks is not None else ()
+        fresh = score_posts(bundle, posts, shares=parts.shares, passed=passed)
         content[stale, 0] = fresh.harm[stale]
         content[stale, 1:] = fresh.policies[stale][:, : len(heads)]
     p = update.probabilities(content, behaviour_rows(known, update.spec.behaviour))

@@ -1,57 +1,84 @@
 """A bank learns of a hash: posts of the past that show something like it are found, and decided anew.
 
 The hunt asks the hashes of all pictures that are remembered for the new entries alone. What a post was
-thought to be stays as it was; what is new is the match. Each entry calls for one decision about a post.
+thought to be stays as it was; what is new is the match. It goes on in turns, so that new posts are not
+kept waiting: a few entries are looked for, then their posts decided about, some at a time. Only when all
+of that is done is it noted how far the hunt came; after a crash the same entries are hunted for again,
+and find what was decided.
+
+Pictures like material with minors are let go of altogether, whoever showed them and whatever became of
+the posts; what isolated posts said is forgotten.
 
 Not covered: texts. Those of plainly allowed posts are not kept, so that a text bank speaks of what comes.
 """
 
+import collections
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from sievert.pipeline.again import (
+    Again,
     batch_again,
     decide_again,
     first_probabilities,
+    is_isolated,
     scored_again,
     worth_deciding,
 )
 from sievert.pipeline.path import Parts
-from sievert.schema.bank import BankKind
+from sievert.schema.bank import Bank, BankEntry, BankKind
 from sievert.schema.clock import Micros
 from sievert.schema.decision import BANK, Cause, Stage
 from sievert.scoring.banks.hunting import past_pictures
 from sievert.stores.activity.base import PostName
-from sievert.stores.banks.base import BankStore, Numbered
+from sievert.stores.banks.base import BankStore
 from sievert.stores.pictures.base import PicturedPost, PictureHashes, PictureLog
 
-AT_ONCE = 200
-"""Posts that are decided anew in one transaction."""
+AT_ONCE = 100
+"""Posts that are decided anew in one turn."""
 
 ENTRIES_AT_ONCE = 250
-"""New entries that are hunted for before other work of the thread has its turn."""
+"""New entries that are looked for in one turn."""
 
+Flooded = Callable[[Bank, BankEntry, int], None]
+"""Hears of an entry that was put in quarantine, and how many posts it matched."""
 
 _STAGES = {stage.word: stage for stage in Stage}
 
 
 @dataclasses.dataclass(slots=True)
 class _Call:
-    """What calls for deciding a post anew: the newest of the entries, and its pictures that they are like."""
+    """What calls for deciding a post anew: entries, the newest of them, and the pictures that they are like."""
 
-    entry: int = 0
+    newest: int = 0
+    entry_ids: set[str] = dataclasses.field(default_factory=set)
     pictures: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(slots=True)
+class _Work:
+    """What is left to do about some entries."""
+
+    upto: int  # number of the last of them
+    todo: collections.deque[dict[PicturedPost, _Call]]
+    gone: set[str]  # pictures that must be forgotten altogether
+    isolated: set[PostName]  # posts that may show one
+    beside: set[str] = dataclasses.field(default_factory=set)  # other pictures of posts that were isolated
 
 
 class Hunter:
     """Hunts for what is new in the banks; for the thread that walks the path."""
 
-    def __init__(self, banks: BankStore, log: PictureLog) -> None:
+    def __init__(self, banks: BankStore, log: PictureLog, *, flooded: Flooded = lambda *_: None) -> None:
         """Hunt from where the last hunt ended, or for all entries where there was none."""
         self._banks = banks
         self._log = log
-        self._past: PictureHashes | None = None  # while a hunt goes on
+        self._flooded = flooded
+        self._past: PictureHashes | None = None  # as of the generation, while a hunt goes on
+        self._generation = -1
+        self._work: _Work | None = None
 
     def hunt(self, parts: Parts) -> int:
         """Decide anew about posts that show what a new entry knows; return how many posts were looked at.
@@ -65,65 +92,151 @@ class Hunter:
         return found
 
     def hunt_some(self, parts: Parts) -> int | None:
-        """Hunt for the next few new entries; return how many posts were looked at, or None if none is new.
+        """Take one turn; return how many posts were looked at, or None if there is nothing to hunt for.
 
         Raises:
             StoreUnavailable: as `hunt`.
         """
-        entries = next(self._banks.all_entries(after=self._banks.hunted()), [])[:ENTRIES_AT_ONCE]
-        if parts.banks is None or not entries:
-            self._past = None
+        try:
+            return self._turn(parts)
+        except BaseException:
+            self._work = self._past = None  # begin anew from what is durable
+            raise
+
+    def _turn(self, parts: Parts) -> int | None:
+        if parts.banks is None or parts.pictures is None:
             return None
-        if self._past is None:
+        if self._work is None:
+            self._work = self._begin(parts)
+            if self._work is None:
+                self._past = None
+                return None
+        work, looked_at = self._work, 0
+        if work.todo:
+            calls = work.todo.popleft()
+            looked_at = len(calls)
+            self._decide(calls, work, parts)
+        if not work.todo:
+            self._end(work, parts)
+            self._work = None
+        return looked_at
+
+    def _begin(self, parts: Parts) -> _Work | None:
+        entries = next(self._banks.all_entries(after=self._banks.hunted()), [])[:ENTRIES_AT_ONCE]
+        if not entries or parts.banks is None:
+            return None
+        generation = self._banks.generation
+        if self._past is None or generation != self._generation:
             # What comes from now on meets banks that know these entries already.
             parts.banks.refresh()
-            self._past = self._log.hashes()
-        found = self._hunt(entries, self._past, parts)
-        self._banks.set_hunted(entries[-1][0])
-        return found
-
-    def _hunt(self, entries: list[Numbered], past: PictureHashes, parts: Parts) -> int:
+            self._past, self._generation = self._log.hashes(), generation
+        work = _Work(upto=entries[-1][0], todo=collections.deque(), gone=set(), isolated=set())
         calls: dict[PicturedPost, _Call] = {}
         for bank in self._banks.banks():
-            new = {one.entry_id: number for number, one in entries if one.bank == bank.name}
-            if not (new and bank.enabled) or bank.kind is BankKind.ALLOW:
-                continue
-            like = past_pictures(bank, [one for _, one in entries if one.bank == bank.name], past)
-            for sha256, entry_ids in like.items():
-                for post in self._log.posts_with([sha256]):
-                    call = calls.setdefault(post, _Call())
-                    call.entry = max(call.entry, *(new[one] for one in entry_ids))
-                    call.pictures.append(sha256)
+            new = {one.entry_id: (number, one) for number, one in entries if one.bank == bank.name}
+            if new and bank.enabled and bank.kind is not BankKind.ALLOW:
+                self._call(bank, new, self._past, calls=calls, work=work, parts=parts)
         # Of the revisions of a post that show something, the newest counts.
         newest = {PostName(post.platform, post.post_id): post for post in sorted(calls)}
         posts = sorted(newest.values(), key=lambda post: (post.received_at, post))
-        now = parts.clock.now()
         for begin in range(0, len(posts), AT_ONCE):
-            self._decide({post: calls[post] for post in posts[begin : begin + AT_ONCE]}, parts, now)
-        return len(posts)
+            work.todo.append({post: calls[post] for post in posts[begin : begin + AT_ONCE]})
+        return work
 
-    def _decide(self, calls: dict[PicturedPost, _Call], parts: Parts, now: Micros) -> None:
+    def _call(
+        self,
+        bank: Bank,
+        new: dict[str, tuple[int, BankEntry]],
+        past: PictureHashes,
+        *,
+        calls: dict[PicturedPost, _Call],
+        work: _Work,
+        parts: Parts,
+    ) -> None:
+        """Add the posts that the new entries of a bank call for."""
+        like = past_pictures(bank, [one for _, one in new.values()], past)
+        shown = {sha256: self._log.posts_with([sha256]) for sha256 in like}
+        if bank.kind is BankKind.MINORS:
+            work.gone |= like.keys()
+            work.isolated |= {PostName(one.platform, one.post_id) for some in shown.values() for one in some}
+            drowned = frozenset[str]()
+        else:
+            entries = {entry_id: one for entry_id, (_, one) in new.items()}
+            drowned = self._banks.quarantined() | self._drowned(
+                bank, entries, like, shown, now=parts.clock.now()
+            )
+        for sha256, entry_ids in like.items():
+            for entry_id in set(entry_ids) - drowned:
+                for post in shown[sha256]:
+                    call = calls.setdefault(post, _Call())
+                    call.newest = max(call.newest, new[entry_id][0])
+                    call.entry_ids.add(entry_id)
+                    if sha256 not in call.pictures:
+                        call.pictures.append(sha256)
+
+    def _drowned(
+        self,
+        bank: Bank,
+        entries: dict[str, BankEntry],
+        like: dict[str, list[str]],
+        shown: dict[str, list[PicturedPost]],
+        *,
+        now: Micros,
+    ) -> frozenset[str]:
+        """Put entries in quarantine that match more posts of the past than their bank permits in an hour."""
+        posts: dict[str, set[PicturedPost]] = collections.defaultdict(set)
+        for sha256, entry_ids in like.items():
+            for entry_id in entry_ids:
+                posts[entry_id].update(shown[sha256])
+        drowned = {entry_id for entry_id, some in posts.items() if len(some) > bank.flood_per_hour}
+        for entry_id in drowned:
+            self._banks.quarantine(entry_id, now)
+            self._flooded(bank, entries[entry_id], len(posts[entry_id]))
+        return frozenset(drowned)
+
+    def _decide(self, calls: dict[PicturedPost, _Call], work: _Work, parts: Parts) -> None:
         names = [PostName(post.platform, post.post_id) for post in calls]
-        causes = [Cause(BANK, call.entry) for call in calls.values()]
-        shown = {post.key: call.pictures for post, call in calls.items()}
-        # What an older revision showed calls for nothing.
-        again = [one for one in worth_deciding(names, causes, parts) if one.post.key in shown]
+        causes = [Cause(BANK, call.newest) for call in calls.values()]
+        called = {post.key: call for post, call in calls.items()}
+        again = [
+            one
+            for one in worth_deciding(names, causes, parts)
+            # What an older revision showed calls for nothing, nor does what was matched before.
+            if one.post.key in called and not called[one.post.key].entry_ids <= _matched(one)
+        ]
         if not again or parts.banks is None or parts.pictures is None:
-            return  # nothing can be known of pictures here
+            return
         posts = batch_again(again, parts)
-        posts = dataclasses.replace(
-            posts,
-            pictures={
-                row: posts.pictures.get(row) or parts.pictures.named(shown[one.post.key])
-                for row, one in enumerate(again)
-            },
-        )
-        known = parts.banks.glance(posts)
+        pictures = {
+            row: posts.pictures.get(row) or parts.pictures.named(called[one.post.key].pictures)
+            for row, one in enumerate(again)
+        }
+        known = parts.banks.glance(dataclasses.replace(posts, pictures=pictures))
         latest = [dataclasses.replace(one, first=one.trail[-1]) for one in again]
         p = first_probabilities(latest, parts.bundle.policy_heads)
         stage = np.array([_STAGES[one.first.stage] for one in latest], np.int8)
+        # What another bundle thought of a post says nothing here, and what it said is not kept.
+        stale = np.array(
+            [not one.kept and one.first.bundle != parts.bundle.version for one in latest], np.bool_
+        )
+        p[stale], stage[stale] = 0.0, Stage.BANK
         scored = known.scored(scored_again(latest, p, parts.bundle, stage=stage))
-        decide_again(again, known.posts, scored, parts, now=now, matches=known.matches)
-        parts.pictures.let_go(known.gone)
-        for row in known.isolated:
-            parts.journal.forget_post(again[row].post.platform, again[row].post.id)
+        decide_again(again, known.posts, scored, parts, now=parts.clock.now(), matches=known.matches)
+        work.beside.update(known.gone)
+        work.isolated.update(PostName(again[row].post.platform, again[row].post.id) for row in known.isolated)
+
+    def _end(self, work: _Work, parts: Parts) -> None:
+        """Forget what must not be kept, and note how far the hunt came."""
+        for name in work.isolated:
+            trail = parts.journal.trail(name.platform, name.id, most=1)
+            if trail and is_isolated(trail[-1]):
+                parts.journal.forget_post(name.platform, name.id)
+        if parts.pictures is not None:
+            parts.pictures.forget(sorted(work.gone))
+            parts.pictures.let_go(sorted(work.beside - work.gone))
+        self._banks.set_hunted(work.upto)
+
+
+def _matched(one: Again) -> set[str]:
+    """Return the entries that the newest decision about a post names already."""
+    return {reason.match.entry_id for reason in one.trail[-1].reasons if reason.match is not None}

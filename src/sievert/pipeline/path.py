@@ -15,7 +15,7 @@ from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.errors import InputError
 from sievert.pipeline.activity import ActivityCounters, new_post
-from sievert.pipeline.answers import answer_new, assemble
+from sievert.pipeline.answers import UNOPENED, answer_new, assemble
 from sievert.pipeline.banks import Banks, Known
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
@@ -26,11 +26,12 @@ from sievert.review.cases import cases_for
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.clock import Clock
 from sievert.schema.decision import Answer
+from sievert.schema.media import SeenPicture
 from sievert.schema.policy import Certificate, PolicySet
 from sievert.schema.post import MAX_TEXT_BYTES
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.utterances import Shares, score_posts
-from sievert.stores.journal.base import NEW, Journal
+from sievert.stores.journal.base import NEW, Found, Journal
 
 HEAVY_SHARE = 0.03
 """The share of traffic that the heavy model reads, unless the settings say otherwise."""
@@ -101,22 +102,19 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 1b known (0.7): the same post again gets the same answer, other content under its name a conflict
     found = parts.journal.find(everything)
+    # ... and pictures: they were opened before they came here (`pictures.py`), and are known by their hashes
+    pictures = _pictures(everything, found, parts)
     new = np.flatnonzero(found.status == NEW)
-    posts = everything.take(new)
+    posts = dataclasses.replace(everything, pictures=pictures).take(new)
     lap("known")
 
     # 1c noted (10): who published what, so that behaviour finds its creator
     parts.counters.register([new_post(post, now) for post in posts.posts], now)
     lap("noted")
 
-    # 1d pictures: they were opened before they came here (`pictures.py`); found again by their hashes
-    if parts.pictures is not None:
-        posts = dataclasses.replace(posts, pictures=parts.pictures.seen(posts.posts))
-    # 1e banks: what is known already; what must not be kept loses its words and pictures here
+    # 1d banks: what is known already; what must not be kept loses its words and pictures here
     known = parts.banks.look(posts) if parts.banks is not None else Known(posts)
     posts = known.posts
-    if parts.pictures is not None:
-        parts.pictures.let_go(known.gone)
     lap("banks")
 
     # 2 features and 3 light (3.7), 4 heavy (30 for each 1 % of posts), 5 calibrate (0.2):
@@ -149,6 +147,8 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
             posts, scored, decided, effects, hashes=found.hashes[new], decided_at=parts.clock.now()
         )
         parts.reviews.spend(cases)
+        if parts.pictures is not None:
+            parts.pictures.let_go(known.gone)
     lap("record")
 
     # 9 answer (1.2): whoever sent a post hears what was decided, and only now
@@ -156,3 +156,18 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     parts.observer.batch_decided(posts, scored, decided)
     lap("answer")
     return answers
+
+
+def _pictures(posts: PostBatch, found: Found, parts: Parts) -> dict[int, tuple[SeenPicture, ...]]:
+    """Return the pictures of new posts by row; a post of which one is not known is marked, and not decided about."""
+    rows = [row for row, post in enumerate(posts.posts) if post.media and found.status[row] == NEW]
+    if not rows:
+        return {}
+    some = [posts.posts[row] for row in rows]
+    seen = parts.pictures.seen(some) if parts.pictures is not None else {}
+    whole = {row: seen.get(at, ()) for at, row in enumerate(rows)}
+    for row, post in zip(rows, some, strict=True):
+        if len(whole[row]) < len(post.media):
+            found.status[row] = UNOPENED
+            del whole[row]
+    return whole

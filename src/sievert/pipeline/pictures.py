@@ -8,7 +8,6 @@ the posts.
 What is like an entry of a bank of material with minors is neither kept nor read.
 """
 
-import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
@@ -17,11 +16,11 @@ from typing import Protocol
 
 import msgspec
 
-from sievert.errors import InputError, InvalidField
-from sievert.features.content.pictures import FACTS_VERSION, View
+from sievert.errors import InputError
+from sievert.features.content.pictures import FACTS_VERSION, View, can_hash
 from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.schema.batch import PostBatch
-from sievert.schema.clock import Clock, Micros
+from sievert.schema.clock import Clock
 from sievert.schema.media import Media, PictureFacts, SeenPicture
 from sievert.schema.post import Post
 from sievert.stores.media.base import MediaStore
@@ -97,32 +96,50 @@ class Pictures:
         self._words_cut = words_cut
         self._watch = watch or NoWatch()
         self._known: OrderedDict[str, PictureFacts] = OrderedDict()
+        self._unlogged: set[str] = set()  # of these: in memory alone
         self._lock = threading.Lock()
 
     def take(self, data: bytes) -> PictureFacts:
-        """Open a picture, or know it again, and keep its file.
+        """Open a picture, or know it again, and keep its file and what is known about it.
 
         Raises:
             InputError: it cannot be opened; says why.
             StoreUnavailable: it cannot be kept.
         """
+        facts = self.look_at(data)
+        if self._isolates(facts):
+            # Kept perhaps, from before a bank knew it.
+            self.let_go([facts.sha256])
+            return facts
+        if self._files is not None and not self._files.touch(facts.sha256):
+            self._files.put(data)
+        with self._lock:
+            unlogged = facts.sha256 in self._unlogged
+        if unlogged:
+            self._log.put_facts(facts, at=self._clock.now())
+            with self._lock:
+                self._unlogged.discard(facts.sha256)
+        return facts
+
+    def look_at(self, data: bytes) -> PictureFacts:
+        """Open a picture, or know it again, and keep nothing of it beyond memory.
+
+        Raises:
+            InputError: it cannot be opened; says why.
+        """
         sha256 = hashlib.sha256(data).hexdigest()
         found = self.facts([sha256]).get(sha256)
         if found is not None and not self._must_be_read(found):
             self._watch.picture("known")
-            if self._files is not None and not self._isolates(found):
-                self._files.put(data)  # its time to be forgotten starts anew
             return found
         facts = found or self._opener.open(data)
         if found is None:
             self._watch.picture("opened")
-        if not self._isolates(facts):
-            if self._must_be_read(facts):
-                facts = msgspec.structs.replace(facts, words=self._words(data))
-            if self._files is not None:
-                self._files.put(data)
-            self._log.put_facts(facts, at=self._clock.now())
+        if self._must_be_read(facts) and not self._isolates(facts):
+            facts = msgspec.structs.replace(facts, words=self._words(data))
         self._remember(facts)
+        with self._lock:
+            self._unlogged.add(sha256)
         return facts
 
     def _words(self, data: bytes) -> str:
@@ -146,7 +163,8 @@ class Pictures:
                 self._known.move_to_end(one)
         if missing := [one for one in sha256s if one not in found]:
             for sha256, facts in self._log.facts_of(missing).items():
-                if facts.version == FACTS_VERSION:
+                # What was opened where nothing could be hashed is opened again where it can be.
+                if facts.version == FACTS_VERSION and (facts.hashes or not can_hash()):
                     self._remember(facts)
                     found[sha256] = facts
         return found
@@ -192,8 +210,22 @@ class Pictures:
         Raises:
             StoreUnavailable, Overloaded: not now.
         """
+        facts = self.facts([sha256]).get(sha256)
+        if facts is not None and self._isolates(facts):
+            self.let_go([sha256])
+            return None
         data = self._files.get(sha256) if self._files is not None else None
         return None if data is None else self._opener.view(data, how=View(how))
+
+    def close(self) -> None:
+        """End the processes that open."""
+        self._opener.close()
+
+    def forget_memory(self) -> None:
+        """Let go of what lies in memory, so that what the store forgot is forgotten here, too."""
+        with self._lock:
+            self._known.clear()
+            self._unlogged.clear()
 
     def named(self, sha256s: Sequence[str]) -> tuple[SeenPicture, ...]:
         """Return pictures by their hashes, as far as they are known."""
@@ -202,44 +234,33 @@ class Pictures:
             SeenPicture(media=Media(sha256=one), facts=found[one]) for one in sha256s if one in found
         )
 
-    def close(self) -> None:
-        """End the processes that open."""
-        self._opener.close()
-
-    def forget_files(self, before: Micros) -> None:
-        """Forget files that were last sent before a time; what is known about them stays."""
-        if self._files is not None:
-            self._files.forget(before)
-
     def let_go(self, sha256s: Sequence[str]) -> None:
-        """Forget pictures: their files, what is known about them, and where they were shown."""
+        """Forget the files of pictures, their words, and what is known about those that no post shows.
+
+        What posts show stays known until a hunt has found those posts. Hashes stay in memory for a while:
+        other copies may be on their way, and must be known again.
+        """
+        for sha256 in sha256s:
+            if self._files is not None:
+                self._files.drop(sha256)
+            if not self._log.posts_with([sha256]):
+                self._log.drop([sha256])
+            with self._lock:
+                if sha256 in self._known:
+                    self._known[sha256] = msgspec.structs.replace(self._known[sha256], words=None)
+                    self._unlogged.add(sha256)
+
+    def forget(self, sha256s: Sequence[str]) -> None:
+        """Forget pictures altogether: their files, what is known about them, and where they were shown."""
         if not sha256s:
             return
-        with self._lock:
-            for sha256 in sha256s:
-                self._known.pop(sha256, None)
+        self.let_go(sha256s)
         self._log.drop(sha256s)
-        if self._files is not None:
-            for sha256 in sha256s:
-                self._files.drop(sha256)
-
-    def check_known(self, sha256: str, *, field: str) -> PictureFacts:
-        """Return what is known about a picture that was uploaded before.
-
-        Raises:
-            InvalidField: nothing is.
-        """
-        with contextlib.suppress(KeyError):
-            return self.facts([sha256])[sha256]
-        raise InvalidField(
-            f"There is no uploaded picture {sha256}.",
-            field=field,
-            remedy="Upload the file first, with POST /api/v1/media, or send it as base64 or url.",
-        )
 
     def _remember(self, facts: PictureFacts) -> None:
         with self._lock:
             self._known[facts.sha256] = facts
             self._known.move_to_end(facts.sha256)
             while len(self._known) > MOST_REMEMBERED:
-                self._known.popitem(last=False)
+                oldest, _ = self._known.popitem(last=False)
+                self._unlogged.discard(oldest)

@@ -74,7 +74,12 @@ def reason_text(reason: Reason) -> str:
 
 
 def in_words(reason: Reason) -> Reason:
-    """Return a reason with its sentence; a rule that only another release knows keeps its code alone."""
+    """Return a reason with its sentence; a rule that only another release knows keeps its code alone.
+
+    What isolated a post is not told.
+    """
+    if reason.rule == ISOLATED:
+        reason = msgspec.structs.replace(reason, match=None)
     return msgspec.structs.replace(reason, sentence=reason_text(reason)) if reason.rule in RULES else reason
 
 

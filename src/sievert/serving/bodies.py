@@ -1,5 +1,6 @@
 """A request's body, piece by piece, as the server protocol (ASGI) hands it over, or whole and bounded."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
@@ -14,6 +15,9 @@ MAX_PICTURED_BYTES = MAX_RECORD_BYTES + MAX_PICTURE_BYTES * 4 // 3
 
 ROOM_BYTES = 256 << 20
 """Bodies of more than a record without pictures may hold so many bytes together."""
+
+BODY_SECONDS = 60
+"""A body that brings pictures must be there within so many seconds."""
 
 _SWALLOWED = 32 << 20
 
@@ -64,7 +68,15 @@ class BodyRoom:
                 taken = size
 
         try:
-            yield await read_body(receive, limit=limit, grow=grow)
+            try:
+                async with asyncio.timeout(BODY_SECONDS):
+                    body = await read_body(receive, limit=limit, grow=grow)
+            except TimeoutError:
+                raise MalformedInput(
+                    "The body stopped coming, or comes too slowly.",
+                    remedy=f"Send it within {BODY_SECONDS} seconds, or send addresses of pictures.",
+                ) from None
+            yield body
         finally:
             self.free += taken
 

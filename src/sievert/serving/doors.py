@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Container, Sequence
 from typing import Protocol
 
-from sievert.errors import InputError, SievertError, StoreError
+from sievert.errors import InputError
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.hunting import Hunter
@@ -120,8 +120,8 @@ class Doors:
             for forgotten in (self._forget_records, self._forget_pictures):
                 try:
                     await forgotten()
-                except (OSError, StoreError) as error:
-                    log_unexpected(error)  # the disk may do it in an hour
+                except Exception as error:  # noqa: BLE001  it may work in an hour, and must go on
+                    log_unexpected(error)
             await asyncio.sleep(FORGET_SECONDS)
 
     async def _hunt(self) -> None:
@@ -134,8 +134,8 @@ class Doors:
                     while await self.worker.run(lambda: self.hunter.hunt_some(self.parts)) is not None:
                         pass  # posts have their turn in between
                     hunted = generation
-            except (OSError, SievertError) as error:
-                log_unexpected(error)  # what was not hunted for is hunted for the next time
+            except Exception as error:  # noqa: BLE001  what was not hunted for is hunted for the next time
+                log_unexpected(error)
             await asyncio.sleep(HUNT_SECONDS)
 
     async def _forget_records(self) -> None:
@@ -156,6 +156,7 @@ class Doors:
             posts_before=now - kept.keep_days * DAY,
         )
         self.stores.pictures.forget(now - kept.keep_days * DAY)
+        self.pictures.forget_memory()
         self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)
 
     def _hear(self, told: Told) -> None:

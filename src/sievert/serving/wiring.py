@@ -126,7 +126,7 @@ def open_doors(
         media=media,
         pictures=pictures,
         banks=banks,
-        hunter=Hunter(stores.banks, stores.pictures),
+        hunter=Hunter(stores.banks, stores.pictures, flooded=_on_flood(stores.audit, metrics)),
         bodies=BodyRoom(),
         metrics=metrics,
         gate=Gate(stores.keys, clock=clock),

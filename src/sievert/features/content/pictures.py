@@ -179,6 +179,11 @@ def pdq_of(image: Image.Image) -> PictureHash | None:
     return PictureHash(pdq=np.packbits(bits).tobytes().hex(), quality=int(quality))
 
 
+def can_hash() -> bool:
+    """Tell whether pictures get PDQ hashes here: whether the extra `media` is installed."""
+    return _hasher() is not None
+
+
 @functools.cache
 def _hasher() -> Callable[[np.ndarray], tuple[np.ndarray, int]] | None:
     try:

@@ -15,7 +15,6 @@ from litestar.params import FromPath, QueryParameter
 from msgspec import Meta
 
 from sievert.errors import InputError, InvalidField, NotFound, SievertError
-from sievert.pipeline.pictures import Pictures
 from sievert.schema.access import AuditNote
 from sievert.schema.media import MAX_PICTURE_BYTES, MOST_MEDIA, Sha256
 from sievert.serving.doors import Doors
@@ -67,13 +66,12 @@ async def upload(request: AnyRequest, doors: TheDoors) -> list[UploadedPicture]:
     """Take pictures one after the other, while the rest still comes in."""
     content_type = request.headers.get("content-type", "")
     _require_pictures(content_type, request.headers.get("content-encoding", "identity"))
-    pictures = _pictures(doors)
     coming = Upload(request.receive, doors.bodies)
     taken: list[UploadedPicture] = []
     try:
         async with contextlib.aclosing(coming.pictures(content_type)) as files:
             async for data in files:
-                taken.append(await _take(pictures, data, number=len(taken)))
+                taken.append(await _take(doors, data, number=len(taken)))
     except SievertError:
         await coming.swallow()
         raise
@@ -105,7 +103,7 @@ async def show(
             field="sha256",
             remedy="Use the sha256 that came with the upload, or that the post's record tells.",
         )
-    drawn = await asyncio.to_thread(_pictures(doors).view, sha256, view.value)
+    drawn = await doors.attacher.view(sha256, view.value)
     if drawn is None:
         raise NotFound(
             f"No picture {sha256} is kept.",
@@ -119,9 +117,9 @@ async def show(
     return Response(content=drawn, media_type="image/jpeg", headers=_HEADERS)
 
 
-async def _take(pictures: Pictures, data: bytes, *, number: int) -> UploadedPicture:
+async def _take(doors: Doors, data: bytes, *, number: int) -> UploadedPicture:
     try:
-        facts = await asyncio.to_thread(pictures.take, data)
+        facts = await doors.attacher.take(data)
     except InputError as error:
         error.field = f"{FIELD}[{number}]"
         raise
@@ -133,10 +131,6 @@ async def _take(pictures: Pictures, data: bytes, *, number: int) -> UploadedPict
         height=facts.height,
         frames=facts.frames,
     )
-
-
-def _pictures(doors: Doors) -> Pictures:
-    return doors.pictures
 
 
 def _require_pictures(content_type: str, encoding: str) -> None:

@@ -19,7 +19,7 @@ from msgspec import Meta
 from sievert.errors import InputError, InvalidField
 from sievert.pipeline.decode import explain
 from sievert.pipeline.offline import Judged
-from sievert.policy.rules import DEMOTE, REMOVE, REVIEW
+from sievert.policy.rules import BANK, DEMOTE, REMOVE, REVIEW
 from sievert.schema.decision import Outcome, shown
 from sievert.schema.identity import derived_id
 from sievert.schema.media import MOST_MEDIA, Media
@@ -159,7 +159,7 @@ def _results(judged: Judged, *, pictured: bool) -> list[ModerationResult]:
         asking = {
             reason.policy
             for reason in decided.reasons.get(row, ())
-            if reason.rule in (REVIEW, DEMOTE, REMOVE)
+            if reason.rule in (REVIEW, DEMOTE, REMOVE, BANK)
         }
         results.append(
             ModerationResult(

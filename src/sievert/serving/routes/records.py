@@ -79,7 +79,8 @@ class LabelPage(msgspec.Struct, frozen=True, kw_only=True):
     "/api/v1/decisions",
     opt={"scope": "decisions:read"},
     summary="List decisions",
-    description="Newest first. Filters are joined by and; times are those of the decision. Only a null "
+    description="Newest first, without those about isolated posts. Filters are joined by and; times are those "
+    "of the decision. Only a null "
     "cursor means the end: a page of a rare filter may be short, even empty.",
 )
 async def decisions(
@@ -109,6 +110,7 @@ async def decisions(
         if outcome is None
         else _words("outcome", outcome.split(","), [one.word for one in Outcome]),
         policy=policy,
+        without=MINORS_POLICY,
         platform=platform,
         language=None
         if language is None

@@ -53,6 +53,7 @@ class DecisionFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     outcomes: tuple[str, ...] | None = None
     policy: str | None = None
+    without: str | None = None  # a policy that no reason may name
     platform: str | None = None
     language: str | None = None
     since: Micros | None = None

@@ -257,6 +257,9 @@ class EmbeddedJournal(Journal):
             query = query.where(table.c.outcome.in_(wanted.outcomes))
         if wanted.policy is not None:
             query = query.where(table.c.policies_named.contains(f",{wanted.policy},", autoescape=True))
+        if wanted.without is not None:
+            unwanted = table.c.policies_named.contains(f",{wanted.without},", autoescape=True)
+            query = query.where(sa.not_(unwanted))
         if wanted.platform is not None:
             query = query.where(table.c.platform == wanted.platform)
         if wanted.language is not None:

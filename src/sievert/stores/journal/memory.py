@@ -127,6 +127,7 @@ def matches(decision: Decision, wanted: DecisionFilter) -> bool:
     return (
         (wanted.outcomes is None or decision.outcome in wanted.outcomes)
         and (wanted.policy is None or any(reason.policy == wanted.policy for reason in decision.reasons))
+        and not any(reason.policy == wanted.without for reason in decision.reasons)
         and (wanted.platform is None or decision.platform == wanted.platform)
         and (wanted.language is None or decision.language == wanted.language)
         and (wanted.since is None or decision.decided_at >= wanted.since)
