@@ -44,7 +44,7 @@ def score(
     """Score a file of posts: one line of decision for each line of input, in the same order.
 
     A line's "media" are its pictures: [{"path": FILE}], {"url": ADDRESS} or {"base64": FILE'S BYTES}; paths
-    are looked up beside the file of lines.
+    are looked up beside the file of lines. Hash banks are not asked.
 
     Nothing is recorded, and reviews are not limited by a budget.
     A line that cannot be read gets a line with its number, its id if that can be told, and its error.
