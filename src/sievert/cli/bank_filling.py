@@ -124,8 +124,9 @@ def match(
         for path in paths:
             try:
                 facts = facts_of(path.read_bytes())
-            except (InputError, OSError):
-                rows.append((path.name, "cannot be opened as a picture", "", "", "", ""))
+            except (InputError, OSError) as error:
+                missing = error.strerror if isinstance(error, OSError) else None
+                rows.append((path.name, missing or "cannot be opened as a picture", "", "", "", ""))
                 shown.append([])
             else:
                 shown.append([SeenPicture(media=Media(sha256=facts.sha256), facts=facts)])
