@@ -43,7 +43,7 @@ demo: $(SERVE)/sievert ## watch a simulated network being moderated, live, by a 
 	@$(SERVE)/sievert demo $(DEMO); code=$$?; echo "sievert: ended $(AFTER)"; exit $$code
 
 test: .venv-dev/.made ## run all tests
-	@echo "sievert: running the tests (about nine minutes on two cores)"
+	@echo "sievert: running the tests (about a quarter of an hour on two cores)"
 	@$(DEV)/python -m pytest $(TEST); code=$$?; echo "sievert: ended $(AFTER)"; exit $$code
 
 check: .venv-dev/.made ## format, lint, types, architecture, documents
