@@ -22,6 +22,11 @@ def highest_share(seen: int, of: int, *, confidence: float) -> float:
     return high
 
 
+def lowest_share(seen: int, of: int, *, confidence: float) -> float:
+    """Return a share that the true one falls short of in at most 1 - `confidence` of all samples."""
+    return 1.0 - highest_share(of - seen, of, confidence=confidence)
+
+
 def at_most(seen: int, of: int, share: float) -> float:
     """Return the probability of `seen` or fewer among `of` draws of which each has the property with `share`."""
     if share <= 0.0:

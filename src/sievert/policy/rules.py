@@ -94,6 +94,19 @@ def removal_rule(
     return marked
 
 
+def level_of(p: Floats, v: Floats, policy: Policy, *, lambda_views: float) -> npt.NDArray[np.float64]:
+    """Return the largest l1 [n] at which the removal rule removes each post; -inf where none does.
+
+    A larger l1 is a more careful rule: from p >= t on every rule removes, below it only those that
+    weigh views enough. So the rules of all l1 are nested, and a path is a falling series of levels.
+    """
+    p, v = p.astype(np.float64), v.astype(np.float64)
+    gain = v * p + lambda_views * v * (p - policy.precision_views)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = np.where(p >= policy.precision_posts, np.inf, gain / (policy.precision_posts - p))
+    return np.where((p >= policy.floor) & (level > 0), level, -np.inf)
+
+
 def covers(certificate: Certificate, policy: Policy, *, platform: str, bundle: str, now: Micros) -> bool:
     """Tell whether a certificate holds here: all that it names must be equal, and it must be in time."""
     return (
