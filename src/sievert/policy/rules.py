@@ -100,11 +100,14 @@ def level_of(p: Floats, v: Floats, policy: Policy, *, lambda_views: float) -> np
     A larger l1 is a more careful rule: from p >= t on every rule removes, below it only those that
     weigh views enough. So the rules of all l1 are nested, and a path is a falling series of levels.
     """
+    # Numbers of the policy as the rule compares them, beside single-precision probabilities.
+    stated = np.array([policy.precision_posts, policy.precision_views, policy.floor], np.float32)
+    t, t_views, floor = stated.astype(np.float64).tolist()
     p, v = p.astype(np.float64), v.astype(np.float64)
-    gain = v * p + lambda_views * v * (p - policy.precision_views)
+    gain = v * p + lambda_views * v * (p - t_views)
     with np.errstate(divide="ignore", invalid="ignore"):
-        level = np.where(p >= policy.precision_posts, np.inf, gain / (policy.precision_posts - p))
-    return np.where((p >= policy.floor) & (level > 0), level, -np.inf)
+        level = np.where(p >= t, np.inf, gain / (t - p))
+    return np.where((p >= floor) & (level > 0), level, -np.inf)
 
 
 def covers(certificate: Certificate, policy: Policy, *, platform: str, bundle: str, now: Micros) -> bool:
