@@ -14,6 +14,10 @@ is calibrated by simulation; in truth alarms are rarer, since evidence jumps pas
 The largest wager alone (CUSUM) carries the same promise, but keeps it far too well: its false alarms are
 over twenty times rarer than stated and it notices a change later. `benchmarks/monitor.py` measures both.
 
+A rolling window whose length and limit are tuned by simulation comes close, but proves nothing, and each
+length is slow for some precision. Weights cost audits: stakes are cut to suit the largest weight that can
+come. Sample so that they are even, and they cost nothing.
+
 Not covered: errors of the people who audit; audits that are not a random sample of removals. A change
 is noticed after a number of audits, so the days that takes depend on how many a day brings.
 
