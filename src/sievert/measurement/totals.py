@@ -1,0 +1,221 @@
+"""From audited draws to totals and shares of all traffic, with intervals.
+
+A draw with probability q speaks for 1 / q posts. Without these weights an audit that looks where harm is
+likely reports how well it looked (mistake 10).
+
+- `total`: the mean of value / q (Hansen and Hurwitz 1943, "On the theory of sampling from finite
+  populations", Annals of Mathematical Statistics 14), without bias for every design that can draw each
+  post whose value is not 0.
+- `ratio` and `share`: one such total over another (Hajek 1971). The bias is of the order of one over the
+  draws; the variance is that of its linear part.
+
+Two kinds of interval, both of 95 % unless told otherwise:
+
+- *Student's t* where a value may be anything: `total` without a ceiling, and `ratio`. Draws are
+  independent and alike, so their mean is about normal once there are many of which none dominates.
+- *Korn and Graubard 1998* ("Confidence intervals for proportions with small expected number of positive
+  counts estimated from survey data", Survey Methodology 24) where a number has known ends: `share`, and
+  `total` with a ceiling. It is the exact interval of Clopper and Pearson (1934) for as many plain draws as
+  would have the variance that was found. Errors among removals and harm among posts are rare: there t
+  runs below 0 and, as a logit does, has nothing to say once none was seen. For draws of equal
+  probability this is Clopper and Pearson's own.
+
+Where nothing was drawn that counts, or everything did, there is no spread to go by. Then a share's bound
+is the exact one for draws that each may count as much as the heaviest did. Student's t has no ends then.
+
+Not covered: reviewers' errors; a sample size chosen after looking; rare posts whose weight is far above
+all that were drawn, which the floor of a design bounds.
+
+Legend: m draws; q the probability of a drawn post in one draw.
+"""
+
+import math
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sievert.errors import InvalidField
+from sievert.measurement.binomial import highest_share
+from sievert.measurement.quantiles import beta_quantile, student_quantile
+
+Array = npt.NDArray[np.float64]
+
+_MANY = 1e6
+"""With this many on both sides Clopper and Pearson's interval is the normal one, to six digits."""
+
+_NO_SPREAD = 1e-12
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A number of all traffic, its interval, and from how many draws.
+
+    `value` is None where nothing was drawn that it could be measured on, an end where the draws do not
+    tell it.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    draws: int
+
+
+def total(
+    values: npt.ArrayLike,
+    probability: npt.ArrayLike,
+    *,
+    ceiling: float | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Return the sum of a value over all posts, from the values [m] of those that were drawn.
+
+    `probability` [m] is q as the draw logged it. `ceiling` is the most that value / q can be for any post
+    of the frame, and says that no value is negative: for uniform draws the number of posts times the
+    highest value, for draws by views all views (of harmful views), for `views_sqrt_p` all views over its
+    floor. With it the interval has ends however little was seen.
+
+    Raises:
+        InvalidField: numbers are missing or no numbers, a probability is not one, or a value is outside
+            of what the ceiling says.
+    """
+    q = _probabilities(probability)
+    expanded = _numbers(values, len(q), "values") / q
+    count = len(q)
+    value = float(expanded.mean())
+    if ceiling is None:
+        _check_confidence(confidence)
+        return _student(value, _spread(expanded), count, confidence)
+    if not 0.0 < ceiling < math.inf or not _within(expanded, ceiling):
+        raise InvalidField(
+            f"A value over its probability is not between 0 and the ceiling of {ceiling:g}.",
+            remedy="State the most that any post's value over its probability can be, or no ceiling.",
+            field="ceiling",
+        )
+    low, high = _bounded(min(value / ceiling, 1.0), _spread(expanded) / ceiling, float(count), confidence)
+    return Estimate(value=value, low=low * ceiling, high=high * ceiling, draws=count)
+
+
+def share(
+    part: npt.ArrayLike, whole: npt.ArrayLike, probability: npt.ArrayLike, *, confidence: float = 0.95
+) -> Estimate:
+    """Return which share of a whole has a property, such as harmful views of all views, or precision.
+
+    `part` [m] lies between 0 and `whole` [m]; for the share of posts `part` is 0 or 1 and `whole` 1.
+    Where nothing of the whole was drawn, the share may be anything.
+
+    Raises:
+        InvalidField: as `total`; a part is negative, or more than its whole.
+    """
+    q = _probabilities(probability)
+    some = _numbers(part, len(q), "part")
+    every = _numbers(whole, len(q), "whole")
+    if not ((some >= 0.0) & (some <= every)).all():
+        raise InvalidField(
+            "A part is negative, or more than its whole.",
+            remedy="Pass parts between 0 and their whole; what may exceed it is a ratio.",
+            field="part",
+        )
+    weight = every / q
+    count = len(q)
+    if weight.sum() <= 0.0:
+        _check_confidence(confidence)
+        return Estimate(value=None, low=0.0, high=1.0, draws=count)
+    value = min(float((some / q).sum() / weight.sum()), 1.0)
+    plain = float(weight.sum() / weight.max())
+    spread = _spread((some - value * every) / q) / float(weight.mean())
+    low, high = _bounded(value, spread, plain, confidence)
+    return Estimate(value=value, low=low, high=high, draws=count)
+
+
+def ratio(
+    numerator: npt.ArrayLike,
+    denominator: npt.ArrayLike,
+    probability: npt.ArrayLike,
+    *,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Return one total over another, such as harmful views per harmful post; `share` if one is part of the other.
+
+    Both [m] are values of the posts that were drawn. The denominator's total must not be near 0.
+
+    Raises:
+        InvalidField: as `total`.
+    """
+    q = _probabilities(probability)
+    _check_confidence(confidence)
+    above = _numbers(numerator, len(q), "numerator")
+    below = _numbers(denominator, len(q), "denominator")
+    under = float((below / q).mean())
+    if under == 0.0:
+        return Estimate(value=None, low=None, high=None, draws=len(q))
+    value = float((above / q).mean()) / under
+    residual = (above - value * below) / q
+    return _student(value, _spread(residual) / abs(under), len(q), confidence)
+
+
+def _spread(values: Array) -> float:
+    """Return the standard error of the mean of values [m]; 0 for one, of which there is no telling."""
+    return float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+
+
+def _student(value: float, spread: float, count: int, confidence: float) -> Estimate:
+    if spread <= _NO_SPREAD * abs(value):
+        return Estimate(value=value, low=None, high=None, draws=count)
+    reach = student_quantile(confidence, count - 1) * spread
+    return Estimate(value=value, low=value - reach, high=value + reach, draws=count)
+
+
+def _bounded(value: float, spread: float, plain: float, confidence: float) -> tuple[float, float]:
+    """Return both ends for a number in [0, 1] with a standard error.
+
+    `plain` is how many draws of equal weight the sample is worth if nothing is known of its spread.
+    """
+    _check_confidence(confidence)
+    tail = (1 - confidence) / 2
+    untold = value in {0.0, 1.0} or spread <= _NO_SPREAD * value
+    size = plain if untold else value * (1 - value) / spread**2
+    seen = size * value
+    if min(seen, size - seen) > _MANY:
+        reach = student_quantile(confidence, _MANY) * math.sqrt(value * (1 - value) / size)
+        return value - reach, value + reach
+    if value in {0.0, 1.0} and size == round(size):
+        edge = highest_share(0, round(size), confidence=1 - tail)
+        return (0.0, edge) if value == 0.0 else (1.0 - edge, 1.0)
+    low = 0.0 if value == 0.0 else beta_quantile(tail, seen, size - seen + 1)
+    high = 1.0 if value == 1.0 else beta_quantile(1 - tail, seen + 1, size - seen)
+    return low, high
+
+
+def _within(expanded: Array, ceiling: float) -> bool:
+    return bool(((expanded >= 0.0) & (expanded <= ceiling * (1 + 1e-9))).all())
+
+
+def _probabilities(probability: npt.ArrayLike) -> Array:
+    q = np.asarray(probability, np.float64)
+    if q.ndim != 1 or not len(q) or not ((q > 0.0) & (q <= 1.0)).all():
+        raise InvalidField(
+            "Each draw needs the probability it was made with, above 0 and at most 1.",
+            remedy="Pass the probabilities that the draw returned, one for each draw, and at least one.",
+            field="probability",
+        )
+    return q
+
+
+def _numbers(values: npt.ArrayLike, count: int, field: str) -> Array:
+    numbers = np.asarray(values, np.float64)
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
+        raise InvalidField(
+            f"There are {count} draws, and not one finite number for each.",
+            remedy="Pass one number for each draw, in the order of the draws; a post drawn twice counts twice.",
+            field=field,
+        )
+    return numbers
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0.0 < confidence < 1.0:
+        raise InvalidField(
+            f"An interval cannot hold with probability {confidence:g}.",
+            remedy="State a confidence between 0 and 1, such as 0.95.",
+            field="confidence",
+        )
