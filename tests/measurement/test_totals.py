@@ -138,7 +138,9 @@ def test_a_ratio_may_be_above_one_and_below_none():
     assert (nothing.value, nothing.low, nothing.high) == (None, 0.0, 1.0)
 
 
-posts = st.lists(st.tuples(st.floats(0, 100), st.booleans(), st.floats(1e-6, 1)), min_size=1, max_size=60)
+posts = st.lists(
+    st.tuples(st.just(0.0) | st.floats(1e-3, 100), st.booleans(), st.floats(1e-6, 1)), min_size=1, max_size=60
+)
 
 
 @given(posts, st.floats(1e-3, 1e3), st.randoms())

@@ -7,8 +7,8 @@ import math
 from functools import lru_cache
 
 _CLOSE = 1e-14
-_MOST_TERMS = 100_000
-_NEXT_TO_NOTHING = 1e-300
+_MOST_TERMS = 10_000
+_NEXT_TO_NOTHING = 1e-200
 _LARGE = 1e4
 """From here on a short series gives differences of log-gamma that subtraction would lose."""
 
@@ -19,7 +19,7 @@ def beta_quantile(level: float, a: float, b: float) -> float:
     a, b > 0, whole or not. Found by halving; the relative error is some 1e-12.
     """
     low, high = 0.0, 1.0
-    while high - low > _CLOSE * high:
+    while high - low > _CLOSE * high and high > _NEXT_TO_NOTHING:
         middle = (low + high) / 2
         if middle in (low, high):
             break

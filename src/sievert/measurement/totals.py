@@ -44,6 +44,8 @@ Array = npt.NDArray[np.float64]
 _MANY = 1e6
 """With this many on both sides Clopper and Pearson's interval is the normal one, to six digits."""
 
+_POISSON = 1e9
+_FEWEST = 2.0
 _NO_SPREAD = 1e-12
 
 
@@ -91,7 +93,8 @@ def total(
             remedy="State the most that any post's value over its probability can be, or no ceiling.",
             field="ceiling",
         )
-    low, high = _bounded(min(value / ceiling, 1.0), _spread(expanded) / ceiling, float(count), confidence)
+    scaled = expanded / ceiling
+    low, high = _bounded(min(value / ceiling, 1.0), scaled - scaled.mean(), float(count), confidence)
     return Estimate(value=value, low=low * ceiling, high=high * ceiling, draws=count)
 
 
@@ -122,8 +125,8 @@ def share(
         return Estimate(value=None, low=0.0, high=1.0, draws=count)
     value = min(float((some / q).sum() / weight.sum()), 1.0)
     plain = float(weight.sum() / weight.max())
-    spread = _spread((some - value * every) / q) / float(weight.mean())
-    low, high = _bounded(value, spread, plain, confidence)
+    residual = (some - value * every) / q / float(weight.mean())
+    low, high = _bounded(value, residual, plain, confidence)
     return Estimate(value=value, low=low, high=high, draws=count)
 
 
@@ -165,25 +168,50 @@ def _student(value: float, spread: float, count: int, confidence: float) -> Esti
     return Estimate(value=value, low=value - reach, high=value + reach, draws=count)
 
 
-def _bounded(value: float, spread: float, plain: float, confidence: float) -> tuple[float, float]:
-    """Return both ends for a number in [0, 1] with a standard error.
+def _bounded(value: float, residual: Array, plain: float, confidence: float) -> tuple[float, float]:
+    """Return both ends for a number in [0, 1], the mean of draws that lie `residual` [m] off it.
 
     `plain` is how many draws of equal weight the sample is worth if nothing is known of its spread.
     """
     _check_confidence(confidence)
     tail = (1 - confidence) / 2
+    spread = _spread(residual)
     untold = value in {0.0, 1.0} or spread <= _NO_SPREAD * value
-    size = plain if untold else value * (1 - value) / spread**2
-    seen = size * value
-    if min(seen, size - seen) > _MANY:
+    size = plain if untold else _worth(value, residual / np.abs(residual).max(), spread, confidence)
+    if min(size * value, size * (1 - value)) > _MANY:
         reach = student_quantile(confidence, _MANY) * math.sqrt(value * (1 - value) / size)
         return value - reach, value + reach
-    if value in {0.0, 1.0} and size == round(size):
-        edge = highest_share(0, round(size), confidence=1 - tail)
-        return (0.0, edge) if value == 0.0 else (1.0 - edge, 1.0)
-    low = 0.0 if value == 0.0 else beta_quantile(tail, seen, size - seen + 1)
-    high = 1.0 if value == 1.0 else beta_quantile(1 - tail, seen + 1, size - seen)
-    return low, high
+    if value <= 0.5:
+        return _exact(size * value, size, tail)
+    low, high = _exact(size * (1 - value), size, tail)
+    return 1.0 - high, 1.0 - low
+
+
+def _worth(value: float, residual: Array, spread: float, confidence: float) -> float:
+    """Return how many plain draws would tell as much of a share as these do.
+
+    `residual` [m] is in any unit. The spread itself rests on few draws where few are heavy. It rests on
+    (sum r^2)^2 / sum r^4 of them, which for plain draws is what `even` says; by as much as Student's t is
+    wider at the former, the sample is worth less.
+    """
+    draws = value * (1 - value) / spread**2
+    square = residual**2
+    rests = float(square.sum() ** 2 / (square @ square))
+    even = draws * value * (1 - value) / ((1 - value) ** 3 + value**3)
+    wide, usual = (student_quantile(confidence, min(max(n, _FEWEST), _MANY)) for n in (rests, even))
+    return draws * min(1.0, usual / wide) ** 2
+
+
+def _exact(seen: float, size: float, tail: float) -> tuple[float, float]:
+    """Return both ends of Clopper and Pearson's interval, for at most half seen of a size that need not be whole.
+
+    Of more draws than `_POISSON` the binomial law is Poisson's, whose bounds fall as draws grow.
+    """
+    draws = min(size, _POISSON)
+    if seen == 0.0 and draws == round(draws):
+        return 0.0, highest_share(0, round(draws), confidence=1 - tail) * draws / size
+    low = 0.0 if seen == 0.0 else beta_quantile(tail, seen, draws - seen + 1)
+    return low * draws / size, beta_quantile(1 - tail, seen + 1, draws - seen) * draws / size
 
 
 def _within(expanded: Array, ceiling: float) -> bool:
