@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta, binomtest, ttest_1samp
+from scipy.stats import beta, binomtest, kurtosis, t, ttest_1samp
 
 from sievert.errors import InvalidField
 from sievert.measurement.binomial import highest_share
@@ -110,12 +110,37 @@ def test_without_a_ceiling_nothing_is_said_of_what_was_not_seen():
 
 
 def test_a_total_has_students_interval():
-    rng = np.random.default_rng(1)
-    values, q = rng.normal(2, 3, 40), rng.uniform(0.001, 0.01, 40)
+    values, q = np.tile([2.0, 7.0], 20), np.full(40, 0.01)
     exact = ttest_1samp(values / q, 0).confidence_interval(0.9)
     found = total(values, q, confidence=0.9)
     assert (found.low, found.high) == (pytest.approx(exact.low), pytest.approx(exact.high))
     assert found.draws == 40
+
+
+def test_a_variance_that_few_draws_carry_has_fewer_degrees_of_freedom():
+    rng = np.random.default_rng(1)
+    expanded = rng.lognormal(0, 1.5, 200)
+    found = total(expanded * 0.01, np.full(200, 0.01))
+    reach = (found.high - found.value) / (expanded.std(ddof=1) / np.sqrt(200))
+    freedom = 2 * 200 / (kurtosis(expanded, fisher=False) - 1)
+    assert freedom < 60
+    assert reach == pytest.approx(t.ppf(0.975, freedom))
+
+
+def test_few_heavy_draws_tell_less_than_many_alike():
+    """Red when the spread was believed as it was found: both intervals then differ by the weights alone."""
+    part = np.zeros(400)
+    part[:12] = 1
+    q = np.full(400, 1e-3)
+    q[:2] = 1e-4
+    heavy = share(part, np.ones(400), q)
+    worth = (
+        heavy.value
+        * (1 - heavy.value)
+        / (np.std((part - heavy.value) / q / (1 / q).mean(), ddof=1) ** 2 / 400)
+    )
+    believed = beta.ppf(0.975, worth * heavy.value + 1, worth * (1 - heavy.value))
+    assert heavy.high > 1.02 * believed
 
 
 def test_a_ratio_is_a_share_where_it_is_one():

@@ -12,13 +12,18 @@ likely reports how well it looked (mistake 10).
 Two kinds of interval, both of 95 % unless told otherwise:
 
 - *Student's t* where a value may be anything: `total` without a ceiling, and `ratio`. Draws are
-  independent and alike, so their mean is about normal once there are many of which none dominates.
+  independent and alike, so their mean is about normal once there are many of which none dominates. The
+  degrees of freedom are Satterthwaite's (1946), fewer where few draws carry the variance. Where rare harm
+  has most of the views, it still is too narrow: state a ceiling.
 - *Korn and Graubard 1998* ("Confidence intervals for proportions with small expected number of positive
   counts estimated from survey data", Survey Methodology 24) where a number has known ends: `share`, and
   `total` with a ceiling. It is the exact interval of Clopper and Pearson (1934) for as many plain draws as
-  would have the variance that was found. Errors among removals and harm among posts are rare: there t
-  runs below 0 and, as a logit does, has nothing to say once none was seen. For draws of equal
-  probability this is Clopper and Pearson's own.
+  would have the variance that was found. For draws of equal probability it is, but for one draw, Clopper
+  and Pearson's own. Errors among removals and harm among posts are rare: there t runs below 0, and the t
+  of a logit has nothing to say once none was seen. Theirs has Student's t for a design of few clusters;
+  here it stands for a variance that rests on few heavy draws, which is our own addition.
+
+`tests/statistical/totals.json` has how often each held the truth in 10,000 simulated audits.
 
 Where nothing was drawn that counts, or everything did, there is no spread to go by. Then a share's bound
 is the exact one for draws that each may count as much as the heaviest did. Student's t has no ends then.
@@ -86,7 +91,7 @@ def total(
     value = float(expanded.mean())
     if ceiling is None:
         _check_confidence(confidence)
-        return _student(value, _spread(expanded), count, confidence)
+        return _student(value, expanded - value, confidence)
     if not 0.0 < ceiling < math.inf or not _within(expanded, ceiling):
         raise InvalidField(
             f"A value over its probability is not between 0 and the ceiling of {ceiling:g}.",
@@ -152,8 +157,7 @@ def ratio(
     if under == 0.0:
         return Estimate(value=None, low=None, high=None, draws=len(q))
     value = float((above / q).mean()) / under
-    residual = (above - value * below) / q
-    return _student(value, _spread(residual) / abs(under), len(q), confidence)
+    return _student(value, (above - value * below) / q / abs(under), confidence)
 
 
 def _spread(values: Array) -> float:
@@ -161,11 +165,25 @@ def _spread(values: Array) -> float:
     return float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
-def _student(value: float, spread: float, count: int, confidence: float) -> Estimate:
+def _student(value: float, residual: Array, confidence: float) -> Estimate:
+    """Return Student's interval around a mean from which draws lie `residual` [m] off.
+
+    Its degrees of freedom are those that the variance's own variance leaves (Satterthwaite 1946).
+    """
+    count = len(residual)
+    spread = _spread(residual)
     if spread <= _NO_SPREAD * abs(value):
         return Estimate(value=value, low=None, high=None, draws=count)
-    reach = student_quantile(confidence, count - 1) * spread
+    excess = 1 / _rests(residual) - 1 / count
+    freedom = min(count - 1.0, 2 / excess) if excess > 0 else count - 1.0
+    reach = student_quantile(confidence, max(freedom, 1.0)) * spread
     return Estimate(value=value, low=value - reach, high=value + reach, draws=count)
+
+
+def _rests(residual: Array) -> float:
+    """Return on how many draws a spread rests: (sum r^2)^2 / sum r^4, of residuals [m] of which one is not 0."""
+    square = (residual / np.abs(residual).max()) ** 2
+    return float(square.sum() ** 2 / (square @ square))
 
 
 def _bounded(value: float, residual: Array, plain: float, confidence: float) -> tuple[float, float]:
@@ -177,7 +195,7 @@ def _bounded(value: float, residual: Array, plain: float, confidence: float) -> 
     tail = (1 - confidence) / 2
     spread = _spread(residual)
     untold = value in {0.0, 1.0} or spread <= _NO_SPREAD * value
-    size = plain if untold else _worth(value, residual / np.abs(residual).max(), spread, confidence)
+    size = plain if untold else _worth(value, residual, spread, confidence)
     if min(size * value, size * (1 - value)) > _MANY:
         reach = student_quantile(confidence, _MANY) * math.sqrt(value * (1 - value) / size)
         return value - reach, value + reach
@@ -190,15 +208,14 @@ def _bounded(value: float, residual: Array, plain: float, confidence: float) -> 
 def _worth(value: float, residual: Array, spread: float, confidence: float) -> float:
     """Return how many plain draws would tell as much of a share as these do.
 
-    `residual` [m] is in any unit. The spread itself rests on few draws where few are heavy. It rests on
-    (sum r^2)^2 / sum r^4 of them, which for plain draws is what `even` says; by as much as Student's t is
-    wider at the former, the sample is worth less.
+    Their spread rests on few draws where few are heavy, and for plain draws on as many as `even` says; by
+    as much as Student's t is wider at the former, the sample is worth less.
     """
     draws = value * (1 - value) / spread**2
-    square = residual**2
-    rests = float(square.sum() ** 2 / (square @ square))
     even = draws * value * (1 - value) / ((1 - value) ** 3 + value**3)
-    wide, usual = (student_quantile(confidence, min(max(n, _FEWEST), _MANY)) for n in (rests, even))
+    wide, usual = (
+        student_quantile(confidence, min(max(n, _FEWEST), _MANY)) for n in (_rests(residual), even)
+    )
     return draws * min(1.0, usual / wide) ** 2
 
 
