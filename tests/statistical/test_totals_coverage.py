@@ -34,7 +34,7 @@ def stored():
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", AUDITS)
 def test_intervals_hold_the_truth_anew(name):
-    """Red when weights were forgotten: in six of nine audits (pitfall 10)."""
+    """Red when every draw counted alike (pitfall 10)."""
     one = coverage(name)
     assert unbiased(one)
     if bounded(one):
