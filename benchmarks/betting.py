@@ -7,13 +7,11 @@ and delta = 0.05. aGRAPA sets its one stake from the mean and the variance so fa
 could ruin it. At a precision of exactly 0.95 every claim is false.
 """
 
-import argparse
-import json
-import time
 from pathlib import Path
 
 import numpy as np
 
+from repeated import report
 from sievert.measurement.betting import FEWER_MISTAKES, Bet, bet_above, bet_below, run, stakes_against
 
 RESULT = Path(__file__).parent / "results" / "betting.json"
@@ -93,20 +91,5 @@ def show(result):
     )
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--repetitions", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/results")
-    chosen = parser.parse_args()
-    began = time.process_time()
-    result = measure(chosen.repetitions, np.random.default_rng(chosen.seed))
-    result["core_seconds"] = round(time.process_time() - began, 1)
-    show(result)
-    if chosen.write:
-        RESULT.write_text(json.dumps(result, indent=4) + "\n")
-    print(json.dumps(result))
-
-
 if __name__ == "__main__":
-    main()
+    report(__doc__, measure, show, RESULT)

@@ -8,14 +8,12 @@ has false alarms as rare as the monitor's at a precision of exactly 0.95. CUSUM 
 with the same stakes and the same stated run length.
 """
 
-import argparse
-import json
-import time
 from pathlib import Path
 
 import numba
 import numpy as np
 
+from repeated import report
 from sievert.measurement.betting import stakes_against
 from sievert.measurement.monitor import WATCHED_ODDS, Monitor, monitor, watch
 
@@ -198,20 +196,5 @@ def show(result):
         print(f"  {name:<18}" + "".join(f"{delays[str(p)]:>7}" for p in BAD))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--repetitions", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/results")
-    chosen = parser.parse_args()
-    began = time.process_time()
-    result = measure(chosen.repetitions, np.random.default_rng(chosen.seed))
-    result["core_seconds"] = round(time.process_time() - began, 1)
-    show(result)
-    if chosen.write:
-        RESULT.write_text(json.dumps(result, indent=4) + "\n")
-    print(json.dumps(result))
-
-
 if __name__ == "__main__":
-    main()
+    report(__doc__, measure, show, RESULT)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-DATA = Path("/work/shared/data/images")
+DATA = Path("../shared/data/images")
 _DEJAVU = Path("/usr/share/fonts/truetype/dejavu")
 FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSansMono", "DejaVuSansCondensed-Bold")
 MEME_FONT = "DejaVuSansCondensed-Bold"

@@ -14,6 +14,26 @@ BankName = Annotated[
     Meta(pattern="^[A-Z0-9_]{1,64}$", description="1 to 64 capitals, digits and underscores"),
 ]
 
+MatchPolicy = Annotated[
+    str | None, Meta(description="the policy that a harmful bank's matches fall under; else null")
+]
+
+MaxDistance = Annotated[
+    int, Meta(ge=0, le=60, description="bits of a PDQ hash that may differ; 31 is the usual choice")
+]
+
+MaxTextDistance = Annotated[
+    int, Meta(ge=0, le=50, description="hundredths of a text's MinHash that may differ")
+]
+
+FloodPerHour = Annotated[
+    int, Meta(ge=1, description="an entry that matches more posts an hour is put in quarantine")
+]
+
+Enabled = Annotated[bool, Meta(description="a bank that is not enabled matches nothing")]
+
+BankDescription = Annotated[str, Meta(max_length=1000, description="what it is for, in words")]
+
 
 MINORS_POLICY = "minors"
 """Under this name posts are isolated that are like what a bank of material with minors holds."""
@@ -40,20 +60,12 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
 
     name: BankName
     kind: Annotated[BankKind, Meta(description="harmful, allow or minors")]
-    policy: Annotated[
-        str | None, Meta(description="the policy that a harmful bank's matches fall under; else null")
-    ] = None
-    max_distance: Annotated[
-        int, Meta(ge=0, le=60, description="bits of a PDQ hash that may differ; 31 is the usual choice")
-    ] = 31
-    max_text_distance: Annotated[
-        int, Meta(ge=0, le=50, description="hundredths of a text's MinHash that may differ")
-    ] = 20
-    flood_per_hour: Annotated[
-        int, Meta(ge=1, description="an entry that matches more posts an hour is put in quarantine")
-    ] = 500
-    enabled: Annotated[bool, Meta(description="a bank that is not enabled matches nothing")] = True
-    description: Annotated[str, Meta(max_length=1000, description="what it is for, in words")] = ""
+    policy: MatchPolicy = None
+    max_distance: MaxDistance = 31
+    max_text_distance: MaxTextDistance = 20
+    flood_per_hour: FloodPerHour = 500
+    enabled: Enabled = True
+    description: BankDescription = ""
     created_at: Annotated[Micros, Meta(description="when it was made")] = 0
     record_version: RecordVersion = 1
 

@@ -10,7 +10,19 @@ from msgspec import Meta
 
 from sievert.errors import InvalidField, NotFound
 from sievert.pipeline.decode import explain
-from sievert.schema.bank import Bank, BankEntry, BankKind, BankName, Signal
+from sievert.schema.bank import (
+    Bank,
+    BankDescription,
+    BankEntry,
+    BankKind,
+    BankName,
+    Enabled,
+    FloodPerHour,
+    MatchPolicy,
+    MaxDistance,
+    MaxTextDistance,
+    Signal,
+)
 from sievert.scoring.banks.entries import entry_of, text_signature
 from sievert.scoring.banks.keeping import BankKeeper, require_listable
 from sievert.serving.doors import Doors
@@ -36,20 +48,12 @@ class BankRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What a match with a bank means."""
 
     kind: Annotated[BankKind, Meta(description="harmful, allow or minors; it never changes")]
-    policy: Annotated[
-        str | None, Meta(description="the policy that a harmful bank's matches fall under; else null")
-    ] = None
-    max_distance: Annotated[
-        int, Meta(ge=0, le=60, description="bits of a PDQ hash that may differ; 31 is the usual choice")
-    ] = 31
-    max_text_distance: Annotated[
-        int, Meta(ge=0, le=50, description="hundredths of a text's MinHash that may differ")
-    ] = 20
-    flood_per_hour: Annotated[
-        int, Meta(ge=1, description="an entry that matches more posts an hour is put in quarantine")
-    ] = 500
-    enabled: Annotated[bool, Meta(description="a bank that is not enabled matches nothing")] = True
-    description: Annotated[str, Meta(max_length=1000, description="what it is for, in words")] = ""
+    policy: MatchPolicy = None
+    max_distance: MaxDistance = 31
+    max_text_distance: MaxTextDistance = 20
+    flood_per_hour: FloodPerHour = 500
+    enabled: Enabled = True
+    description: BankDescription = ""
 
     def named(self, name: str) -> Bank:
         """Return the bank of this name with this rule."""
