@@ -28,7 +28,7 @@ import numpy as np
 
 from sievert.errors import InvalidField
 from sievert.measurement.certificate import Half, prove, review_error
-from sievert.policy.rules import level_of
+from sievert.policy.removal import level_of
 from sievert.schema.policy import Policy
 
 POSTS = 1_000_000

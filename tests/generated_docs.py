@@ -183,7 +183,7 @@ def threshold_table():
 
 def rule_table():
     """Return the codes that stand in reasons."""
-    from sievert.policy.rules import RULES
+    from sievert.policy.reasons import RULES
 
     return table(
         ["rule", "in words"], [(f"`{code}`", words.format(policy="POLICY")) for code, words in RULES.items()]

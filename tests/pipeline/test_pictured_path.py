@@ -15,7 +15,7 @@ from sievert.pipeline.banks import Banks
 from sievert.pipeline.hunting import AT_ONCE, Hunter
 from sievert.pipeline.path import run
 from sievert.pipeline.pictures import Pictures
-from sievert.policy.rules import BANK, BANK_ALLOWED, ISOLATED
+from sievert.policy.reasons import BANK, BANK_ALLOWED, ISOLATED
 from sievert.schema.bank import Bank, BankKind, Signal
 from sievert.schema.media import Media
 from sievert.schema.post import Post

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from sievert.policy.loading import policy_set
-from sievert.policy.rules import BANK, BANK_ALLOWED, BANK_FLOOD, ISOLATED, REVIEW, decide, reason_text
+from sievert.policy.reasons import BANK, BANK_ALLOWED, BANK_FLOOD, ISOLATED, REVIEW, reason_text
+from sievert.policy.rules import decide
 from sievert.schema.bank import MINORS_POLICY, BankKind
 from sievert.schema.batch import ScoredBatch
 from sievert.schema.decision import Language, Match, Outcome, Stage

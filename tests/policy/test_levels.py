@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sievert.policy.rules import level_of, removal_rule
+from sievert.policy.removal import level_of, removal_rule
 from sievert.schema.policy import Policy
 
 HATE = Policy(name="hate", version=1, category="hate", title="Hate")

@@ -3,7 +3,7 @@
 import pytest
 
 from sievert.errors import ConfigurationError
-from sievert.policy.loading import default_policies_path, load_policies
+from sievert.policy.loading import default_policies_path, load_policies, read_policy
 from sievert.schema.policy import Mode
 from sievert.schema.sentinel import SENTINEL_POLICY
 from sievert.schema.taxonomy import HARM, LABELLED
@@ -36,6 +36,46 @@ def test_all_problems_are_said_at_once(tmp_path):
         "e.yaml",
     ):
         assert piece in problems
+
+
+def test_all_problems_of_one_file_are_said_at_once(tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "version: 0\ncategory: x\ntitel: x\nfloor: 1.5\ndelta: .nan\nmode: lively\n"
+        "words: {author: 1}\nmost_views: -1\n"
+    )
+    policy, problems = read_policy(tmp_path / "x.yaml")
+    assert policy is None
+    said = "\n".join(problems)
+    assert len(problems) == 9, said
+    assert "there is no field 'titel'; 'title' was meant, perhaps" in said
+    for missing in ("name", "title"):
+        assert f"{missing} is missing" in said
+    for wrong in ("version", "floor", "delta", "mode", "words", "most_views"):
+        assert f"{wrong}: " in said
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("format: 2", "it has format 2, and this release reads up to 1: update Sievert"),
+        ("live_actions: [demote, remove]", "without review"),
+        ("precision_posts: 1.0", "can never be proven"),
+        ("people_above_views: 10", "is below most_views"),
+        ("- a list", "while parsing"),
+    ],
+)
+def test_a_policy_that_could_not_be_kept_is_refused(tmp_path, line, says):
+    (tmp_path / "x.yaml").write_text(f"name: x\nversion: 1\ncategory: x\ntitle: x\n{line}\n")
+    _, problems = read_policy(tmp_path / "x.yaml")
+    assert any(says in problem for problem in problems), problems
+
+
+def test_what_is_no_mapping_is_no_policy(tmp_path):
+    (tmp_path / "x.yaml").write_text("- a\n- b\n")
+    assert read_policy(tmp_path / "x.yaml") == (
+        None,
+        ["it is no list of fields, each with a name, a colon and a value"],
+    )
 
 
 def test_an_empty_folder_is_a_problem(tmp_path):

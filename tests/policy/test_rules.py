@@ -8,22 +8,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sievert.errors import InvalidField
 from sievert.policy.loading import policy_set
-from sievert.policy.rules import covers, decide, in_words, reason_text, removal_rule
+from sievert.policy.reasons import in_words, reason_text
+from sievert.policy.removal import level_of, removal_rule, unmet
+from sievert.policy.rules import decide
 from sievert.schema.batch import ScoredBatch
+from sievert.schema.certificate import Certificate, Dial, Running, terms_of
 from sievert.schema.decision import Language, Outcome, Reason, Stage
-from sievert.schema.policy import Certificate, Mode, Policy
+from sievert.schema.policy import Mode, Policy
 from sievert.schema.post import Post
 from sievert.schema.taxonomy import HARM
 from sievert.testing import START, batch_of
 
 HATE = Policy(name="hate", version=1, category="hate", title="Hate")
 LIVE = msgspec.structs.replace(HATE, mode=Mode.LIVE)
+RUNNING = Running(
+    bundle="b@1", forecaster="f@1", embeddings="e@1", triggers="t@1", heavy_share=0.03, image_heavy_share=0.1
+)
 CERTIFICATE = Certificate(
     policy="hate",
     policy_version=1,
+    terms=terms_of(HATE),
     platform="default",
     bundle="b@1",
+    forecaster="f@1",
+    embeddings="e@1",
+    triggers="t@1",
+    heavy_share=Dial(least=0.01, most=0.05),
+    image_heavy_share=Dial(least=0.1, most=0.2),
     lambda_posts=100.0,
     lambda_views=0.0,
     issued_at=START - 1,
@@ -42,6 +55,8 @@ def decided(
     heads=("hate",),
     harm=None,
     stage=Stage.LIGHT,
+    running=RUNNING,
+    removals=None,
 ):
     p = np.atleast_2d(np.asarray(p, np.float32))
     p = p.T if p.shape[0] == 1 and len(heads) == 1 else p
@@ -63,6 +78,8 @@ def decided(
         forecast=forecast,
         review_room=room if isinstance(room, dict) else {policy.name: room for policy in policies},
         now=START,
+        running=running,
+        removal_room=removals,
     )
 
 
@@ -97,21 +114,114 @@ def test_a_certified_live_policy_removes():
     assert result.queued_for == {1: "hate", 2: "hate"}
 
 
+ELSEWHERE = {
+    "format": 2,
+    "policy": "spam",
+    "policy_version": 2,
+    "terms": terms_of(msgspec.structs.replace(HATE, floor=0.86)),
+    "platform": "elsewhere",
+    "bundle": "b@2",
+    "forecaster": "",
+    "embeddings": "e@2",
+    "triggers": "t@2",
+    "heavy_share": Dial(least=0.031, most=1.0),
+    "image_heavy_share": Dial(least=0.0, most=0.09),
+    "issued_at": START + 1,
+    "expires_at": START,
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_certificate_holds_for_nothing_but_what_it_names(name):
+    other = msgspec.structs.replace(CERTIFICATE, **{name: ELSEWHERE[name]})
+    if name != "platform":
+        assert unmet(other, LIVE, platform="default", running=RUNNING, now=START) == (name,)
+    assert decided([0.99], policies=[LIVE], certificates=[other]).removed_for == {}
+
+
+def test_without_a_word_on_what_runs_no_certificate_holds():
+    assert decided([0.99], policies=[LIVE], certificates=[CERTIFICATE], running=None).removed_for == {}
+
+
+def test_every_name_of_a_certificate_is_compared():
+    evidence = {"population", "window", "lambda_posts", "lambda_views", "path_point", "delta"}
+    evidence |= {"by_posts", "by_views", "miss_at_least", "false_at_most"}
+    assert {*ELSEWHERE, *evidence} == set(Certificate.__struct_fields__)
+
+
+def test_terms_change_with_what_a_removal_hangs_on_and_with_nothing_else():
+    for field, value in {"precision_posts": 0.9, "precision_views": 0.8, "delta": 0.01, "floor": 0.8}.items():
+        assert terms_of(msgspec.structs.replace(HATE, **{field: value})) != terms_of(HATE)
+    for field, value in {"most_views": 5.0, "people_above_views": 5.0, "name": "spam"}.items():
+        assert terms_of(msgspec.structs.replace(HATE, **{field: value})) != terms_of(HATE)
+    assert terms_of(msgspec.structs.replace(HATE, review_at=0.2, mode=Mode.LIVE)) == terms_of(HATE)
+
+
+def test_what_very_many_may_see_is_left_to_a_person():
+    views = np.array([99_999.0, 100_000.0], np.float32)
+    result = decided([0.99, 0.99], policies=[LIVE], certificates=[CERTIFICATE], forecast=views)
+    assert result.removed_for == {0: "hate"}
+    assert result.queued_for == {1: "hate"}
+    assert result.demoted_for == {1: "hate"}
+    assert "many-views" in rules(result, 1)
+
+
+def test_beyond_the_days_removals_people_decide_about_the_least_harm():
+    result = decided([0.96, 0.99, 0.97], policies=[LIVE], certificates=[CERTIFICATE], removals={"hate": 2})
+    assert set(result.removed_for) == {1, 2}
+    assert result.queued_for == {0: "hate"}
+    assert "removal-quota-spent" in rules(result, 0)
+    frugal = msgspec.structs.replace(LIVE, removals_per_day=1)
+    assert len(decided([0.96, 0.99], policies=[frugal], certificates=[CERTIFICATE]).removed_for) == 1
+
+
+def test_a_removal_is_attributed_to_the_likeliest_policy_that_may_still_remove():
+    spam = msgspec.structs.replace(LIVE, name="spam")
+    both = [
+        CERTIFICATE,
+        msgspec.structs.replace(CERTIFICATE, policy="spam", terms=terms_of(spam)),
+    ]
+    p = [[0.97, 0.99]]
+    result = decided(p, policies=[LIVE, spam], certificates=both, heads=("hate", "spam"))
+    assert result.removed_for == {0: "spam"}
+    spent = decided(
+        p, policies=[LIVE, spam], certificates=both, heads=("hate", "spam"), removals={"hate": 1, "spam": 0}
+    )
+    assert spent.removed_for == {0: "hate"}
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -0.1, 1.1, np.inf])
+def test_what_is_no_probability_is_put_before_a_person_and_not_acted_on(wrong):
+    result = decided([wrong, 0.1], policies=[LIVE], certificates=[CERTIFICATE])
+    assert outcomes(result) == [Outcome.REVIEW, Outcome.ALLOW]
+    assert result.demoted_for == {} == result.removed_for
+    assert rules(result) == {"no-probability"}
+
+
+def test_without_a_forecast_the_most_careful_rule_is_left():
+    views = np.array([np.nan, np.nan, 9000.0], np.float32)
+    bold = msgspec.structs.replace(CERTIFICATE, lambda_posts=1.0)
+    result = decided([0.949, 0.951, 0.949], policies=[LIVE], certificates=[bold], forecast=views)
+    assert set(result.removed_for) == {1, 2}
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("p", "v", "field"),
     [
-        {"policy": "spam"},
-        {"policy_version": 2},
-        {"platform": "elsewhere"},
-        {"bundle": "b@2"},
-        {"expires_at": START},
-        {"issued_at": START + 1},
+        ([0.5, np.nan], [1, 1], "p"),
+        ([0.5, 1.01], [1, 1], "p"),
+        ([0.5], [-1], "views"),
+        ([0.5], [1, 2], "views"),
     ],
 )
-def test_a_certificate_holds_for_nothing_but_what_it_names(change):
-    other = msgspec.structs.replace(CERTIFICATE, **change)
-    assert not covers(other, LIVE, platform="default", bundle="b@1", now=START)
-    assert decided([0.99], policies=[LIVE], certificates=[other]).removed_for == {}
+def test_the_rule_on_arrays_refuses_what_is_no_probability_or_no_forecast(p, v, field):
+    for rule in (
+        lambda p, v: removal_rule(p, v, LIVE, lambda_posts=1.0, lambda_views=0.0),
+        lambda p, v: level_of(p, v, LIVE, lambda_views=0.0),
+    ):
+        with pytest.raises(InvalidField) as caught:
+            rule(np.array(p, np.float32), np.array(v, np.float32))
+        assert caught.value.field == field
 
 
 def test_shadow_never_removes_even_with_a_certificate():

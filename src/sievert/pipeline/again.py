@@ -14,7 +14,8 @@ import numpy.typing as npt
 from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.pipeline.path import Parts
-from sievert.policy.rules import BANK, DEMOTE, ISOLATED, NO_MATCHES, decide
+from sievert.policy.reasons import BANK, DEMOTE, ISOLATED
+from sievert.policy.rules import NO_MATCHES, decide
 from sievert.review.cases import cases_for
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch, TextColumn
 from sievert.schema.clock import Micros
@@ -124,6 +125,7 @@ def decide_again(
         forecast=None,
         review_room=parts.reviews.room(now),
         now=now,
+        running=parts.running,
         matches={**_known_before(again), **matches},
     )
     decided = _without_what_was_done(decided, again)

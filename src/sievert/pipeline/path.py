@@ -20,14 +20,16 @@ from sievert.pipeline.banks import Banks, Known
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.triggers import TRIGGERS_NAME
 from sievert.policy.rules import decide
 from sievert.review.budget import ReviewBudget
 from sievert.review.cases import cases_for
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
+from sievert.schema.certificate import Certificate, Running
 from sievert.schema.clock import Clock
 from sievert.schema.decision import Answer
 from sievert.schema.media import SeenPicture
-from sievert.schema.policy import Certificate, PolicySet
+from sievert.schema.policy import PolicySet
 from sievert.schema.post import MAX_TEXT_BYTES
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.utterances import Shares, score_posts
@@ -80,6 +82,16 @@ class Parts:
     banks: Banks | None = None  # None where there are none
     announce: bool = True  # False where no receiver hears of actions and cases: then no message is written
 
+    @property
+    def running(self) -> Running:
+        """What a certificate must name to hold here."""
+        return Running(
+            bundle=self.bundle.version,
+            triggers=TRIGGERS_NAME,
+            heavy_share=self.shares.text,
+            image_heavy_share=self.shares.pictures,
+        )
+
 
 def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputError]:
     """Take a batch of posts the whole way; return an answer or an error for each record, in order.
@@ -131,6 +143,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         forecast=None,
         review_room=parts.reviews.room(now),
         now=now,
+        running=parts.running,
         matches=known.matches,
     )
     lap("decide")

@@ -6,6 +6,7 @@ level fires once: a decision is named by its trigger and level.
 """
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,11 @@ TRIGGERS = (
     Trigger(name="edit", counter=Count.EDITS, levels=tuple(range(1, 1000))),
 )
 """What calls for a decision, the weightiest first; a post that several call for is decided once."""
+
+TRIGGERS_NAME = hashlib.sha256(
+    repr([(one.name, one.counter.name, one.levels) for one in TRIGGERS]).encode()
+).hexdigest()[:16]
+"""The triggers by hash: a post that is scored more often has more chances to cross a rule."""
 
 
 def causes_of(before: Int64s, after: Int64s) -> tuple[npt.NDArray[np.intp], list[Cause]]:

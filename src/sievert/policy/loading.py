@@ -1,5 +1,6 @@
 """Policies are YAML files, one a policy; all that is wrong with them is said at once."""
 
+import difflib
 import hashlib
 from importlib import resources
 from pathlib import Path
@@ -8,7 +9,7 @@ import msgspec
 import yaml
 
 from sievert.errors import ConfigurationError
-from sievert.schema.policy import Policy, PolicySet
+from sievert.schema.policy import POLICY_FORMAT, Policy, PolicySet
 from sievert.schema.sentinel import SENTINEL_POLICY
 
 _MOST_BYTES = 64 << 10
@@ -37,13 +38,10 @@ def load_policies(folder: Path) -> PolicySet:
             f"copy it from {default_policies_path()}; `mode: 'off'` silences it"
         )
     for file in files:
-        try:
-            policy = _read(file)
-        except (OSError, ValueError, yaml.YAMLError, msgspec.ValidationError) as error:
-            problems.append(f"{file.name}: {error}")
-            continue
-        problems.extend(f"{file.name}: {problem}" for problem in _problems(policy, file))
-        policies.append(policy)
+        policy, wrong = read_policy(file)
+        problems.extend(f"{file.name}: {problem}" for problem in wrong)
+        if policy is not None:
+            policies.append(policy)
     names = [policy.name for policy in policies]
     problems.extend(
         f"policy {name!r} is stated twice" for name in sorted(set(names)) if names.count(name) > 1
@@ -60,18 +58,58 @@ def policy_set(policies: list[Policy]) -> PolicySet:
     return PolicySet(digest=digest[:16], policies=ordered)
 
 
-def _read(file: Path) -> Policy:
-    if not file.is_file():
-        message = "it is not a file: move it elsewhere"
-        raise ValueError(message)
-    if file.stat().st_size > _MOST_BYTES:
-        message = f"it is longer than {_MOST_BYTES} bytes: a policy is a page"
-        raise ValueError(message)
+def read_policy(file: Path) -> tuple[Policy | None, list[str]]:
+    """Return the policy that a file states, or None, and everything that is wrong with the file."""
     try:
-        return msgspec.convert(yaml.safe_load(file.read_bytes()), Policy)
+        stated = _parsed(file)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        return None, [str(error)]
+    newer = stated.get("format", POLICY_FORMAT)
+    if isinstance(newer, int) and newer > POLICY_FORMAT:
+        too_new = f"it has format {newer}, and this release reads up to {POLICY_FORMAT}: "
+        return None, [too_new + "update Sievert, or state the policy in an older format"]
+    problems = _wrong_fields(stated)
+    if problems:
+        return None, problems
+    policy = msgspec.convert(stated, Policy)
+    return policy, _problems(policy, file)
+
+
+def _parsed(file: Path) -> dict[object, object]:
+    if not file.is_file():
+        raise ValueError("it is not a file: move it elsewhere")
+    if file.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"it is longer than {_MOST_BYTES} bytes: a policy is a page")
+    try:
+        stated = yaml.safe_load(file.read_bytes())
     except RecursionError:
-        message = "it is nested too deeply: a policy is a flat list of fields"
-        raise ValueError(message) from None
+        raise ValueError("it is nested too deeply: a policy is a list of fields") from None
+    if not isinstance(stated, dict):
+        raise ValueError("it is no list of fields, each with a name, a colon and a value")  # noqa: TRY004
+    return stated
+
+
+def _wrong_fields(stated: dict[object, object]) -> list[str]:
+    """Say of each field by itself what is wrong with it."""
+    known = {field.name: field for field in msgspec.structs.fields(Policy)}
+    problems = [
+        f"there is no field {name!r}{_meant(str(name), list(known))}" for name in stated if name not in known
+    ]
+    problems += [
+        f"{name} is missing" for name, field in known.items() if field.required and name not in stated
+    ]
+    for name, field in known.items():
+        if name in stated:
+            try:
+                msgspec.convert(stated[name], field.type)
+            except msgspec.ValidationError as error:
+                problems.append(f"{name}: {error}")
+    return problems
+
+
+def _meant(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; {near[0]!r} was meant, perhaps" if near else ""
 
 
 def _problems(policy: Policy, file: Path) -> list[str]:
@@ -94,6 +132,15 @@ def _problems(policy: Policy, file: Path) -> list[str]:
         for action in getattr(policy, field)
         if action not in _ACTIONS
     )
+    if "remove" in policy.live_actions and "review" not in policy.live_actions:
+        problems.append("live_actions hold remove without review: what may not be removed goes to people")
+    if policy.precision_posts >= 1.0 or policy.precision_views >= 1.0:
+        problems.append("a precision of 1 can never be proven: state less, such as 0.95")
+    if policy.people_above_views < policy.most_views:
+        problems.append(
+            f"people_above_views {policy.people_above_views:g} is below most_views {policy.most_views:g}: "
+            "then the cap would never be reached"
+        )
     if "remove" in policy.shadow_actions:
         problems.append("shadow_actions may not hold remove: a policy in shadow never removes")
     if policy.name == SENTINEL_POLICY and "remove" in policy.live_actions:

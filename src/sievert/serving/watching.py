@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sievert.policy.rules import reason_text
+from sievert.policy.reasons import reason_text
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Clock
 from sievert.schema.decision import Language, Outcome, Stage

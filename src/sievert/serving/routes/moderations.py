@@ -19,7 +19,7 @@ from msgspec import Meta
 from sievert.errors import InputError, InvalidField
 from sievert.pipeline.decode import explain
 from sievert.pipeline.offline import Judged
-from sievert.policy.rules import BANK, DEMOTE, REMOVE, REVIEW
+from sievert.policy.reasons import BANK, DEMOTE, REMOVE, REVIEW
 from sievert.schema.decision import Outcome, shown
 from sievert.schema.identity import derived_id
 from sievert.schema.media import MOST_MEDIA, Media

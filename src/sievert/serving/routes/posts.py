@@ -11,7 +11,7 @@ from litestar.response.base import ASGIResponse
 from msgspec import Meta
 
 from sievert.errors import NotFound
-from sievert.policy.rules import in_words
+from sievert.policy.reasons import in_words
 from sievert.schema.decision import Answer, Decision
 from sievert.schema.media import PictureFacts, SeenPicture
 from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, PlatformName, Post, PostId

@@ -1,0 +1,60 @@
+"""Why a rule applied or was held back: the codes that stand in reasons, and what they say in words."""
+
+import msgspec
+
+from sievert.schema.decision import Reason
+
+REMOVE = "remove"
+DEMOTE = "demote"
+REVIEW = "review"
+NO_CERTIFICATE = "no-certificate"
+LANGUAGE = "unsupported-language"
+NO_ROOM = "review-budget-spent"
+SHADOW = "shadow"
+NOT_PERMITTED = "not-permitted"
+LARGE = "many-views"
+QUOTA = "removal-quota-spent"
+NO_PROBABILITY = "no-probability"
+BANK = "bank"
+BANK_ALLOWED = "bank-allowed"
+BANK_FLOOD = "bank-flood"
+ISOLATED = "isolated"
+
+RULES = {
+    REMOVE: "{policy}: removed, as its certificate permits",
+    DEMOTE: "{policy}: likely enough to be shown to fewer people",
+    REVIEW: "{policy}: a person should look at it",
+    NO_CERTIFICATE: "{policy}: not removed, as no certificate permits it",
+    LANGUAGE: "{policy}: not acted on, as the model does not read this language",
+    NO_ROOM: "{policy}: this hour's reviews are spent",
+    SHADOW: "{policy}: not removed, as the policy is in shadow",
+    NOT_PERMITTED: "{policy}: its present mode does not permit what this probability calls for",
+    LARGE: "{policy}: not removed, as it may be seen by so many that a person decides",
+    QUOTA: "{policy}: not removed, as this day's removals are spent",
+    NO_PROBABILITY: "{policy}: a person should look at it, as the model gave no probability",
+    BANK: "{policy}: like something that a bank of hashes holds",
+    BANK_ALLOWED: "{policy}: like something that a bank holds, and that another one allows",
+    BANK_FLOOD: "{policy}: like something that a bank holds, but so are many posts at once: nothing follows",
+    ISOLATED: "{policy}: isolated; nothing of it is kept, and a designated person is told",
+}
+
+
+_WHERE = {"picture": "a picture", "text and picture": "text and picture together"}
+
+
+def reason_text(reason: Reason) -> str:
+    """Say a reason in words: the rule, and where what it looked at was found."""
+    said = RULES[reason.rule].format(policy=reason.policy)
+    if reason.match is not None:
+        said += f" ({reason.match.bank}, {reason.match.distance} away)"
+    return f"{said}, by the words in {_WHERE[reason.where]}" if reason.where else said
+
+
+def in_words(reason: Reason) -> Reason:
+    """Return a reason with its sentence; a rule that only another release knows keeps its code alone.
+
+    What isolated a post is not told.
+    """
+    if reason.rule == ISOLATED:
+        reason = msgspec.structs.replace(reason, match=None)
+    return msgspec.structs.replace(reason, sentence=reason_text(reason)) if reason.rule in RULES else reason
