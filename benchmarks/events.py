@@ -26,10 +26,10 @@ from sievert.datasets.snapshots import snapshots
 from sievert.features.behaviour.rows import DEFINITIONS, BehaviourSpec
 from sievert.features.content.fold import build_fold_tables
 from sievert.pipeline.activity import ActivityCounters, reader_of
+from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.events import run_events
 from sievert.pipeline.path import Parts, run
 from sievert.policy.loading import default_policies_path, load_policies
-from sievert.review.budget import ReviewBudget
 from sievert.schema.clock import ManualClock
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.simulation.recording import write_history
@@ -73,7 +73,7 @@ def live(world, steps, folder):
         journal=stores.journal,
         counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
         clock=clock,
-        reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
+        budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
         observer=laps,
         announce=False,
     )

@@ -133,10 +133,10 @@ def bundle_for(lines, share):
 
 def worker(number, seconds, folder, queue, barrier, share):
     from sievert.pipeline.activity import ActivityCounters, reader_of
+    from sievert.pipeline.budgets import Budgets
     from sievert.pipeline.collector import settle_collector
     from sievert.pipeline.path import Parts, run
     from sievert.policy.loading import default_policies_path, load_policies
-    from sievert.review.budget import ReviewBudget
     from sievert.schema.clock import SystemClock
     from sievert.scoring.utterances import Shares
     from sievert.stores.embedded import EmbeddedStores
@@ -154,7 +154,7 @@ def worker(number, seconds, folder, queue, barrier, share):
         journal=stores.journal,
         counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
         clock=clock,
-        reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
+        budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
         observer=laps,
     )
     encode = msgspec.json.Encoder().encode_lines

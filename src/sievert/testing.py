@@ -16,10 +16,10 @@ from sievert.features.content.fold import FoldTables, build_fold_tables
 from sievert.features.content.ngrams import index_batch
 from sievert.features.content.tokens import STATS
 from sievert.pipeline.activity import ActivityCounters, reader_of
+from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.decode import to_batch
 from sievert.pipeline.path import Parts
 from sievert.policy.loading import default_policies_path, load_policies
-from sievert.review.budget import ReviewBudget
 from sievert.schema.batch import PostBatch, TextColumn
 from sievert.schema.bundle import Head
 from sievert.schema.clock import SECOND, Clock, ManualClock, Micros
@@ -105,7 +105,7 @@ def memory_parts(bundle: Bundle, *, clock: Clock | None = None, policies: Policy
         journal=stores.journal,
         counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
         clock=clock,
-        reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
+        budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
     )
 
 

@@ -72,8 +72,8 @@ class RecordsContract:
 
     def test_counting_since(self, store, add):
         add(tuple(case(i) for i in range(10)))
-        assert store.opened_since("hate", START + 4) == 6
-        assert store.opened_since("spam", START) == 0
+        assert store.count_since("hate", START + 4) == 6
+        assert store.count_since("spam", START) == 0
 
 
 class LabelsContract:
@@ -87,7 +87,7 @@ class LabelsContract:
         assert [one.label_id for one in store.list(limit=3).items] == ["l3", "l2", "l1"]
         assert store.list(cursor=store.list(limit=3).cursor).items == [said]
         assert [one.label_id for one in store.list(policy="harm").items] == ["l3", "l0"]
-        assert store.opened_since("harm", START + 1) == 1
+        assert store.count_since("harm", START + 1) == 1
 
 
 class OutboxContract:

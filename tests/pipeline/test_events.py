@@ -8,10 +8,10 @@ import pytest
 from sievert.errors import InvalidField, MalformedInput, StoreUnavailable
 from sievert.features.behaviour.counting import Count, Role
 from sievert.pipeline.activity import ActivityCounters, reader_of
+from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.path import run
 from sievert.policy.loading import default_policies_path, load_policies
-from sievert.review.budget import ReviewBudget
 from sievert.schema.clock import HOUR, SECOND
 from sievert.schema.event import Comment, Report, Verdict, Views
 from sievert.schema.post import Post
@@ -29,7 +29,7 @@ def parts(stores, tiny_bundle):
         memory_parts(tiny_bundle, clock=stores.clock, policies=policies),
         journal=stores.journal,
         counters=ActivityCounters(stores.activity, said=reader_of(tiny_bundle)),
-        reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
+        budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
     )
 
 

@@ -2,15 +2,18 @@
 
 import dataclasses
 
+import msgspec
 import numpy as np
 import pytest
 
 from sievert.errors import ContentConflict, InvalidField, StoreUnavailable
+from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.path import run
 from sievert.policy.loading import default_policies_path, load_policies, policy_set
-from sievert.review.budget import ReviewBudget
-from sievert.schema.clock import HOUR
+from sievert.schema.certificate import Certificate, Dial, terms_of
+from sievert.schema.clock import DAY, HOUR
 from sievert.schema.decision import Answer
+from sievert.schema.policy import Mode
 from sievert.schema.post import Post
 from sievert.schema.sentinel import SENTINEL
 from sievert.testing import memory_parts, records
@@ -19,11 +22,11 @@ from sievert.testing import memory_parts, records
 @pytest.fixture
 def parts(stores, tiny_bundle):
     policies = load_policies(default_policies_path())
-    reviews = ReviewBudget(policies, opened_since=stores.cases.opened_since)
+    budgets = Budgets.of(policies, cases=stores.cases, actions=stores.actions)
     return dataclasses.replace(
         memory_parts(tiny_bundle, clock=stores.clock, policies=policies),
         journal=stores.journal,
-        reviews=reviews,
+        budgets=budgets,
     )
 
 
@@ -127,13 +130,13 @@ def test_an_hours_reviews_are_limited_over_batches_and_restarts(parts, stores):
     hate = parts.policies.named("hate")
     only_hate = policy_set([hate])
     parts = dataclasses.replace(
-        parts, policies=only_hate, reviews=ReviewBudget(only_hate, opened_since=stores.cases.opened_since)
+        parts, policies=only_hate, budgets=Budgets.of(only_hate, cases=stores.cases, actions=stores.actions)
     )
     limit = hate.reviews_per_hour
     rude = records(*(Post(id=f"r{i}", text="you blorp") for i in range(limit + 5)))
     first = run(rude[:50], parts)
     again = dataclasses.replace(
-        parts, reviews=ReviewBudget(parts.policies, opened_since=stores.cases.opened_since)
+        parts, budgets=Budgets.of(parts.policies, cases=stores.cases, actions=stores.actions)
     )
     rest = run(rude[50:], again)
     decisions = [answer.decision for answer in first + rest]
@@ -142,6 +145,54 @@ def test_an_hours_reviews_are_limited_over_batches_and_restarts(parts, stores):
     stores.clock.advance(HOUR)
     (answer,) = run(records(Post(id="later", text="you blorp")), again)
     assert answer.decision == "review"
+
+
+def certified(parts, stores, **stated):
+    """The same parts with a live policy on hate that has a certificate."""
+    hate = msgspec.structs.replace(parts.policies.named("hate"), mode=Mode.LIVE, **stated)
+    policies = policy_set([hate])
+    now = stores.clock.now()
+    leave = Certificate(
+        policy="hate",
+        policy_version=hate.version,
+        terms=terms_of(hate),
+        platform="default",
+        bundle=parts.running.bundle,
+        triggers=parts.running.triggers,
+        lambda_posts=100.0,
+        lambda_views=0.0,
+        issued_at=now,
+        expires_at=now + 7 * DAY,
+    )
+    budgets = Budgets.of(policies, cases=stores.cases, actions=stores.actions)
+    return dataclasses.replace(parts, policies=policies, certificates=(leave,), budgets=budgets)
+
+
+def test_a_certificate_that_names_what_runs_removes_and_another_dial_does_not(parts, stores):
+    parts = certified(parts, stores)
+    (answer,) = run(records(RUDE), parts)
+    assert answer.decision == "remove"
+    (action,) = stores.actions.list().items
+    assert (action.kind, action.policy) == ("remove", "hate")
+    (narrow,) = (msgspec.structs.replace(one, heavy_share=Dial(most=0.01)) for one in parts.certificates)
+    turned = dataclasses.replace(parts, certificates=(narrow,))
+    (answer,) = run(records(Post(id="ruder", text="you blorp")), turned)
+    assert answer.decision == "review"
+    assert "no-certificate" in {reason.rule for reason in answer.reasons}
+
+
+def test_a_days_removals_are_limited_over_batches_and_restarts(parts, stores):
+    parts = certified(parts, stores, removals_per_day=7)
+    rude = records(*(Post(id=f"r{i}", text="you blorp") for i in range(10)))
+    first = run(rude[:5], parts)
+    again = dataclasses.replace(
+        parts, budgets=Budgets.of(parts.policies, cases=stores.cases, actions=stores.actions)
+    )
+    rest = run(rude[5:], again)
+    assert [answer.decision for answer in first + rest] == ["remove"] * 7 + ["review"] * 3
+    stores.clock.advance(DAY)
+    (answer,) = run(records(Post(id="later", text="you blorp")), again)
+    assert answer.decision == "remove"
 
 
 def test_batches_of_any_size_give_the_same_answers(parts, stores, tiny_bundle):

@@ -123,7 +123,8 @@ def decide_again(
         policies=parts.policies,
         certificates=parts.certificates,
         forecast=None,
-        review_room=parts.reviews.room(now),
+        review_room=parts.budgets.reviews.room(now),
+        removal_room=parts.budgets.removals.room(now),
         now=now,
         running=parts.running,
         matches={**_known_before(again), **matches},
@@ -143,7 +144,7 @@ def decide_again(
         ],
         effects,
     )
-    parts.reviews.spend(cases)
+    parts.budgets.spend(cases, actions)
     parts.observer.batch_decided(posts, scored, decided)
     return decided
 

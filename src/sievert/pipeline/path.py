@@ -17,12 +17,12 @@ from sievert.errors import InputError
 from sievert.pipeline.activity import ActivityCounters, new_post
 from sievert.pipeline.answers import UNOPENED, answer_new, assemble
 from sievert.pipeline.banks import Banks, Known
+from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.triggers import TRIGGERS_NAME
 from sievert.policy.rules import decide
-from sievert.review.budget import ReviewBudget
 from sievert.review.cases import cases_for
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.certificate import Certificate, Running
@@ -72,7 +72,7 @@ class Parts:
     policies: PolicySet
     journal: Journal
     clock: Clock
-    reviews: ReviewBudget
+    budgets: Budgets
     counters: ActivityCounters
     certificates: tuple[Certificate, ...] = ()
     observer: Observer = dataclasses.field(default_factory=NoObserver)
@@ -141,7 +141,8 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         policies=parts.policies,
         certificates=parts.certificates,
         forecast=None,
-        review_room=parts.reviews.room(now),
+        review_room=parts.budgets.reviews.room(now),
+        removal_room=parts.budgets.removals.room(now),
         now=now,
         running=parts.running,
         matches=known.matches,
@@ -159,7 +160,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         parts.journal.record(
             posts, scored, decided, effects, hashes=found.hashes[new], decided_at=parts.clock.now()
         )
-        parts.reviews.spend(cases)
+        parts.budgets.spend(cases, actions)
         if parts.pictures is not None:
             parts.pictures.let_go(known.gone)
     lap("record")

@@ -1,6 +1,6 @@
 """What people shall look at, and in which order.
 
 Takes: decisions.
-Gives: cases, within a budget an hour.
+Gives: cases.
 Never: calls enforcement.
 """

@@ -17,12 +17,12 @@ from sievert.errors import NotFound
 from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.banks import Banks
+from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.opening import Openers
 from sievert.pipeline.path import Parts
 from sievert.pipeline.pictures import Pictures
 from sievert.policy.loading import default_policies_path, load_policies
-from sievert.review.budget import ReviewBudget
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
 from sievert.schema.batch import TextColumn
@@ -103,7 +103,7 @@ def open_doors(
         journal=stores.journal,
         counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
         clock=clock,
-        reviews=ReviewBudget(policies, opened_since=stores.cases.opened_since),
+        budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=bool(settings.webhook_url),

@@ -38,8 +38,8 @@ class Records(abc.ABC, Generic[R]):
         """
 
     @abc.abstractmethod
-    def opened_since(self, policy: str, since: Micros) -> int:
-        """Count a policy's records from `since` on."""
+    def count_since(self, policy: str, since: Micros, *, kind: str | None = None) -> int:
+        """Count a policy's records from `since` on: of actions, if it is said, those of one kind."""
 
 
 class MemoryRecords(Records[R]):
@@ -71,9 +71,14 @@ class MemoryRecords(Records[R]):
                 items.append(self._records[at])
         return Page(items=items, cursor=write_cursor({"at": at}) if at > 0 else None)
 
-    def opened_since(self, policy: str, since: Micros) -> int:
+    def count_since(self, policy: str, since: Micros, *, kind: str | None = None) -> int:
         """Walk the list."""
-        return sum(record.policy == policy and moment_of(record) >= since for record in self._records)
+        return sum(
+            record.policy == policy
+            and moment_of(record) >= since
+            and (kind is None or (isinstance(record, Action) and record.kind == kind))
+            for record in self._records
+        )
 
 
 class SqlRecords(Records[R]):
@@ -113,10 +118,12 @@ class SqlRecords(Records[R]):
         last = write_cursor({"at": found[limit - 1].sequence}) if len(found) > limit else None
         return Page(items=items, cursor=last)
 
-    def opened_since(self, policy: str, since: Micros) -> int:
+    def count_since(self, policy: str, since: Micros, *, kind: str | None = None) -> int:
         """Count in the database."""
         table = self._table
         query = sa.select(sa.func.count()).where(table.c.policy == policy, table.c.at >= since)
+        if kind is not None:
+            query = query.where(table.c.kind == kind)
         with self._database.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
