@@ -16,6 +16,7 @@ from sievert.schema.decision import Answer
 from sievert.schema.policy import Mode
 from sievert.schema.post import Post
 from sievert.schema.sentinel import SENTINEL
+from sievert.scoring.utterances import score_posts
 from sievert.testing import memory_parts, records
 
 
@@ -193,6 +194,24 @@ def test_a_days_removals_are_limited_over_batches_and_restarts(parts, stores):
     stores.clock.advance(DAY)
     (answer,) = run(records(Post(id="later", text="you blorp")), again)
     assert answer.decision == "remove"
+
+
+def test_a_post_of_which_a_model_says_nothing_goes_to_a_person_and_its_record_is_readable(
+    parts, stores, monkeypatch
+):
+    def broken(*args, **kwargs):
+        scored = score_posts(*args, **kwargs)
+        scored.harm[0], scored.policies[0] = np.nan, np.inf
+        return scored
+
+    monkeypatch.setattr("sievert.pipeline.path.score_posts", broken)
+    lost, fine = run(records(RUDE, FINE), parts)
+    assert (lost.decision, fine.decision) == ("review", "allow")
+    (kept,) = stores.journal.trail("default", "rude")
+    assert kept.answer() == lost
+    assert kept.probability == 0.0
+    assert {reason.rule for reason in kept.reasons} == {"no-probability"}
+    assert [case.post_id for case in stores.cases.list().items] == ["rude"]
 
 
 def test_batches_of_any_size_give_the_same_answers(parts, stores, tiny_bundle):

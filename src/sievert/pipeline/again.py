@@ -129,6 +129,7 @@ def decide_again(
         running=parts.running,
         matches={**_known_before(again), **matches},
     )
+    scored = scored.told()
     decided = _without_what_was_done(decided, again)
     actions = actions_for(posts, decided, now=now)
     cases = cases_for(posts, scored, decided, {}, now=now)

@@ -62,4 +62,4 @@ def judge(
         now=now,
         matches=known.matches,
     )
-    return Judged(posts=batch, scored=scored, decided=decided)
+    return Judged(posts=batch, scored=scored.told(), decided=decided)

@@ -147,6 +147,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         running=parts.running,
         matches=known.matches,
     )
+    scored = scored.told()
     lap("decide")
 
     # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence

@@ -129,6 +129,16 @@ class ScoredBatch:
         """Return the probabilities [n] of one head, harm or a policy's."""
         return self.harm if head == HARM else self.policies[:, self.heads.index(head)]
 
+    def told(self) -> "ScoredBatch":
+        """Return what can be recorded and told: 0 where a model gave no probability; a reason says so."""
+        if all(((values >= 0) & (values <= 1)).all() for values in (self.harm, self.policies)):
+            return self
+        harm, policies = (
+            np.where((values >= 0) & (values <= 1), values, np.float32(0))
+            for values in (self.harm, self.policies)
+        )
+        return dataclasses.replace(self, harm=harm, policies=policies)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DecidedBatch:
