@@ -62,6 +62,11 @@ def test_the_contracts_hold_and_nothing_is_excepted(copy):
         ("schema/clock.py", "import sievert.stores.outbox", "floors"),
         ("policy/rules.py", "from sievert.enforcement import effects", "imports only from the floors below"),
         ("pipeline/path.py", "def late():\n    import sievert.training.solver", "never imports what learns"),
+        (
+            "models/light.py",
+            "from sievert.features.content import ngrams",
+            "imports only from the floors below",
+        ),
         ("scoring/light.py", "import torch", "torch and scikit-learn"),
         ("policy/rules.py", "import sqlite3", "Only serving speaks HTTP"),
     ],

@@ -58,7 +58,7 @@ def test_serving_never_imports_what_learns():
     done = run(
         "import sys, sievert.serving.app, sievert.serving.wiring\n"
         "print([name for name in sys.modules if name.startswith(('sievert.training', 'sievert.evaluation', "
-        "'sievert.datasets')) or name.partition('.')[0] in ('torch', 'transformers', 'sklearn')])"
+        "'sievert.datasets', 'sievert.models')) or name.partition('.')[0] in ('torch', 'transformers', 'sklearn')])"
     )
     assert done.stdout.strip() == "[]", done.stderr
 

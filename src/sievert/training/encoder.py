@@ -3,32 +3,11 @@
 Legend: B posts of a batch, T tokens, d width, H heads.
 """
 
-import importlib.util
-from pathlib import Path
-
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
-from sievert.errors import NotFound
-
-
-def encoder_folder(name: str) -> str:
-    """Return where an encoder's files are: a folder, inside an installed package, or a hub's name.
-
-    A package is only looked into; none of its code runs.
-    """
-    if Path(name).is_dir():
-        return name
-    if name.isidentifier() and (spec := importlib.util.find_spec(name)) and spec.submodule_search_locations:
-        for place in spec.submodule_search_locations:
-            found = sorted(Path(place).glob("**/config.json"), key=lambda path: len(path.parts))
-            if found:
-                return str(found[0].parent)
-        raise NotFound(
-            f"The package {name} carries no model.", remedy="Name a package, folder or model that does."
-        )
-    return name
+from sievert.models.towers import encoder_folder
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:

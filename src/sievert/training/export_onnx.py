@@ -5,8 +5,6 @@ rewritten: input rounded to a byte with a fixed scale, weights as bytes.
 ONNX Runtime multiplies the bytes as integers.
 """
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -14,6 +12,7 @@ import torch
 from onnx import helper, numpy_helper
 
 from sievert.training.encoder import HeavyText
+from sievert.training.onnx_graph import finished, graph_of
 from sievert.training.rounded import RoundedLinear
 
 
@@ -28,44 +27,19 @@ def export(model: HeavyText, *, longest: int) -> bytes:
     for layer in rounded:
         layer.train()  # an observing layer must not observe the exporter's example
     posts, tokens = torch.export.Dim("posts", min=1, max=4096), torch.export.Dim("tokens", min=2, max=longest)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's exporter warns of parts of torch
-        program = torch.onnx.export(
-            model,
-            (ids, mask),
-            dynamo=True,
-            input_names=["ids", "mask"],
-            output_names=["logits", "parts", "encoding"],
-            dynamic_shapes=({0: posts, 1: tokens}, {0: posts, 1: tokens}),
-            verbose=False,
-        )
-    if program is None:
-        raise AssertionError("The exporter gave nothing.")
-    graph = program.model_proto
+    graph = graph_of(
+        model,
+        (ids, mask),
+        dynamic=({0: posts, 1: tokens}, {0: posts, 1: tokens}),
+        inputs=("ids", "mask"),
+        outputs=("logits", "parts", "encoding"),
+    )
     for layer in rounded:
         layer.eval()
         layer.rounding = True
     if rounded:
         _write_bytes(graph, rounded)
-    _forget_origin(graph)
-    onnx.checker.check_model(graph)
-    return bytes(graph.SerializeToString())
-
-
-def _forget_origin(graph: onnx.ModelProto) -> None:
-    """Drop where each node came from: the exporter notes lines of code, with paths of this machine."""
-    parts = graph.graph
-    for one in (
-        graph,
-        parts,
-        *parts.node,
-        *parts.initializer,
-        *parts.input,
-        *parts.output,
-        *parts.value_info,
-    ):
-        del one.metadata_props[:]
-        one.ClearField("doc_string")
+    return finished(graph)
 
 
 def _write_bytes(graph: onnx.ModelProto, layers: list[RoundedLinear]) -> None:
