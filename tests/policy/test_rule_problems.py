@@ -10,6 +10,7 @@ import yaml
 
 from sievert.errors import ConfigurationError
 from sievert.features.content.fold import build_fold_tables
+from sievert.policy import expressions
 from sievert.policy.loading import default_policies_path, load_policies, policy_set, read_policy
 from sievert.policy.patterns import LONGEST_PATTERN
 from sievert.policy.rule_problems import LONGEST_WORDS, MOST_RULES, MOST_WORDS
@@ -79,7 +80,7 @@ def test_a_right_policy_has_no_problems(tmp_path):
         ),
         ({"expression": "content.words > 1"}, "1:9: content has no 'words'"),
         ({"expression": "[1, 2].exists(x, x > 1)"}, "1:8: exists goes over a list"),
-        ({"expression": "[1]\n.\nexists // x\n(x, x > 1)"}, "it goes over a list"),
+        ({"expression": "[1]\n.\nexists // x\n(x, x > 1)"}, "3:1: exists goes over a list"),
         ({"expression": "p.all(k, p[k] > 0.1)"}, "1:3: all goes over a list"),
         ({"expression": "(" * 400 + "true" + ")" * 400}, "recursion limit"),
         ({"expression": "true || " * 200 + "true"}, "it has 1,604 characters; at most 1,000 are read"),
@@ -147,6 +148,13 @@ def test_a_string_hides_no_loop_and_holds_no_name(tmp_path):
         "'\\'' == '' || [1].exists(x, true)",
     ):
         assert "goes over a list" in of_rule(tmp_path, expression=hidden)[0]
+
+
+def test_a_macro_that_nobody_thought_of_is_refused_by_what_it_becomes(tmp_path, monkeypatch):
+    monkeypatch.setattr(expressions, "_MACROS", re.compile(r"(?!)"))
+    for macro in ("exists(x, x > 1)", "map(x, x)[0] == 1", "filter(x, true) == []", "exists_one(x, true)"):
+        assert "it goes over a list" in of_rule(tmp_path, expression=f"[1].{macro}")[0]
+    assert not of_rule(tmp_path, expression="platform == 'result'")
 
 
 def test_policies_that_expressions_name_must_exist(tmp_path):
