@@ -29,7 +29,9 @@ from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.events import run_events
 from sievert.pipeline.path import Parts, run
+from sievert.pipeline.ruling import Ruling
 from sievert.policy.loading import default_policies_path, load_policies
+from sievert.policy.rulebook import RuleBook
 from sievert.schema.clock import ManualClock
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.simulation.recording import write_history
@@ -72,6 +74,7 @@ def live(world, steps, folder):
         policies=policies,
         journal=stores.journal,
         counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
+        ruling=Ruling(RuleBook(policies, bundle.fold), clock=clock),
         clock=clock,
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
         observer=laps,

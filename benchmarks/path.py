@@ -136,7 +136,9 @@ def worker(number, seconds, folder, queue, barrier, share):
     from sievert.pipeline.budgets import Budgets
     from sievert.pipeline.collector import settle_collector
     from sievert.pipeline.path import Parts, run
+    from sievert.pipeline.ruling import Ruling
     from sievert.policy.loading import default_policies_path, load_policies
+    from sievert.policy.rulebook import RuleBook
     from sievert.schema.clock import SystemClock
     from sievert.scoring.utterances import Shares
     from sievert.stores.embedded import EmbeddedStores
@@ -153,6 +155,7 @@ def worker(number, seconds, folder, queue, barrier, share):
         policies=policies,
         journal=stores.journal,
         counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
+        ruling=Ruling(RuleBook(policies, bundle.fold), clock=clock),
         clock=clock,
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
         observer=laps,

@@ -183,10 +183,110 @@ def threshold_table():
 
 def rule_table():
     """Return the codes that stand in reasons."""
-    from sievert.policy.reasons import RULES
+    from sievert.policy.reasons import NAMED, RULES
 
     return table(
-        ["rule", "in words"], [(f"`{code}`", words.format(policy="POLICY")) for code, words in RULES.items()]
+        ["rule", "in words"],
+        [
+            (f"`{code}{':NAME' if code in NAMED else ''}`", words.format(policy="POLICY", name="NAME"))
+            for code, words in RULES.items()
+        ],
+    )
+
+
+def field_table(kind):
+    """Return every field of a struct with its default and what it states."""
+    import msgspec
+
+    rows = []
+    for field in msgspec.structs.fields(kind):
+        default = "must be stated" if field.required else f"`{shown_default(field)}`"
+        (description,) = (
+            one.description for one in field.type.__metadata__ if getattr(one, "description", None)
+        )
+        rows.append((f"`{field.name}`", default, description))
+    return table(["field", "if not stated", "what it states"], rows)
+
+
+def shown_default(field):
+    """Return a default as YAML would state it."""
+    import enum
+
+    import msgspec
+
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return f"[{', '.join(value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (msgspec.Struct, dict)):
+        return "{}"
+    return '""' if value == "" else f"{value:g}" if isinstance(value, float) else value
+
+
+def policy_field_table():
+    """Return every field of a policy's file."""
+    from sievert.schema.policy import Policy
+
+    return field_table(Policy)
+
+
+def rule_field_table():
+    """Return every field of a rule."""
+    from sievert.schema.policy import StatedRule
+
+    return field_table(StatedRule)
+
+
+def list_field_table():
+    """Return every field of an allow or deny list."""
+    from sievert.schema.policy import StatedList
+
+    return field_table(StatedList)
+
+
+def word_field_table():
+    """Return every field of a policy's words."""
+    from sievert.schema.policy import Words
+
+    return field_table(Words)
+
+
+def expression_table():
+    """Return what an expression may speak of."""
+    from sievert.policy.expressions import NUMBERS
+
+    return table(
+        ["name", "type", "what it is"], [(f"`{name}`", kind, said) for name, (kind, said) in NUMBERS.items()]
+    )
+
+
+def behaviour_names():
+    """Return the names of the group `behaviour`."""
+    from sievert.features.behaviour.rows import FEATURES
+
+    return ", ".join(f"`{name}`" for name in FEATURES) + "."
+
+
+def bound_table():
+    """Return how much rules may state."""
+    from sievert.features.content.phrases import LONGEST_PHRASE
+    from sievert.policy.expressions import LONGEST_EXPRESSION
+    from sievert.policy.patterns import LARGEST_PROGRAM, LARGEST_SET, LONGEST_PATTERN
+    from sievert.policy.rule_problems import LONGEST_WORDS, MOST_RULES, MOST_WORDS
+
+    return table(
+        ["what", "at most"],
+        [
+            ("rules of a policy", f"{MOST_RULES:,}"),
+            ("words and phrases of a rule", f"{MOST_WORDS:,}"),
+            ("a word or phrase", f"{LONGEST_WORDS} characters, {LONGEST_PHRASE} words"),
+            ("a pattern", f"{LONGEST_PATTERN} characters, {LARGEST_PROGRAM} instructions of RE2"),
+            ("all patterns of all policies", f"{LARGEST_SET:,} instructions of RE2"),
+            ("an expression", f"{LONGEST_EXPRESSION:,} characters, no macros over lists"),
+        ],
     )
 
 
@@ -214,6 +314,15 @@ SECTIONS = {
         "thresholds": threshold_table,
         "openai": openai_table,
         "perspective": perspective_table,
+    },
+    "docs/policies.md": {
+        "fields": policy_field_table,
+        "words": word_field_table,
+        "lists": list_field_table,
+        "rules": rule_field_table,
+        "numbers": expression_table,
+        "behaviour": behaviour_names,
+        "bounds": bound_table,
     },
     "docs/reference.md": {
         "commands": command_table,

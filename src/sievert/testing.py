@@ -19,7 +19,9 @@ from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.decode import to_batch
 from sievert.pipeline.path import Parts
+from sievert.pipeline.ruling import Ruling
 from sievert.policy.loading import default_policies_path, load_policies
+from sievert.policy.rulebook import RuleBook
 from sievert.schema.batch import PostBatch, TextColumn
 from sievert.schema.bundle import Head
 from sievert.schema.clock import SECOND, Clock, ManualClock, Micros
@@ -104,6 +106,7 @@ def memory_parts(bundle: Bundle, *, clock: Clock | None = None, policies: Policy
         policies=policies,
         journal=stores.journal,
         counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
+        ruling=Ruling(RuleBook(policies, bundle.fold), clock=clock),
         clock=clock,
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
     )

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import io
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -58,6 +59,7 @@ def score(
     from sievert.pipeline.line_source import STANDARD_INPUT, line_batches, open_source
     from sievert.pipeline.scored_lines import scored_lines
     from sievert.policy.loading import default_policies_path, load_policies
+    from sievert.policy.rulebook import RuleBook
     from sievert.schema.clock import SystemClock
     from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 
@@ -65,6 +67,8 @@ def score(
     if prevalence is not None:
         loaded = at_prevalence(loaded, prevalence)
     stated = load_policies(policies or default_policies_path())
+    book = RuleBook(stated, loaded.fold)
+    failures: Counter[tuple[str, str]] = Counter()
     console = Console(stderr=True)
     count = wrong = 0
     progress = Progress(
@@ -95,6 +99,8 @@ def score(
                 first=count + 1,
                 heavy_share=heavy_share,
                 see=pictures,
+                book=book,
+                failures=failures,
             )
             target.write(written)
             count += len(lines)
@@ -102,6 +108,12 @@ def score(
             progress.update(task, completed=raw.tell() if size else None, lines=f"{count:,}")
     unread = f"; {wrong:,} could not be read and got a line with their error" if wrong else ""
     console.print(f"{count - wrong:,} lines scored by {loaded.version}{unread}", highlight=False)
+    for (policy, rule), lines_failed in sorted(failures.items()):
+        console.print(
+            f"rule {rule} of {policy}: its expression failed for {lines_failed:,} lines, and did not hold there: "
+            "ask for what may be absent with has()",
+            highlight=False,
+        )
     if count and wrong == count:
         raise MalformedInput(
             "Not one line could be read.",

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.pipeline.path import Parts
-from sievert.policy.reasons import BANK, DEMOTE, ISOLATED
+from sievert.policy.reasons import BANK, DEMOTE, DENY_DEMOTES, ISOLATED, RULE_DEMOTES, kind_of
 from sievert.policy.rules import NO_MATCHES, decide
 from sievert.review.cases import cases_for
-from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch, TextColumn
+from sievert.schema.batch import DecidedBatch, Effects, Floats, PostBatch, ScoredBatch, TextColumn
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Cause, Decision, Language, Match, Outcome, Stage, decision_id
 from sievert.schema.post import Post
@@ -109,14 +109,25 @@ def decide_again(
     *,
     now: Micros,
     matches: Mapping[int, tuple[Match, ...]] = NO_MATCHES,
+    behaviour: Floats | None = None,
 ) -> DecidedBatch:
     """Decide about posts anew, and make that durable with what it sets in motion.
 
-    What banks said of a post before, they still say.
+    What banks said of a post before, they still say, and so do rules about texts that were not kept.
+    `behaviour` [n, F] is what people did with the posts, where that is known.
 
     Raises:
         StoreUnavailable: nothing of it is durable.
     """
+    passed = parts.banks.glance(posts).passed if parts.banks is not None and posts.pictures else ()
+    stated = parts.ruling.look(
+        posts,
+        scored,
+        behaviour=behaviour,
+        passed=passed,
+        unread=[row for row, one in enumerate(again) if not one.kept],
+        before={row: one.trail[-1].reasons for row, one in enumerate(again)},
+    )
     decided = decide(
         posts,
         scored,
@@ -128,6 +139,7 @@ def decide_again(
         now=now,
         running=parts.running,
         matches={**_known_before(again), **matches},
+        stated=stated,
     )
     scored = scored.told()
     decided = _without_what_was_done(decided, again)
@@ -196,8 +208,9 @@ def _was_demoted(decision: Decision) -> bool:
     if decision.outcome == Outcome.DEMOTE.word:
         return True
     # Who waits for a person is demoted meanwhile if that rule held, and either the language could be read
-    # or a bank knew the post.
-    rules = {reason.rule for reason in decision.reasons}
+    # or a bank or a list knew the post.
+    rules = {kind_of(reason)[0] for reason in decision.reasons}
+    readable = decision.language == Language.ENGLISH.word
     return decision.outcome == Outcome.REVIEW.word and (
-        (decision.language == Language.ENGLISH.word and DEMOTE in rules) or BANK in rules
+        (readable and bool({DEMOTE, RULE_DEMOTES} & rules)) or bool({BANK, DENY_DEMOTES} & rules)
     )

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta
 
 from sievert.errors import InputError, InvalidField, TooLarge
-from sievert.features.behaviour.rows import AsOf, behaviour_rows
+from sievert.features.behaviour.rows import Rows, behaviour_rows
 from sievert.pipeline.activity import Taken
 from sievert.pipeline.again import (
     Again,
@@ -151,12 +151,13 @@ def _decide_anew(taken: Taken, update: UpdateModel, parts: Parts, now: Micros) -
     posts = batch_again(again, parts)
     names = [PostName(post.platform, post.id) for post in posts.posts]
     known = parts.counters.known(names, taken.tick, taken.change)
-    scored = _scored(again, known, posts, update, parts)
-    decide_again(again, posts, scored, parts, now=now)
+    behaviour = behaviour_rows(known, update.spec.behaviour)
+    scored = _scored(again, behaviour, posts, update, parts)
+    decide_again(again, posts, scored, parts, now=now, behaviour=behaviour)
 
 
 def _scored(
-    again: Sequence[Again], known: AsOf, posts: PostBatch, update: UpdateModel, parts: Parts
+    again: Sequence[Again], behaviour: Rows, posts: PostBatch, update: UpdateModel, parts: Parts
 ) -> ScoredBatch:
     """Return the probabilities that text and behaviour lead to together."""
     bundle = parts.bundle
@@ -168,5 +169,5 @@ def _scored(
         fresh = score_posts(bundle, posts, shares=parts.shares, passed=passed)
         content[stale, 0] = fresh.harm[stale]
         content[stale, 1:] = fresh.policies[stale][:, : len(heads)]
-    p = update.probabilities(content, behaviour_rows(known, update.spec.behaviour))
+    p = update.probabilities(content, behaviour)
     return scored_again(again, p, bundle, stage=np.full(len(again), Stage.UPDATE, np.int8))

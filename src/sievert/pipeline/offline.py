@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from sievert.pipeline.banks import Banks, Known
 from sievert.pipeline.decode import to_batch
+from sievert.policy.rulebook import RuleBook
 from sievert.policy.rules import decide
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
@@ -30,6 +31,7 @@ class Judged:
     posts: PostBatch
     scored: ScoredBatch
     decided: DecidedBatch
+    failures: Mapping[tuple[str, str], int]  # for how many posts a rule (policy, name) failed
 
 
 def judge(
@@ -41,10 +43,12 @@ def judge(
     heavy_share: float = 1.0,
     pictures: Mapping[int, tuple[SeenPicture, ...]] = NO_PICTURES,
     banks: Banks | None = None,
+    book: RuleBook | None = None,
 ) -> Judged:
     """Score and decide posts that were read from a file, all of them by the heavy model unless told.
 
-    `pictures` are those that were opened, by row. Matches with banks count for no flood.
+    `pictures` are those that were opened, by row; `book` are the rules of the policies, where they are
+    compiled already. Neither banks nor rules count a flood.
     """
     batch = to_batch(posts, [post.text.encode() for post in posts], received_at=now)
     batch = dataclasses.replace(batch, pictures=dict(pictures))
@@ -52,6 +56,7 @@ def judge(
     batch = known.posts
     shares = Shares(text=heavy_share, pictures=heavy_share)
     scored = known.scored(score_posts(bundle, batch, shares=shares, passed=known.passed))
+    found = (book or RuleBook(policies, bundle.fold)).find(batch, scored, passed=known.passed)
     decided = decide(
         batch,
         scored,
@@ -61,5 +66,6 @@ def judge(
         review_room={policy.name: _BOUNDLESS for policy in policies.policies},
         now=now,
         matches=known.matches,
+        stated=found.stated,
     )
-    return Judged(posts=batch, scored=scored.told(), decided=decided)
+    return Judged(posts=batch, scored=scored.told(), decided=decided, failures=found.failures)

@@ -21,6 +21,7 @@ from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.ruling import Ruling
 from sievert.pipeline.triggers import TRIGGERS_NAME
 from sievert.policy.rules import decide
 from sievert.review.cases import cases_for
@@ -74,6 +75,7 @@ class Parts:
     clock: Clock
     budgets: Budgets
     counters: ActivityCounters
+    ruling: Ruling
     certificates: tuple[Certificate, ...] = ()
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
@@ -81,6 +83,14 @@ class Parts:
     pictures: Pictures | None = None  # None where no post may have any
     banks: Banks | None = None  # None where there are none
     announce: bool = True  # False where no receiver hears of actions and cases: then no message is written
+
+    def __post_init__(self) -> None:
+        """Make sure that rules and policies are of one set.
+
+        Raises:
+            ConfigurationError: the rules of other policies would decide.
+        """
+        self.ruling.refuse_others(self.policies)
 
     @property
     def running(self) -> Running:
@@ -134,6 +144,10 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     scored = score_posts(parts.bundle, posts, shares=parts.shares, passed=known.passed, lap=lap)
     scored = known.scored(scored)
 
+    # 6a rules: lists, words, patterns and expressions of the policies; nothing where none are stated
+    stated = parts.ruling.look(posts, scored, passed=known.passed)
+    lap("rules")
+
     # 6 decide (0.2): probabilities, policies and certificates to outcomes with reasons
     decided = decide(
         posts,
@@ -146,6 +160,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         now=now,
         running=parts.running,
         matches=known.matches,
+        stated=stated,
     )
     scored = scored.told()
     lap("decide")

@@ -1,5 +1,6 @@
 """Lines of text and pictures become lines of decision: the body of `sievert score`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Protocol
 
@@ -12,6 +13,7 @@ from sievert.pipeline.decode import check_text, explain
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.lines import OverlongLine
 from sievert.pipeline.offline import judge
+from sievert.policy.rulebook import RuleBook
 from sievert.schema.clock import Micros
 from sievert.schema.decision import NO_EVIDENCE, Example, Reason, Span
 from sievert.schema.media import MOST_MEDIA, Media, SeenPicture
@@ -96,10 +98,13 @@ def scored_lines(
     first: int,
     heavy_share: float = 1.0,
     see: See | None = None,
+    book: RuleBook | None = None,
+    failures: Counter[tuple[str, str]] | None = None,
 ) -> tuple[bytes, int]:
     """Return NDJSON with one line for each line, in their order, and how many could not be read.
 
-    `first` is the number of the first line in its file; `see` opens pictures.
+    `first` is the number of the first line in its file; `see` opens pictures; `book` are the rules of the
+    policies, where they are compiled already; to `failures` is added for how many lines a rule failed.
     """
     results: list[ScoredLine | WrongLine | None] = [None] * len(lines)
     read: list[tuple[int, TextLine]] = []
@@ -118,7 +123,11 @@ def scored_lines(
     wrong = len(lines) - len(read)
     if read:
         posts = [Post(id="-", text=line.said) for _, line in read]
-        judged = judge(posts, bundle, policies, now=now, heavy_share=heavy_share, pictures=pictures)
+        judged = judge(
+            posts, bundle, policies, now=now, heavy_share=heavy_share, pictures=pictures, book=book
+        )
+        if failures is not None:
+            failures.update(judged.failures)
         answers = answer_new(judged.posts, judged.scored, judged.decided)
         evidence = explained(bundle, judged.posts.text, judged.scored, judged.decided)
         for at, ((row, text_line), answer) in enumerate(zip(read, answers, strict=True)):

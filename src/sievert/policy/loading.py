@@ -1,6 +1,5 @@
 """Policies are YAML files, one a policy; all that is wrong with them is said at once."""
 
-import difflib
 import hashlib
 from importlib import resources
 from pathlib import Path
@@ -9,6 +8,8 @@ import msgspec
 import yaml
 
 from sievert.errors import ConfigurationError
+from sievert.policy.fields import wrong_fields
+from sievert.policy.rule_problems import set_problems, stated_problems
 from sievert.schema.policy import POLICY_FORMAT, Policy, PolicySet
 from sievert.schema.sentinel import SENTINEL_POLICY
 
@@ -43,6 +44,8 @@ def load_policies(folder: Path) -> PolicySet:
         if policy is not None:
             policies.append(policy)
     names = [policy.name for policy in policies]
+    if not problems:
+        problems.extend(set_problems(policies))
     problems.extend(
         f"policy {name!r} is stated twice" for name in sorted(set(names)) if names.count(name) > 1
     )
@@ -68,7 +71,7 @@ def read_policy(file: Path) -> tuple[Policy | None, list[str]]:
     if isinstance(newer, int) and newer > POLICY_FORMAT:
         too_new = f"it has format {newer}, and this release reads up to {POLICY_FORMAT}: "
         return None, [too_new + "update Sievert, or state the policy in an older format"]
-    problems = _wrong_fields(stated)
+    problems = wrong_fields(stated)
     if problems:
         return None, problems
     policy = msgspec.convert(stated, Policy)
@@ -87,29 +90,6 @@ def _parsed(file: Path) -> dict[object, object]:
     if not isinstance(stated, dict):
         raise ValueError("it is no list of fields, each with a name, a colon and a value")  # noqa: TRY004
     return stated
-
-
-def _wrong_fields(stated: dict[object, object]) -> list[str]:
-    """Say of each field by itself what is wrong with it."""
-    known = {field.name: field for field in msgspec.structs.fields(Policy)}
-    problems = [
-        f"there is no field {name!r}{_meant(str(name), list(known))}" for name in stated if name not in known
-    ]
-    problems += [
-        f"{name} is missing" for name, field in known.items() if field.required and name not in stated
-    ]
-    for name, field in known.items():
-        if name in stated:
-            try:
-                msgspec.convert(stated[name], field.type)
-            except msgspec.ValidationError as error:
-                problems.append(f"{name}: {error}")
-    return problems
-
-
-def _meant(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; {near[0]!r} was meant, perhaps" if near else ""
 
 
 def _problems(policy: Policy, file: Path) -> list[str]:
@@ -145,4 +125,4 @@ def _problems(policy: Policy, file: Path) -> list[str]:
         problems.append("shadow_actions may not hold remove: a policy in shadow never removes")
     if policy.name == SENTINEL_POLICY and "remove" in policy.live_actions:
         problems.append("the sentinel's policy may not remove: it is a test")
-    return problems
+    return [*problems, *stated_problems(policy)]

@@ -19,6 +19,11 @@ BANK = "bank"
 BANK_ALLOWED = "bank-allowed"
 BANK_FLOOD = "bank-flood"
 ISOLATED = "isolated"
+RULE = "rule"
+RULE_DEMOTES = "rule-demotes"
+DENY_LIST = "deny-list"
+DENY_DEMOTES = "deny-list-demotes"
+ALLOW_LIST = "allow-list"
 
 RULES = {
     REMOVE: "{policy}: removed, as its certificate permits",
@@ -36,7 +41,22 @@ RULES = {
     BANK_ALLOWED: "{policy}: like something that a bank holds, and that another one allows",
     BANK_FLOOD: "{policy}: like something that a bank holds, but so are many posts at once: nothing follows",
     ISOLATED: "{policy}: isolated; nothing of it is kept, and a designated person is told",
+    RULE: "{policy}: a person should look at it, by the rule {name}",
+    RULE_DEMOTES: "{policy}: shown to fewer people, by the rule {name}",
+    DENY_LIST: "{policy}: a person should look at it, as a list of {name} names it",
+    DENY_DEMOTES: "{policy}: shown to fewer people, as a list of {name} names it",
+    ALLOW_LIST: "{policy}: neither demoted nor removed, as a list of {name} allows it",
 }
+"""What rules say in words. Those of a policy's own rules and lists are told with a name: `rule:NAME`."""
+
+NAMED = (RULE, RULE_DEMOTES, DENY_LIST, DENY_DEMOTES, ALLOW_LIST)
+"""Rules that are told with the name of what a policy states."""
+
+
+def kind_of(reason: Reason) -> tuple[str, str]:
+    """Return a reason's rule without the name of what a policy states, and that name."""
+    kind, _, name = reason.rule.partition(":")
+    return kind, name
 
 
 _WHERE = {"picture": "a picture", "text and picture": "text and picture together"}
@@ -44,7 +64,8 @@ _WHERE = {"picture": "a picture", "text and picture": "text and picture together
 
 def reason_text(reason: Reason) -> str:
     """Say a reason in words: the rule, and where what it looked at was found."""
-    said = RULES[reason.rule].format(policy=reason.policy)
+    kind, name = kind_of(reason)
+    said = RULES[kind].format(policy=reason.policy, name=name)
     if reason.match is not None:
         said += f" ({reason.match.bank}, {reason.match.distance} away)"
     return f"{said}, by the words in {_WHERE[reason.where]}" if reason.where else said
@@ -57,4 +78,8 @@ def in_words(reason: Reason) -> Reason:
     """
     if reason.rule == ISOLATED:
         reason = msgspec.structs.replace(reason, match=None)
-    return msgspec.structs.replace(reason, sentence=reason_text(reason)) if reason.rule in RULES else reason
+    return (
+        msgspec.structs.replace(reason, sentence=reason_text(reason))
+        if kind_of(reason)[0] in RULES
+        else reason
+    )

@@ -5,6 +5,8 @@ expired, nothing is removed; what is forecast to be seen by very many is left to
 may remove in a day is removed in the order of harm.
 
 Demotion: p >= demote_at. Review: p >= review_at, within the hour's room, likeliest harm first.
+What a policy's own rules and lists say (`rulebook.py`) demotes or asks a person as well, and never removes;
+its allow list takes the automatic part of model and rules away.
 The most severe permitted outcome wins, and a removal is attributed to one policy, the likeliest; a post
 that waits for a person is demoted meanwhile if the demotion rule holds as well. Text in a language that
 the bundle does not support is never acted on automatically: where a rule would act, a person is asked.
@@ -14,31 +16,24 @@ Legend: n posts; p [n] probability.
 """
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from sievert.policy.reasons import (
-    BANK,
-    BANK_ALLOWED,
-    BANK_FLOOD,
-    DEMOTE,
-    ISOLATED,
-    LANGUAGE,
-    LARGE,
-    NO_CERTIFICATE,
-    NO_PROBABILITY,
-    NO_ROOM,
-    NOT_PERMITTED,
-    QUOTA,
-    REMOVE,
-    REVIEW,
-    SHADOW,
+from sievert.policy.crossing import (
+    Crossed,
+    cross_banks,
+    cross_model,
+    cross_stated,
+    cross_unknown,
+    likelihood,
 )
+from sievert.policy.reasons import ALLOW_LIST, ISOLATED, LANGUAGE, NO_ROOM, QUOTA, REMOVE
 from sievert.policy.removal import removal_rule, unmet
-from sievert.schema.bank import MINORS_POLICY, BankKind
+from sievert.policy.rulebook import NOTHING_STATED, Stated
+from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.batch import WHERE, DecidedBatch, Floats, PostBatch, ScoredBatch
 from sievert.schema.certificate import Certificate, Running
 from sievert.schema.clock import Micros
@@ -48,19 +43,6 @@ from sievert.schema.taxonomy import HARM
 
 NO_MATCHES: Mapping[int, tuple[Match, ...]] = MappingProxyType({})
 """What banks say of posts that are like nothing in them."""
-
-
-@dataclasses.dataclass(slots=True)
-class _Crossed:
-    """What the rules of all policies say about one post, as policy and probability each."""
-
-    removals: list[tuple[float, Policy]] = dataclasses.field(default_factory=list)
-    demote: tuple[float, Policy] | None = None
-    reviews: list[tuple[float, Policy]] = dataclasses.field(default_factory=list)
-    isolate: Match | None = None
-    known: bool = False  # by a bank: what language its words are in does not matter
-    would: Outcome = Outcome.ALLOW
-    reasons: list[Reason] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,46 +65,90 @@ def decide(
     running: Running | None = None,
     removal_room: Mapping[str, int] | None = None,
     matches: Mapping[int, tuple[Match, ...]] = NO_MATCHES,
+    stated: Stated = NOTHING_STATED,
 ) -> DecidedBatch:
     """Decide about a batch.
 
     `forecast` is [n] views to come, or None while there is no forecaster; `review_room` says how many
     more cases each policy may open at present, `removal_room` how many more posts it may remove today (its
     quota, if it is not said); `running` is what certificates must name (without it none holds); `matches`
-    are what banks say, by row.
+    are what banks say, by row, `stated` what the policies' own rules and lists do.
 
     Raises:
         InvalidField: forecast views are negative.
     """
     views = np.zeros(len(posts), np.float32) if forecast is None else forecast
-    crossed: dict[int, _Crossed] = {}
+    crossed: dict[int, Crossed] = {}
+    allowed = {
+        (row, one.policy): one.name
+        for row, some in stated.items()
+        for one in reversed(some)
+        if one.kind == ALLOW_LIST
+    }
     for policy in policies.policies:
-        if policy.mode is Mode.OFF or not scored.has(policy.name):
-            continue
-        p = scored.of(policy.name)
-        told = (p >= 0) & (p <= 1)
-        rows = np.flatnonzero((p >= min(policy.demote_at, policy.review_at, policy.floor)) & told)
-        for row in np.flatnonzero(~told).tolist():
-            _cross_unknown(crossed.setdefault(row, _Crossed()), policy)
-        if policy.name == HARM:
-            # The sentinel counts as harm, so that it shows; only its own policy may act on it.
-            rows = rows[scored.stage[rows] != Stage.SENTINEL]
-        if len(rows):
-            removals = _certified_removals(
-                posts, policy, certificates, running=running, rows=rows, p=p, views=views, now=now
+        if policy.mode is not Mode.OFF and scored.has(policy.name):
+            _cross_scored(
+                crossed,
+                posts,
+                scored,
+                policy,
+                certificates,
+                allowed=allowed,
+                running=running,
+                views=views,
+                now=now,
             )
-            for row in rows.tolist():
-                where = None if scored.where is None else WHERE[scored.where[row]]
-                post = crossed.setdefault(row, _Crossed())
-                large = bool(views[row] >= policy.people_above_views)
-                _cross(post, policy, float(p[row]), certified=row in removals, large=large, where=where)
-    named = {policy.name: policy for policy in policies.policies}
+    named = {policy.name: policy for policy in policies.policies if policy.mode is not Mode.OFF}
     for row, found in matches.items():
-        _cross_banks(crossed.setdefault(row, _Crossed()), found, named)
+        cross_banks(crossed.setdefault(row, Crossed()), found, named)
+    for row, some in stated.items():
+        for one in some:
+            if one.kind != ALLOW_LIST and one.policy in named:
+                p_of = float(scored.of(one.policy)[row]) if scored.has(one.policy) else 0.0
+                post = crossed.setdefault(row, Crossed())
+                cross_stated(post, named[one.policy], one, p_of, allowed=allowed.get((row, one.policy)))
     if removal_room is None:
         removal_room = {policy.name: policy.removals_per_day for policy in policies.policies}
     rooms = _Rooms(reviews=dict(review_room), removals=dict(removal_room))
     return _settle(scored, crossed, policies.digest, rooms, views)
+
+
+def _cross_scored(
+    crossed: dict[int, Crossed],
+    posts: PostBatch,
+    scored: ScoredBatch,
+    policy: Policy,
+    certificates: Sequence[Certificate],
+    *,
+    allowed: Mapping[tuple[int, str], str],
+    running: Running | None,
+    views: Floats,
+    now: Micros,
+) -> None:
+    """Add what the model says about all posts under one policy."""
+    p = scored.of(policy.name)
+    told = (p >= 0) & (p <= 1)
+    rows = np.flatnonzero((p >= min(policy.demote_at, policy.review_at, policy.floor)) & told)
+    for row in np.flatnonzero(~told).tolist():
+        cross_unknown(crossed.setdefault(row, Crossed()), policy)
+    if policy.name == HARM:
+        # The sentinel counts as harm, so that it shows; only its own policy may act on it.
+        rows = rows[scored.stage[rows] != Stage.SENTINEL]
+    if not len(rows):
+        return
+    removals = _certified_removals(
+        posts, policy, certificates, running=running, rows=rows, p=p, views=views, now=now
+    )
+    for row in rows.tolist():
+        cross_model(
+            crossed.setdefault(row, Crossed()),
+            policy,
+            float(p[row]),
+            certified=row in removals,
+            large=bool(views[row] >= policy.people_above_views),
+            where=None if scored.where is None else WHERE[scored.where[row]],
+            allowed=allowed.get((row, policy.name)),
+        )
 
 
 def _certified_removals(
@@ -155,91 +181,9 @@ def _certified_removals(
     return removed
 
 
-def _cross_unknown(post: _Crossed, policy: Policy) -> None:
-    """Ask a person about a post of which a model says nothing that can be acted on."""
-    post.reasons.append(Reason(policy=policy.name, rule=NO_PROBABILITY))
-    post.would = max(post.would, Outcome.REVIEW)
-    if REVIEW in _permitted(policy):
-        post.reviews.append((1.0, policy))
-
-
-def _permitted(policy: Policy) -> Collection[str]:
-    return policy.live_actions if policy.mode is Mode.LIVE else policy.shadow_actions
-
-
-def _cross_banks(post: _Crossed, found: Sequence[Match], policies: Mapping[str, Policy]) -> None:
-    """Add what banks say about one post: each policy hears of the nearest match that it would act on.
-
-    A match is as good as certain, and still removes nothing: no certificate speaks of banks.
-    """
-    heard: set[tuple[str, str]] = set()
-    for match in found:
-        if match.kind == BankKind.MINORS:
-            post.isolate = post.isolate or match
-            continue
-        policy = policies.get(match.policy or "")
-        if policy is None or policy.mode is Mode.OFF:
-            continue
-        rule = BANK_FLOOD if match.quarantined else BANK if match.kind == BankKind.HARMFUL else BANK_ALLOWED
-        if (policy.name, rule) in heard:
-            continue
-        heard.add((policy.name, rule))
-        post.reasons.append(Reason(policy=policy.name, rule=rule, match=match))
-        if rule == BANK:
-            post.known = True
-            permitted = _permitted(policy)
-            if REVIEW in permitted:
-                post.reviews.append((1.0, policy))
-            if DEMOTE in permitted:
-                post.demote = (1.0, policy)
-            post.would = max(post.would, Outcome.REMOVE if REMOVE in policy.live_actions else Outcome.REVIEW)
-
-
-def _cross(
-    post: _Crossed, policy: Policy, p: float, *, certified: bool, large: bool, where: str | None
-) -> None:
-    """Add what one policy's rules say about one post."""
-    permitted = _permitted(policy)
-    probability = round(p, 8)
-
-    def note(rule: str, threshold: float) -> None:
-        post.reasons.append(
-            Reason(policy=policy.name, rule=rule, probability=probability, threshold=threshold, where=where)
-        )
-
-    would = Outcome.REVIEW if p >= policy.review_at else Outcome.DEMOTE
-    may_remove = REMOVE in policy.live_actions
-    if may_remove and (certified or p >= max(policy.precision_posts, policy.floor)):
-        would = Outcome.REMOVE
-        if not certified:
-            note(NO_CERTIFICATE if policy.mode is Mode.LIVE else SHADOW, policy.precision_posts)
-        elif large:
-            note(LARGE, policy.floor)
-        else:
-            post.removals.append((p, policy))
-            note(REMOVE, policy.floor)
-    post.would = max(post.would, would)
-    for rule, at, asked in ((REVIEW, policy.review_at, True), (DEMOTE, policy.demote_at, False)):
-        if p < at:
-            continue
-        if rule not in permitted:
-            if rule in policy.live_actions:
-                note(NOT_PERMITTED, at)
-            continue
-        note(rule, at)
-        if asked:
-            post.reviews.append((p, policy))
-        else:
-            post.demote = max(post.demote or (0.0, policy), (p, policy), key=_likelihood)
-
-
-def _likelihood(crossing: tuple[float, Policy]) -> float:
-    return crossing[0]
-
-
 def _settle(
     scored: ScoredBatch,
-    crossed: dict[int, _Crossed],
+    crossed: dict[int, Crossed],
     policy_set: str,
     rooms: _Rooms,
     views: Floats,
@@ -263,8 +207,9 @@ def _settle(
             _isolate(decided, row, post.isolate)
             continue
         decided.would[row] = post.would
-        if not post.known and scored.language[row] != Language.ENGLISH:
+        if scored.language[row] != Language.ENGLISH:
             _leave_to_people(post)
+        post.demote = max(filter(None, (post.demote, post.demote_anyway)), key=likelihood, default=None)
         outcome = Outcome.ALLOW
         if post.demote:
             outcome = Outcome.DEMOTE
@@ -282,18 +227,18 @@ def _settle(
     return decided
 
 
-def _leave_to_people(post: _Crossed) -> None:
+def _leave_to_people(post: Crossed) -> None:
     """Let nothing be done automatically about a text that the model does not read."""
-    acting = [*sorted(post.removals, key=_likelihood, reverse=True), *([post.demote] if post.demote else [])]
+    acting = [*sorted(post.removals, key=likelihood, reverse=True), *([post.demote] if post.demote else [])]
     if acting:
         post.reasons.append(Reason(policy=acting[0][1].name, rule=LANGUAGE))
         post.reviews = post.reviews or acting[:1]
     post.removals, post.demote = [], None
 
 
-def _removing(post: _Crossed, room: dict[str, int]) -> str | None:
+def _removing(post: Crossed, room: dict[str, int]) -> str | None:
     """Spend a removal of the likeliest policy that may remove and has room; None if there is none."""
-    for _, policy in sorted(post.removals, key=_likelihood, reverse=True):
+    for _, policy in sorted(post.removals, key=likelihood, reverse=True):
         if room.get(policy.name, 0) > 0:
             room[policy.name] -= 1
             return policy.name
@@ -308,7 +253,7 @@ def _isolate(decided: DecidedBatch, row: int, match: Match) -> None:
     decided.reasons[row] = (Reason(policy=MINORS_POLICY, rule=ISOLATED, match=match),)
 
 
-def _asking(post: _Crossed, room: dict[str, int]) -> str | None:
+def _asking(post: Crossed, room: dict[str, int]) -> str | None:
     """Spend a review of the likeliest policy that has room; None if none has.
 
     The policy on harm asks after those that can say which harm, and a test policy last.

@@ -6,6 +6,7 @@ from sievert.schema.action import Case
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
 from sievert.schema.decision import NO_EVIDENCE, Evidence
+from sievert.schema.taxonomy import HARM
 
 
 def cases_for(
@@ -18,8 +19,8 @@ def cases_for(
 ) -> tuple[Case, ...]:
     """Return one case for each post that a person shall look at, with the evidence of its row.
 
-    While there is no view forecaster a case's priority is its probability under the policy, and 1 where a
-    bank holds something like it.
+    While there is no view forecaster a case's priority is its probability under the policy, or of any harm
+    where the policy has no head, and 1 where a bank holds something like it.
     """
     cases = []
     for row, policy in sorted(decided.queued_for.items()):
@@ -39,7 +40,7 @@ def cases_for(
                 revision=post.revision,
                 policy=policy,
                 opened_at=now,
-                priority=1.0 if matches else float(scored.of(policy)[row]),
+                priority=1.0 if matches else float(scored.of(policy if scored.has(policy) else HARM)[row]),
                 spans=shown.spans,
                 nearest=shown.nearest,
                 matches=matches,

@@ -84,5 +84,6 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def terms_of(policy: Policy) -> str:
     """Name by hash what a removal hangs on in a policy: two policies that remove alike have the same terms."""
     said = (policy.name, policy.precision_posts, policy.precision_views, policy.delta, policy.floor)
-    capped = (policy.most_views, policy.people_above_views)
-    return hashlib.sha256(msgspec.json.encode((said, capped))).hexdigest()[:16]
+    # Whoever is allowed is not among the removals, so that the share of harmful ones may be another.
+    bounds = (policy.most_views, policy.people_above_views, policy.allow)
+    return hashlib.sha256(msgspec.json.encode((said, bounds), order="deterministic")).hexdigest()[:16]

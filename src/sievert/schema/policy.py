@@ -31,9 +31,74 @@ class AppealRoute(enum.StrEnum):
 class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a policy says to people: to the author, to those who would have seen the post, to moderators."""
 
-    author: Annotated[str, Meta(max_length=1000)] = ""
-    viewers: Annotated[str, Meta(max_length=300)] = ""
-    moderators: Annotated[str, Meta(max_length=2000)] = ""
+    author: Annotated[str, Meta(max_length=1000, description="to whoever published the post")] = ""
+    viewers: Annotated[str, Meta(max_length=300, description="to whoever would have seen it")] = ""
+    moderators: Annotated[str, Meta(max_length=2000, description="to whoever looks at it")] = ""
+
+
+RuleName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9-]{0,39}$",
+        description="lower-case letters, digits and hyphens; unique in the policy",
+    ),
+]
+
+
+class StatedRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a policy says of posts in words, patterns and numbers. All that is stated must hold together.
+
+    A rule that holds for more posts an hour than `flood_per_hour` has no consequences until it does not.
+    """
+
+    name: RuleName
+    then: Annotated[
+        str | tuple[str, ...],
+        Meta(description="demote, review, or both as a list; a rule never removes"),
+    ]
+    words: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="words or phrases, of which one must stand in the text or in a picture; whole words, in any case, disguised or not"
+        ),
+    ] = ()
+    patterns: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="regular expressions (RE2), of which one must be found in the text or in a picture, in any case"
+        ),
+    ] = ()
+    expression: Annotated[str, Meta(description="a condition (CEL) over the numbers below")] = ""
+    at_least: Annotated[float, Meta(ge=0.0, le=1.0, description="the least probability under the policy")] = (
+        0.0
+    )
+    flood_per_hour: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="a rule that holds for more posts an hour has no consequences until it holds for fewer",
+        ),
+    ] = 500
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """What follows, as a tuple."""
+        return (self.then,) if isinstance(self.then, str) else self.then
+
+
+class StatedList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Creators and domains of links that a policy allows or denies."""
+
+    creators: Annotated[
+        dict[str, tuple[str, ...]], Meta(description="ids of creators, under the name of their platform")
+    ] = {}
+    domains: Annotated[
+        tuple[str, ...],
+        Meta(description="domains, with all their subdomains, such as example.org"),
+    ] = ()
+
+
+NO_LIST = StatedList()
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,28 +114,73 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `removals_per_day` is the quota beyond which people decide, in place of the rule.
     """
 
-    format: int = POLICY_FORMAT
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-    version: Annotated[int, Meta(ge=1)]
-    category: str
-    title: str
-    mode: Mode = Mode.SHADOW
-    precision_posts: Share = 0.95
-    precision_views: Share = 0.90
-    delta: Annotated[float, Meta(gt=0.0, lt=0.5)] = 0.05
-    floor: Share = 0.85
-    most_views: Annotated[float, Meta(gt=0.0)] = 10_000.0
-    people_above_views: Annotated[float, Meta(gt=0.0)] = 100_000.0
-    removals_per_day: Annotated[int, Meta(ge=0)] = 1_000
-    demote_at: Share = 0.70
-    demote_precision: Share = 0.70
-    review_at: Share = 0.30
-    reviews_per_hour: Annotated[int, Meta(ge=0)] = 60
-    live_actions: tuple[str, ...] = ("demote", "review", "remove")
-    shadow_actions: tuple[str, ...] = ("demote", "review")
-    appeal: AppealRoute = AppealRoute.MODERATORS
-    words: Words = Words()
-    test_only: bool = False
+    format: Annotated[int, Meta(description="version of the file's fields")] = POLICY_FORMAT
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z][a-z0-9_]{0,39}$",
+            description="as the file is named; the head of the same name gives its probabilities",
+        ),
+    ]
+    version: Annotated[int, Meta(ge=1, description="raised with every change; certificates name it")]
+    category: Annotated[str, Meta(description="what it is about: a category of the taxonomy, or your own")]
+    title: Annotated[str, Meta(description="what it is about, in words")]
+    mode: Annotated[
+        Mode, Meta(description="off: decides nothing; shadow: never removes; live: removes if certified")
+    ] = Mode.SHADOW
+    precision_posts: Annotated[
+        Share, Meta(description="the share of removed posts that must be harmful, proven")
+    ] = 0.95
+    precision_views: Annotated[
+        Share, Meta(description="the same, of the forecast views that removals prevent")
+    ] = 0.90
+    delta: Annotated[
+        float, Meta(gt=0.0, lt=0.5, description="the error rate that proofs are held to, a year")
+    ] = 0.05
+    floor: Annotated[Share, Meta(description="the least probability at which anything may be removed")] = 0.85
+    most_views: Annotated[float, Meta(gt=0.0, description="forecast views of one post count up to this")] = (
+        10_000.0
+    )
+    people_above_views: Annotated[
+        float, Meta(gt=0.0, description="what is forecast to get so many views is left to a person")
+    ] = 100_000.0
+    removals_per_day: Annotated[
+        int, Meta(ge=0, description="beyond so many removals a day people decide")
+    ] = 1_000
+    demote_at: Annotated[Share, Meta(description="from this probability on, reach is lowered")] = 0.70
+    demote_precision: Annotated[
+        Share,
+        Meta(
+            description="the least share of demoted posts that shall be harmful; demote_at may not be lower"
+        ),
+    ] = 0.70
+    review_at: Annotated[Share, Meta(description="from this probability on, a person is asked")] = 0.30
+    reviews_per_hour: Annotated[int, Meta(ge=0, description="so many cases an hour at most")] = 60
+    live_actions: Annotated[
+        tuple[str, ...], Meta(description="what the policy may do while live: demote, review, remove")
+    ] = ("demote", "review", "remove")
+    shadow_actions: Annotated[
+        tuple[str, ...], Meta(description="what it may do in shadow: demote, review")
+    ] = ("demote", "review")
+    allow: Annotated[
+        StatedList,
+        Meta(
+            description="whom the model and the policy's rules may not demote or remove; people may be asked"
+        ),
+    ] = NO_LIST
+    deny: Annotated[
+        StatedList,
+        Meta(description="whose posts are demoted and put before a person, whatever the model says"),
+    ] = NO_LIST
+    rules: Annotated[
+        tuple[StatedRule, ...],
+        Meta(description="words, patterns and expressions that demote or ask a person"),
+    ] = ()
+    appeal: Annotated[AppealRoute, Meta(description="who hears an appeal: moderators, owner or platform")] = (
+        AppealRoute.MODERATORS
+    )
+    words: Annotated[Words, Meta(description="what is said to author, viewers and moderators")] = Words()
+    test_only: Annotated[bool, Meta(description="true for a policy that only proves that all works")] = False
 
 
 class PolicySet(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ async def judge_texts(
             now=doors.clock.now(),
             pictures=pictures,
             banks=parts.banks,
+            book=parts.ruling.book,
         ),
         posts=len(posts),
     )

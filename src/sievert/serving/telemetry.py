@@ -78,6 +78,24 @@ class Metrics:
             ["bank"],
             registry=self.registry,
         )
+        self.rule_posts = Counter(
+            "sievert_rule_posts",
+            "Posts for which a policy's own rule or list had a consequence, or held one back.",
+            ["policy", "rule"],
+            registry=self.registry,
+        )
+        self.rule_floods = Counter(
+            "sievert_rule_floods",
+            "Rules that held for a flood of posts and fell silent.",
+            ["policy", "rule"],
+            registry=self.registry,
+        )
+        self.rule_failures = Counter(
+            "sievert_rule_failures",
+            "Posts for which a rule's expression failed, so that it did not hold.",
+            ["policy", "rule"],
+            registry=self.registry,
+        )
         self.languages = Counter(
             "sievert_languages",
             "Posts decided, by language as the model sees it.",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sievert.policy.reasons import reason_text
+from sievert.policy.reasons import NAMED, kind_of, reason_text
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Clock
 from sievert.schema.decision import Language, Outcome, Stage
@@ -86,6 +86,9 @@ class PathObserver:
         for reasons in decided.reasons.values():
             for match in {reason.match for reason in reasons if reason.match}:
                 metrics.bank_matches.labels(match.bank, match.kind).inc()
+            stated = {(one.policy, one.rule) for one in reasons if kind_of(one)[0] in NAMED}
+            for policy, rule in stated:
+                metrics.rule_posts.labels(policy, rule).inc()
         for outcome, named in (
             (Outcome.DEMOTE, decided.demoted_for),
             (Outcome.REVIEW, decided.queued_for),

@@ -22,7 +22,9 @@ from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.opening import Openers
 from sievert.pipeline.path import Parts
 from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.ruling import Ruling
 from sievert.policy.loading import default_policies_path, load_policies
+from sievert.policy.rulebook import RuleBook
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
 from sievert.schema.batch import TextColumn
@@ -39,6 +41,7 @@ from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
+from sievert.serving.rule_alarms import RuleAlarms
 from sievert.serving.settings import Settings
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
@@ -102,6 +105,7 @@ def open_doors(
         policies=policies,
         journal=stores.journal,
         counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
+        ruling=Ruling(RuleBook(policies, bundle.fold), clock=clock, watch=RuleAlarms(stores.audit, metrics)),
         clock=clock,
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
         observer=observer,

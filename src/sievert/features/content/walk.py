@@ -39,7 +39,8 @@ def _slot(h, mask):
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _hash(token, size):
+def word_hash(token, size):
+    """Return the hash of a word of so many code points."""
     h = _WORD_SEED
     for j in range(size):
         h = (h ^ np.uint64(token[j])) * _STEP + np.uint64(1)
@@ -91,7 +92,7 @@ def remember(data, offsets, pages, folded, plain, kind, known):
         )
         if tokens == 1 and types[0] == WORD:
             size, _ = normalise(token_points[: ends[0]], kinds[: ends[0]], token_plain[: ends[0]], normal)
-            bit = _hash(normal, size) & np.uint64(8 * known.shape[0] - 1)
+            bit = word_hash(normal, size) & np.uint64(8 * known.shape[0] - 1)
             known[bit >> np.uint64(3)] |= np.uint8(1) << np.uint8(bit & np.uint64(7))
 
 
@@ -132,7 +133,7 @@ def walk(data, start, stop, pages, folded, plain, kind, mask, scratch, words, ch
             # The run of single letters has ended: three or more may have been one word.
             if n_spaced >= 3:
                 changed += n_spaced
-                h = _hash(spaced, n_spaced)
+                h = word_hash(spaced, n_spaced)
                 unknown[0] += not _is_known(h, known)
                 unknown[1] += 1
                 words[n_words] = _slot(h, mask)
@@ -149,13 +150,13 @@ def walk(data, start, stop, pages, folded, plain, kind, mask, scratch, words, ch
             continue
         token = token_points[begin:end]
         size, token_changed = normalise(token, token_kinds[begin:end], token_plain[begin:end], normal)
-        h = _hash(normal, size)
+        h = word_hash(normal, size)
         if _has_letters(token_kinds[begin:end]):
             unknown[0] += not _is_known(h, known)
             unknown[1] += 1
         words[n_words] = _slot(h, mask)
         n_words += 1
-        raw = _hash(token, end - begin)
+        raw = word_hash(token, end - begin)
         if raw != h:
             changed += token_changed
             words[n_words] = _slot(_mix(raw ^ _RAW_SEED), mask)
