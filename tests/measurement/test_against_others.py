@@ -93,6 +93,7 @@ def test_every_p_value_is_the_larger_of_scipys_two(seed, count, of_posts, of_vie
         assert test.p_value == pytest.approx(max(theirs), rel=1e-7, abs=1e-14)
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.9, 0.95, 0.995]))
 def test_both_bounds_are_clopper_and_pearsons(of, part, confidence):
     seen = round(part * of)

@@ -127,7 +127,12 @@ def half_and_half(
     capped = np.minimum(_sizes(views, "views"), cap)
     return Halves(
         posts=draw(names, np.ones(len(capped)), key=key_for(key, purpose="half of posts"), count=count),
-        views=draw(names, capped, key=key_for(key, purpose="half of views"), count=of_views or count),
+        views=draw(
+            names,
+            capped,
+            key=key_for(key, purpose="half of views"),
+            count=count if of_views is None else of_views,
+        ),
     )
 
 
