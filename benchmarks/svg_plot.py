@@ -69,18 +69,19 @@ def bars(path, *, title, columns, line):
     for column, (about, shares) in enumerate(columns.items()):
         x = left + column * (room + 60)
         most = max(1.0, *shares.values())
+        clear = room * line[1] / most if column == 0 else 0.0
         parts.append(f'<text x="{x}" y="{top - 10}">{about}</text>')
         for place, share in enumerate(shares.values()):
             y, length = top + row * place + 3, room * share / most
             parts += [
-                f'<rect x="{x}" y="{y}" width="{max(length, 0.5):.1f}" height="13" fill="{INKS[column]}"/>',
-                f'<text x="{x + length + 4:.1f}" y="{y + 10}">{share:.1%}</text>',
+                f'<rect x="{x}" y="{y}" width="{max(length, 0.5):.1f}" height="13" fill="{INKS[1 - column]}"/>',
+                f'<text x="{x + max(length, clear) + 4:.1f}" y="{y + 10}">{share:.1%}</text>',
             ]
         if column == 0:
-            at, foot = x + room * line[1] / most, top + row * len(names) + 4
+            at, foot = x + clear, top + row * len(names) + 4
             parts += [
-                f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{foot}" stroke="{INKS[1]}" stroke-dasharray="3 2"/>',
-                f'<text x="{at:.1f}" y="{foot + 14}" fill="{INKS[1]}">{line[0]}</text>',
+                f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{foot}" stroke="{GREY}" stroke-dasharray="3 2"/>',
+                f'<text x="{at:.1f}" y="{foot + 14}">{line[0]}</text>',
             ]
     Path(path).write_text("\n".join([*parts, "</svg>\n"]))
 
