@@ -1,244 +1,283 @@
-"""Worlds of arrays: does a certificate keep what it promises, and what is it worth?
+"""Worlds of scores: does a certificate keep what it promises, and what is it worth?
 
-    python benchmarks/guarantee.py --worlds 1000
+    python benchmarks/guarantee.py --worlds 1000 --write
 
-Each world has a separation of scores, a prevalence, view counts with a heavy tail, forecasts that err,
-probabilities that are wrong by a random slope and shift, and reviewers who err. Of three windows of a
-million posts the first fixes the path of rules, posts of the second are audited, and the third shows what
-the certified rule then really does: that is the precision that counts. All parameters stand below; they
-were written down before the first run.
+Each world (`score_worlds`) tries to go live by certificate, with rules that weigh views and with thresholds
+on the probability, and by five ways that people take instead (`certifying`). What counts is the next
+window: the expected precision over first crossings, over posts and over forecast views, of the rule that
+went live, and the harmful views that it prevents. All of it is by true probabilities, of three windows.
 
-Compared, on the same worlds: cutting at a stated probability of 0.95 without any proof; the same with
-probabilities calibrated on balanced data; a certified threshold on the probability alone; the best rule
-of the path for who knows the truth.
-
-Only posts whose stated probability reaches the floor are drawn, which is exact: the others are never
-removed. Not covered yet: campaigns, re-scoring, drift, peeking (`benchmarks/monitor.py` has the monitor).
+For comparison: cutting at 0.95 of the stated probability; of a perfectly calibrated one; the best rule of
+the path for who knows how well it is calibrated; and for who knows each post's true probability and views.
 """
 
 import argparse
 import json
 import os
 import time
+from multiprocessing import Pool
+from pathlib import Path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
 import numpy as np
 
-from sievert.errors import InvalidField
-from sievert.measurement.certificate import Half, prove, review_error
-from sievert.policy.removal import level_of
-from sievert.schema.policy import Policy
+import certifying
+from certifying import LOWER, POLICY, UNCHANGED, Rule, levels, levels_of, probabilities
+from score_worlds import POSTS, PREVALENCES, SEPARATIONS, law_of, window
+from sievert.calibration.recalibrating import recalibrated
+from sievert.measurement.crossings import before, sums_at_first_crossing
+from sievert.policy.paths import LAMBDAS_VIEWS
+from svg_plot import bars
 
-POSTS = 1_000_000
-SEPARATIONS = (2.5, 3.0, 3.5, 4.0)
-PREVALENCES = (0.004, 0.008)
-VIEW_TAIL, MOST_VIEWS = 1.3, 10_000.0
-FORECAST_ERROR = 1.0  # standard deviation of the log
-SLOPE, SHIFT = (0.85, 1.2), 0.35  # of stated logits, even and normal
-LAMBDA_VIEWS = 1.0
-PATH_POINTS = 12
-AUDITS = 1500  # a half
-DELTA, REVIEW_DELTA = 0.05, 0.01
-MISSES, FALSE_ALARMS, REVIEWED_TWICE = 0.03, 0.002, 2000
-POLICY = Policy(name="made_up", version=1, category="made_up", title="Made up")
-BALANCED_CUT = 0.95
-
-
-class World:
-    """One world; `window` draws a million posts of it."""
-
-    def __init__(self, rng, separation, prevalence):
-        self.rng, self.separation, self.prevalence = rng, separation, prevalence
-        self.slope = rng.uniform(*SLOPE)
-        self.shift = rng.normal(0, SHIFT)
-
-    def window(self):
-        """Return (truth, stated probability, true probability, capped views, forecast) of posts above the floor."""
-        stated = logit(POLICY.floor)
-        true = (stated - self.shift) / self.slope
-        least = (true - logit(self.prevalence)) / self.separation + self.separation / 2
-        harmful, calm = (
-            tail(self.rng, round(POSTS * share), least - mean) + mean
-            for share, mean in ((self.prevalence, self.separation), (1 - self.prevalence, 0.0))
-        )
-        score = np.concatenate([harmful, calm])
-        truth = np.arange(len(score)) < len(harmful)
-        p = logit(self.prevalence) + self.separation * (score - self.separation / 2)
-        views = np.minimum(self.rng.pareto(VIEW_TAIL, len(score)) + 1.0, MOST_VIEWS)
-        forecast = np.minimum(views * np.exp(self.rng.normal(0, FORECAST_ERROR, len(score))), MOST_VIEWS)
-        return truth, sigmoid(self.shift + self.slope * p), sigmoid(p), views, forecast
+RESULT = Path(__file__).parent / "results" / "guarantee.json"
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "guarantee.svg"
+MEASURED_ON = 3 * POSTS
+LOWER_LINE = 0.05  # of the stated probability, where a balanced cut is measured
+TRIED = 40
+CERTIFIED = {
+    "path": ("path", POLICY),
+    "threshold": ("threshold", POLICY),
+    "path, floor 0.70": ("path", LOWER),
+}
+NAIVE = ("looks good", "balanced 0.95", "every look", "Wald, peeking", "retrying")
+KNOWING = (
+    "stated 0.95",
+    "calibrated 0.95",
+    "informed threshold",
+    "informed",
+    "oracle",
+    "informed, floor 0.70",
+    "oracle, floor 0.70",
+)
+NAMES = (*CERTIFIED, *NAIVE, *KNOWING)
+BESIDE = ("calibrated 0.95", "threshold", "oracle")
 
 
-def logit(p):
-    return np.log(p) - np.log1p(-p)
+def outcomes(level, true, weight, left, tried):
+    """Return of rules [C]: posts removed, precision over posts, over views by weight [n, J], harmful views prevented."""
+    values = np.stack([np.ones_like(true), true, weight, weight * true, true * left])
+    out = sums_at_first_crossing(level, values, tried)
+    with np.errstate(invalid="ignore"):
+        return out[:, 0], out[:, 1] / out[:, 0], out[:, 3] / out[:, 2], out[:, 4]
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def tail(rng, count, least):
-    """Draw those of `count` standard normal numbers that are at least `least`."""
-    if least < 2.0:
-        drawn = rng.normal(size=count)
-        return drawn[drawn >= least]
-    # Far out: how many there are is binomial, and they are drawn by rejection (Robert 1995).
-    share = upper_tail(least)
-    wanted, kept = rng.binomial(count, share), np.empty(0)
-    rate = (least + np.sqrt(least * least + 4)) / 2
-    while len(kept) < wanted:
-        some = least + rng.exponential(1 / rate, 2 * wanted + 10)
-        kept = np.append(kept, some[rng.random(len(some)) < np.exp(-((some - rate) ** 2) / 2)])
-    return kept[:wanted]
-
-
-def upper_tail(x):
-    from math import erfc, sqrt
-
-    return 0.5 * erfc(x / sqrt(2))
-
-
-def levels(p, forecast, *, by_views):
-    """Return how careful the most careful rule is that removes each post."""
-    if by_views:
-        return level_of(p.astype(np.float32), forecast.astype(np.float32), POLICY, lambda_views=LAMBDA_VIEWS)
-    return np.where(p >= POLICY.floor, p, -np.inf)
-
-
-def path_of(level):
-    """Fix a path on the first window: from what every rule removes to everything above the floor."""
-    finite = level[np.isfinite(level)]
-    if len(finite) < PATH_POINTS:
-        return None
-    cuts = np.quantile(finite, np.linspace(0.98, 0.02, PATH_POINTS - 1))
-    return np.unique(np.append(cuts, np.inf if np.isinf(level).any() else finite.max()))[::-1]
-
-
-def certified(world, rng, *, by_views):
-    """Return (the rule's level or None, labels spent)."""
-    _, p, _, _, forecast = world.window()
-    path = path_of(levels(p, forecast, by_views=by_views))
-    if path is None:
-        return None, 0
-    truth, p, _, _, forecast = world.window()
-    level = levels(p, forecast, by_views=by_views)
-    frame = level >= path[-1]
-    level, truth, forecast = level[frame], truth[frame], forecast[frame]
-    halves = []
-    for weight in (np.ones(len(level)), forecast):
-        share = weight / weight.sum()
-        rows = rng.choice(len(level), AUDITS, p=share)
-        judged = np.where(truth[rows], rng.random(AUDITS) >= MISSES, rng.random(AUDITS) < FALSE_ALARMS)
-        mass = np.array([share[level >= one].sum() for one in path])
-        halves.append(Half(level=level[rows], harmful=judged, mass=mass / mass[-1]))
-    error = review_error(
-        harmful=REVIEWED_TWICE,
-        called_harmless=rng.binomial(REVIEWED_TWICE, MISSES),
-        harmless=REVIEWED_TWICE,
-        called_harmful=rng.binomial(REVIEWED_TWICE, FALSE_ALARMS),
-        delta=REVIEW_DELTA,
+def measured(rule, looks):
+    """Return what a rule does: (precision over posts, over forecast views, harmful views prevented)."""
+    if rule.level is None:
+        return None, None, 0.0
+    count, posts, views, prevented = outcomes(
+        levels_of(rule, looks), looks.true, looks.forecast, looks.left, [rule.level]
     )
-    try:
-        found = prove(
-            path,
-            *halves,
-            precision_posts=POLICY.precision_posts,
-            precision_views=POLICY.precision_views,
-            delta=DELTA,
-            review=error,
+    if not count[0]:
+        return None, None, 0.0
+    return float(posts[0]), float(views[0]), float(prevented[0])
+
+
+def best(p, views, looks, family="path", policy=POLICY):
+    """Return what the best rule on these probabilities and views prevents, both precisions being kept."""
+    most = (None, None, 0.0)
+    for lambda_views in LAMBDAS_VIEWS if family == "path" else (0.0,):
+        level = levels(family, p, views, lambda_views, policy)
+        record = level[level > before(level)]
+        if not len(record):
+            return most
+        tried = (
+            np.quantile(record[np.isfinite(record)], np.linspace(0, 1, TRIED))
+            if np.isfinite(record).any()
+            else []
         )
-    except InvalidField:
-        return None, 2 * AUDITS
-    return (None if found.proven is None else float(path[found.proven])), 2 * AUDITS
+        count, posts, seen, prevented = outcomes(level, looks.true, views, looks.left, [*tried, np.inf])
+        kept = (count > 0) & (posts >= POLICY.precision_posts) & (seen >= POLICY.precision_views)
+        if kept.any() and prevented[kept].max() > most[2]:
+            at = int(np.where(kept, prevented, -1).argmax())
+            most = float(posts[at]), float(seen[at]), float(prevented[at])
+    return most
 
 
-def worth(removed, window):
-    """Return (precision over posts, over forecast views, harmful views prevented) of what is removed.
+def one_world(task):
+    """Return what every way does in one world."""
+    seed, number = task
+    separation = SEPARATIONS[number % len(SEPARATIONS)]
+    prevalence = PREVALENCES[number // len(SEPARATIONS) % len(PREVALENCES)]
 
-    Precisions are expected ones, by the true probabilities.
-    """
-    _, _, true, views, forecast = window
-    if not removed.any():
-        return 1.0, 1.0, 0.0
-    return (
-        float(true[removed].mean()),
-        float(np.average(true[removed], weights=forecast[removed])),
-        float((true * views)[removed].sum()),
+    def rng(stream):
+        return np.random.default_rng([seed, number, stream])
+
+    secret = rng(1).bytes(32)
+    law = law_of(rng(0), separation, prevalence)
+    rules = {
+        name: certifying.certified(law, rng(10 + at), secret, *how)
+        for at, (name, how) in enumerate(CERTIFIED.items())
+    }
+    rules |= {
+        "looks good": certifying.looks_good(law, rng(4)),
+        "every look": certifying.every_look(law, rng(5), secret),
+        "Wald, peeking": certifying.peeking(law, rng(6)),
+        "retrying": certifying.retrying(law, rng(7)),
+        "stated 0.95": Rule("any", UNCHANGED, 0.0, POLICY.precision_posts),
+    }
+    looks = window(law, rng(8), posts=MEASURED_ON, in_campaigns=0.0)
+    low = window(law, rng(9), posts=POSTS, in_campaigns=0.0, line=LOWER_LINE)
+    was = np.isfinite(looks.stated)
+    right = recalibrated(looks.stated[was], looks.true[was])
+    rules["calibrated 0.95"] = Rule("any", right, 0.0, POLICY.precision_posts)
+    told = {name: measured(rule, looks) for name, rule in rules.items()}
+    rules["balanced 0.95"] = certifying.balanced(law)
+    told["balanced 0.95"] = measured(rules["balanced 0.95"], low)
+    told["balanced 0.95"] = (*told["balanced 0.95"][:2], told["balanced 0.95"][2] * MEASURED_ON / POSTS)
+    told["informed"] = best(probabilities(right, looks), looks.forecast, looks)
+    told["informed threshold"] = best(probabilities(right, looks), looks.forecast, looks, family="threshold")
+    told["oracle"] = best(np.where(was, looks.true, 0.0), looks.left, looks)
+    told["informed, floor 0.70"] = best(probabilities(right, looks), looks.forecast, looks, policy=LOWER)
+    told["oracle, floor 0.70"] = best(np.where(was, looks.true, 0.0), looks.left, looks, policy=LOWER)
+    return {
+        "number": number,
+        "separation": separation,
+        "prevalence": prevalence,
+        "slope": law.slope,
+        "shift": law.shift,
+        "told": told,
+        "labels": {name: rule.labels for name, rule in rules.items()},
+        "within": {name: rules[name].at_3000 for name in CERTIFIED},
+        "attempts": {name: rules[name].attempts for name in CERTIFIED},
+        "frame_kept": {name: rules[name].frame_kept for name in CERTIFIED},
+        "lambda": {name: rules[name].lambda_views for name in CERTIFIED},
+        "drawn": {name: rules[name].drawn for name in CERTIFIED},
+    }
+
+
+def figures(rows):
+    """Return, by rule and by separation, how many worlds are live and broken, and what is prevented."""
+    found = {}
+    for name in NAMES:
+        for separation in (None, *SEPARATIONS):
+            some = [row for row in rows if separation in (None, row["separation"])]
+            live = [row["told"][name] for row in some if row["told"][name][0] is not None]
+            prevented = sum(row["told"][name][2] for row in some)
+            found[f"{name}, {separation or 'all'}"] = {
+                "worlds": len(some),
+                "live": share(len(live), len(some)),
+                "posts_broken": sum(posts < POLICY.precision_posts for posts, _, _ in live),
+                "views_broken": sum(views < POLICY.precision_views for _, views, _ in live),
+                "broken": sum(
+                    posts < POLICY.precision_posts or views < POLICY.precision_views
+                    for posts, views, _ in live
+                ),
+                "mean_precision_posts": share(sum(posts for posts, _, _ in live), len(live)),
+                "mean_precision_views": share(sum(views for _, views, _ in live), len(live)),
+                "labels": round(np.mean([row["labels"].get(name, 0) for row in some])),
+                "prevented": {
+                    other: share(prevented, sum(row["told"][other][2] for row in some)) for other in BESIDE
+                },
+                "prevented_mean_of_worlds": share(
+                    sum(row["told"][name][2] / row["told"]["calibrated 0.95"][2] for row in some), len(some)
+                ),
+            }
+    return found
+
+
+def abstention(rows):
+    """Return, of certified rules by prevalence and separation, how often they are live, and labels until then."""
+    found = {}
+    for name in CERTIFIED:
+        for prevalence in PREVALENCES:
+            for separation in SEPARATIONS:
+                some = [
+                    row for row in rows if (row["prevalence"], row["separation"]) == (prevalence, separation)
+                ]
+                live = [row["labels"][name] for row in some if row["told"][name][0] is not None]
+                found[f"{name}, {prevalence}, {separation}"] = {
+                    "worlds": len(some),
+                    "live_within_3000": share(sum(row["within"][name] for row in some), len(some)),
+                    "live_in_the_end": share(len(live), len(some)),
+                    "median_labels": round(float(np.median(live))) if live else None,
+                }
+    return found
+
+
+def share(part, whole):
+    return round(float(part / whole), 4) if whole else None
+
+
+def summary(rows):
+    strong = [row for row in rows if row["separation"] >= 3]
+    return {
+        "rules": figures(rows),
+        "abstention": abstention(rows),
+        "live_within_3000_at_3_or_more": {
+            name: share(sum(row["within"][name] for row in strong), len(strong)) for name in CERTIFIED
+        },
+        "broken_in_the_audited_window": {
+            name: sum(not row["frame_kept"][name] for row in rows) for name in CERTIFIED
+        },
+        "attempts": {
+            name: np.bincount([row["attempts"][name] for row in rows], minlength=6).tolist()
+            for name in CERTIFIED
+        },
+    }
+
+
+def show(result):
+    print(
+        f"{'rule':<22}{'separation':>11}{'worlds':>8}{'live':>8}{'broken':>8}{'posts':>7}{'views':>7}"
+        f"{'labels':>9}{'calibrated 0.95':>17}{'threshold':>11}{'oracle':>9}"
     )
+    for key, one in result["rules"].items():
+        name, separation = key.rsplit(", ", 1)
+        beside = "".join(
+            f"{'' if one['prevented'][other] is None else format(one['prevented'][other], '.2f'):>{width}}"
+            for other, width in zip(BESIDE, (17, 11, 9), strict=True)
+        )
+        print(
+            f"{name:<22}{separation:>11}{one['worlds']:>8}{one['live']:>8.1%}{one['broken']:>8}"
+            f"{one['posts_broken']:>7}{one['views_broken']:>7}{one['labels']:>9,}{beside}"
+        )
+    print(f"\n{'certified':<44}{'live within 3,000 labels':>26}{'in the end':>12}{'median labels':>15}")
+    for key, one in result["abstention"].items():
+        labels = "" if one["median_labels"] is None else format(one["median_labels"], ",")
+        print(f"{key:<44}{one['live_within_3000']:>26.0%}{one['live_in_the_end']:>12.0%}{labels:>15}")
+    for key in ("live_within_3000_at_3_or_more", "broken_in_the_audited_window", "attempts"):
+        print(f"{key.replace('_', ' ')}: {result[key]}")
 
 
-def oracle(window):
-    """Return the harmful views that the best rule prevents for who knows each post's true probability and views."""
-    _, _, true, views, _ = window
-    best = 0.0
-    level = level_of(true.astype(np.float32), views.astype(np.float32), POLICY, lambda_views=LAMBDA_VIEWS)
-    for least in (
-        np.unique(np.quantile(level[np.isfinite(level)], np.linspace(0, 1, 60)))
-        if np.isfinite(level).any()
-        else [np.inf]
-    ):
-        posts, seen, prevented = worth(level >= least, window)
-        if posts >= POLICY.precision_posts and seen >= POLICY.precision_views:
-            best = max(best, prevented)
-    return best
-
-
-def balanced(window, prevalence):
-    """Mark what a cut at 0.95 removes where probabilities were calibrated on as many harmful as harmless posts."""
-    _, p, _, _, _ = window
-    return sigmoid(logit(p) - logit(prevalence)) >= BALANCED_CUT
+def draw(result):
+    """Draw both sides of the bargain: broken worlds, and harmful views prevented."""
+    all_of = {name: result["rules"][f"{name}, all"] for name in NAMES if not name.startswith("informed")}
+    bars(
+        PICTURE,
+        title="What rules break, and what they prevent",
+        columns={
+            "worlds whose next window breaks the guardrail": {
+                name: one["broken"] / one["worlds"] for name, one in all_of.items()
+            },
+            "harmful views prevented, of the oracle's": {
+                name: one["prevented"]["oracle"] for name, one in all_of.items()
+            },
+        },
+        line=("5 % permitted", 0.05),
+    )
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--worlds", type=int, default=1000)
     options.add_argument("--seed", type=int, default=20270501)
+    options.add_argument("--processes", type=int, default=2)
+    options.add_argument("--write", action="store_true", help="keep the result and its picture")
     chosen = options.parse_args()
-    began = time.process_time()
-    rows = []
-    for number in range(chosen.worlds):
-        rng = np.random.default_rng([chosen.seed, number])
-        separation = SEPARATIONS[number % len(SEPARATIONS)]
-        prevalence = PREVALENCES[number // len(SEPARATIONS) % len(PREVALENCES)]
-        world = World(rng, separation, prevalence)
-        rules = {name: certified(world, rng, by_views=name == "path") for name in ("path", "threshold")}
-        window = world.window()
-        _, p, _, _, forecast = window
-        told = {}
-        for name, (least, labels) in rules.items():
-            removed = (
-                np.zeros(len(p), bool)
-                if least is None
-                else levels(p, forecast, by_views=name == "path") >= least
-            )
-            told[name] = (*worth(removed, window), least is not None, labels)
-        told["stated 0.95"] = (*worth(p >= POLICY.precision_posts, window), True, 0)
-        told["balanced 0.95"] = (*worth(balanced(window, prevalence), window), True, 0)
-        rows.append((separation, prevalence, told, oracle(window)))
-    print(
-        f"{'rule':<16}{'separation':>11}{'worlds':>8}{'live':>8}{'posts < 0.95':>14}{'views < 0.90':>14}{'of the oracle':>15}"
-    )
-    figures = {}
-    for name in ("path", "threshold", "stated 0.95", "balanced 0.95"):
-        for separation in (None, *SEPARATIONS):
-            some = [row for row in rows if separation in (None, row[0])]
-            live = [row[2][name] for row in some if row[2][name][3]]
-            best = sum(row[3] for row in some)
-            figures[f"{name}, {separation or 'all'}"] = one = {
-                "worlds": len(some),
-                "live": len(live) / len(some),
-                "posts_broken": sum(found[0] < POLICY.precision_posts for found in live),
-                "views_broken": sum(found[1] < POLICY.precision_views for found in live),
-                "of_oracle": sum(row[2][name][2] for row in some) / best if best else 0.0,
-            }
-            print(
-                f"{name:<16}{separation or 'all':>11}{one['worlds']:>8}{one['live']:>8.1%}"
-                f"{one['posts_broken']:>14}{one['views_broken']:>14}{one['of_oracle']:>15.1%}"
-            )
-    print(f"{time.process_time() - began:.0f} s of CPU")
-    print(json.dumps({"seed": chosen.seed, "rules": figures, "cpu_s": round(time.process_time() - began)}))
+    began = time.time()
+    tasks = [(chosen.seed, number) for number in range(chosen.worlds)]
+    with Pool(chosen.processes) as pool:
+        rows = pool.map(one_world, tasks, chunksize=2)
+    result = {"seed": chosen.seed, "worlds": chosen.worlds, **summary(rows)}
+    show(result)
+    if chosen.write:
+        RESULT.write_text(json.dumps(result, indent=4) + "\n")
+        draw(result)
+    print(f"{time.time() - began:.0f} s")
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

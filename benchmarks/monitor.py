@@ -96,12 +96,12 @@ def largest_wagers(rng, right, wrong, threshold, precision, repetitions):
     return out
 
 
-def calibrated(wrong, run_length, repetitions):
+def calibrated(wrong, run_length, repetitions, *, t=T):
     """Return the widest window that is as quiet as `run_length`; the same draws at every width."""
     low, high = wrong, 40 * wrong
     while high - low > 1:
         width = (low + high) // 2
-        quiet = windows(np.random.default_rng(1), wrong, width, 0, GOOD, T, repetitions).mean() >= run_length
+        quiet = windows(np.random.default_rng(1), wrong, width, 0, GOOD, t, repetitions).mean() >= run_length
         low, high = (width, high) if quiet else (low, width)
     return low
 

@@ -102,6 +102,26 @@ def test_people_who_miss_harm_hide_a_good_rule_unless_their_misses_are_known():
     assert proven(posts, views, review=known).proven == 3
 
 
+def test_what_was_called_harmless_is_judged_again_and_misses_cost_nothing():
+    """Red when false alarms were forgotten as well: they alone make a rule look better than it is."""
+    rng = np.random.default_rng(10)
+    error = review_error(harmful=0, called_harmless=0, harmless=400, called_harmful=1, delta=0.005)
+    assert error.miss_at_least == 0.0
+    assert 0.95 < error.looks_like(0.95) < 0.9515
+
+    def judged_twice(precision, false_alarms):
+        audits = half(rng, 1500, [precision] * 4)
+        called = np.where(audits.harmful, rng.random(1500) >= 0.03, rng.random(1500) < false_alarms)
+        return Half(level=audits.level, harmful=called | audits.harmful, mass=audits.mass)
+
+    assert proven(judged_twice(0.975, 0.002), judged_twice(0.975, 0.002), review=error).proven == 3
+    wrong = [
+        proven(judged_twice(0.95, 0.01), judged_twice(0.99, 0.01), review=error).proven is not None
+        for _ in range(300)
+    ]
+    assert np.mean(wrong) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+
+
 def test_people_who_see_harm_everywhere_prove_nothing():
     rng = np.random.default_rng(8)
     posts = half(rng, 1500, [0.97] * 4)

@@ -11,7 +11,7 @@ from sievert.measurement.ranking import measure_ranking
 
 
 @pytest.mark.parametrize("metric", ["f1", "accuracy", "auroc", "balanced_accuracy"])
-def test_metrics_that_hide_rare_false_alarms_are_no_headlines(metric):
+def test_pitfall_8_metrics_that_hide_rare_false_alarms_are_no_headlines(metric):
     with pytest.raises(InvalidField, match=metric):
         refuse_balanced(metric, prevalence=0.01)
 

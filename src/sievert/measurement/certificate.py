@@ -15,7 +15,9 @@ frame alone, and not on what was found.
 People err. With a chance of at least `miss_at_least` they call a harmful post harmless, with one of at
 most `false_at_most` a harmless post harmful; a true precision of t then looks like no more than
 `t (1 - miss_at_least) + (1 - t) false_at_most`, and that is what must be exceeded. Both bounds come from
-audits that were judged again, and their chance to be wrong is paid for from the same error rate.
+audits that were judged again, and their chance to be wrong is paid for from the same error rate. Misses
+make a rule look worse, never better: who has everything that was called harmless judged again, by people
+who do not err, needs no bound on them, and pays some five judgements of a hundred for it.
 
 Not covered: that the next window is like this one. That is an assumption; a monitor watches it.
 
@@ -46,12 +48,15 @@ class Half:
 
     A post's level says how careful the most careful rule is that still removes it: rule k of the path
     removes it if its level is at least `path[k]`. `mass` says which part of the half's frame, by posts or
-    by capped views, has at least each rule's level.
+    by capped views, has at least each rule's level. Where rules see different views in the same post,
+    `counts` says for which rules a draw counts, by chance that is independent of what was found
+    (`crossings`); the mass of a rule is then the share of draws that it expects.
     """
 
     level: Floats  # [m]
     harmful: Bools  # [m]
-    mass: Floats  # [K], rising from careful to bold; the last is 1
+    mass: Floats  # [K], rising from careful to bold; the last is 1, unless `counts` says otherwise
+    counts: Bools | None = None  # [m, K]
 
     def __len__(self) -> int:
         """Return m."""
@@ -133,7 +138,7 @@ def prove(
     expects = np.minimum(len(posts) * posts.mass, len(views) * views.mass) >= fewest
     first = int(expects.argmax()) if expects.any() else len(levels)
     for rule in range(first, len(levels)):
-        found = _tested(float(levels[rule]), posts, views, bounds, left)
+        found = _tested(rule, float(levels[rule]), (posts, views), bounds, left)
         tests.append(found)
         if not found.passed:
             break
@@ -183,12 +188,16 @@ def attempt_delta(delta: float, attempt: int) -> float:
     return delta / (attempt * (attempt + 1))
 
 
-def _tested(level: float, posts: Half, views: Half, bounds: tuple[float, float], delta: float) -> TestedRule:
+def _tested(
+    rule: int, level: float, halves: tuple[Half, Half], bounds: tuple[float, float], delta: float
+) -> TestedRule:
     """Test one rule: the larger p-value of both halves."""
     counts: list[tuple[int, int]] = []
     p_value = 0.0
-    for half, bound in zip((posts, views), bounds, strict=True):
+    for half, bound in zip(halves, bounds, strict=True):
         removed = half.level >= level
+        if half.counts is not None:
+            removed &= half.counts[:, rule]
         audits, wrong = int(removed.sum()), int((removed & ~half.harmful).sum())
         counts.append((audits, wrong))
         p_value = max(p_value, at_most(wrong, audits, 1 - bound) if audits else 1.0)
@@ -219,8 +228,11 @@ def _refuse_nonsense(levels: Floats, posts: Half, views: Half, delta: float) -> 
 def _nonsense_of(half: Half, levels: Floats) -> str:
     """Say what is wrong with a half, or nothing."""
     mass = half.mass
-    if len(mass) != len(levels) or np.any(np.diff(mass) < 0) or not math.isclose(float(mass[-1]), 1.0):
-        return "The mass of a half rises along the path, and ends at 1."
+    if half.counts is None:
+        if len(mass) != len(levels) or np.any(np.diff(mass) < 0) or not math.isclose(float(mass[-1]), 1.0):
+            return "The mass of a half rises along the path, and ends at 1."
+    elif len(mass) != len(levels) or half.counts.shape != (len(half), len(levels)):
+        return "Each rule expects a share of the draws, and each draw counts for each rule or does not."
     if len(half.harmful) != len(half) or np.isnan(half.level).any():
         return "Each audit has a level and a judgement."
     if len(half) and half.level.min() < levels[-1]:

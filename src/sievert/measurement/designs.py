@@ -94,16 +94,22 @@ def draw(names: Sequence[str] | Sequence[bytes], size: npt.ArrayLike, *, key: by
     order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
     # Both sums run in the order of names: in another order they would round otherwise.
     ends = np.cumsum(sizes[order])
-    at = np.searchsorted(ends, _uniform(key, count) * ends[-1], side="right")
+    at = np.searchsorted(ends, uniform(key, count) * ends[-1], side="right")
     last = int(np.flatnonzero(sizes[order])[-1])
     rows = order[np.minimum(at, last)]
     return Draws(rows=rows, probability=sizes[rows] / ends[-1])
 
 
 def half_and_half(
-    names: Sequence[str] | Sequence[bytes], views: npt.ArrayLike, *, cap: float, key: bytes, count: int
+    names: Sequence[str] | Sequence[bytes],
+    views: npt.ArrayLike,
+    *,
+    cap: float,
+    key: bytes,
+    count: int,
+    of_views: int | None = None,
 ) -> Halves:
-    """Draw a certificate's two samples, `count` posts each: one of posts, one of views.
+    """Draw a certificate's two samples, of `count` posts and of `of_views` views, or `count` as well.
 
     `views` [n] are forecasts as they were frozen; above `cap` they count as the cap, so that one post
     cannot be most of an audit. Each half has a key of its own.
@@ -121,8 +127,25 @@ def half_and_half(
     capped = np.minimum(_sizes(views, "views"), cap)
     return Halves(
         posts=draw(names, np.ones(len(capped)), key=key_for(key, purpose="half of posts"), count=count),
-        views=draw(names, capped, key=key_for(key, purpose="half of views"), count=count),
+        views=draw(
+            names,
+            capped,
+            key=key_for(key, purpose="half of views"),
+            count=count if of_views is None else of_views,
+        ),
     )
+
+
+def uniform(key: bytes, count: int) -> Array:
+    """Return numbers [m] strictly between 0 and 1, each the keyed hash of its place.
+
+    Who has no key cannot foresee them; one key is for one use.
+    """
+    drawn = b"".join(
+        hashlib.blake2b(j.to_bytes(8, "big"), key=key, digest_size=8).digest() for j in range(count)
+    )
+    # 52 bits and a half are held exactly by a float, so that 1 is never reached.
+    return ((np.frombuffer(drawn, ">u8") >> np.uint64(64 - _BITS)).astype(np.float64) + 0.5) / 2.0**_BITS
 
 
 def views_sqrt_p(views: npt.ArrayLike, p: npt.ArrayLike, *, floor: float = PLAIN_SHARE) -> Array:
@@ -157,15 +180,6 @@ def views_sqrt_p(views: npt.ArrayLike, p: npt.ArrayLike, *, floor: float = PLAIN
     every = float(aimed.sum())
     mixed: Array = plain if every <= 0.0 else (1.0 - floor) * aimed / every + floor * plain
     return mixed
-
-
-def _uniform(key: bytes, count: int) -> Array:
-    """Return numbers [m] strictly between 0 and 1, each the keyed hash of its place."""
-    drawn = b"".join(
-        hashlib.blake2b(j.to_bytes(8, "big"), key=key, digest_size=8).digest() for j in range(count)
-    )
-    # 52 bits and a half are held exactly by a float, so that 1 is never reached.
-    return ((np.frombuffer(drawn, ">u8") >> np.uint64(64 - _BITS)).astype(np.float64) + 0.5) / 2.0**_BITS
 
 
 def _sizes(size: npt.ArrayLike, field: str) -> Array:
