@@ -10,7 +10,7 @@ support vector machines") and the temperature of Guo, Pleiss, Sun and Weinberger
 modern neural networks"). `beta`, `isotonic` and `venn_abers` have others.
 
 Which to take (`benchmarks/calibration.py`): one piece here with fewer than some hundred harmful labels,
-`beta` with more; for a cut that removes, p0 of `venn_abers`, which alone does not break where the model is
+`beta` with more; for a cut that removes, p0 of `venn_abers`, which alone seldom breaks where the model is
 blind to a kind of harmless post.
 
 Not covered: a prevalence that changes. Who knows today's prevalence can shift the logits by
