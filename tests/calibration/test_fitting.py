@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
 
-from sievert.calibration.fitting import fit_logit_map, prior_correction
+from sievert.calibration.fitting import fit_logit_map, fit_temperature, prior_correction
 from sievert.calibration.logit_map import LogitMap
+from sievert.calibration.sample import weighed
+from sievert.errors import InvalidField
 
 PREVALENCE = 0.01
 
@@ -89,5 +94,71 @@ def test_a_fitted_map_never_changes_the_order(seed, pieces, prevalence, spread):
 
 
 def test_one_kind_of_post_alone_cannot_calibrate():
-    with pytest.raises(ValueError, match="both kinds"):
+    with pytest.raises(InvalidField, match="both kinds"):
         fit_logit_map(np.zeros(5), np.ones(5, bool), prevalence=0.01)
+
+
+@pytest.mark.parametrize(("separation", "precision"), [(2.5, 0.36), (3.0, 0.46), (3.5, 0.58), (4.0, 0.70)])
+def test_pitfall_6_a_cut_at_95_percent_of_balanced_data_is_wrong_about_traffic(separation, precision):
+    """Red when the prior is not corrected."""
+    z, y = logits(100_000, harmful_share=0.5, seed=7, distance=separation)
+    balanced = fit_logit_map(z, y, prevalence=0.5)
+
+    assert expected_precision(balanced, separation) == pytest.approx(precision, abs=0.02)
+
+    corrected = balanced.shifted(prior_correction(to=0.008, was=0.5))
+    assert 0.975 <= expected_precision(corrected, separation) <= 0.993
+    fitted = fit_logit_map(z, y, prevalence=0.008)
+    assert 0.975 <= expected_precision(fitted, separation) <= 0.995
+
+
+def expected_precision(calibrator, separation):
+    """The precision on traffic of removing from a stated 0.95 on, exactly, at 0.8 % harm."""
+    grid = np.linspace(-10, 20, 300_001)
+    cut = grid[np.argmax(calibrator.apply(grid) >= 0.95)]
+    harmful, harmless = 0.008 * norm.sf(cut - separation), 0.992 * norm.sf(cut)
+    return harmful / (harmful + harmless)
+
+
+@given(st.integers(0, 10_000), st.floats(0.3, 3.0), st.booleans())
+def test_no_other_temperature_is_better(seed, stretch, unseen):
+    z, y = logits(500, harmful_share=0.5, seed=seed, distance=1.5)
+    z = stretch * 1.5 * (z - 0.75)
+    weight = np.random.default_rng(seed).uniform(0.5, 2.0, 500)
+    fitted = fit_temperature(z, y, weight, prevalence=0.02, was=0.5, unseen=unseen)
+
+    sample = weighed(z, y, weight, prevalence=0.02, unseen=unseen)
+
+    def loss(by):
+        logit = by * sample.z + np.log(0.02 / 0.98)
+        return sample.weight @ (np.logaddexp(0, logit) - sample.y * logit)
+
+    best = minimize_scalar(loss, bounds=(0.02, 20), method="bounded", options={"xatol": 1e-9})
+    found = float(np.diff(fitted.logits([0.0, 1.0]))[0])
+    assert found == pytest.approx(best.x, rel=1e-4)
+    assert fitted.logits([0.0])[0] == pytest.approx(np.log(0.02 / 0.98))
+
+
+def test_a_temperature_is_found_again():
+    z, y = logits(200_000, harmful_share=0.5, seed=9)
+    fitted = fit_temperature(2.5 * 3 * (z - 1.5), y, prevalence=PREVALENCE, was=0.5)
+    assert 1 / np.diff(fitted.logits([0.0, 1.0]))[0] == pytest.approx(2.5, rel=0.1)
+
+
+@pytest.mark.parametrize("was", [0.0, 1.0, -1.0])
+def test_a_share_that_is_none_is_refused(was):
+    z, y = logits(100, harmful_share=0.5, seed=10)
+    with pytest.raises(InvalidField, match="learned at"):
+        fit_temperature(z, y, was=was)
+
+
+def test_platts_map_is_scikit_learns_regression():
+    z, y = logits(3000, harmful_share=0.3, seed=11, distance=1.5)
+    weight = np.random.default_rng(11).uniform(0.5, 2.0, 3000)
+    sample = weighed(z, y, weight, prevalence=0.1, unseen=True)
+    theirs = LogisticRegression(C=np.inf, tol=1e-12, max_iter=10_000).fit(
+        sample.z[:, None], sample.y, sample_weight=sample.weight
+    )
+    asked = np.linspace(-4, 6, 50)
+    found = fit_logit_map(z, y, weight, prevalence=0.1)
+    np.testing.assert_allclose(found.logits(asked), theirs.decision_function(asked[:, None]), atol=1e-4)

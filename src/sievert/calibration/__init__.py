@@ -1,6 +1,6 @@
 """Logits become probabilities that mean what they say, at natural prevalence.
 
-Takes: logits, labels with weights, a prevalence.
-Gives: calibrators, and probabilities.
-Never: imports torch.
+Takes: scores, labels with weights, a prevalence or unlabelled traffic that tells it, groups.
+Gives: calibrators as plain arrays, pairs of probabilities that say how little is known, corrections by group.
+Never: imports torch, SciPy or scikit-learn; fits to a balanced sample as if it were traffic.
 """

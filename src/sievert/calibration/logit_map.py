@@ -42,5 +42,13 @@ class LogitMap:
 
     def apply(self, z: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return the probabilities of raw logits z [n], float32, never exactly 0 or 1."""
-        calibrated = np.clip(self.logits(z), -30.0, 16.0)
-        return (1.0 / (1.0 + np.exp(-calibrated))).astype(np.float32)
+        return probability_of(self.logits(z))
+
+    def arrays(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Return what a bundle keeps of the map."""
+        return {"x": self.x, "y": self.y}
+
+
+def probability_of(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Return the probabilities of calibrated logits [n], float32, never exactly 0 or 1."""
+    return (1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 16.0)))).astype(np.float32)
