@@ -29,7 +29,7 @@ from score_worlds import POSTS, PREVALENCES, SEPARATIONS, law_of, window
 from sievert.calibration.recalibrating import recalibrated
 from sievert.measurement.crossings import before, sums_at_first_crossing
 from sievert.policy.paths import LAMBDAS_VIEWS
-from svg_plot import bars
+from bar_plot import bars
 
 RESULT = Path(__file__).parent / "results" / "guarantee.json"
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "guarantee.svg"
