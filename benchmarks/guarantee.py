@@ -24,12 +24,12 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 
 import certifying
+from bar_plot import bars
 from certifying import LOWER, POLICY, UNCHANGED, Rule, levels, levels_of, probabilities
 from score_worlds import POSTS, PREVALENCES, SEPARATIONS, law_of, window
 from sievert.calibration.recalibrating import recalibrated
 from sievert.measurement.crossings import before, sums_at_first_crossing
 from sievert.policy.paths import LAMBDAS_VIEWS
-from bar_plot import bars
 
 RESULT = Path(__file__).parent / "results" / "guarantee.json"
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "guarantee.svg"
