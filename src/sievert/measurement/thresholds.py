@@ -18,7 +18,7 @@ probability delta at most while precision is no higher than t (Markov's inequali
 the order of posts does not matter). Several claims hold together if each is proven at the full error rate
 (intersection-union, Berger 1982).
 
-Compared in `tests/statistical/test_thresholds.py` with choosing on one half and proving on the other,
+Compared in `tests/statistical/test_false_thresholds.py` with choosing on one half and proving on the other,
 which needs no order, and finds less.
 
 Not covered: harmless posts that weigh far more than the heaviest one in the file; reviewers' errors;
