@@ -41,7 +41,7 @@ def test_the_commands_of_the_readme_do_what_it_says(tmp_path, shell):
     (tmp_path / "labelled.ndjson").write_text("".join(json.dumps(one) + "\n" for one in labelled))
     typed = [one for one in commands() if not one.startswith(("make ", "pip "))]
     assert typed.pop(0) == "sievert up"
-    assert len(typed) == 8
+    assert len(typed) == 9
     script = "\n".join(["set -e", *typed]).replace(f":{Settings().port}", f":{port}")
 
     with subprocess.Popen(["sievert", "up"], stdout=subprocess.PIPE, **reader) as server:

@@ -17,6 +17,8 @@ COMMANDS = (
     "simulate",
     "score",
     "evaluate",
+    "policy",
+    "threshold",
     "data",
     "train",
     "report",

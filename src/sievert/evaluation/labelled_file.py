@@ -6,9 +6,9 @@ Other fields are ignored.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import numpy as np
@@ -46,6 +46,8 @@ class LabelledLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 _DECODER = msgspec.json.Decoder(LabelledLine)
 
+Line = TypeVar("Line", bound=msgspec.Struct)
+
 
 class HeadReport(msgspec.Struct, frozen=True, kw_only=True):
     """One head on the whole file, or on the lines of one source."""
@@ -80,29 +82,46 @@ def read_labelled(path: Path) -> list[LabelledLine]:
         NotFound: there is no such file.
         InputError: a line is not a labelled line; names the line.
     """
+    lines = []
+    for where, line in numbered_lines(path):
+        parsed = parse_line(line, where, _DECODER)
+        if parsed.text is None and parsed.probability is None:
+            raise InvalidField(
+                f"{where} has neither a text nor a probability.",
+                remedy='Give "text", and the bundle scores it, or "probability".',
+                field="text",
+            )
+        lines.append(parsed)
+    return lines
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the lines of a file that are not empty, each with its place in words.
+
+    Raises:
+        NotFound: there is no such file.
+        TooLarge: a line is too long; names the line.
+    """
     with open_source(str(path)) as raw:
         lines = itertools.chain.from_iterable(line_batches(raw))
-        return [
-            _parse(line, f"{name_of(path)}, line {number}")
-            for number, line in enumerate(lines, start=1)
-            if isinstance(line, OverlongLine) or line.strip()
-        ]
+        for number, line in enumerate(lines, start=1):
+            where = f"{name_of(path)}, line {number}"
+            if isinstance(line, OverlongLine):
+                raise _at(where, line.error())
+            if line.strip():
+                yield where, line
 
 
-def _parse(line: bytes | OverlongLine, where: str) -> LabelledLine:
-    if isinstance(line, OverlongLine):
-        raise _at(where, line.error())
+def parse_line(line: bytes, where: str, decoder: "msgspec.json.Decoder[Line]") -> Line:
+    """Read one line as a record.
+
+    Raises:
+        InputError: it is none; names the line, the field and the remedy.
+    """
     try:
-        parsed = _DECODER.decode(line)
+        return decoder.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _at(where, explain(line, error, kind=LabelledLine)) from error
-    if parsed.text is None and parsed.probability is None:
-        raise InvalidField(
-            f"{where} has neither a text nor a probability.",
-            remedy='Give "text", and the bundle scores it, or "probability".',
-            field="text",
-        )
-    return parsed
+        raise _at(where, explain(line, error, kind=decoder.type)) from error
 
 
 def _at(where: str, error: InputError) -> InputError:
