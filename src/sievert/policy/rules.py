@@ -199,29 +199,33 @@ def _settle(
         queued_for={},
         removed_for={},
     )
+    rows = np.fromiter(crossed, np.intp, len(crossed))
     # What is not known counts as harmful here: it is looked at first.
-    harm = np.nan_to_num(scored.harm.astype(np.float64), nan=1.0) * (1.0 + np.nan_to_num(views))
-    for row in sorted(crossed, key=lambda row: (-harm[row], row)):
+    harm = np.nan_to_num(scored.harm[rows].astype(np.float64), nan=1.0) * (1.0 + np.nan_to_num(views[rows]))
+    order = np.lexsort((rows, -harm))
+    # Lists and local names: elements of arrays and members of enumerations are slow to come by.
+    languages = scored.language[rows[order]].tolist()
+    allow, demote, review, remove, english = *map(int, Outcome), int(Language.ENGLISH)
+    for row, language in zip(rows[order].tolist(), languages, strict=True):
         post = crossed[row]
         if post.isolate is not None:
             _isolate(decided, row, post.isolate)
             continue
         decided.would[row] = post.would
-        if scored.language[row] != Language.ENGLISH:
+        if language != english:
             _leave_to_people(post)
-        post.demote = max(filter(None, (post.demote, post.demote_anyway)), key=likelihood, default=None)
-        outcome = Outcome.ALLOW
-        if post.demote:
-            outcome = Outcome.DEMOTE
+        if post.demote_anyway is not None:
+            post.demote = max(filter(None, (post.demote, post.demote_anyway)), key=likelihood)
+        outcome = demote if post.demote else allow
         if (removing := _removing(post, rooms.removals)) is not None:
-            outcome = Outcome.REMOVE
+            outcome = remove
             decided.removed_for[row] = removing
         else:
             if post.demote:
                 decided.demoted_for[row] = post.demote[1].name
             if (asking := _asking(post, rooms.reviews)) is not None:
                 decided.queued_for[row] = asking
-                outcome = Outcome.REVIEW
+                outcome = review
         decided.outcome[row] = outcome
         decided.reasons[row] = tuple(post.reasons)
     return decided
