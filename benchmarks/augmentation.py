@@ -25,16 +25,16 @@ from sievert.datasets.loading import load_folds
 from sievert.features.content.fold import build_fold_tables
 from sievert.measurement.prevalence import natural_weights
 from sievert.schema.taxonomy import HARM
+from sievert.training.heavy_recipe import HeavyRecipe
 from sievert.training.heavy_text import (
-    default_heavy_recipe_path,
     examples,
-    load_heavy_recipe,
     logits_of,
     reader_of,
 )
 from sievert.training.light_linear import LANGUAGE
+from sievert.training.light_recipe import LightRecipe
 from sievert.training.noise import TRICKS, disguise
-from sievert.training.recipe import default_recipe_path, load_recipe
+from sievert.training.recipes import read_recipe
 
 PREVALENCE, REMOVED = 0.01, 0.005
 
@@ -48,8 +48,8 @@ def operating_point(logits, y):
 
 def measured(name, share, train, held, chosen, epochs):
     """Fine-tune with a share of disguised texts; return recall by trick, read and as written."""
-    recipe = msgspec.structs.replace(load_heavy_recipe(default_heavy_recipe_path()), disguised=share)
-    heads = load_recipe(default_recipe_path()).heads
+    recipe = msgspec.structs.replace(read_recipe(HeavyRecipe), disguised=share)
+    heads = read_recipe(LightRecipe).heads
     reader = reader_of(train, recipe, build_fold_tables())
     model = briefly_tuned(examples(train, heads, recipe), reader, recipe, heads, epochs=epochs)
 
@@ -88,7 +88,7 @@ def main():
     held = rng.sample(held, min(5000, len(held)))
     harmful = [row.text for row in held if row.labels[HARM] == 1]
     chosen = rng.sample(harmful, min(500, len(harmful)))
-    share = load_heavy_recipe(default_heavy_recipe_path()).disguised
+    share = read_recipe(HeavyRecipe).disguised
     shares = {"with": share, "without": 0.0}
     found = {
         name: measured(name, shares[name], train, held, chosen, given.epochs)

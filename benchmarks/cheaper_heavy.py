@@ -32,16 +32,16 @@ from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.scoring.heavy import HeavyModel
 from sievert.training.export_onnx import export
+from sievert.training.heavy_recipe import HeavyRecipe
 from sievert.training.heavy_text import (
-    default_heavy_recipe_path,
     examples,
-    load_heavy_recipe,
     logits_of,
     reader_of,
 )
 from sievert.training.joining import HeavyFolder, many_heavy_logits
 from sievert.training.light_linear import LANGUAGE
-from sievert.training.recipe import default_recipe_path, load_recipe
+from sievert.training.light_recipe import LightRecipe
+from sievert.training.recipes import read_recipe
 from sievert.training.rounded import with_rounding
 
 PREVALENCE, REMOVED = 0.01, 0.005
@@ -118,8 +118,8 @@ def main():
     for most in CHARACTERS:
         name = f"6 layers, {f'first {most} characters' if most else 'whole text'}"
         lines.append(measured(name, trained, [one[:most] for one in read], y))
-    recipe = load_heavy_recipe(default_heavy_recipe_path())
-    heads = load_recipe(default_recipe_path()).heads
+    recipe = read_recipe(HeavyRecipe)
+    heads = read_recipe(LightRecipe).heads
     reader = reader_of(train, recipe, tables)
     data = softened(examples(train, heads, recipe), trained, bundle) if given.layers else None
     for layers in map(int, filter(None, given.layers.split(","))):

@@ -25,15 +25,15 @@ from sievert.measurement.paired import pr_auc_difference
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import mixed
 from sievert.training.design import design
+from sievert.training.heavy_recipe import HeavyRecipe
 from sievert.training.heavy_text import (
-    default_heavy_recipe_path,
     examples,
-    load_heavy_recipe,
     logits_of,
     reader_of,
 )
 from sievert.training.light_linear import LANGUAGE, learn
-from sievert.training.recipe import default_recipe_path, load_recipe
+from sievert.training.light_recipe import LightRecipe
+from sievert.training.recipes import read_recipe
 from sievert.training.targets import head_weights, label_matrix
 
 PREVALENCE = 0.01
@@ -41,8 +41,8 @@ HEAVY_COUNTS = 0.8  # what the first bundle gave it on the harm head
 
 
 def heavy_scores(train, texts, *, epochs, tables):
-    recipe = load_heavy_recipe(default_heavy_recipe_path())
-    heads = load_recipe(default_recipe_path()).heads
+    recipe = read_recipe(HeavyRecipe)
+    heads = read_recipe(LightRecipe).heads
     reader = reader_of(train, recipe, tables)
     data = examples(train, heads, recipe)
     model = briefly_tuned(data, reader, recipe, heads, epochs=epochs, layers=recipe.layers)
@@ -50,7 +50,7 @@ def heavy_scores(train, texts, *, epochs, tables):
 
 
 def light_scores(train, texts, *, tables):
-    recipe = load_recipe(default_recipe_path())
+    recipe = read_recipe(LightRecipe)
     labels = label_matrix(train, recipe.heads)
     corpora = np.array([row.corpus for row in train])
     weight = head_weights(corpora, labels, flatten=recipe.flatten, harmful_share=recipe.harmful_share)

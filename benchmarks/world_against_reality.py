@@ -20,7 +20,7 @@ from sievert.schema.clock import HOUR
 from sievert.simulation.settings import WorldSettings
 from sievert.simulation.world import World
 from sievert.simulation.writer import Writer
-from svg_plot import plot
+from sievert.training.line_plot import plot
 
 SLICES = 144
 SERIES = {"Facebook": "Facebook_Palestine.csv.gz", "Google+": "GooglePlus_Palestine.csv.gz"}
@@ -124,29 +124,32 @@ def main():
     for name in names:
         print(f"{name:<24}" + "".join(f"{found[one][name]!s:>20}" for one in found))
     options.out.mkdir(parents=True, exist_ok=True)
-    plot(
-        options.out / "world-totals.svg",
-        title="Few items get most",
-        across="total within 48 hours, in means",
-        down="share of items with at least so much",
-        lines={name: exceeding(one[:, -1]) for name, one in series.items()},
-        logs=(True, True),
+    (options.out / "world-totals.svg").write_text(
+        plot(
+            title="Few items get most",
+            across="total within 48 hours, in means",
+            down="share of items with at least so much",
+            lines={name: exceeding(one[:, -1]) for name, one in series.items()},
+            logs=(True, True),
+        )
     )
-    plot(
-        options.out / "world-time.svg",
-        title="When it comes",
-        across="hours since publication",
-        down="share of all that came in 48 hours",
-        lines={name: arrived(one) for name, one in series.items()},
+    (options.out / "world-time.svg").write_text(
+        plot(
+            title="When it comes",
+            across="hours since publication",
+            down="share of all that came in 48 hours",
+            lines={name: arrived(one) for name, one in series.items()},
+        )
     )
     degrees = np.bincount(followers)
-    plot(
-        options.out / "world-followers.svg",
-        title="Followers",
-        across="followers",
-        down="share of accounts with at least so many",
-        lines={"world": (np.arange(1, len(degrees)), 1 - np.cumsum(degrees)[:-1] / degrees.sum())},
-        logs=(True, True),
+    (options.out / "world-followers.svg").write_text(
+        plot(
+            title="Followers",
+            across="followers",
+            down="share of accounts with at least so many",
+            lines={"world": (np.arange(1, len(degrees)), 1 - np.cumsum(degrees)[:-1] / degrees.sum())},
+            logs=(True, True),
+        )
     )
     print(json.dumps(found | {"tail of followers, top 1 %": round(tail(followers, 0.01), 2)}))
 

@@ -17,7 +17,8 @@ SievertError
 │   ├── StoreCorrupt         what was read is not what was written
 │   └── MigrationNeeded      the database is older or newer than this release
 ├── BundleError              a bundle's files are missing, altered or of another version
-├── ConfigurationError       settings or policies; all problems together
+├── ConfigurationError       settings, policies or recipes; all problems together
+├── TrainingStopped          a model met numbers from which it cannot learn on
 └── MissingExtra             a part of Sievert that is not installed; says how to get it
 """
 
@@ -145,7 +146,7 @@ class BundleError(SievertError):
 
 
 class ConfigurationError(SievertError):
-    """Settings or policies are wrong; every problem is listed at once."""
+    """Settings, policies or a recipe are wrong; every problem is listed at once."""
 
     slug = "configuration"
 
@@ -154,6 +155,12 @@ class ConfigurationError(SievertError):
         self.problems = tuple(problems)
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(f"{where}: {len(self.problems)} problem(s).{lines}", remedy="")
+
+
+class TrainingStopped(SievertError):
+    """A model met numbers from which it cannot learn on; what it had learned before is kept."""
+
+    slug = "training-stopped"
 
 
 class MissingExtra(SievertError):

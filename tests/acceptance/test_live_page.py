@@ -5,7 +5,6 @@ The screenshot in the README is made here: `make test TEST="tests/acceptance/tes
 
 import contextlib
 import re
-import shutil
 import threading
 from collections import Counter
 from pathlib import Path
@@ -13,8 +12,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from browser import CHROMIUM, browser_page
 from running_server import NDJSON, ndjson, running
 from sievert.cli.demo_moderators import Moderators
 from sievert.cli.demo_platform import TRUTH, Platform, demo_settings
@@ -28,18 +28,6 @@ from sievert.simulation.world import World
 from sievert.simulation.writer import Writer
 
 SCREENSHOT = Path(__file__).parent.parent.parent / "docs" / "images" / "live-page.png"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-# A browser must not look for its maker's servers: the tests run without a network.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 # Machines are shared: what comes late is not wrong.
 expect.set_options(timeout=60_000)
 
@@ -49,33 +37,10 @@ pytestmark = [
 ]
 
 
-class Watched:
-    """A page, everything it asked for, and everything it complained of."""
-
-    def __init__(self, page):
-        self.page = page
-        self.requests = []
-        self.complaints = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     with running(tmp_path_factory.mktemp("live"), default_bundle_path()) as one:
         yield one
-
-
-@contextlib.contextmanager
-def browser_page(*, width=1180, height=720):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
-        try:
-            yield Watched(page)
-        finally:
-            browser.close()
 
 
 def send(server, posts):

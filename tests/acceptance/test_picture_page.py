@@ -5,8 +5,8 @@ import base64
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import expect
-from test_live_page import CHROMIUM, browser_page
 
+from browser import CHROMIUM, browser_page
 from made_pictures import saved
 from running_server import running
 

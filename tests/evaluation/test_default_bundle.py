@@ -15,7 +15,8 @@ from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM, LABELLED
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.scoring.bundle_files import verify
-from sievert.training.recipe import default_recipe_path, load_recipe
+from sievert.training.light_recipe import LightRecipe
+from sievert.training.recipes import read_recipe
 from synthetic_corpora import real_corpora
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +76,7 @@ def test_a_shipped_policy_that_never_speaks_is_named_among_the_faults():
 
 
 def test_it_is_what_the_shipped_recipe_makes(bundle):
-    recipe = load_recipe(default_recipe_path())
+    recipe = read_recipe(LightRecipe)
 
     assert bundle.spec.bits == recipe.bits
     assert {head.name: head.prevalence for head in bundle.manifest.heads} == recipe.prevalence

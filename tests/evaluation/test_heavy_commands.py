@@ -14,8 +14,7 @@ from sievert.features.content.fold import build_fold_tables
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import load_bundle
 from sievert.training.confirmed import example_id
-from sievert.training.heavy_text import default_heavy_recipe_path
-from sievert.training.recipe import default_recipe_path
+from sievert.training.recipes import recipe_file
 from synthetic_corpora import BAD, GERMAN, PLAIN, write_corpora
 from tiny_encoder import tiny_encoder
 
@@ -34,13 +33,13 @@ def made(app, tmp_path_factory):
     folder = tmp_path_factory.mktemp("learning-heavy")
     write_corpora(folder / "corpora", rows=300)
     words = sorted({*PLAIN, *BAD.values(), *GERMAN})
-    recipe = yaml.safe_load(default_heavy_recipe_path().read_text()) | {
+    recipe = yaml.safe_load(recipe_file("heavy-text").read_text()) | {
         "encoder": str(tiny_encoder(folder / "encoder", words)),
         "epochs": 4, "batch": 16, "rate": 0.003, "head_rate": 0.02, "grammar": 10,
         "quantised_epochs": 0.5, "quantised_rate": 0.001,
     }  # fmt: skip
     (folder / "heavy.yaml").write_text(yaml.safe_dump(recipe))
-    light = yaml.safe_load(default_recipe_path().read_text()) | {"bits": 12}
+    light = yaml.safe_load(recipe_file("light-linear").read_text()) | {"bits": 12}
     (folder / "light.yaml").write_text(yaml.safe_dump(light))
     for command in (
         ["heavy-text", "--recipe", str(folder / "heavy.yaml"), "--out", str(folder / "heavy")],

@@ -28,9 +28,9 @@ def made(app, tmp_path_factory):
     folder = tmp_path_factory.mktemp("learning")
     write_corpora(folder / "corpora")
     recipe = folder / "recipe.yaml"
-    from sievert.training.recipe import default_recipe_path
+    from sievert.training.recipes import recipe_file
 
-    text = default_recipe_path().read_text()
+    text = recipe_file("light-linear").read_text()
     recipe.write_text(
         "\n".join("bits: 12" if line.startswith("bits:") else line for line in text.splitlines())
     )

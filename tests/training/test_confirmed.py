@@ -14,7 +14,8 @@ from sievert.schema.taxonomy import HARM
 from sievert.scoring.heavy import HeavyModel
 from sievert.testing import STAND_INS
 from sievert.training.confirmed import confirmed, confirmed_examples, example_id
-from sievert.training.recipe import default_recipe_path, load_recipe
+from sievert.training.light_recipe import LightRecipe
+from sievert.training.recipes import read_recipe
 from tiny_heavy import tiny_model, tiny_parts, tiny_tokenizer
 
 TABLES = build_fold_tables()
@@ -24,7 +25,7 @@ WORDS = tuple(STAND_INS.items())
 
 @pytest.fixture(scope="module")
 def recipe():
-    return load_recipe(default_recipe_path())
+    return read_recipe(LightRecipe)
 
 
 def row(corpus, number, *broken, harm=1, language="en", text="you"):

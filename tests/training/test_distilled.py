@@ -18,7 +18,8 @@ from sievert.scoring.light import light_scores
 from sievert.training.design import design
 from sievert.training.distilled import learning_from
 from sievert.training.light_linear import save, train_light_linear
-from sievert.training.recipe import default_recipe_path, load_recipe
+from sievert.training.light_recipe import LightRecipe
+from sievert.training.recipes import read_recipe
 from synthetic_corpora import BAD, sentence, write_corpora
 
 TABLES = build_fold_tables()
@@ -31,7 +32,7 @@ def folded(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recipe():
-    shipped = load_recipe(default_recipe_path())
+    shipped = read_recipe(LightRecipe)
     return msgspec.structs.replace(
         shipped,
         bits=14,

@@ -16,14 +16,14 @@ from sievert.schema.taxonomy import HARM
 from sievert.scoring.heavy import HeavyModel
 from sievert.training.encoder import HeavyText
 from sievert.training.export_onnx import export
+from sievert.training.heavy_recipe import HeavyRecipe
 from sievert.training.heavy_text import (
-    default_heavy_recipe_path,
     examples,
     fine_tune,
-    load_heavy_recipe,
     reader_of,
     train_heavy_text,
 )
+from sievert.training.recipes import read_recipe
 from tiny_encoder import tiny_encoder
 
 HEADS = (HARM, "hate")
@@ -73,7 +73,7 @@ def rows(count):
 @pytest.fixture(scope="module")
 def recipe():
     return msgspec.structs.replace(
-        load_heavy_recipe(default_heavy_recipe_path()),
+        read_recipe(HeavyRecipe),
         epochs=12, batch=16, rate=0.003, head_rate=0.02, quantised_epochs=2.0, quantised_rate=0.001,
         grammar=8, tokens=32, disguised=0.0, dressed=0.0, part_way=1.0,
     )  # fmt: skip
@@ -171,4 +171,4 @@ def test_a_wrong_recipe_says_what_is_wrong(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text("name: x\nspeed: 3\n")
     with pytest.raises(ConfigurationError, match="recipe"):
-        load_heavy_recipe(path)
+        read_recipe(HeavyRecipe, path)

@@ -16,7 +16,8 @@ from sievert.schema.decision import Language
 from sievert.scoring.bundle import load_bundle
 from sievert.training.languages import everyday_lines, unreadable_examples
 from sievert.training.light_linear import save, train_light_linear
-from sievert.training.recipe import default_recipe_path, load_recipe
+from sievert.training.light_recipe import LightRecipe
+from sievert.training.recipes import read_recipe, recipe_file
 from synthetic_corpora import BAD, sentence, write_corpora
 
 
@@ -27,7 +28,7 @@ def tables():
 
 @pytest.fixture(scope="module")
 def recipe():
-    shipped = load_recipe(default_recipe_path())
+    shipped = read_recipe(LightRecipe)
     return msgspec.structs.replace(
         shipped, bits=14, solver=msgspec.structs.replace(shipped.solver, epochs=4, rate=0.2)
     )
@@ -138,21 +139,26 @@ def test_a_head_without_both_labels_is_named(folded, recipe, tables):
 
 def test_a_recipe_states_all_its_problems(tmp_path):
     path = tmp_path / "r.yaml"
-    text = default_recipe_path().read_text().replace("  spam: 0.003\n", "").replace("harm: 0.01", "harm: 0.5")
+    text = (
+        recipe_file("light-linear")
+        .read_text()
+        .replace("  spam: 0.003\n", "")
+        .replace("harm: 0.01", "harm: 0.5")
+    )
     path.write_text(text)
 
     with pytest.raises(ConfigurationError) as error:
-        load_recipe(path)
+        read_recipe(LightRecipe, path)
 
     assert len(error.value.problems) == 2
 
 
 def test_a_recipe_with_an_unknown_entry_is_refused(tmp_path):
     path = tmp_path / "r.yaml"
-    path.write_text(default_recipe_path().read_text() + "\nmagic: 1\n")
+    path.write_text(recipe_file("light-linear").read_text() + "\nmagic: 1\n")
 
     with pytest.raises(ConfigurationError, match="magic"):
-        load_recipe(path)
+        read_recipe(LightRecipe, path)
 
 
 def test_everyday_lines_come_in_many_languages():

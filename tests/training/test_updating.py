@@ -19,11 +19,12 @@ from sievert.simulation.settings import WorldSettings
 from sievert.simulation.world import World
 from sievert.simulation.writer import Writer
 from sievert.training.comment_model import train_comment_model
+from sievert.training.recipes import read_recipe, recipe_file
 from sievert.training.update_card import update_card, with_update
-from sievert.training.update_recipe import default_update_recipe_path, load_update_recipe
+from sievert.training.update_recipe import UpdateRecipe
 from sievert.training.updating import train_update
 
-RECIPE = load_update_recipe(default_update_recipe_path())
+RECIPE = read_recipe(UpdateRecipe)
 QUICK = msgspec.structs.replace(
     RECIPE, epochs=6, comments=msgspec.structs.replace(RECIPE.comments, texts=6000)
 )
@@ -131,7 +132,7 @@ def test_labels_that_nobody_gave_are_an_error(world, tiny_bundle):
 
 def test_the_command_writes_a_bundle(world, tiny_folder, tmp_path):
     recipe = tmp_path / "quick.yaml"
-    text = default_update_recipe_path().read_text()
+    text = recipe_file("update").read_text()
     recipe.write_text(text.replace("epochs: 12", "epochs: 2").replace("texts: 80000", "texts: 4000"))
     said = sievert(
         "train", "update", "--history", world, "--bundle", tiny_folder, "--labels", "expert",

@@ -19,6 +19,7 @@ COMMANDS = (
     "evaluate",
     "data",
     "train",
+    "report",
     "bundle",
     "bank",
     "keys",

@@ -20,6 +20,15 @@ _SECONDS_OF_HEAVY = 900
 _LEAVING_OUT = 3.5
 """How many times as long it takes with the leave-one-corpus-out table."""
 
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Entries of the recipe to change, such as seed=7; dots lead into nested parts.",
+        show_default=False,
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
@@ -37,13 +46,14 @@ def _train() -> None:
 
 
 def light_linear(
+    overrides: Overrides = None,
+    *,
     data: Annotated[Path, typer.Option(help="The folder of the corpora, as NAME.jsonl.gz.")],
     out: Annotated[Path, typer.Option(help="Where the bundle goes; a folder, made if missing.")],
     recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
     heavy: Annotated[
         Path | None, typer.Option(help="A folder made by `sievert train heavy-text`, to join the bundle.")
     ] = None,
-    *,
     quick: Annotated[
         bool, typer.Option("--quick", help="Few epochs, small table, no leave-one-out: to try things.")
     ] = False,
@@ -66,7 +76,8 @@ def light_linear(
     from sievert.training.distilled import learning_from
     from sievert.training.joining import teacher, with_heavy
     from sievert.training.light_linear import save, train_light_linear
-    from sievert.training.recipe import default_recipe_path, load_recipe
+    from sievert.training.light_recipe import LightRecipe
+    from sievert.training.recipes import read_recipe
 
     if any(path.exists() and not path.is_dir() for path in (out, *out.parents)):
         raise InvalidField(
@@ -74,7 +85,7 @@ def light_linear(
             remedy="Name another folder with --out.",
         )
     console = Console(stderr=True)
-    chosen = load_recipe(recipe or default_recipe_path())
+    chosen = read_recipe(LightRecipe, recipe, overrides or ())
     if quick:
         chosen = msgspec.structs.replace(
             chosen, bits=min(chosen.bits, 16), solver=msgspec.structs.replace(chosen.solver, epochs=3)
@@ -122,10 +133,11 @@ def light_linear(
 
 
 def heavy_text(
+    overrides: Overrides = None,
+    *,
     data: Annotated[Path, typer.Option(help="The folder of the corpora, as NAME.jsonl.gz.")],
     out: Annotated[Path, typer.Option(help="Where the model goes; a folder, made if missing.")],
     recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
-    *,
     quick: Annotated[bool, typer.Option("--quick", help="One text in fifty: to try things.")] = False,
 ) -> None:
     """Train the heavy model and write it in three precisions; `train light-linear --heavy` takes it from there.
@@ -137,7 +149,7 @@ def heavy_text(
     from sievert.errors import MissingExtra
 
     try:
-        from sievert.training.heavy_text import default_heavy_recipe_path, load_heavy_recipe, train_heavy_text
+        from sievert.training.heavy_text import train_heavy_text
     except ImportError as error:
         raise MissingExtra(
             f"Training the heavy model needs {error.name}.", remedy="pip install 'sievert[train]'"
@@ -145,12 +157,14 @@ def heavy_text(
     from sievert.cli.learning_progress import stages
     from sievert.datasets.loading import load_folds
     from sievert.features.content.fold import build_fold_tables
+    from sievert.training.heavy_recipe import HeavyRecipe
     from sievert.training.joining import write_heavy
     from sievert.training.light_linear import LANGUAGE
-    from sievert.training.recipe import default_recipe_path, load_recipe
+    from sievert.training.light_recipe import LightRecipe
+    from sievert.training.recipes import read_recipe
 
     console = Console(stderr=True)
-    chosen = load_heavy_recipe(recipe or default_heavy_recipe_path())
+    chosen = read_recipe(HeavyRecipe, recipe, overrides or ())
     tables = build_fold_tables()
     with stages(console) as advance:
         advance("read and fold", 0, 1)
@@ -160,14 +174,14 @@ def heavy_text(
         rows = rows[::50] if quick else rows
         hours = len(rows) * (chosen.epochs + 2 * chosen.quantised_epochs) * _SECONDS_A_TEXT / 3600
         console.print(f"about {max(0.1, hours):.1f} h on two cores", highlight=False)
-        trained = train_heavy_text(
-            rows, load_recipe(default_recipe_path()).heads, chosen, tables, advance=advance
-        )
+        trained = train_heavy_text(rows, read_recipe(LightRecipe).heads, chosen, tables, advance=advance)
     write_heavy(trained, out, chosen)
     console.print(f"{chosen.name} written to {out}", highlight=False)
 
 
 def update(
+    overrides: Overrides = None,
+    *,
     history: Annotated[Path, typer.Option(help="A folder of posts, events and labels.")],
     out: Annotated[Path, typer.Option(help="Where the bundle goes; a folder, made if missing.")],
     bundle: Annotated[
@@ -195,12 +209,13 @@ def update(
     from sievert.cli.learning_progress import stages
     from sievert.cli.learning_tables import causes_table
     from sievert.scoring.bundle import default_bundle_path, load_bundle
+    from sievert.training.recipes import read_recipe
     from sievert.training.update_card import update_card, with_update
-    from sievert.training.update_recipe import default_update_recipe_path, load_update_recipe
+    from sievert.training.update_recipe import UpdateRecipe
 
     console = Console(stderr=True)
     folder = bundle or default_bundle_path()
-    chosen = load_update_recipe(recipe or default_update_recipe_path())
+    chosen = read_recipe(UpdateRecipe, recipe, overrides or ())
     with stages(console) as advance:
         trained = train_update(history, load_bundle(folder), chosen, learn_from=labels, advance=advance)
     version = with_update(folder, out, trained.model, card=update_card(trained, chosen, labels=labels))

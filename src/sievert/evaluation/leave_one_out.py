@@ -15,13 +15,13 @@ from sievert.features.content.fold import FoldTables
 from sievert.measurement.ranking import measure_ranking
 from sievert.training.design import design
 from sievert.training.light_linear import LANGUAGE, learn
-from sievert.training.recipe import Recipe
+from sievert.training.light_recipe import LightRecipe
 from sievert.training.targets import head_weights, label_matrix
 
 
 def leave_one_out(
     folded: Folded,
-    recipe: Recipe,
+    recipe: LightRecipe,
     tables: FoldTables,
     *,
     prevalence: float,
@@ -64,6 +64,6 @@ def leave_one_out(
     return tuple(lines)
 
 
-def _has_both_kinds(rows: list[Row], recipe: Recipe) -> bool:
+def _has_both_kinds(rows: list[Row], recipe: LightRecipe) -> bool:
     labels = label_matrix(rows, recipe.heads)
     return bool((np.minimum((labels == 1).sum(axis=0), (labels == 0).sum(axis=0)) >= LEAST).any())

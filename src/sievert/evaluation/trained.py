@@ -24,7 +24,7 @@ from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle
 from sievert.training.light_linear import LANGUAGE, Rounding, Trained
-from sievert.training.recipe import Recipe
+from sievert.training.light_recipe import LightRecipe
 
 Advance = Callable[[str, int, int], None]
 
@@ -36,7 +36,7 @@ _TEMPLATES = "madlibs77k"
 class TrainedReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a training run found; report.json is this."""
 
-    recipe: Recipe
+    recipe: LightRecipe
     resamples: int
     held_out: HeldOut
     leave_one_out: tuple[HeldOutLine, ...]
@@ -53,7 +53,7 @@ def report_on(
     trained: Trained,
     folded: Folded,
     folder: Path,
-    recipe: Recipe,
+    recipe: LightRecipe,
     tables: FoldTables,
     *,
     resamples: int,
@@ -132,7 +132,7 @@ def _others(folder: Path, use: Use) -> list[str]:
 
 
 def _never_trained(
-    rows: list[Row], bundle: Bundle, recipe: Recipe, *, prevalence: float, resamples: int
+    rows: list[Row], bundle: Bundle, recipe: LightRecipe, *, prevalence: float, resamples: int
 ) -> tuple[HeldOutLine, ...]:
     english = [row for row in rows if row.language == LANGUAGE]
     if not english:

@@ -46,6 +46,7 @@ _KINDS: dict[str, tuple[int, str]] = {
     "migration-needed": (503, "The store is of another release"),
     "bundle": (500, "The bundle does not work"),
     "configuration": (500, "The configuration is wrong"),
+    "training-stopped": (500, "Training stopped"),
     "missing-extra": (501, "A part of Sievert is not installed"),
     "method-not-allowed": (405, "This method is not offered here"),
     "unsupported-media-type": (415, "This kind of content is not read here"),

@@ -1,6 +1,6 @@
-"""Labelled folds become a bundle, by a recipe that anybody can run again.
+"""Labelled folds become a bundle, by recipes that anybody can run again.
 
 Takes: folds of labelled texts, a recipe.
-Gives: a bundle with its cards and its report.
+Gives: a bundle with its cards and its report; run folders.
 Never: imports serving; looks at a test fold to choose anything.
 """

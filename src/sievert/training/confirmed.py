@@ -21,7 +21,7 @@ from sievert.scoring.bundle import HeavyParts
 from sievert.scoring.examples import Examples, can_be_id
 from sievert.scoring.heavy import HeavyModel
 from sievert.training.light_linear import LANGUAGE
-from sievert.training.recipe import Recipe
+from sievert.training.light_recipe import LightRecipe
 from sievert.training.targets import label_matrix
 
 _MOST = 4000
@@ -32,7 +32,7 @@ _CHUNK = 512
 def confirmed_examples(
     parts: HeavyParts,
     folded: Folded,
-    recipe: Recipe,
+    recipe: LightRecipe,
     tables: FoldTables,
     *,
     advance: Callable[[str, int, int], None],
@@ -56,7 +56,7 @@ def confirmed_examples(
     )
 
 
-def confirmed(rows: list[Row], recipe: Recipe, *, most: int = _MOST) -> list[Row]:
+def confirmed(rows: list[Row], recipe: LightRecipe, *, most: int = _MOST) -> list[Row]:
     """Choose harmful rows, taking turns between the policies of each corpus until there are `most`.
 
     The recipe's seed alone decides which. Rows that break no policy with a head are a kind of their own.

@@ -20,7 +20,7 @@ from sievert.scoring.bundle import Bundle
 from sievert.training.design import Design
 from sievert.training.kernels import run_network_epoch
 from sievert.training.light_linear import LANGUAGE, Advance, Lesson
-from sievert.training.recipe import Distilling, Recipe
+from sievert.training.light_recipe import Distilling, LightRecipe
 from sievert.training.solver import LightNetwork, LinearHeads
 
 _SMALL = 0.02
@@ -33,7 +33,9 @@ Teacher = Callable[[Bundle, list[str]], npt.NDArray[np.float32]]
 """Says what it thinks of n texts as logits [n, H]; a light bundle tells it which passages to read."""
 
 
-def learning_from(teacher: Teacher, recipe: Recipe, *, advance: Advance) -> Callable[[Lesson], LightNetwork]:
+def learning_from(
+    teacher: Teacher, recipe: LightRecipe, *, advance: Advance
+) -> Callable[[Lesson], LightNetwork]:
     """Return how a linear light model goes on: to learn from a teacher who reads `LANGUAGE`."""
 
     def learn(lesson: Lesson) -> LightNetwork:

@@ -15,21 +15,14 @@ import math
 import random
 import unicodedata
 from collections.abc import Callable, Iterator
-from importlib import resources
-from pathlib import Path
-from typing import Annotated
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
-import yaml
-from msgspec import Meta
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from sievert.datasets.corpora import Row
-from sievert.errors import ConfigurationError
 from sievert.features.content.fold import SYMBOL, FoldTables
 from sievert.features.content.reading import Glasses, readings
 from sievert.features.content.spelling import frequent_words
@@ -37,6 +30,7 @@ from sievert.schema.taxonomy import HARM
 from sievert.training.encoder import HeavyText, load_tokenizer
 from sievert.training.export_onnx import export
 from sievert.training.grammar import neutral, quoted, reclaimed
+from sievert.training.heavy_recipe import HeavyRecipe
 from sievert.training.noise import TRICKS, disguise, dressed
 from sievert.training.rounded import with_rounding
 from sievert.training.targets import head_weights, label_matrix
@@ -47,51 +41,7 @@ _LONGEST = 512
 _OBSERVED = 1500
 """So many texts show a layer what its inputs are like."""
 
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Advance = Callable[[str, int, int], None]
-
-
-class HeavyRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `heavy-text` needs to know. The YAML file in the package explains each entry."""
-
-    name: str
-    seed: int
-    encoder: str
-    tokens: Annotated[int, Meta(ge=8, le=512)]
-    epochs: float
-    half: bool
-    part_way: Annotated[float, Meta(gt=0.0, le=1.0)]
-    batch: Annotated[int, Meta(ge=1)]
-    rate: float
-    head_rate: float
-    warmup: Share
-    weight_decay: float
-    quantised_epochs: float
-    quantised_rate: float
-    flatten: Share
-    harmful_share: Share
-    dressed: Share
-    disguised: Share
-    grammar: Annotated[int, Meta(ge=0)]
-    word_in: Annotated[int, Meta(ge=1)]
-    layers: int | None = None
-
-
-def default_heavy_recipe_path() -> Path:
-    """Return the recipe that ships inside the package."""
-    return Path(str(resources.files("sievert"))) / "recipes" / "heavy-text.yaml"
-
-
-def load_heavy_recipe(path: Path) -> HeavyRecipe:
-    """Read a recipe.
-
-    Raises:
-        ConfigurationError: the file cannot be read, or an entry is wrong; lists what.
-    """
-    try:
-        return msgspec.convert(yaml.safe_load(path.read_bytes()), HeavyRecipe)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ConfigurationError(f"The recipe {path}", [str(error)]) from error
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

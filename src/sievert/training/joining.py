@@ -31,11 +31,12 @@ from sievert.scoring.passages import heavy_logits
 from sievert.scoring.rereading import first_look, light_logits_again
 from sievert.training.confirmed import confirmed_examples
 from sievert.training.light_linear import LANGUAGE, Trained, counting, fit_calibrators
-from sievert.training.recipe import Recipe
+from sievert.training.light_recipe import LightRecipe
 from sievert.training.targets import label_matrix
 
 if TYPE_CHECKING:  # the modules that need torch
-    from sievert.training.heavy_text import HeavyRecipe, TrainedHeavy
+    from sievert.training.heavy_recipe import HeavyRecipe
+    from sievert.training.heavy_text import TrainedHeavy
 
 NAME = "text-cascade"
 """What a bundle of a light and a heavy text model is called."""
@@ -88,7 +89,7 @@ def with_heavy(
     trained: Trained,
     folder: Path,
     folded: Folded,
-    recipe: Recipe,
+    recipe: LightRecipe,
     *,
     advance: Callable[[str, int, int], None],
 ) -> Trained:
@@ -171,7 +172,7 @@ def join(
     folder: Path,
     bundle: Bundle,
     rows: list[Row],
-    recipe: Recipe,
+    recipe: LightRecipe,
     *,
     advance: Callable[[int], None] = lambda _: None,
 ) -> HeavyParts:
@@ -241,7 +242,7 @@ def _weight(
 
 
 def _cuts(
-    logits: npt.NDArray[np.float32], rows: list[Row], recipe: Recipe
+    logits: npt.NDArray[np.float32], rows: list[Row], recipe: LightRecipe
 ) -> tuple[tuple[float, float], ...]:
     """Return (share, logit) for each of SHARES: which logit [n] that share of traffic reaches."""
     known = np.array([HARM in row.labels for row in rows])

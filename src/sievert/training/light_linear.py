@@ -33,8 +33,8 @@ from sievert.scoring.light import light_scores
 from sievert.scoring.light_tensors import LightTensors
 from sievert.training.design import Design, design
 from sievert.training.languages import LanguageExample, everyday_examples, unreadable_examples
+from sievert.training.light_recipe import LightRecipe
 from sievert.training.quantise import quantise_columns
-from sievert.training.recipe import Recipe
 from sievert.training.solver import LightNetwork, LinearHeads, SolverSettings, fit_heads
 from sievert.training.targets import head_weights, label_matrix
 
@@ -105,7 +105,7 @@ def counting(advance: Advance, stage: str, total: int) -> Callable[[int], None]:
 
 def train_light_linear(
     folded: Folded,
-    recipe: Recipe,
+    recipe: LightRecipe,
     tables: FoldTables,
     *,
     advance: Advance = silent,
@@ -152,7 +152,7 @@ def learn(
     x: Design,
     y: npt.NDArray[np.float32],
     weight: npt.NDArray[np.float32],
-    recipe: Recipe,
+    recipe: LightRecipe,
     *,
     advance: Advance = silent,
 ) -> LinearHeads:
@@ -201,14 +201,18 @@ _IDENTITY = LogitMap(x=np.array([-1.0, 1.0]), y=np.array([-1.0, 1.0]))
 
 
 def _design(
-    train: list[Row], examples: list[LanguageExample], recipe: Recipe, tables: FoldTables, advance: Advance
+    train: list[Row],
+    examples: list[LanguageExample],
+    recipe: LightRecipe,
+    tables: FoldTables,
+    advance: Advance,
 ) -> Design:
     texts = [row.text for row in train] + [example.text for example in examples]
     return design(texts, tables, bits=recipe.bits, advance=counting(advance, "features", len(texts)))
 
 
 def _targets(
-    train: list[Row], examples: list[LanguageExample], recipe: Recipe
+    train: list[Row], examples: list[LanguageExample], recipe: LightRecipe
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return y and weight [n, K], and the counts [H, 2] of harmless and harmful labels.
 
@@ -285,7 +289,7 @@ def _rounded(learned: LinearHeads | LightNetwork, x: Design) -> LightTensors:
 
 
 def _bundle(
-    recipe: Recipe,
+    recipe: LightRecipe,
     light: LightTensors,
     tables: FoldTables,
     counts: npt.NDArray[np.int64],
@@ -330,7 +334,9 @@ def light_logits(bundle: Bundle, rows: list[Row]) -> npt.NDArray[np.float32]:
     return np.concatenate(parts) if parts else np.empty((0, len(bundle.manifest.heads)), np.float32)
 
 
-def fit_calibrators(logits: npt.NDArray[np.float32], rows: list[Row], recipe: Recipe) -> tuple[LogitMap, ...]:
+def fit_calibrators(
+    logits: npt.NDArray[np.float32], rows: list[Row], recipe: LightRecipe
+) -> tuple[LogitMap, ...]:
     """Fit one map a head on n rows with logits [n, H], at the head's natural prevalence.
 
     Raises:
@@ -353,7 +359,7 @@ def fit_calibrators(logits: npt.NDArray[np.float32], rows: list[Row], recipe: Re
 
 
 def _rounding(
-    rounded: npt.NDArray[np.float32], exact: npt.NDArray[np.float32], rows: list[Row], recipe: Recipe
+    rounded: npt.NDArray[np.float32], exact: npt.NDArray[np.float32], rows: list[Row], recipe: LightRecipe
 ) -> tuple[Rounding, ...]:
     labels = label_matrix(rows, recipe.heads)
     lines = []

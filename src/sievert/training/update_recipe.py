@@ -1,15 +1,12 @@
-"""The recipe of the update model: everything a run depends on, beside the history and the code."""
+"""The recipe of the update model."""
 
-from importlib import resources
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
-import yaml
 from msgspec import Meta
 
-from sievert.errors import ConfigurationError
-from sievert.training.recipe import Solver
+from sievert.training.light_recipe import Solver
+from sievert.training.recipes import Recipe
 
 Part = Annotated[float, Meta(gt=0.0, lt=0.5)]
 
@@ -22,11 +19,11 @@ class Comments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     solver: Solver
 
 
-class UpdateRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class UpdateRecipe(Recipe, frozen=True, kw_only=True):
     """What `train update` needs to know. The YAML file in the package explains each entry."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-    seed: Annotated[int, Meta(ge=0)]
+    shipped: ClassVar[str] = "update"
+
     calibration_share: Part
     test_share: Part
     harmless_for_harmful: Annotated[int, Meta(ge=1, le=1000)]
@@ -35,20 +32,3 @@ class UpdateRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     rate: Annotated[float, Meta(gt=0.0, le=1.0)]
     l2: Annotated[float, Meta(ge=0.0, le=1.0)]
     comments: Comments
-
-
-def default_update_recipe_path() -> Path:
-    """Return the recipe that ships inside the package."""
-    return Path(str(resources.files("sievert"))) / "recipes" / "update.yaml"
-
-
-def load_update_recipe(path: Path) -> UpdateRecipe:
-    """Read a recipe.
-
-    Raises:
-        ConfigurationError: the file cannot be read, or an entry is wrong.
-    """
-    try:
-        return msgspec.convert(yaml.safe_load(path.read_bytes()), UpdateRecipe)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ConfigurationError(f"The recipe {path}", [str(error)]) from error

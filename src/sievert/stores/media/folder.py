@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sievert.errors import StoreUnavailable
 from sievert.schema.clock import Clock, Micros
+from sievert.stores.durable import sync_folder
 from sievert.stores.media.base import MediaStore, is_name
 
 _UNFINISHED = "unfinished-"
@@ -104,7 +105,7 @@ class FolderMedia(MediaStore):
                 place.mkdir(mode=0o700)
             except FileExistsError:
                 continue
-            _sync(place.parent)
+            sync_folder(place.parent)
 
     def _write(self, path: Path, data: bytes) -> None:
         handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)  # 0600
@@ -121,7 +122,7 @@ class FolderMedia(MediaStore):
             with contextlib.suppress(OSError):
                 Path(name).unlink()
             raise
-        _sync(path.parent)
+        sync_folder(path.parent)
 
     def _files(self) -> Iterator[Path]:
         for place in self._folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]"):
@@ -139,12 +140,3 @@ class FolderMedia(MediaStore):
                 f"The folder of pictures {self._folder} cannot be {what}: {error.strerror}.",
                 remedy="Free space on its disk, let the server write there, or name another media_store.",
             ) from error
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from sievert.errors import StoreCorrupt
 from sievert.schema.clock import Micros
 from sievert.schema.post import PostKey
+from sievert.stores.durable import sync_folder
 from sievert.stores.segments.frames import REMEDY
 from sievert.stores.segments.keys import (
     ANY_REVISION,
@@ -32,7 +33,7 @@ from sievert.stores.segments.keys import (
     present,
     rows_of,
 )
-from sievert.stores.segments.segment import Segment, frames_path, sync_folder
+from sievert.stores.segments.segment import Segment, frames_path
 
 _MAGIC = 0x5349_4556_4944_5832  # "SIEVIDX2"
 

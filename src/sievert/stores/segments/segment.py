@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from sievert.errors import StoreCorrupt, StoreUnavailable
 from sievert.schema.decision import RECORD_VERSION
+from sievert.stores.durable import sync_folder, write_synced
 from sievert.stores.segments.frames import FRAME, REMEDY, Frames, is_whole, make_frame, read_frames
 
 _CACHED_BATCHES = 4
@@ -82,7 +83,7 @@ class Segment:
     def create(cls, path: Path, facts: SegmentFacts) -> "Segment":
         """Start an empty segment, durable under its name at once."""
         frames_path(path).write_bytes(b"")
-        _write_synced(path, schema_of(facts).serialize().to_pybytes())
+        write_synced(path, schema_of(facts).serialize().to_pybytes())
         sync_folder(path.parent)
         return cls(path)
 
@@ -201,22 +202,6 @@ def _corrupt(path: Path, number: int) -> StoreCorrupt:
 def frames_path(path: Path) -> Path:
     """Return where a segment's frames stand."""
     return path.with_suffix(".frames")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _append_synced(path: Path, offset: int, data: bytes) -> None:

@@ -1,16 +1,13 @@
-"""A recipe: everything a training run depends on, beside the data and the code."""
+"""The recipe of the light model: hashed n-grams into one linear layer, and into a small network."""
 
-from importlib import resources
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
-import yaml
 from msgspec import Meta
 
-from sievert.errors import ConfigurationError
 from sievert.measurement.prevalence import MOST_HARMFUL_TRAFFIC
 from sievert.schema.taxonomy import HARM, LABELLED
+from sievert.training.recipes import Recipe
 
 Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
 
@@ -37,11 +34,11 @@ class Distilling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     top_counts: Annotated[float, Meta(ge=1.0, le=100.0)]
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LightRecipe(Recipe, frozen=True, kw_only=True):
     """What `light-linear` needs to know. The YAML file in the package explains each entry."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-    seed: Annotated[int, Meta(ge=0)]
+    shipped: ClassVar[str] = "light-linear"
+
     bits: Annotated[int, Meta(ge=8, le=20)]
     prevalence: dict[str, Share]
     solver: Solver
@@ -55,30 +52,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The heads in their order: harm first."""
         return (HARM, *LABELLED)
 
-
-def default_recipe_path() -> Path:
-    """Return the recipe that ships inside the package."""
-    return Path(str(resources.files("sievert"))) / "recipes" / "light-linear.yaml"
-
-
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe.
-
-    Raises:
-        ConfigurationError: the file cannot be read, or an entry is wrong; lists what.
-    """
-    try:
-        recipe = msgspec.convert(yaml.safe_load(path.read_bytes()), Recipe)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ConfigurationError(f"The recipe {path}", [str(error)]) from error
-    problems = []
-    if set(recipe.prevalence) != set(recipe.heads):
-        problems.append(f"prevalence must name exactly these heads: {', '.join(recipe.heads)}")
-    problems += [
-        f"prevalence.{head} is {share:g}; natural traffic has at most {MOST_HARMFUL_TRAFFIC:g}"
-        for head, share in recipe.prevalence.items()
-        if share > MOST_HARMFUL_TRAFFIC
-    ]
-    if problems:
-        raise ConfigurationError(f"The recipe {path}", problems)
-    return recipe
+    def problems(self) -> list[str]:
+        """Say what is wrong with the prevalences: traffic has each head's share, and little of it."""
+        problems = []
+        if set(self.prevalence) != set(self.heads):
+            problems.append(f"prevalence must name exactly these heads: {', '.join(self.heads)}")
+        return problems + [
+            f"prevalence.{head} is {share:g}; natural traffic has at most {MOST_HARMFUL_TRAFFIC:g}"
+            for head, share in self.prevalence.items()
+            if share > MOST_HARMFUL_TRAFFIC
+        ]
