@@ -75,8 +75,8 @@ def test_a_rung_learns_and_scores_each_post_by_itself(name, material, recipe, tm
     assert seconds > 0
     some = rows[::-7]
     alone = np.concatenate([trained.logits(fold, some[at : at + 1])[0] for at in range(len(some))])
-    # bfloat16 has three digits, and sums are taken in another order in another batch.
-    assert np.allclose(alone, scores[np.searchsorted(rows, some)], atol=0.1)
+    # Latents are kept in half precision, and sums are taken in another order in another batch.
+    assert np.allclose(alone, scores[np.searchsorted(rows, some)], atol=0.01)
 
 
 def test_a_rung_learns_the_same_whatever_the_test_fold_is(material, recipe, tmp_path):
@@ -99,10 +99,10 @@ def test_each_epoch_has_every_post_once_at_one_of_its_moments_drawn_anew(materia
         assert sorted(np.concatenate(seen).tolist()) == list(range(len(starts) - 1))
         views = [batch.tensors["known about.views"] for batch in batches.epoch(epoch, start=0, shard=Shard())]
         hours = [
-            batch.tensors["behaviour.values"].sum() for batch in batches.epoch(epoch, start=0, shard=Shard())
+            batch.tensors["behaviour.values"].double().sum() for batch in batches.epoch(epoch, start=0, shard=Shard())
         ]
         assert len(torch.cat(views)) == len(starts) - 1
-        epochs.append(float(torch.stack(hours).sum()))
+        epochs.append(round(float(torch.stack(hours).sum()), 3))
     assert len(set(epochs)) == 3
 
 

@@ -5,6 +5,9 @@
 What chooses the best weights is average precision on posts of the time to calibrate on, at natural
 prevalence, one snapshot a post. The test fold is not looked at.
 
+Scores are 32-bit floats, also where training computes in bfloat16: of its three digits many posts would
+share one score.
+
 The encoder of the multimodal model can be kept: its latents of all contents are made once, and update
 networks learn on them in seconds. So what an update network hears can be switched off one by one.
 
@@ -170,7 +173,6 @@ def logits_of(model: PostModel, fold: MaterialFold, rows: Rows, recipe: RungReci
             lambda some: model(
                 without_words(fold.content_batch(some, recipe.hears), recipe).to(device_of(model))
             ),
-            half=recipe.learning.half,
         )
         return found[:, 0].double().numpy()[place]
     return (
@@ -179,7 +181,6 @@ def logits_of(model: PostModel, fold: MaterialFold, rows: Rows, recipe: RungReci
             fold,
             rows,
             lambda some: model(heard(fold, some, recipe).to(device_of(model))),
-            half=recipe.learning.half,
             contents=fold.columns["content"][rows],
         )[:, 0]
         .double()
@@ -213,7 +214,6 @@ def _encoded(model: Multimodal, fold: MaterialFold, contents: Rows, recipe: Rung
         lambda some: model.encoder(
             without_words(fold.content_batch(some, parts), recipe).to(device_of(model))
         ),
-        half=recipe.learning.half,
     ).half()
 
 
@@ -223,14 +223,13 @@ def _by_length(
     rows: Rows,
     apply: Callable[[Rows], torch.Tensor],
     *,
-    half: bool,
     contents: npt.NDArray[np.integer] | None = None,
 ) -> torch.Tensor:
     """Apply a model to rows [n], those of like length together; return what it gives in their order."""
     length = fold.lengths()[rows if contents is None else contents]
     order = np.argsort(length, kind="stable")
     model.eval()
-    with torch.inference_mode(), torch.autocast(device_of(model).type, torch.bfloat16, enabled=half):
+    with torch.inference_mode():
         found = [
             apply(rows[order[at : at + _AT_ONCE]]).float().cpu() for at in range(0, len(order), _AT_ONCE)
         ]
