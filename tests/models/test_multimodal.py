@@ -205,3 +205,15 @@ def test_an_encoder_that_is_not_there_is_said_so(tmp_path):
         TextTower(TowerConfig(architecture=TEXT.architecture, weights=str(tmp_path)))
     with pytest.raises(ConfigurationError, match="abacus"):
         TextTower(TowerConfig(architecture={"model_type": "abacus"}))
+
+
+def test_an_image_tower_may_be_a_network_of_convolutions_that_cannot_do_without_its_mean():
+    architecture = {
+        "model_type": "resnet", "embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic",
+        "image_size": 32,
+    }  # fmt: skip
+    tower = ImageTower(ImageTowerConfig(architecture=architecture)).eval()
+    pictures = Pictures(pixels=torch.zeros(3, 3, 32, 32), known=torch.tensor([True, False, True]))
+    patches = tower(pictures)
+    assert patches.shape == (3, 16, 16)
+    assert not patches[1].any()

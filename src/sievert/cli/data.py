@@ -1,4 +1,4 @@
-"""`sievert data check`: what somebody's own data is, and what is wrong with it."""
+"""`sievert data`: what somebody's own data is and what is wrong with it; and a history becomes material."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +13,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     data = typer.Typer(help="Look at data of your own before anything learns from it.", no_args_is_help=True)
 
-    @data.callback()
-    def _group() -> None:
-        """Keep `check` a command of its own, also while it is alone."""
-
     data.command()(check)
+    data.command()(material)
     app.add_typer(data, name="data")
 
 
@@ -52,6 +49,63 @@ def check(
         _print(report)
     if report.unusable:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def material(
+    *,
+    history: Annotated[Path, typer.Option(help="A folder that `sievert simulate` wrote.")],
+    out: Annotated[Path, typer.Option(help="Where the material goes; a folder, made if missing.")],
+    texts: Annotated[
+        Path | None, typer.Option(help="The corpus that the world was made with, if it was made with one.")
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(help="The source of labels to learn from; truth: that of a simulated world.")
+    ] = "truth",
+    learn: Annotated[int, typer.Option(min=8, help="Posts to learn from, at most.")] = 12_000,
+    harmless: Annotated[int, typer.Option(min=1, help="Harmless posts to test on, at most.")] = 40_000,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other posts.")] = 20270601,
+    pictures: Annotated[
+        bool, typer.Option(help="Draw the posts' pictures; the world is lived again.")
+    ] = True,
+) -> None:
+    """Gather what the models of the ladder learn from: a sample of posts as tensors, once for all of them.
+
+    Needs the extra `train`. The same history and seed give the same bytes.
+    """
+    from rich.console import Console
+
+    from sievert.errors import MissingExtra
+
+    try:
+        from sievert.training.gathering import GatherSettings, gather
+        from sievert.training.material_sources import ENCODER, contents_by, drawing, judge_of
+    except ImportError as error:
+        raise MissingExtra(
+            f"Gathering material needs {error.name}.", remedy="pip install 'sievert[train]'"
+        ) from error
+    from sievert.cli.learning_progress import stages
+    from sievert.scoring.bundle import default_bundle_path, load_bundle
+
+    console = Console(stderr=True)
+    settings = GatherSettings(seed=seed, labels=labels, learn=learn, harmless_to_test=harmless)
+    bundle = load_bundle(default_bundle_path())
+    with stages(console) as advance:
+        described = gather(
+            history,
+            out,
+            settings,
+            judge=judge_of(bundle),
+            contents=contents_by(bundle, ENCODER, pooled=False),
+            draw=drawing(history, texts=texts, side=settings.side, advance=advance) if pictures else None,
+            advance=advance,
+        )
+    for name, one in described.populations.items():
+        console.print(
+            f"{name}: {one.taken:,} posts, {one.taken_harmful:,} harmful, stand for {one.posts:,} with "
+            f"{one.harmful:,}; {one.left_out:,} were left out, {one.left_out_harmful:,} of them harmful, since "
+            f"their text was learned from; of those taken {one.alike:,} nearly repeat one that was",
+            highlight=False,
+        )
 
 
 def _print(report: "DataReport") -> None:

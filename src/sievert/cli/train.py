@@ -1,5 +1,6 @@
 """`sievert train`: from a folder of labelled corpora to a heavy model, and to a bundle."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,17 @@ _SECONDS_OF_HEAVY = 900
 _LEAVING_OUT = 3.5
 """How many times as long it takes with the leave-one-corpus-out table."""
 
+_RUNGS = {
+    "logistic": "Train logistic regression on numbers and on what a frozen encoder says of the text.",
+    "max-pool": "Train a text model and an image model apart, of which the larger logit counts.",
+    "late-fusion": "Train text and image encoders that a small network joins with the numbers.",
+    "multimodal": "Train the heavy model: text and picture look at each other, an update network hears behaviour.",
+    "light": "Train the light model on n-grams and numbers, from labels.",
+}
+"""The recipes of the ladder, in its order."""
+
+_OF_RUNGS = "Needs the extra `train`. The run folder tells all; killed and started again, a run goes on."
+
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
@@ -38,6 +50,8 @@ def register(app: typer.Typer) -> None:
     train.command("heavy-text")(heavy_text)
     train.command("update")(update)
     train.command("lane")(lane)
+    for name, about in _RUNGS.items():
+        train.command(name, help=f"{about}\n\n{_OF_RUNGS}")(_rung(name))
     app.add_typer(train, name="train")
 
 
@@ -278,6 +292,51 @@ def lane(
         table.add_row(*line)
     Console().print(table)
     console.print(f"{version} written to {out}", highlight=False)
+
+
+def _rung(name: str) -> Callable[..., None]:
+    """Return the command that trains a rung of the ladder."""
+
+    def rung(
+        overrides: Overrides = None,
+        *,
+        material: Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")],
+        out: Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")],
+        recipe: Annotated[
+            Path | None, typer.Option(help="A recipe file, instead of the one that ships.")
+        ] = None,
+    ) -> None:
+        from rich.console import Console
+
+        from sievert.errors import MissingExtra
+
+        try:
+            from sievert.training.pooling import with_pooled
+            from sievert.training.rung import train_rung
+        except ImportError as error:
+            raise MissingExtra(
+                f"Training {name} needs {error.name}.", remedy="pip install 'sievert[train]'"
+            ) from error
+        from sievert.cli.learning_progress import stages
+        from sievert.training.material import read_material
+        from sievert.training.recipes import read_recipe, recipe_file
+        from sievert.training.rung_recipe import RungRecipe
+
+        console = Console(stderr=True)
+        chosen = read_recipe(RungRecipe, recipe or recipe_file(name), overrides or ())
+        gathered = read_material(material)
+        with stages(console) as advance:
+            if "pooled" in chosen.hears:
+                with_pooled(gathered, chosen.text.encoder, advance=advance)
+            trained = train_rung(chosen, gathered, out, advance=advance)
+        found = trained.result.metrics["pr_auc"].value or 0.0
+        console.print(
+            f"average precision {found:.3f} at natural prevalence, on the time to calibrate on; "
+            f"{out / 'CARD.md'} tells the rest",
+            highlight=False,
+        )
+
+    return rung
 
 
 def _expected_seconds(data: Path, *, epochs: int, factor: float) -> float:

@@ -212,8 +212,9 @@ def _encoder(config: TowerConfig) -> tuple[nn.Module, PretrainedConfig]:
             ) from error
     else:
         encoder = AutoModel.from_config(settings)  # type: ignore[no-untyped-call]
-    if getattr(encoder, "pooler", None) is not None:
-        encoder.pooler = None  # the encoder's own summary of a whole input is not asked for
+    # The encoder's own summary of a whole input is not asked for; some cannot do without a mean, which learns nothing.
+    if (pooler := getattr(encoder, "pooler", None)) is not None and any(True for _ in pooler.parameters()):
+        encoder.pooler = None
     return encoder, settings
 
 

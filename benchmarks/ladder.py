@@ -1,0 +1,313 @@
+"""The ladder: every model learns from the same material, and is measured on the same posts of a later time.
+
+    sievert simulate --out WORLD --creators 100000 --days 20 --seed 20270601 --texts FILE
+    sievert data material --history WORLD --texts FILE --out MATERIAL
+    python benchmarks/ladder.py MATERIAL            # half an hour on two cores; --write keeps the result
+
+One snapshot of each post is drawn evenly from its moments (created, first report, milestones of views), so
+rows are independent and a post with many moments counts once. Measured are average precision and the
+recall at a precision of 0.95, at natural prevalence, of posts and of impressions: a post then weighs the
+views that came after the snapshot, up to 10,000, with nothing done. Intervals are those of
+`measurement.ranking`; a recall that the sample could not prove is not told.
+
+Then sources of the multimodal model are switched off, in training and in testing. Text, picture and the
+words of pictures: the whole model learns anew. Behaviour, the creator's context, the weights by views (every post alike), the forecast of views (their
+literal number so far in its place):
+update networks learn anew on the latents of the full model, beside one that hears all; with --anew the
+whole model does.
+
+It needs torch, transformers, accelerate, NumPy, safetensors, msgspec and PyYAML, and neither a history nor
+a network: it runs wherever the material is. `--encoder` names a folder where the package of the text
+encoder is not installed. Runs go on where they were stopped if `--runs` names their folder. Costs are core
+seconds, or seconds of the GPU where there is one. The last line is one JSON object.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+RESULT = Path(__file__).parent / "results" / "ladder.json"
+CAP = 10_000
+WITHOUT = {
+    "text": {"hears": ("pictures", "behaviour", "context")},
+    "picture": {"hears": ("tokens", "behaviour", "context")},
+    "words in pictures": {"words": False},
+}
+UPDATE_WITHOUT = {
+    "behaviour": {"hears": ("tokens", "pictures", "context")},
+    "creator context": {"hears": ("tokens", "pictures", "behaviour")},
+    "both": {"hears": ("tokens", "pictures")},
+}
+WEIGHINGS = {"views in the loss": "even", "forecast in the loss": "literal"}
+UPDATE_LEARNING = {"epochs": 8.0, "rate": 0.001}
+
+
+def parsed():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("material", type=Path)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="entries of all recipes to change")
+    parser.add_argument(
+        "--runs", type=Path, help="where runs are kept and go on; by default they are not kept"
+    )
+    parser.add_argument("--rungs", default="", help="some of the rungs, with commas between; all by default")
+    parser.add_argument("--encoder", help="a folder with the text encoder, in place of the package")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="by default a GPU if there is one")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--resamples", type=int, default=300)
+    parser.add_argument("--anew", action="store_true", help="let the whole model learn anew for each source")
+    parser.add_argument("--no-sources", action="store_true", help="switch nothing off")
+    parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/results")
+    return parser.parse_args()
+
+
+options = parsed() if __name__ == "__main__" else None
+if options is not None and options.device == "cpu":
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch looks for one
+
+import msgspec
+import numpy as np
+import torch
+
+from sievert.measurement.paired import pr_auc_difference
+from sievert.measurement.prevalence import natural_weights
+from sievert.measurement.ranking import average_precision, measure_ranking
+from sievert.training.material import read_material
+from sievert.training.pooling import with_pooled
+from sievert.training.recipes import read_recipe, recipe_file
+from sievert.training.rung import drawn_rows, latents_of, train_rung, train_update_rung
+from sievert.training.rung_recipe import RUNGS, RungRecipe
+
+
+class Measured:
+    """Rows of the test fold, and how scores do on them."""
+
+    def __init__(self, fold, resamples):
+        self.fold, self.resamples = fold, resamples
+        self.drawn = drawn_rows(fold)
+        self.created = np.flatnonzero(fold.columns["cause"] == fold.described.causes.index("created"))
+        self.rows = np.union1d(self.drawn, self.created)
+        self.prevalence = fold.described.populations["test"].prevalence
+        self.y = fold.harmful()[self.drawn]
+        views = np.minimum(fold.columns["to_come"][self.drawn], CAP).astype(float)
+        self.views = views * fold.columns["stands_for"][self.drawn]
+        self.view_prevalence = float(self.views[self.y].sum() / self.views.sum())
+
+    def of(self, scores):
+        """Return how the scores of all rows do."""
+        drawn, created = (scores[np.searchsorted(self.rows, rows)] for rows in (self.drawn, self.created))
+        seen = self.views > 0
+        posts = self._ranking(self.y, drawn, self.prevalence)
+        views = self._ranking(self.y[seen], drawn[seen], self.view_prevalence, self.views[seen])
+        first = self.fold.harmful()[self.created]
+        return {
+            "pr_auc": rounded(posts.pr_auc),
+            "recall_at_precision_95": rounded(posts.recall_at_precision),
+            "by_views": {
+                "pr_auc": rounded(views.pr_auc),
+                "recall_at_precision_95": rounded(views.recall_at_precision),
+            },
+            "when_created_pr_auc": round(
+                average_precision(first, created, natural_weights(first, prevalence=self.prevalence)), 4
+            ),
+            "recall_at_1_percent": round(
+                next(one for one in posts.at_shares if one.share == 0.01).recall.value, 3
+            ),
+            "by_form": self.by_form(drawn),
+            "provable_recall_at_precision_95": round(posts.provable_recall, 3),
+        }
+
+    def by_form(self, drawn):
+        """Return average precision of each form of harm against all that is harmless."""
+        forms = self.fold.described.settings["forms"]
+        form = self.fold.columns["form"][self.fold.columns["content"][self.drawn]]
+        weight = natural_weights(self.y, prevalence=self.prevalence)
+        found = {}
+        for place, name in enumerate(forms):
+            bad = self.y & (form == place)
+            if bad.any():
+                some = bad | ~self.y
+                found[name] = {
+                    "posts": int(bad.sum()),
+                    "average_precision": round(average_precision(bad[some], drawn[some], weight[some]), 4),
+                }
+        return found
+
+    def better_by(self, first, second):
+        """Return by how much the PR-AUC of the first scores is above the second's."""
+        one, other = (scores[np.searchsorted(self.rows, self.drawn)] for scores in (first, second))
+        *_, gain = pr_auc_difference(
+            self.y, one, other, prevalence=self.prevalence, resamples=min(200, self.resamples)
+        )
+        return {name: round(getattr(gain, name), 4) for name in ("value", "low", "high")}
+
+    def _ranking(self, y, score, prevalence, weight=None):
+        return measure_ranking(y, score, prevalence=prevalence, weight=weight, resamples=self.resamples)
+
+
+def rounded(estimate):
+    return {
+        name: None if (value := getattr(estimate, name)) is None else round(value, 4)
+        for name in ("value", "low", "high")
+    }
+
+
+def recipe_of(name, chosen):
+    """Return the recipe of a rung with what the command line changes."""
+    encoder = [f"text.encoder={chosen.encoder}"] if chosen.encoder else []
+    return read_recipe(RungRecipe, recipe_file(name), [*encoder, *chosen.overrides])
+
+
+def line_of(trained, measured):
+    """Return a rung's scores, and its line of the result."""
+    scores, seconds = trained.logits(measured.fold, measured.rows)
+    cost = trained.result.cost
+    return scores, {
+        **measured.of(scores),
+        "parameters": sum(one.numel() for one in trained.model.parameters()),
+        "updates": trained.result.update,
+        "kept": trained.result.kept,
+        "calibration_pr_auc": rounded(trained.result.metrics["pr_auc"])["value"],
+        "training_core_seconds": round(cost.core_seconds, 1),
+        "training_gpu_seconds": round(cost.gpu_seconds, 1),
+        "microseconds_a_snapshot": round(1e6 * seconds / len(measured.rows), 1),
+    }
+
+
+def climb(material, chosen, runs, advance):
+    """Train and measure every rung; return lines and scores by name, and the multimodal rung."""
+    measured = Measured(material.folds["test"], chosen.resamples)
+    lines, scores, multimodal = {}, {}, None
+    for name in chosen.rungs.split(",") if chosen.rungs else RUNGS:
+        recipe = recipe_of(name, chosen)
+        if "pooled" in recipe.hears:
+            with_pooled(material, recipe.text.encoder, advance=advance)
+        trained = train_rung(recipe, material, runs / name, advance=advance)
+        scores[name], lines[name] = line_of(trained, measured)
+        print(f"{name}: PR-AUC {lines[name]['pr_auc']['value']}", flush=True)
+        if name == "multimodal":
+            multimodal = trained
+    return measured, lines, scores, multimodal
+
+
+def sources(material, chosen, runs, advance, measured, full, multimodal):
+    """Switch sources of the multimodal model off, one by one; return lines by what is off."""
+    recipe = recipe_of("multimodal", chosen)
+    changed = msgspec.structs.replace
+    whole = dict(WITHOUT)
+    weighed = {name: {"loss": changed(recipe.loss, weighing=how)} for name, how in WEIGHINGS.items()}
+    kept = {**UPDATE_WITHOUT, **weighed}
+    if chosen.anew:
+        whole, kept = {**whole, **kept}, {}
+    lines = {}
+
+    def named(what):
+        return f"multimodal-{what.replace(' ', '-')}"
+
+    for what, change in whole.items():
+        trained = train_rung(
+            changed(recipe, name=named(what), **change), material, runs / named(what), advance=advance
+        )
+        scores, line = line_of(trained, measured)
+        lines[what] = {"whole": True, "better_with_it": measured.better_by(full, scores), **line}
+        print(f"without {what}: PR-AUC {line['pr_auc']['value']}", flush=True)
+    if kept:
+        latents = {name: latents_of(multimodal.model, fold, recipe) for name, fold in material.folds.items()}
+        base = changed(recipe, name="update-all", learning=changed(recipe.learning, **UPDATE_LEARNING))
+        everything = train_update_rung(base, material, latents, runs / base.name, advance=advance)
+        control, line = line_of(everything, measured)
+        lines["nothing, on kept latents"] = {"whole": False, **line}
+        for what, change in kept.items():
+            one = changed(base, name=f"update-{what.replace(' ', '-')}", **change)
+            trained = train_update_rung(one, material, latents, runs / one.name, advance=advance)
+            scores, line = line_of(trained, measured)
+            lines[what] = {"whole": False, "better_with_it": measured.better_by(control, scores), **line}
+            print(f"without {what}: PR-AUC {line['pr_auc']['value']}", flush=True)
+    return lines
+
+
+def show(result):
+    for title, lines in (("rung", result["rungs"]), ("switched off", result["sources"])):
+        print(
+            f"\n{title:>26}{'PR-AUC':>24}{'by views':>24}{'recall at 0.95':>24}{'by views':>24}"
+            f"{'created':>9}{'train s':>9}{'us':>9}"
+        )
+        for name, line in lines.items():
+            cells = [
+                interval(one[key])
+                for key in ("pr_auc", "recall_at_precision_95")
+                for one in (line, line["by_views"])
+            ]
+            seconds = line["training_gpu_seconds"] or line["training_core_seconds"]
+            print(
+                f"{name:>26}"
+                + "".join(f"{cell:>24}" for cell in cells)
+                + f"{line['when_created_pr_auc']:>9.3f}"
+                f"{seconds:>9,.0f}{line['microseconds_a_snapshot']:>9,.0f}"
+            )
+    for name, line in result["rungs"].items():
+        print(name, {form: one["average_precision"] for form, one in line["by_form"].items()})
+    for name, line in result["sources"].items():
+        if "better_with_it" in line:
+            print(f"better with {name} by {interval(line['better_with_it'])}")
+
+
+def interval(one):
+    return (
+        "not provable" if one["value"] is None else f"{one['value']:.3f} ({one['low']:.3f}-{one['high']:.3f})"
+    )
+
+
+def main(chosen):
+    torch.set_num_threads(chosen.threads)
+    began = time.monotonic()
+    material = read_material(chosen.material)
+
+    def advance(stage, done, of):
+        if done == of:
+            print(f"{time.monotonic() - began:7.0f} s  {stage}: {of:,}", flush=True)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        runs = chosen.runs or Path(scratch)
+        measured, lines, scores, multimodal = climb(material, chosen, runs, advance)
+        without = {}
+        if multimodal is not None and not chosen.no_sources:
+            full = scores["multimodal"]
+            without = sources(material, chosen, runs, advance, measured, full, multimodal)
+    steps = {}
+    names = list(lines)
+    for lower, upper in itertools.pairwise(names):
+        if upper != "light":
+            steps[f"{upper} over {lower}"] = measured.better_by(scores[upper], scores[lower])
+    device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    result = {
+        "material": {
+            "settings": material.described.settings,
+            "populations": {
+                name: msgspec.to_builtins(one) | {"prevalence": round(one.prevalence, 6)}
+                for name, one in material.described.populations.items()
+            },
+        },
+        "overrides": chosen.overrides,
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else f"{chosen.threads} threads",
+        "torch": torch.__version__,
+        "measured_posts": len(measured.drawn),
+        "prevalence_by_views": round(measured.view_prevalence, 6),
+        "rungs": lines,
+        "steps": steps,
+        "sources": without,
+        "wall_seconds": round(time.monotonic() - began),
+    }
+    show(result)
+    for name, gain in steps.items():
+        print(f"{name}: {interval(gain)}")
+    if chosen.write:
+        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(options)

@@ -1,0 +1,31 @@
+"""Material is written: the same material gives the same bytes."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save
+
+from sievert.training.contents import ContentColumns
+from sievert.training.material import MATERIAL, Described
+
+_APART = {"gram_indices": "grams", "gram_starts": "grams", "pooled": "pooled"}
+"""Columns that stand in files of their own, so that one may travel without them."""
+
+
+def write_fold(
+    folder: Path, name: str, columns: dict[str, npt.NDArray[Any]], contents: ContentColumns
+) -> None:
+    """Write a fold's files."""
+    files: dict[str, dict[str, npt.NDArray[Any]]] = {"": {}}
+    for key, values in sorted({**columns, **contents.columns}.items()):
+        files.setdefault(_APART.get(key, ""), {})[key] = np.ascontiguousarray(values)
+    for more, tensors in files.items():
+        (folder / f"{name}{f'.{more}' if more else ''}.safetensors").write_bytes(save(tensors))
+
+
+def write_described(folder: Path, described: Described) -> None:
+    """Write what the folder is, last: a folder without it holds no material."""
+    (folder / MATERIAL).write_bytes(msgspec.json.format(msgspec.json.encode(described), indent=1) + b"\n")

@@ -1,0 +1,287 @@
+"""A rung of the ladder learns from material, and scores it: the same for every model.
+
+    recipe and material -> model -> `loop.fit` in a run folder -> logits of harm
+
+What chooses the best weights is average precision on posts of the time to calibrate on, at natural
+prevalence, one snapshot a post. The test fold is not looked at.
+
+Scores are 32-bit floats, also where training computes in bfloat16: of its three digits many posts would
+share one score.
+
+The encoder of the multimodal model can be kept: its latents of all contents are made once, and update
+networks learn on them in seconds. So what an update network hears can be switched off one by one.
+
+Legend: n posts, c contents, s snapshots, K latents, d width of a latent.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from sievert.measurement.prevalence import natural_weights
+from sievert.measurement.ranking import average_precision
+from sievert.models import PostModel
+from sievert.models.batch import PostBatch
+from sievert.models.multimodal import Multimodal
+from sievert.models.update_network import UpdateNetwork
+from sievert.training.batches import Tensors
+from sievert.training.loop import Task, fit
+from sievert.training.losses import Supervision, loss_of
+from sievert.training.material import Material, MaterialFold
+from sievert.training.run_folder import RunResult
+from sievert.training.rung_batches import batches_of, heard, restored, without_words
+from sievert.training.rung_models import model_of, rate_of
+from sievert.training.rung_recipe import RungRecipe
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+Advance = Callable[[str, int, int], None]
+Score = Callable[[MaterialFold, Rows], Floats]
+
+_AT_ONCE = 256
+
+
+class Trained:
+    """A rung that has learned: its model, what its run came to, and how it scores."""
+
+    def __init__(self, model: nn.Module, result: RunResult, score: Score) -> None:
+        """Put the three together."""
+        self.model, self.result, self._score = model, result, score
+
+    def logits(self, fold: MaterialFold, rows: Rows) -> tuple[Floats, float]:
+        """Return the logits of harm of snapshots [n], and core seconds or, on a GPU, seconds that it took."""
+        clock = time.perf_counter if device_of(self.model).type == "cuda" else time.process_time
+        began = clock()
+        return self._score(fold, rows), clock() - began
+
+
+def train_rung(recipe: RungRecipe, material: Material, folder: Path, *, advance: Advance) -> Trained:
+    """Train the model of a recipe in a run folder, or take up what stands there.
+
+    Raises:
+        NotFound, ConfigurationError, TrainingStopped, StoreCorrupt: see `model_of` and `loop.fit`.
+    """
+    model = model_of(recipe, material)
+
+    def loss(net: nn.Module, tensors: Tensors) -> Mapping[str, torch.Tensor]:
+        batch, known = restored(tensors)
+        return _parts(net(batch), known, recipe)
+
+    def score(fold: MaterialFold, rows: Rows) -> Floats:
+        return logits_of(model, fold, rows, recipe)
+
+    result = fit(
+        Task(
+            model=model,
+            batches=batches_of(material.folds["learn"], recipe),
+            loss=loss,
+            recipe=recipe,
+            evaluate=lambda _: _measured(score, material.folds["calibrate"], recipe),
+            factor_of=rate_of(recipe),
+        ),
+        folder=folder,
+        data=material.digest(),
+        about=_about(recipe, material),
+        advance=advance,
+    )
+    _to_device(model)
+    return Trained(model, result, score)
+
+
+def train_update_rung(
+    recipe: RungRecipe,
+    material: Material,
+    latents: Mapping[str, torch.Tensor],
+    folder: Path,
+    *,
+    advance: Advance,
+) -> Trained:
+    """Train an update network alone, on the latents [c, K, d] of each fold that an encoder made."""
+    torch.manual_seed(recipe.seed)
+    model = model_of(recipe, material)
+    if not isinstance(model, Multimodal):
+        raise TypeError("only the multimodal model has an update network")
+    network: UpdateNetwork = model.updating
+
+    def apply(batch: PostBatch) -> torch.Tensor:
+        if batch.latents is None:
+            raise TypeError("an update network needs latents")
+        logits: torch.Tensor = network(batch.latents.values, batch)
+        return logits
+
+    def loss(net: nn.Module, tensors: Tensors) -> Mapping[str, torch.Tensor]:
+        batch, known = restored(tensors)
+        return _parts(net(batch.latents.values, batch), known, recipe)  # type: ignore[union-attr]
+
+    def score(fold: MaterialFold, rows: Rows) -> Floats:
+        of = next(name for name, one in material.folds.items() if one is fold)
+        return _in_chunks(
+            network, rows, lambda some: apply(heard(fold, some, recipe, latents[of]).to(device_of(network)))
+        )
+
+    result = fit(
+        Task(
+            model=network,
+            batches=batches_of(material.folds["learn"], recipe, latents["learn"]),
+            loss=loss,
+            recipe=recipe,
+            evaluate=lambda _: _measured(score, material.folds["calibrate"], recipe),
+        ),
+        folder=folder,
+        data={**material.digest(), "latents": _digest(latents)},
+        about=_about(recipe, material),
+        advance=advance,
+    )
+    _to_device(network)
+    return Trained(network, result, score)
+
+
+def latents_of(model: Multimodal, fold: MaterialFold, recipe: RungRecipe) -> torch.Tensor:
+    """Return the latents [c, K, d] of all contents of a fold, in half precision and main memory."""
+    every = np.arange(fold.contents, dtype=np.int64)
+    return _encoded(model, fold, every, recipe)
+
+
+@torch.inference_mode()
+def logits_of(model: PostModel, fold: MaterialFold, rows: Rows, recipe: RungRecipe) -> Floats:
+    """Return the logits of harm [n] of snapshots [n]; each content is read once where the model allows it."""
+    if isinstance(model, Multimodal):
+        contents, place = np.unique(fold.columns["content"][rows].astype(np.int64), return_inverse=True)
+        latents = _encoded(model, fold, contents, recipe)
+        device = device_of(model)
+
+        def update(some: Rows) -> torch.Tensor:
+            batch = fold.batch(
+                rows[some], [name for name in recipe.hears if name in {"behaviour", "context"}]
+            )
+            z = latents[torch.from_numpy(place[some])].float().to(device)
+            return model.updating(z, batch.to(device))  # type: ignore[no-any-return]
+
+        return _in_chunks(model, np.arange(len(rows)), update)
+    if not {"behaviour", "context"} & set(recipe.hears):
+        contents, place = np.unique(fold.columns["content"][rows].astype(np.int64), return_inverse=True)
+        found = _by_length(
+            model,
+            fold,
+            contents,
+            lambda some: model(
+                without_words(fold.content_batch(some, recipe.hears), recipe).to(device_of(model))
+            ),
+        )
+        return found[:, 0].double().numpy()[place]
+    return (
+        _by_length(
+            model,
+            fold,
+            rows,
+            lambda some: model(heard(fold, some, recipe).to(device_of(model))),
+            contents=fold.columns["content"][rows],
+        )[:, 0]
+        .double()
+        .numpy()
+    )
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where a model is."""
+    return next(model.parameters()).device
+
+
+def drawn_rows(fold: MaterialFold, most: int | None = None) -> Rows:
+    """Return the one snapshot of each post that was drawn evenly; at most so many, harmful ones first of all."""
+    rows = np.flatnonzero(fold.columns["drawn"]).astype(np.int64)
+    if most is None or len(rows) <= most:
+        return rows
+    bad = fold.harmful()[rows]
+    harmless = rows[~bad]
+    some = np.linspace(0, len(harmless) - 1, max(1, most - int(bad.sum()))).astype(np.int64)
+    return np.sort(np.concatenate([rows[bad], harmless[np.unique(some)]]))
+
+
+@torch.inference_mode()
+def _encoded(model: Multimodal, fold: MaterialFold, contents: Rows, recipe: RungRecipe) -> torch.Tensor:
+    parts = [name for name in recipe.hears if name in {"tokens", "pictures"}]
+    return _by_length(
+        model,
+        fold,
+        contents,
+        lambda some: model.encoder(
+            without_words(fold.content_batch(some, parts), recipe).to(device_of(model))
+        ),
+    ).half()
+
+
+def _by_length(
+    model: nn.Module,
+    fold: MaterialFold,
+    rows: Rows,
+    apply: Callable[[Rows], torch.Tensor],
+    *,
+    contents: npt.NDArray[np.integer] | None = None,
+) -> torch.Tensor:
+    """Apply a model to rows [n], those of like length together; return what it gives in their order."""
+    length = fold.lengths()[rows if contents is None else contents]
+    order = np.argsort(length, kind="stable")
+    model.eval()
+    with torch.inference_mode():
+        found = [
+            apply(rows[order[at : at + _AT_ONCE]]).float().cpu() for at in range(0, len(order), _AT_ONCE)
+        ]
+    together = torch.cat(found)
+    back = torch.empty_like(together)
+    back[torch.from_numpy(order)] = together
+    return back
+
+
+def _in_chunks(model: nn.Module, rows: Rows, apply: Callable[[Rows], torch.Tensor]) -> Floats:
+    model.eval()
+    with torch.inference_mode():
+        found = [
+            apply(rows[at : at + 4 * _AT_ONCE])[:, 0].float().cpu()
+            for at in range(0, len(rows), 4 * _AT_ONCE)
+        ]
+    return torch.cat(found).double().numpy()
+
+
+def _parts(logits: torch.Tensor, known: Supervision, recipe: RungRecipe) -> Mapping[str, torch.Tensor]:
+    loss = loss_of(logits, known, recipe.loss)
+    settings = recipe.loss
+    return {
+        "harm": settings.harm * loss.harm,
+        "reports": settings.reports * loss.reports,
+        "policies": settings.policies * loss.policies,
+    }
+
+
+def _measured(score: Score, fold: MaterialFold, recipe: RungRecipe) -> dict[str, float]:
+    rows = drawn_rows(fold, recipe.watched)
+    y = fold.harmful()[rows]
+    prevalence = fold.described.populations["calibrate"].prevalence
+    weight = natural_weights(y, prevalence=prevalence)
+    return {"pr_auc": average_precision(y, score(fold, rows), weight)}
+
+
+def _about(recipe: RungRecipe, material: Material) -> Sequence[str]:
+    learn = material.described.populations["learn"]
+    return (
+        f"The model {recipe.model} learned from {learn.taken:,} posts, drawn from {learn.posts:,}.",
+        f"Of these {learn.taken_harmful:,} are harmful.",
+        f"It hears: {', '.join(recipe.hears)}.",
+    )
+
+
+def _digest(latents: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(latents):
+        digest.update(latents[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _to_device(model: nn.Module) -> None:
+    model.to(torch.accelerator.current_accelerator() or torch.device("cpu"))

