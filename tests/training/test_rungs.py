@@ -99,7 +99,8 @@ def test_each_epoch_has_every_post_once_at_one_of_its_moments_drawn_anew(materia
         assert sorted(np.concatenate(seen).tolist()) == list(range(len(starts) - 1))
         views = [batch.tensors["known about.views"] for batch in batches.epoch(epoch, start=0, shard=Shard())]
         hours = [
-            batch.tensors["behaviour.values"].double().sum() for batch in batches.epoch(epoch, start=0, shard=Shard())
+            batch.tensors["behaviour.values"].double().sum()
+            for batch in batches.epoch(epoch, start=0, shard=Shard())
         ]
         assert len(torch.cat(views)) == len(starts) - 1
         epochs.append(round(float(torch.stack(hours).sum()), 3))
