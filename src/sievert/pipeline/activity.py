@@ -88,6 +88,11 @@ class ActivityCounters:
         self._orphans = store.any_orphans()  # while there are none, nobody need look for them
         self._folded = 0
 
+    @property
+    def latest(self) -> Micros:
+        """The receipt time of the newest batch: as of then everything that came is known."""
+        return self._tick
+
     def tick(self, now: Micros) -> Micros:
         """Return the receipt time of the next batch: now, or just after the last one."""
         self._tick = max(now, self._tick + 1)

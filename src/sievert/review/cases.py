@@ -1,5 +1,6 @@
 """Decisions become cases: review tasks, ordered by the harm that looking prevents."""
 
+import math
 from collections.abc import Mapping
 
 from sievert.schema.action import Case
@@ -19,8 +20,9 @@ def cases_for(
 ) -> tuple[Case, ...]:
     """Return one case for each post that a person shall look at, with the evidence of its row.
 
-    While there is no view forecaster a case's priority is its probability under the policy, or of any harm
-    where the policy has no head, and 1 where a bank holds something like it.
+    A case's priority is the harmful views that looking prevents: its probability under the policy (of any
+    harm where the policy has no head, 1 where a bank holds something like it) times its forecast views and
+    one, so that what has no forecast is ordered by probability alone.
     """
     cases = []
     for row, policy in sorted(decided.queued_for.items()):
@@ -31,6 +33,8 @@ def cases_for(
         )
         # Of what is isolated nothing is told but the match itself.
         pictures = () if row in decided.isolated_for else posts.pictures.get(row, ())
+        p = 1.0 if matches else float(scored.of(policy if scored.has(policy) else HARM)[row])
+        views = math.nan if decided.forecast is None else float(decided.forecast[row])
         cases.append(
             Case(
                 case_id=f"c_{decision.removeprefix('d_')}",
@@ -40,7 +44,7 @@ def cases_for(
                 revision=post.revision,
                 policy=policy,
                 opened_at=now,
-                priority=1.0 if matches else float(scored.of(policy if scored.has(policy) else HARM)[row]),
+                priority=p * (1.0 + (0.0 if math.isnan(views) else views)),
                 spans=shown.spans,
                 nearest=shown.nearest,
                 matches=matches,
