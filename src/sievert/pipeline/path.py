@@ -148,8 +148,8 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     scored = score_posts(parts.bundle, posts, shares=parts.shares, passed=known.passed, lap=lap)
     scored = known.scored(scored)
 
-    # 6a forecasts: how often posts will be seen, for the few whose decision may hang on that; nothing
-    # where the bundle has no forecaster
+    # 6a forecasts (1.4 where one post in a hundred asks): how often posts will be seen, for those whose
+    # decision may hang on that; nothing where the bundle has no forecaster
     forecasts = Forecasts(posts, bundle=parts.bundle, counters=parts.counters, copies=parts.copies, now=now)
     forecasts.ask(hang_on_views(scored, parts.policies, known.matches, every=parts.ruling.book.asks_views))
     lap("forecasts")
