@@ -17,7 +17,7 @@ from sievert.features.behaviour.rows import AsOf
 from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.path import Parts
 from sievert.policy.reasons import BANK, DEMOTE, DENY_DEMOTES, ISOLATED, RULE_DEMOTES, kind_of
-from sievert.policy.rules import NO_MATCHES, decide
+from sievert.policy.rules import NO_MATCHES, decide, hang_on_views
 from sievert.review.cases import cases_for
 from sievert.schema.batch import DecidedBatch, Effects, Floats, PostBatch, ScoredBatch, TextColumn
 from sievert.schema.clock import Micros
@@ -127,7 +127,7 @@ def decide_again(
     forecasts = Forecasts(
         posts, bundle=parts.bundle, counters=parts.counters, copies=parts.copies, now=now, known=known
     )
-    forecasts.ask(range(len(posts)))
+    forecasts.ask(hang_on_views(scored, parts.policies, matches, every=True))
     stated = parts.ruling.look(
         posts,
         scored,

@@ -1,13 +1,17 @@
 """Decisions become cases: review tasks, ordered by the harm that looking prevents."""
 
-import math
 from collections.abc import Mapping
+
+import numpy as np
 
 from sievert.schema.action import Case
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
 from sievert.schema.decision import NO_EVIDENCE, Evidence
 from sievert.schema.taxonomy import HARM
+
+_FOREMOST = 1e9
+"""More views than any forecast."""
 
 
 def cases_for(
@@ -22,7 +26,8 @@ def cases_for(
 
     A case's priority is the harmful views that looking prevents: its probability under the policy (of any
     harm where the policy has no head, 1 where a bank holds something like it) times its forecast views and
-    one, so that what has no forecast is ordered by probability alone.
+    one, so that what has no forecast is ordered by probability alone. What is isolated has none and comes
+    before all else.
     """
     cases = []
     for row, policy in sorted(decided.queued_for.items()):
@@ -34,7 +39,9 @@ def cases_for(
         # Of what is isolated nothing is told but the match itself.
         pictures = () if row in decided.isolated_for else posts.pictures.get(row, ())
         p = 1.0 if matches else float(scored.of(policy if scored.has(policy) else HARM)[row])
-        views = math.nan if decided.forecast is None else float(decided.forecast[row])
+        views = 0.0
+        if decided.forecast is not None:
+            views = _FOREMOST if row in decided.isolated_for else float(np.nan_to_num(decided.forecast[row]))
         cases.append(
             Case(
                 case_id=f"c_{decision.removeprefix('d_')}",
@@ -44,7 +51,7 @@ def cases_for(
                 revision=post.revision,
                 policy=policy,
                 opened_at=now,
-                priority=p * (1.0 + (0.0 if math.isnan(views) else views)),
+                priority=p * (1.0 + views),
                 spans=shown.spans,
                 nearest=shown.nearest,
                 matches=matches,
