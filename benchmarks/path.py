@@ -112,13 +112,13 @@ def anonymous_mb():
     return int(re.search(r"RssAnon:\s+(\d+) kB", status).group(1)) / 1000
 
 
-def bundle_for(lines, share):
-    """Return the default bundle, with its cut where this share of just these posts lies above."""
+def bundle_for(lines, share, folder=None):
+    """Return a bundle, the default one unless told, with its cut where this share of just these posts lies above."""
     from sievert.schema.batch import TextColumn
     from sievert.scoring.bundle import default_bundle_path, load_bundle
     from sievert.scoring.light import light_scores
 
-    bundle = load_bundle(default_bundle_path())
+    bundle = load_bundle(Path(folder) if folder else default_bundle_path())
     if bundle.heavy is None or not 0 < share < 1:
         return bundle
     texts = [json.loads(line)["text"] for line in lines]
@@ -131,7 +131,7 @@ def bundle_for(lines, share):
     return dataclasses.replace(bundle, heavy=heavy)
 
 
-def worker(number, seconds, folder, queue, barrier, share):
+def worker(number, seconds, folder, queue, barrier, share, bundle_folder=None):
     from sievert.pipeline.activity import ActivityCounters, reader_of
     from sievert.pipeline.budgets import Budgets
     from sievert.pipeline.collector import settle_collector
@@ -148,7 +148,7 @@ def worker(number, seconds, folder, queue, barrier, share):
     policies = load_policies(default_policies_path())
     laps = Laps()
     lines = ndjson(CYCLE, seed=number)
-    bundle = bundle_for(lines, share)
+    bundle = bundle_for(lines, share, bundle_folder)
     parts = Parts(
         bundle=bundle,
         shares=Shares(text=share, pictures=share),
@@ -227,13 +227,13 @@ def bert_base(texts):
     return statistics.mean(costs[1:] or costs)
 
 
-def measure(seconds, workers, share):
+def measure(seconds, workers, share, bundle=None):
     """Run the path in so many worker processes; return each one's result."""
     folder = tempfile.mkdtemp(prefix="sievert-bench-")
     context = mp.get_context("spawn")
     queue, barrier = context.Queue(), context.Barrier(workers)
     processes = [
-        context.Process(target=worker, args=(number, seconds, folder, queue, barrier, share))
+        context.Process(target=worker, args=(number, seconds, folder, queue, barrier, share, bundle))
         for number in range(workers)
     ]
     for process in processes:
@@ -249,8 +249,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--bundle", help="the folder of another bundle, such as one with a view forecaster")
     options = parser.parse_args()
-    results = measure(options.seconds, options.workers, 0.0)
+    results = measure(options.seconds, options.workers, 0.0, options.bundle)
     posts = sum(result["posts"] for result in results)
     core_us = sum(result["cpu"] for result in results) / posts * 1e6
     rate = sum(result["posts"] / result["wall"] for result in results)

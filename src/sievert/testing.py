@@ -30,6 +30,7 @@ from sievert.schema.post import Post
 from sievert.scoring.bundle import Bundle, load_bundle, write_bundle
 from sievert.scoring.light_tensors import LightTensors
 from sievert.scoring.update import MOODS, UpdateModel, UpdateSpec, UpdateTensors
+from sievert.scoring.views import OUTPUTS, PROGRESS, ViewsModel, ViewsSpec, ViewsTensors
 from sievert.stores.memory import MemoryStores
 
 START: Micros = 1_800_000_000 * SECOND
@@ -145,6 +146,30 @@ def hand_made_update(heads: int) -> UpdateModel:
             comment_bias=np.full(len(MOODS), -1.0, np.float32),
         ),
         calibrators=tuple(LogitMap(x=np.array([-1.0, 1.0]), y=np.array([-1.0, 1.0])) for _ in names),
+    )
+
+
+def hand_made_views(*, unseen: float = 50.0, cap: float = 100_000.0) -> ViewsModel:
+    """Return a view forecaster that nearly always says so many times what was seen so far, and one more.
+
+    So a post that nobody has seen is forecast to get `unseen` views, one with 9 views ten times as many.
+    """
+    features = len(FEATURES)
+    line = np.zeros((PROGRESS, OUTPUTS), np.float32)
+    line[0, 0] = 1.0
+    return ViewsModel.of_parts(
+        ViewsSpec(behaviour=BehaviourSpec(definitions=DEFINITIONS), horizon=168.0, cap=cap),
+        ViewsTensors(
+            mean=np.zeros(features, np.float32),
+            spread=np.ones(features, np.float32),
+            first=np.zeros((features + PROGRESS, 1), np.float32),
+            first_bias=np.zeros(1, np.float32),
+            second=np.zeros((1, 1), np.float32),
+            second_bias=np.zeros(1, np.float32),
+            last=np.zeros((1, OUTPUTS), np.float32),
+            line=line,
+            bias=np.array([np.log(np.expm1(np.log1p(unseen))), -20.0, -3.5], np.float32),
+        ),
     )
 
 

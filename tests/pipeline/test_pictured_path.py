@@ -22,7 +22,7 @@ from sievert.schema.post import Post
 from sievert.scoring.banks.entries import entry_of, text_signature
 from sievert.scoring.banks.matching import BankMatcher
 from sievert.stores.media.memory import MemoryMedia
-from sievert.testing import memory_parts, records
+from sievert.testing import hand_made_views, memory_parts, records
 
 FINE = "what a lovely morning"
 
@@ -362,3 +362,20 @@ def test_a_picture_that_could_not_be_hashed_is_opened_again_where_it_can_be(desk
     facts = msgspec.structs.replace(desk.opener.open(painting(1)), hashes=())
     desk.stores.pictures.put_facts(facts, at=0)
     assert desk.parts.pictures.take(painting(1)).hashes
+
+
+def test_what_is_isolated_is_not_forecast_and_comes_before_all_else(desk):
+    """Neither when it comes nor when a bank learns of it later."""
+    bundle = dataclasses.replace(desk.parts.bundle, views=hand_made_views())
+    desk.parts = dataclasses.replace(desk.parts, bundle=bundle)
+    desk.post("early", painting(2))
+    desk.bank("CLOSED", painting(1), painting(2), kind=BankKind.MINORS)
+    desk.post("isolated", painting(1), text="you blorp")
+    desk.post("rude", text="you blorp")
+    assert desk.hunter.hunt(desk.parts) == 1
+    trails = {name: desk.stores.journal.trail("default", name)[-1] for name in ("early", "isolated", "rude")}
+    assert {reason.rule for name in ("early", "isolated") for reason in trails[name].reasons} == {ISOLATED}
+    assert [trails[name].forecast is None for name in trails] == [True, True, False]
+    assert len(desk.parts.copies) == 1
+    order = sorted(desk.stores.cases.list().items, key=lambda case: -case.priority)
+    assert [case.post_id for case in order][-1] == "rude"

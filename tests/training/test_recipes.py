@@ -11,15 +11,16 @@ from sievert.training.heavy_recipe import HeavyRecipe
 from sievert.training.light_recipe import LightRecipe
 from sievert.training.recipes import dotted, read_recipe, recipe_file, recipe_names
 from sievert.training.update_recipe import UpdateRecipe
+from sievert.training.views_recipe import ViewsRecipe
 
-KINDS = (LightRecipe, HeavyRecipe, UpdateRecipe)
+KINDS = (LightRecipe, HeavyRecipe, UpdateRecipe, ViewsRecipe)
 
 
 def test_every_recipe_that_ships_is_read_by_its_kind():
     read = {read_recipe(kind).name for kind in KINDS}
 
     assert read == set(recipe_names())
-    assert len(read) >= 3
+    assert len(read) >= 4
 
 
 def test_overrides_reach_nested_entries_and_leave_the_rest():

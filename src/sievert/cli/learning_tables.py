@@ -12,6 +12,7 @@ from sievert.measurement.reliability import Reliability
 
 if TYPE_CHECKING:
     from sievert.training.updating import CauseLine
+    from sievert.training.views_report import ViewsLine
 
 
 def rankings_table(title: str, lines: Iterable[HeldOutLine]) -> Table:
@@ -64,4 +65,17 @@ def causes_table(lines: "Iterable[CauseLine]") -> Table:
     for line in lines:
         ranked = (f"{value:.3f}" for value in (line.by_text, line.by_behaviour, line.by_both))
         table.add_row(line.cause, f"{line.snapshots:,}", f"{line.harmful:,}", *ranked)
+    return table
+
+
+def views_table(lines: "Iterable[ViewsLine]") -> Table:
+    """Draw a line for each age and forecaster of views."""
+    table = Table(
+        "age", "forecaster", "looks", "error", "ranks", "top 1 %", "80 %", title="views of later posts"
+    )
+    for line in lines:
+        correlation = "-" if line.correlation is None else f"{line.correlation:.3f}"
+        coverage = "-" if line.coverage is None else f"{line.coverage:.1%}"
+        measured = (f"{line.error:.3f}", correlation, f"{line.top:.1%}", coverage)
+        table.add_row(line.age, line.forecaster, f"{line.looks:,}", *measured)
     return table

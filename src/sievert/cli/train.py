@@ -49,6 +49,7 @@ def register(app: typer.Typer) -> None:
     train.command("light-linear")(light_linear)
     train.command("heavy-text")(heavy_text)
     train.command("update")(update)
+    train.command("views")(views)
     train.command("lane")(lane)
     for name, about in _RUNGS.items():
         train.command(name, help=f"{about}\n\n{_OF_RUNGS}")(_rung(name))
@@ -235,6 +236,56 @@ def update(
     version = with_update(folder, out, trained.model, card=update_card(trained, chosen, labels=labels))
     Console().print(causes_table(trained.lines))
     console.print(f"{version} written to {out}; UPDATE_CARD.md tells the rest", highlight=False)
+
+
+def views(
+    overrides: Overrides = None,
+    *,
+    history: Annotated[Path, typer.Option(help="A folder of posts and events.")],
+    out: Annotated[
+        Path, typer.Option(help="Where runs, report and the bundle go; a folder, made if missing.")
+    ],
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle to join, instead of the one that ships.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
+) -> None:
+    """Train the view forecaster, which tells how often a post will be seen, and write a bundle with it.
+
+    Needs the extra `train`. A run that was stopped goes on. The same history, recipe and machine give the
+    same model.
+    """
+    import msgspec
+    from rich.console import Console
+
+    from sievert.errors import MissingExtra
+
+    try:
+        from sievert.training.view_learning import train_views
+    except ImportError as error:
+        raise MissingExtra(
+            f"Training the view forecaster needs {error.name}.", remedy="pip install 'sievert[train]'"
+        ) from error
+    from sievert.cli.learning_progress import stages
+    from sievert.cli.learning_tables import views_table
+    from sievert.scoring.bundle import default_bundle_path, load_bundle
+    from sievert.training.recipes import read_recipe
+    from sievert.training.views_card import CARD, views_card, with_views
+    from sievert.training.views_recipe import ViewsRecipe
+    from sievert.training.views_report import report_on
+
+    console = Console(stderr=True)
+    folder = bundle or default_bundle_path()
+    chosen = read_recipe(ViewsRecipe, recipe, overrides or ())
+    with stages(console) as advance:
+        trained = train_views(history, load_bundle(folder), chosen, out=out, advance=advance)
+    report = report_on(trained)
+    card = views_card(trained, report, chosen)
+    (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    (out / CARD).write_text(card)
+    version = with_views(folder, out / "bundle", trained.model, card=card)
+    Console().print(views_table(report.lines))
+    console.print(f"{version} written to {out / 'bundle'}; {CARD} tells the rest", highlight=False)
 
 
 def lane(

@@ -63,7 +63,7 @@ def uncensored_views(
     """
     posts, events = history.posts, history.events
     born, count = posts.created_at, len(posts)
-    stopped = _first_stop(history, until=until, acted_at=acted_at)
+    stopped = left_alone_until(history, until=until, acted_at=acted_at)
     age = np.clip(np.minimum(stopped, born + horizon) - born, 0, horizon)
     censored = stopped < born + horizon
     rows = (events.kind == KIND_WORDS.index("views")) & (events.post >= 0) & (events.received_at < until)
@@ -82,14 +82,31 @@ def uncensored_views(
     return UncensoredViews(seen=seen, expected=expected, censored=censored & there, weight=weight)
 
 
-def _first_stop(history: History, *, until: Micros, acted_at: Int64s | None) -> Int64s:
-    """Return when each post [m] stopped being left alone, by us, by its creator, or by the end."""
+def left_alone_until(history: History, *, until: Micros, acted_at: Int64s | None) -> Int64s:
+    """Return when each post [m] stopped being left alone, by us, by its creator, or by the end.
+
+    `acted_at` [m] is when something was done to a post, `NOBODY` where nothing was.
+    """
     stopped = np.full(len(history.posts), until)
     if acted_at is not None:
         stopped = np.where(acted_at == NOBODY, stopped, np.minimum(acted_at, stopped))
     gone = (history.events.kind == KIND_WORDS.index("delete")) & (history.events.post >= 0)
     np.minimum.at(stopped, history.events.post[gone], history.events.at[gone])
     return stopped
+
+
+def weight_of_uncensored(ran: Bools, propensity: Floats | None = None) -> tuple[Floats, Bools]:
+    """Return for how many rows [n] each that ran its course stands, and which rows stand for nothing.
+
+    `propensity` [n] is the logged probability of not running its course, None or NaN where nothing was drawn.
+    Rows that were nearly sure to be acted on stand for nothing even if they ran: what they would stand for
+    was never left alone, so that no weight makes up for it. Nor do rows that were acted on without a draw.
+    """
+    chance = np.zeros(len(ran)) if propensity is None else np.nan_to_num(propensity, nan=0.0)
+    unknown = chance > 1.0 - 1.0 / _MOST_WEIGHT
+    unknown |= ~ran & (chance == 0.0)
+    weight = np.where(ran & ~unknown, 1.0 / (1.0 - np.minimum(chance, 1.0 - 1.0 / _MOST_WEIGHT)), 0.0)
+    return weight, unknown
 
 
 def _growth(course: Floats, weight: Floats) -> Floats:

@@ -28,6 +28,7 @@ from sievert.features.behaviour.counting import (
 from sievert.features.behaviour.reporters import reliability
 from sievert.features.behaviour.rows import AsOf
 from sievert.features.behaviour.tallies import (
+    TALLIES,
     UNKNOWN,
     Facts,
     epoch_of,
@@ -87,6 +88,12 @@ class ActivityCounters:
         self._tick = store.last_tick()
         self._orphans = store.any_orphans()  # while there are none, nobody need look for them
         self._folded = 0
+        self._fresh: dict[PostName, Author] = {}  # noted last, with nothing that happened to them yet
+
+    @property
+    def latest(self) -> Micros:
+        """The receipt time of the newest batch: as of then everything that came is known."""
+        return self._tick
 
     def tick(self, now: Micros) -> Micros:
         """Return the receipt time of the next batch: now, or just after the last one."""
@@ -103,7 +110,10 @@ class ActivityCounters:
         if not first:
             return
         change = self._registration(first, now)
-        if not self._store.commit_if_new(change):
+        self._fresh = {}
+        if self._store.commit_if_new(change):
+            self._fresh = {name: one for name, one in change.authors.items() if name not in change.adopted}
+        else:
             # Seldom: another revision, or a post that came before and was not acknowledged.
             known = self._store.authors([post.name for post in first])
             change = self._registration([post for post in first if post.name not in known], now)
@@ -155,6 +165,7 @@ class ActivityCounters:
     def take(self, events: Sequence[BaseEvent], now: Micros) -> Taken:
         """Work out what events come to; `commit` makes it durable."""
         tick = self.tick(now)
+        self._fresh = {}
         change = Change(tick=tick)
         counted = self._new_ones(events, change)
         fresh = [event for event, counts in zip(events, counted.tolist(), strict=True) if counts]
@@ -222,10 +233,15 @@ class ActivityCounters:
     def known(self, names: Sequence[PostName], as_of: Micros, change: Change | None = None) -> AsOf:
         """Return all that is known of posts as of a tick, with a change that is not durable yet."""
         change = change or Change()
-        authors = self._store.authors(names)
+        # Of posts that were just noted nothing is in the store that is not known here.
+        older = [name for name in names if name not in self._fresh]
+        authors = self._fresh | self._store.authors(older) if older else self._fresh
         creators = [authors[name].creator_id if name in authors else None for name in names]
         moments = np.full(len(names), as_of, np.int64)
-        own = self._tallies([subject_of(Role.POST, name) for name in names], moments, change)
+        own = np.zeros((len(names), COUNTS, TALLIES), np.int64)
+        if older:
+            rows = np.array([name not in self._fresh for name in names], np.bool_)
+            own[rows] = self._tallies([subject_of(Role.POST, name) for name in older], moments, change)
         own[:, Count.POSTS] = own_publication(authors, names, moments)
         theirs = [
             Subject(Role.CREATOR, name.platform, creator or "")

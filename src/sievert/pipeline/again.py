@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.enforcement.messages import messages_for
+from sievert.features.behaviour.rows import AsOf
+from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.path import Parts
 from sievert.policy.reasons import BANK, DEMOTE, DENY_DEMOTES, ISOLATED, RULE_DEMOTES, kind_of
-from sievert.policy.rules import NO_MATCHES, decide
+from sievert.policy.rules import NO_MATCHES, decide, hang_on_views
 from sievert.review.cases import cases_for
 from sievert.schema.batch import DecidedBatch, Effects, Floats, PostBatch, ScoredBatch, TextColumn
 from sievert.schema.clock import Micros
@@ -110,19 +112,26 @@ def decide_again(
     now: Micros,
     matches: Mapping[int, tuple[Match, ...]] = NO_MATCHES,
     behaviour: Floats | None = None,
+    known: AsOf | None = None,
 ) -> DecidedBatch:
     """Decide about posts anew, and make that durable with what it sets in motion.
 
     What banks said of a post before, they still say, and so do rules about texts that were not kept.
-    `behaviour` [n, F] is what people did with the posts, where that is known.
+    `behaviour` [n, F] is what people did with the posts, where that was computed, and `known` what it was
+    computed from; views are forecast as of then, else as of now.
 
     Raises:
         StoreUnavailable: nothing of it is durable.
     """
     passed = parts.banks.glance(posts).passed if parts.banks is not None and posts.pictures else ()
+    forecasts = Forecasts(
+        posts, bundle=parts.bundle, counters=parts.counters, copies=parts.copies, now=now, known=known
+    )
+    forecasts.ask(hang_on_views(scored, parts.policies, matches, every=True))
     stated = parts.ruling.look(
         posts,
         scored,
+        forecast=forecasts.views,
         behaviour=behaviour,
         passed=passed,
         unread=[row for row, one in enumerate(again) if not one.kept],
@@ -133,7 +142,7 @@ def decide_again(
         scored,
         policies=parts.policies,
         certificates=parts.certificates,
-        forecast=None,
+        forecast=forecasts.views,
         review_room=parts.budgets.reviews.room(now),
         removal_room=parts.budgets.removals.room(now),
         now=now,

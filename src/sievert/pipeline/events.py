@@ -153,7 +153,7 @@ def _decide_anew(taken: Taken, update: UpdateModel, parts: Parts, now: Micros) -
     known = parts.counters.known(names, taken.tick, taken.change)
     behaviour = behaviour_rows(known, update.spec.behaviour)
     scored = _scored(again, behaviour, posts, update, parts)
-    decide_again(again, posts, scored, parts, now=now, behaviour=behaviour)
+    decide_again(again, posts, scored, parts, now=now, behaviour=behaviour, known=known)
 
 
 def _scored(

@@ -18,12 +18,14 @@ from sievert.pipeline.activity import ActivityCounters, new_post
 from sievert.pipeline.answers import UNOPENED, answer_new, assemble
 from sievert.pipeline.banks import Banks, Known
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.copies import Copies
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
+from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
 from sievert.pipeline.triggers import TRIGGERS_NAME
-from sievert.policy.rules import decide
+from sievert.policy.rules import decide, hang_on_views
 from sievert.review.cases import cases_for
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.certificate import Certificate, Running
@@ -76,6 +78,7 @@ class Parts:
     budgets: Budgets
     counters: ActivityCounters
     ruling: Ruling
+    copies: Copies = dataclasses.field(default_factory=Copies)
     certificates: tuple[Certificate, ...] = ()
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
@@ -97,6 +100,7 @@ class Parts:
         """What a certificate must name to hold here."""
         return Running(
             bundle=self.bundle.version,
+            forecaster=self.bundle.views.name if self.bundle.views is not None else "",
             triggers=TRIGGERS_NAME,
             heavy_share=self.shares.text,
             image_heavy_share=self.shares.pictures,
@@ -144,8 +148,15 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     scored = score_posts(parts.bundle, posts, shares=parts.shares, passed=known.passed, lap=lap)
     scored = known.scored(scored)
 
-    # 6a rules: lists, words, patterns and expressions of the policies; nothing where none are stated
-    stated = parts.ruling.look(posts, scored, passed=known.passed)
+    # 6a forecasts (1.4 where one post in a hundred asks): how often posts will be seen, for those whose
+    # decision may hang on that; nothing where the bundle has no forecaster
+    forecasts = Forecasts(posts, bundle=parts.bundle, counters=parts.counters, copies=parts.copies, now=now)
+    forecasts.ask(hang_on_views(scored, parts.policies, known.matches, every=parts.ruling.book.asks_views))
+    lap("forecasts")
+
+    # 6b rules: lists, words, patterns and expressions of the policies; nothing where none are stated
+    stated = parts.ruling.look(posts, scored, forecast=forecasts.views, passed=known.passed)
+    forecasts.ask(stated)
     lap("rules")
 
     # 6 decide (0.2): probabilities, policies and certificates to outcomes with reasons
@@ -154,7 +165,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         scored,
         policies=parts.policies,
         certificates=parts.certificates,
-        forecast=None,
+        forecast=forecasts.views,
         review_room=parts.budgets.reviews.room(now),
         removal_room=parts.budgets.removals.room(now),
         now=now,

@@ -76,6 +76,7 @@ class Ruling:
         posts: PostBatch,
         scored: ScoredBatch,
         *,
+        forecast: Floats | None = None,
         behaviour: Floats | None = None,
         passed: Collection[tuple[int, int]] = (),
         unread: Collection[int] = (),
@@ -89,7 +90,9 @@ class Ruling:
         """
         if self.book.empty:
             return NOTHING_STATED
-        found = self.book.find(posts, scored, behaviour=behaviour, passed=passed, unread=unread)
+        found = self.book.find(
+            posts, scored, forecast=forecast, behaviour=behaviour, passed=passed, unread=unread
+        )
         for (policy, rule), failures in found.failures.items():
             self._watch.failed(policy, rule, failures)
         before = before or {}

@@ -23,7 +23,10 @@ LONGEST_EXPRESSION = 1_000
 NUMBERS: Mapping[str, tuple[str, str]] = {
     "p": ("numbers", "the probability under each policy by its name, such as `p.hate`"),
     "harm": ("number", "the probability of any harm"),
-    "forecast": ("numbers", "`forecast.views`: views still to come, absent while nothing forecasts them"),
+    "forecast": (
+        "numbers",
+        "`forecast.views`: views still to come, absent while nothing forecasts them; a rule that asks has every post forecast",
+    ),
     "behaviour": (
         "numbers",
         "what people did with the post, and what is known of its creator; absent when a post is new",

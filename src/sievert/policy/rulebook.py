@@ -98,6 +98,9 @@ class RuleBook:
             (number, one) for number, rule in enumerate(self.rules) for one in rule.stated.patterns
         ]
         self._patterns = PatternSet([one for _, one in self._patterned]) if self._patterned else None
+        self.asks_views = any(
+            rule.expression is not None and "forecast" in rule.expression.needs for rule in self.rules
+        )
         self.empty = not (self.rules or self._creators or self._domains)
 
     def find(

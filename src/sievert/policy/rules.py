@@ -33,7 +33,7 @@ from sievert.policy.crossing import (
 from sievert.policy.reasons import ALLOW_LIST, ISOLATED, LANGUAGE, NO_ROOM, QUOTA, REMOVE
 from sievert.policy.removal import removal_rule, unmet
 from sievert.policy.rulebook import NOTHING_STATED, Stated
-from sievert.schema.bank import MINORS_POLICY
+from sievert.schema.bank import MINORS_POLICY, BankKind
 from sievert.schema.batch import WHERE, DecidedBatch, Floats, PostBatch, ScoredBatch
 from sievert.schema.certificate import Certificate, Running
 from sievert.schema.clock import Micros
@@ -53,6 +53,29 @@ class _Rooms:
     removals: dict[str, int]
 
 
+def hang_on_views(
+    scored: ScoredBatch,
+    policies: PolicySet,
+    matches: Mapping[int, tuple[Match, ...]] = NO_MATCHES,
+    *,
+    every: bool = False,
+) -> list[int]:
+    """Return the rows, rising, whose decision or place in the queue a forecast may change.
+
+    These are the posts that reach any rule of a policy, that banks know, or of which a model says nothing
+    that can be acted on; `every` is for rules that speak of forecasts themselves. Isolated posts are not
+    among them.
+    """
+    hang = np.full(len(scored), every)
+    for policy in policies.policies:
+        if policy.mode is not Mode.OFF and scored.has(policy.name):
+            p = scored.of(policy.name)
+            hang |= ~(p < min(policy.demote_at, policy.review_at, policy.floor))
+    hang[list(matches)] = True
+    hang[[row for row, some in matches.items() if any(one.kind == BankKind.MINORS for one in some)]] = False
+    return np.flatnonzero(hang).tolist()
+
+
 def decide(
     posts: PostBatch,
     scored: ScoredBatch,
@@ -69,7 +92,7 @@ def decide(
 ) -> DecidedBatch:
     """Decide about a batch.
 
-    `forecast` is [n] views to come, or None while there is no forecaster; `review_room` says how many
+    `forecast` is [n] views to come, NaN where none was asked for, or None while there is no forecaster; `review_room` says how many
     more cases each policy may open at present, `removal_room` how many more posts it may remove today (its
     quota, if it is not said); `running` is what certificates must name (without it none holds); `matches`
     are what banks say, by row, `stated` what the policies' own rules and lists do.
@@ -110,7 +133,7 @@ def decide(
     if removal_room is None:
         removal_room = {policy.name: policy.removals_per_day for policy in policies.policies}
     rooms = _Rooms(reviews=dict(review_room), removals=dict(removal_room))
-    return _settle(scored, crossed, policies.digest, rooms, views)
+    return dataclasses.replace(_settle(scored, crossed, policies.digest, rooms, views), forecast=forecast)
 
 
 def _cross_scored(

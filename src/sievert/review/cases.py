@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from sievert.schema.action import Case
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
 from sievert.schema.decision import NO_EVIDENCE, Evidence
 from sievert.schema.taxonomy import HARM
+
+_FOREMOST = 1e9
+"""More views than any forecast."""
 
 
 def cases_for(
@@ -19,8 +24,10 @@ def cases_for(
 ) -> tuple[Case, ...]:
     """Return one case for each post that a person shall look at, with the evidence of its row.
 
-    While there is no view forecaster a case's priority is its probability under the policy, or of any harm
-    where the policy has no head, and 1 where a bank holds something like it.
+    A case's priority is the harmful views that looking prevents: its probability under the policy (of any
+    harm where the policy has no head, 1 where a bank holds something like it) times its forecast views and
+    one, so that what has no forecast is ordered by probability alone. What is isolated has none and comes
+    before all else.
     """
     cases = []
     for row, policy in sorted(decided.queued_for.items()):
@@ -31,6 +38,10 @@ def cases_for(
         )
         # Of what is isolated nothing is told but the match itself.
         pictures = () if row in decided.isolated_for else posts.pictures.get(row, ())
+        p = 1.0 if matches else float(scored.of(policy if scored.has(policy) else HARM)[row])
+        views = 0.0
+        if decided.forecast is not None:
+            views = _FOREMOST if row in decided.isolated_for else float(np.nan_to_num(decided.forecast[row]))
         cases.append(
             Case(
                 case_id=f"c_{decision.removeprefix('d_')}",
@@ -40,7 +51,7 @@ def cases_for(
                 revision=post.revision,
                 policy=policy,
                 opened_at=now,
-                priority=1.0 if matches else float(scored.of(policy if scored.has(policy) else HARM)[row]),
+                priority=p * (1.0 + views),
                 spans=shown.spans,
                 nearest=shown.nearest,
                 matches=matches,

@@ -152,6 +152,7 @@ class DecidedBatch:
     queued_for: dict[int, str]  # row -> policy whose rule asks a person
     removed_for: dict[int, str]  # row -> policy whose certified rule removes the post
     isolated_for: dict[int, str] = dataclasses.field(default_factory=dict)  # row -> bank: nothing is kept
+    forecast: Floats | None = None  # [n] views to come that it hung on; NaN where nobody asked
 
     def plainly_allowed(self) -> npt.NDArray[np.bool_]:
         """Mark the posts about which there is nothing to tell: allowed, and no reason given."""

@@ -230,6 +230,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     content_digest: Annotated[str, Meta(description="BLAKE2b of the text, 16 bytes in hexadecimal")]
     reasons: Reasons = ()
     creator_id: Annotated[str | None, Meta(description="who published the post")] = None
+    forecast: Annotated[
+        float | None,
+        Meta(
+            description="views to come within a week, of the post and its copies, as they were forecast for "
+            "this decision; null where none were"
+        ),
+    ] = None
     record_version: RecordVersion = RECORD_VERSION
 
     def answer(self) -> Answer:

@@ -14,6 +14,9 @@
     update.json, update.safetensors
                         the update model, which hears what people did with a post, the behaviour features
                         that it was made for, and the comment model; a bundle may do without
+    views.json, views.safetensors
+                        the view forecaster, and the behaviour features that it was made for; a bundle may
+                        do without
     lanes.json          from which light score a share of posts with pictures is read by the heavy model, and
                         what that loses; a bundle may do without
     MODEL_CARD.md, DATA_CARD.md, report.json
@@ -53,6 +56,7 @@ from sievert.scoring.heavy import HeavyModel
 from sievert.scoring.lanes import LANE_FILE, Lane, cut_of, lane_of
 from sievert.scoring.light_tensors import LightTensors
 from sievert.scoring.update import UPDATE_FILES, UpdateModel
+from sievert.scoring.views import VIEWS_FILES, ViewsModel
 
 _HEAVY_FILES = ("heavy.onnx", "tokenizer.json", "heavy.json")
 _EXAMPLE_FILES = ("examples.safetensors", "examples.json")
@@ -150,6 +154,7 @@ class Bundle:
     heavy: Heavy | None = None
     update: UpdateModel | None = None
     pictures: Lane | None = None
+    views: ViewsModel | None = None
 
     @property
     def policy_heads(self) -> tuple[str, ...]:
@@ -193,6 +198,7 @@ def load_bundle(folder: Path) -> Bundle:
             *_HEAVY_FILES,
             *_EXAMPLE_FILES,
             *UPDATE_FILES,
+            *VIEWS_FILES,
             LANE_FILE,
         )
         if name in manifest.files
@@ -211,6 +217,9 @@ def load_bundle(folder: Path) -> Bundle:
             names = [head.name for head in manifest.heads]
             update = UpdateModel.of_files(parts[UPDATE_FILES[0]], parts[UPDATE_FILES[1]], names)
         pictures = lane_of(parts[LANE_FILE]) if LANE_FILE in parts else None
+        views = None
+        if any(name in parts for name in VIEWS_FILES):
+            views = ViewsModel.of_files(*(parts[name] for name in VIEWS_FILES))
     except (
         KeyError,
         TypeError,
@@ -232,6 +241,7 @@ def load_bundle(folder: Path) -> Bundle:
         heavy=heavy,
         update=update,
         pictures=pictures,
+        views=views,
     )
     _check_spec(folder, bundle)
     _check_numbers(folder, bundle)

@@ -327,7 +327,9 @@ def _differences(before: RunConfig, now: RunConfig) -> list[str]:
 
 
 def _telling(recipe: Mapping[str, Any]) -> dict[str, object]:
-    return {key: value for key, value in dotted(recipe).items() if key not in _FREE}
+    # As a file would tell it: there a tuple is a list.
+    plain = msgspec.json.decode(msgspec.json.encode(recipe))
+    return {key: value for key, value in dotted(plain).items() if key not in _FREE}
 
 
 def _short(value: object) -> str:

@@ -29,15 +29,7 @@ from sievert.datasets.snapshots import CAUSES, snapshots
 from sievert.datasets.splits import TimeSplit, split_by_time
 from sievert.errors import InvalidField
 from sievert.features.behaviour.history import BehaviourHistory
-from sievert.features.behaviour.rates import fit_prior
-from sievert.features.behaviour.rows import (
-    DEFAULT_RATES,
-    DEFINITIONS,
-    FEATURES,
-    FOUND,
-    BehaviourSpec,
-    Rate,
-)
+from sievert.features.behaviour.rows import DEFINITIONS, FEATURES, BehaviourSpec
 from sievert.measurement.ranking import average_precision
 from sievert.schema.batch import TextColumn
 from sievert.schema.taxonomy import HARM
@@ -46,12 +38,12 @@ from sievert.scoring.cascade import score
 from sievert.scoring.update import UPDATE_FILES, UpdateModel, UpdateSpec, UpdateTensors, logits_of
 from sievert.training.comment_model import CommentModel, train_comment_model
 from sievert.training.history_truth import labels_of
+from sievert.training.priors import fit_spec
 from sievert.training.update_recipe import UpdateRecipe
 
 Floats = npt.NDArray[np.float64]
 Advance = Callable[[str, int, int], None]
 
-_PRIOR_POSTS = 20_000
 _CHUNK = 4000
 _BATCH = 512
 _EVALUATED = 200_000  # snapshots of harmless posts that the table looks at, at most
@@ -173,22 +165,6 @@ def _split(history: History, bundle: Bundle, recipe: UpdateRecipe) -> TimeSplit:
     return split_by_time(
         history, calibrate_from=calibrate_from, test_from=test_from, end=end, tables=bundle.fold
     )
-
-
-def fit_spec(behaviour: BehaviourHistory, history: History, split: TimeSplit) -> BehaviourSpec:
-    """Fit the priors of all rates to what training posts and their creators had come to."""
-    rows = np.flatnonzero((split.fold == 0) & (history.posts.first == np.arange(len(history.posts))))
-    rows = rows[:: max(1, len(rows) // _PRIOR_POSTS)]
-    known = behaviour.known(rows, np.full(len(rows), split.until[0]))
-
-    def fitted(rate: Rate, tallies: npt.NDArray[np.int64], scale: float = 1.0) -> Rate:
-        k, n = tallies[:, rate.of, 0] / scale, tallies[:, rate.per, 0].astype(np.float64)
-        return Rate(name=rate.name, of=rate.of, per=rate.per, prior=fit_prior(k, n, otherwise=rate.prior))
-
-    rates = tuple(
-        fitted(rate, known.own, 1000.0 if rate.name == "report_weight" else 1.0) for rate in DEFAULT_RATES
-    )
-    return BehaviourSpec(definitions=DEFINITIONS, rates=rates, found=fitted(FOUND, known.others))
 
 
 def _examples(

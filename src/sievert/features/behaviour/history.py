@@ -15,6 +15,7 @@ from sievert.features.behaviour.counting import (
     COUNTS,
     KIND,
     THOUSAND,
+    Count,
     Moves,
     Reputation,
     first_of_each_actor,
@@ -76,6 +77,11 @@ class BehaviourHistory:
             accounts=accounts,
         )
 
+    @property
+    def created_at(self) -> Int64s:
+        """When each post [p] was published, never after it was received."""
+        return self._posts.created_at
+
     def rows(self, post: Int64s, as_of: Int64s, spec: BehaviourSpec) -> Rows:
         """Return the rows [q, F] of posts as of times."""
         parts = [
@@ -102,6 +108,14 @@ class BehaviourHistory:
             facts=self._facts.facts(creator, as_of),
             has_creator=creator != NOBODY,
         )
+
+    def views(self, post: Int64s, as_of: Int64s) -> Int64s:
+        """Return how many views of posts [q] had been received as of times [q]."""
+        parts = [
+            self._of_posts.tallies(post[i : i + _AT_ONCE], as_of[i : i + _AT_ONCE])[:, Count.VIEWS, 0]
+            for i in range(0, max(len(post), 1), _AT_ONCE)
+        ]
+        return np.concatenate(parts)
 
     def _report_weights(self, events: EventColumns) -> Int64s:
         """Return what each report weighs [n]: by what was known of the reporter before it came."""

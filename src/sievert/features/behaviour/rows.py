@@ -150,6 +150,18 @@ class AsOf:
         """Return n."""
         return len(self.as_of)
 
+    def take(self, rows: npt.NDArray[np.intp]) -> "AsOf":
+        """Return what is known of these posts, in this order."""
+        facts = {field.name: getattr(self.facts, field.name)[rows] for field in dataclasses.fields(Facts)}
+        return AsOf(
+            as_of=self.as_of[rows],
+            created_at=self.created_at[rows],
+            own=self.own[rows],
+            others=self.others[rows],
+            facts=Facts(**facts),
+            has_creator=self.has_creator[rows],
+        )
+
 
 def behaviour_rows(known: AsOf, spec: BehaviourSpec) -> Rows:
     """Return the rows [n, F] of posts as of the times that `known` speaks of."""

@@ -127,8 +127,8 @@ class EmbeddedActivity(Activity):
     def authors(self, posts: Sequence[PostName]) -> dict[PostName, Author]:
         """Query by name."""
         query = (
-            "SELECT platform, post_id, creator_id, created_at, received_at FROM activity_posts"
-            " WHERE (platform, post_id) IN (VALUES {})"
+            "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id, creator_id, created_at,"
+            " received_at FROM named CROSS JOIN activity_posts USING (platform, post_id)"
         )
         return {PostName(*row[:2]): Author(*row[2:]) for row in self._named(query, posts)}
 
@@ -140,8 +140,8 @@ class EmbeddedActivity(Activity):
     def reporters(self, posts: Sequence[PostName]) -> dict[PostName, list[str]]:
         """Query by name."""
         query = (
-            "SELECT platform, post_id, actor_id FROM activity_reporters"
-            " WHERE (platform, post_id) IN (VALUES {})"
+            "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id, actor_id"
+            " FROM named CROSS JOIN activity_reporters USING (platform, post_id)"
         )
         found: dict[PostName, list[str]] = {}
         for platform, post_id, actor in self._named(query, posts):
@@ -152,16 +152,16 @@ class EmbeddedActivity(Activity):
         """Query by subject."""
         place = {subject: row for row, subject in enumerate(subjects)}
         query = (
-            "SELECT role, platform, subject, counter, epoch, total, week, hours FROM activity_counts"
-            " WHERE (role, platform, subject) IN (VALUES {})"
+            "WITH named (role, platform, subject) AS (VALUES {}) SELECT role, platform, subject, counter,"
+            " epoch, total, week, hours FROM named CROSS JOIN activity_counts USING (role, platform, subject)"
         )
         return Reading.of((place[Subject(*row[:3])], *row[3:]) for row in self._named(query, [*place]))
 
     def facts(self, subjects: Sequence[Subject]) -> list[dict[int, KnownFact]]:
         """Query by subject."""
         query = (
-            "SELECT role, platform, subject, name, first_at, last_at, value FROM activity_facts"
-            " WHERE (role, platform, subject) IN (VALUES {})"
+            "WITH named (role, platform, subject) AS (VALUES {}) SELECT role, platform, subject, name,"
+            " first_at, last_at, value FROM named CROSS JOIN activity_facts USING (role, platform, subject)"
         )
         found: dict[Subject, dict[int, KnownFact]] = {}
         for row in self._named(query, [*dict.fromkeys(subjects)]):
@@ -170,7 +170,10 @@ class EmbeddedActivity(Activity):
 
     def orphans(self, posts: Sequence[PostName]) -> set[PostName]:
         """Query by name."""
-        query = "SELECT platform, post_id FROM activity_orphans WHERE (platform, post_id) IN (VALUES {})"
+        query = (
+            "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id"
+            " FROM named CROSS JOIN activity_orphans USING (platform, post_id)"
+        )
         return {PostName(*row) for row in self._named(query, posts)}
 
     def any_orphans(self) -> bool:
@@ -217,8 +220,12 @@ class EmbeddedActivity(Activity):
                 connection.exec_driver_sql(statement, (FOLDED, before))
 
     def _named(self, query: str, names: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
-        """Run a query over names, so many at once as SQLite takes."""
-        rows: list[tuple[Any, ...]] = []
+        """Run a query over names, so many at once as SQLite takes.
+
+        Names are joined and not looked for with IN: SQLite reads the whole table for rows that are IN a list,
+        and takes the index of a table that it may only join second.
+        """
+        names, rows = [*dict.fromkeys(names)], list[tuple[Any, ...]]()
         with self._database.reading() as connection:
             for start in range(0, len(names), _AT_ONCE):
                 some = names[start : start + _AT_ONCE]

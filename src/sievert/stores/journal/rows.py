@@ -1,11 +1,16 @@
 """Rows of a decided batch become Decision records; both journals agree here, to the last digit."""
 
+import math
+
 import msgspec
 
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.decision import Decision, Language, Outcome, Stage, shown
 from sievert.schema.post import Post
+
+_PLACES = 2
+"""Of a forecast, as it is kept."""
 
 
 def decision_of(
@@ -33,7 +38,16 @@ def decision_of(
         content_digest=posts.digests[row].hex(),
         reasons=decided.reasons.get(row, ()),
         creator_id=post.creator_id,
+        forecast=_forecast_of(decided, row),
     )
+
+
+def _forecast_of(decided: DecidedBatch, row: int) -> float | None:
+    """Return the forecast that a decision hung on; a plainly allowed post hung on none."""
+    plain = decided.outcome[row] == Outcome.ALLOW and row not in decided.reasons
+    if plain or decided.forecast is None or math.isnan(decided.forecast[row]):
+        return None
+    return round(float(decided.forecast[row]), _PLACES)
 
 
 class _KeptPost(Post, frozen=True, kw_only=True, forbid_unknown_fields=False):
