@@ -51,7 +51,7 @@ from sievert.training.first_forecast import SeenViews, forecast_views, learn_for
 from sievert.training.history_truth import labels_of
 from sievert.training.material import FOLDS, Described, Population
 from sievert.training.material_files import write_described, write_fold
-from sievert.training.updating import fit_spec
+from sievert.training.priors import fit_spec
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
