@@ -60,9 +60,11 @@ bench-cascade: .venv-dev/.made ## measure what the heavy model adds, at several 
 	@$(DEV)/python $(PIP) --group bench
 	@$(DEV)/python benchmarks/cascade.py $(BENCH)
 
-bundle: .venv-dev/.made ## rebuild the default bundle from the corpora in $$SIEVERT_DATA
+bundle: .venv-dev/.made ## train the text part of a bundle anew, from the corpora in $$SIEVERT_DATA, into var/bundle
 	@OMP_NUM_THREADS=$$(getconf _NPROCESSORS_ONLN) $(DEV)/sievert train heavy-text --data "$${SIEVERT_DATA:?name the folder of the corpora}" --out var/heavy
-	@$(DEV)/sievert train light-linear --data "$$SIEVERT_DATA" --heavy var/heavy --out src/sievert/bundles/default
+	@$(DEV)/sievert train light-linear --data "$$SIEVERT_DATA" --heavy var/heavy --out var/bundle
+	@echo "sievert: update model, forecasts of views and the lane of pictures join it by"
+	@echo "  sievert train update|views|lane --history HISTORY --bundle var/bundle --out OTHER"
 
 docs: .venv-dev/.made ## write the generated parts of the documents anew
 	@$(DEV)/python tests/generated_docs.py --write

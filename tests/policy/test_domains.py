@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sievert.policy.domains import clean_domain, links_in, rows_with
+from sievert.policy.domains import clean_domain, domains_in, links_in
+
+
+def rows_with(texts, listed):
+    """Which texts name a listed domain, or one below it."""
+    deepest = max(domain.count(".") + 1 for domain in listed)
+    return [
+        (row, domain)
+        for row, above in domains_in(texts, deepest=deepest)
+        for domain in above
+        if domain in listed
+    ]
 
 
 @pytest.mark.parametrize(
@@ -22,6 +33,10 @@ from sievert.policy.domains import clean_domain, links_in, rows_with
         ("https://пример.рф/", {"xn--e1afmkfd.xn--p1ai"}),
         ("xn--e1afmkfd.xn--p1ai", {"xn--e1afmkfd.xn--p1ai"}),
         ("ｅｘａｍｐｌｅ。org", {"example.org"}),
+        ("_https://example.org_ and", {"example.org"}),
+        ("-example.org-", {"example.org"}),
+        ("example.org\ufe0f", {"example.org"}),
+        ("a." * 32_000 + "example.org", {"example.org"}),
         ("", set()),
     ],
 )
@@ -37,6 +52,11 @@ def test_the_row_is_told_and_texts_do_not_run_into_each_other():
         (5, "example.org"),
         (5, "example.org"),
     ]
+
+
+def test_every_domain_that_one_lies_below_is_told():
+    (told,) = domains_in([b"see x.b.a.example.org"], deepest=4)
+    assert told == (0, ("b.a.example.org", "a.example.org", "example.org"))
 
 
 @pytest.mark.parametrize(

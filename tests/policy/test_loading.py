@@ -61,6 +61,14 @@ def test_all_problems_of_one_file_are_said_at_once(tmp_path):
         ("live_actions: [demote, remove]", "without review"),
         ("precision_posts: 1.0", "can never be proven"),
         ("people_above_views: 10", "is below most_views"),
+        ("precision_views: 0.99", "precision_views 0.99 is above precision_posts 0.95"),
+        ("mode: live\nmode: shadow", "mode stands twice, again in line 6"),
+        ("deny: {domains: [a.org], domains: [b.org]}", "domains stands twice, again in line 5"),
+        ('words: {author: "\\ud800"}', "half of a surrogate pair"),
+        (
+            "rules: [{name: r, then: review, expression: \"surface.matches('x')\"}]",
+            "matches is left out here",
+        ),
         ("- a list", "while parsing"),
     ],
 )

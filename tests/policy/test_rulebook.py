@@ -259,3 +259,49 @@ def test_neither_order_nor_size_of_a_batch_makes_a_difference_and_nothing_is_cha
         alone |= ask([i])
     random.shuffle(order)
     assert together == alone == ask(order)
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("see example.org", True),
+        ("see www.example.org and example.org/x", True),
+        ("no domain at all", False),
+        ("https://evil.net/?q=example.org", False),
+        ("https://evil.net/example.org", False),
+        ("evil.net#example.org", False),
+        ("me@example.org evil.net", False),
+        ("http://example.org@evil.net/", False),
+    ],
+)
+def test_naming_an_allowed_domain_beside_another_allows_nothing(text, allowed):
+    one = policy(allow=StatedList(domains=("example.org",)))
+    found = book(one).find(batch_of([post(text)]), scores([0.9])).stated
+    assert found == ({0: (Holds("hate", ALLOW_LIST, "domains"),)} if allowed else {})
+
+
+def test_one_policys_list_takes_nothing_from_anothers():
+    deny = policy(deny=StatedList(domains=("a.org",)))
+    for other in (
+        policy("spam", allow=StatedList(domains=("b.a.org",))),
+        policy("spam", deny=StatedList(domains=("b.a.org",))),
+    ):
+        found = book(deny, other).find(batch_of([post("see b.a.org")]), scores([0.1])).stated
+        assert Holds("hate", DENY_LIST, "domains") in found[0]
+    both = policy(deny=StatedList(domains=("a.org",)), allow=StatedList(domains=("b.a.org",)))
+    assert {one.kind for one in book(both).find(batch_of([post("b.a.org")]), scores([0.1])).stated[0]} == {
+        ALLOW_LIST,
+        DENY_LIST,
+    }
+
+
+def test_a_text_that_was_not_kept_may_have_named_what_is_allowed():
+    one = policy(allow=StatedList(domains=("example.org",)))
+    found = book(one, policy("spam")).find(batch_of([post(), post()]), scores([0.9, 0.9]), unread={1}).stated
+    assert found == {1: (Holds("hate", ALLOW_LIST, "domains"),)}
+
+
+def test_a_deny_list_that_is_gone_is_not_recalled():
+    told = [Reason(policy="hate", rule=f"{DENY_LIST}:domains")]
+    assert book(policy(deny=StatedList(domains=("a.org",)))).recalled(told)
+    assert not book(policy(rules=(rule(words=("x",)),))).recalled(told)

@@ -87,7 +87,8 @@ def print_diff(diff: PolicyDiff, console: Console) -> None:
             table.add_row(one.before, one.after, f"{one.posts:,}", Text(", ".join(map(_shown, one.ids))))
         console.print(table)
     console.print(
-        "Removals are counted as if a certificate held for the most careful rule; budgets are not counted.",
+        "Removals are counted as if a certificate held for the most careful rule; budgets, lists and "
+        "rules are not counted.",
         highlight=False,
     )
 

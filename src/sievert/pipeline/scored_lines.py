@@ -18,7 +18,7 @@ from sievert.schema.clock import Micros
 from sievert.schema.decision import NO_EVIDENCE, Example, Reason, Span
 from sievert.schema.media import MOST_MEDIA, Media, SeenPicture
 from sievert.schema.policy import PolicySet
-from sievert.schema.post import MAX_TEXT_BYTES, Post
+from sievert.schema.post import DEFAULT_PLATFORM, MAX_TEXT_BYTES, Id, Post
 from sievert.scoring.bundle import Bundle
 
 
@@ -28,6 +28,8 @@ class TextLine(msgspec.Struct, frozen=True, gc=False):
     text: str | UnsetType = UNSET
     media: Annotated[tuple[Media, ...], Meta(max_length=MOST_MEDIA)] = ()
     id: str | int | None = None
+    platform: Id = DEFAULT_PLATFORM
+    creator_id: Id | None = None
 
     @property
     def said(self) -> str:
@@ -122,7 +124,10 @@ def scored_lines(
             read.append((row, parsed))
     wrong = len(lines) - len(read)
     if read:
-        posts = [Post(id="-", text=line.said) for _, line in read]
+        posts = [
+            Post(id="-", text=line.said, platform=line.platform, creator_id=line.creator_id)
+            for _, line in read
+        ]
         judged = judge(
             posts, bundle, policies, now=now, heavy_share=heavy_share, pictures=pictures, book=book
         )

@@ -5,13 +5,14 @@ A domain is a run of labels with dots between them; `example.org` names itself a
 need no `https://` to count, as people read them without. Letters are folded (NFKC, case); a domain in
 another script is the same as its `xn--` form.
 
-Not covered: what a shortener or a redirect leads to; dots written in words; hidden characters inside a
-domain; public suffixes: a list may name `co.uk`, and means all below it.
+Not covered: what a shortener or a redirect leads to; dots written in words or as other signs; hidden
+characters inside a domain; a domain that touches letters of another script; public suffixes: a list may
+name `co.uk`, and means all below it.
 """
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import re2
 
@@ -20,6 +21,9 @@ _OPTIONS.never_capture = True
 _HOST = re2.compile(r"[\pL\pN\pM_-]+(?:[.。．｡][\pL\pN\pM_-]+)+", _OPTIONS)
 _LINK = re2.compile(r"(?i)\bhttps?://|\bwww\.", _OPTIONS)
 _DOTS = re.compile("[.。．｡]")
+_AROUND = "_-\ufe0e\ufe0f"
+_LONGEST = 1024
+"""Bytes of a domain that are looked at, from its end; a real one has at most 253 characters."""
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
 
 
@@ -37,8 +41,11 @@ def links_in(text: str) -> int:
     return sum(1 for _ in _LINK.finditer(text.encode()))
 
 
-def rows_with(texts: Sequence[bytes], domains: Collection[str]) -> Iterator[tuple[int, str]]:
-    """Yield which of n texts names a listed domain or one below it, and which of the list that is."""
+def domains_in(texts: Sequence[bytes], *, deepest: int) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield for each domain that n texts name: which text, and the domain with all that it lies below.
+
+    Of a domain the last `deepest` labels count, so that long ones cost no more than short ones.
+    """
     # One search over all texts together: hosts end at line feeds.
     joined = b"\n".join(texts)
     row, end = -1, -1
@@ -47,11 +54,11 @@ def rows_with(texts: Sequence[bytes], domains: Collection[str]) -> Iterator[tupl
         while start > end:
             row += 1
             end += len(texts[row]) + 1
-        labels = _folded(joined[start:stop].decode()).split(".")
-        for first in range(len(labels) - 1):
-            if (domain := ".".join(labels[first:])) in domains:
-                yield row, domain
-                break
+        # What ends a domain in running text is no part of it: emphasis, dashes, signs of variation.
+        labels = _folded(joined[max(start, stop - _LONGEST) : stop].decode(errors="ignore").strip(_AROUND))
+        named = labels.split(".")[-deepest:]
+        if len(named) > 1 and not named[-1].isdigit():
+            yield row, tuple(".".join(named[first:]) for first in range(len(named) - 1))
 
 
 def _folded(domain: str) -> str:

@@ -54,6 +54,8 @@ GROUPS: Mapping[str, tuple[str, ...] | None] = {
 _MACROS = re.compile(
     r"\.\s*(map|filter|all|exists|exists_one|existsOne|transformList|transformMap|transformMapEntry)\s*\("
 )
+_MATCHES = re.compile(r"\bmatches\s*\(")
+"""A regular expression here would be compiled for every post, whatever its size."""
 _GATHERED = b"\x07@result"
 """Where CEL gathers what a macro makes of a list: whatever the macro is called, it needs this."""
 
@@ -107,6 +109,10 @@ def wrong_with(source: str) -> list[str]:
     problems = [
         f"{_place(source, found.start(1))}: {found[1]} goes over a list, which no rule may do"
         for found in _MACROS.finditer(plain)
+    ]
+    problems += [
+        f"{_place(source, found.start())}: matches is left out here: state a pattern beside the expression"
+        for found in _MATCHES.finditer(plain)
     ]
     for found in _NAMED.finditer(plain):
         known = GROUPS[found[1]]

@@ -1,8 +1,10 @@
 """Policies are YAML files, one a policy; all that is wrong with them is said at once."""
 
 import hashlib
+from collections.abc import Hashable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import yaml
@@ -74,8 +76,28 @@ def read_policy(file: Path) -> tuple[Policy | None, list[str]]:
     problems = wrong_fields(stated)
     if problems:
         return None, problems
+    try:
+        msgspec.json.encode(stated)
+    except UnicodeEncodeError:
+        return None, ["it holds half of a surrogate pair, which is no character: write the character itself"]
     policy = msgspec.convert(stated, Policy)
     return policy, _problems(policy, file)
+
+
+class _EveryKeyOnce(yaml.SafeLoader):
+    """Reads YAML as the safe loader does, and refuses a key that stands twice: the first would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        """Build a mapping whose keys differ.
+
+        Raises:
+            ValueError: a key stands twice.
+        """
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for place, (key, _) in enumerate(node.value):
+            if isinstance(key, yaml.ScalarNode) and key.value in keys[:place] and key.value != "<<":
+                raise ValueError(f"{key.value} stands twice, again in line {key.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
 
 
 def _parsed(file: Path) -> dict[object, object]:
@@ -84,7 +106,7 @@ def _parsed(file: Path) -> dict[object, object]:
     if file.stat().st_size > _MOST_BYTES:
         raise ValueError(f"it is longer than {_MOST_BYTES} bytes: a policy is a page")
     try:
-        stated = yaml.safe_load(file.read_bytes())
+        stated = yaml.load(file.read_bytes(), Loader=_EveryKeyOnce)  # noqa: S506  # a safe loader
     except RecursionError:
         raise ValueError("it is nested too deeply: a policy is a list of fields") from None
     if not isinstance(stated, dict):
@@ -120,6 +142,11 @@ def _problems(policy: Policy, file: Path) -> list[str]:
         problems.append(
             f"people_above_views {policy.people_above_views:g} is below most_views {policy.most_views:g}: "
             "then the cap would never be reached"
+        )
+    if policy.precision_views > policy.precision_posts:
+        problems.append(
+            f"precision_views {policy.precision_views} is above precision_posts {policy.precision_posts}: "
+            "then a bolder rule would not remove all that a more careful one does"
         )
     if "remove" in policy.shadow_actions:
         problems.append("shadow_actions may not hold remove: a policy in shadow never removes")

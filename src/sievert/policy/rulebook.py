@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sievert.errors import ConfigurationError
 from sievert.features.content.fold import FoldTables
 from sievert.features.content.phrases import PhraseTable
-from sievert.policy.domains import clean_domain, rows_with
+from sievert.policy.domains import clean_domain, domains_in
 from sievert.policy.expressions import Expression
 from sievert.policy.numbers import Numbers
 from sievert.policy.patterns import PatternSet
@@ -93,6 +93,8 @@ class RuleBook:
         lists += [(policy.name, DENY_LIST, policy.deny) for policy in active]
         self._creators = _by_creator(lists)
         self._domains = _by_domain(lists)
+        self._deepest = max((domain.count(".") + 1 for domain in self._domains), default=0)
+        self._listing = {(kind, policy) for policy, kind, stated in lists if stated.domains}
         self._worded, self._phrases = _phrases(self.rules, fold)
         self._patterned = [
             (number, one) for number, rule in enumerate(self.rules) for one in rule.stated.patterns
@@ -123,7 +125,8 @@ class RuleBook:
         found: defaultdict[int, list[Holds]] = defaultdict(list)
         failures: Counter[tuple[str, str]] = Counter()
         said = _said(posts, passed) if self._domains or self._patterns or self._phrases else []
-        self._find_lists(posts, said, found)
+        self._find_creators(posts, found)
+        self._find_domains(said, unread, found)
         numbers = Numbers(posts, scored, forecast, behaviour, unread)
         texts = self._text_rules(said)
         for number, rule in enumerate(self.rules):
@@ -136,28 +139,45 @@ class RuleBook:
             stated={row: tuple(some) for row, some in sorted(found.items()) if some}, failures=failures
         )
 
-    def _find_lists(
-        self, posts: PostBatch, said: Sequence[_Text], found: defaultdict[int, list[Holds]]
-    ) -> None:
-        """Add the lists that name a post's creator or a domain that it links to."""
+    def _find_creators(self, posts: PostBatch, found: defaultdict[int, list[Holds]]) -> None:
+        """Add the lists that name a post's creator."""
         for row, post in enumerate(posts.posts if self._creators else ()):
             named = self._creators.get((post.platform, post.creator_id or ""))
             if named is not None:
                 found[row] += named
+
+    def _find_domains(
+        self, said: Sequence[_Text], unread: Collection[int], found: defaultdict[int, list[Holds]]
+    ) -> None:
+        """Add the lists that name a domain of a post.
+
+        One domain is enough to deny, and all that a post names must be allowed, since anybody can name one
+        more. A post whose text was not kept may have named what is allowed: nothing is done to it.
+        """
         if not self._domains:
             return
-        for number, domain in rows_with([text for _, _, text in said], self._domains):
+        allowed: dict[int, set[str]] = {}
+        for number, above in domains_in([text for _, _, text in said], deepest=self._deepest):
             row, where, _ = said[number]
-            for held in self._domains[domain]:
-                if not any(held[:3] == other[:3] for other in found[row]):
-                    found[row].append(held._replace(where=where))
+            held = [one for domain in above for one in self._domains.get(domain, ())]
+            mine = {one.policy for one in held if one.kind == ALLOW_LIST}
+            allowed[row] = allowed[row] & mine if row in allowed else mine
+            for one in held:
+                if one.kind == DENY_LIST and not any(one[:3] == other[:3] for other in found[row]):
+                    found[row].append(one._replace(where=where))
+        for row in unread:
+            allowed[row] = {policy for kind, policy in self._listing if kind == ALLOW_LIST}
+        for row, policies in allowed.items():
+            held_back = {one.policy for one in found[row] if one.kind == ALLOW_LIST}
+            found[row] += [Holds(policy, ALLOW_LIST, DOMAINS) for policy in sorted(policies - held_back)]
 
     def recalled(self, reasons: Iterable[Reason]) -> tuple[Holds, ...]:
         """Return what held when reasons were given, of what cannot be found without a post's text."""
         held: dict[tuple[str, str, str], Holds] = {}
         for reason in reasons:
             kind, _, name = reason.rule.partition(":")
-            if kind in (DENY_LIST, DENY_DEMOTES) and name == DOMAINS:
+            listed = name == DOMAINS and (DENY_LIST, reason.policy) in self._listing
+            if kind in (DENY_LIST, DENY_DEMOTES) and listed:
                 held[reason.policy, DENY_LIST, name] = Holds(
                     reason.policy, DENY_LIST, name, where=reason.where
                 )
