@@ -130,6 +130,9 @@ def test_a_post_that_stands_there_twice_is_refused_unless_it_was_drawn_twice(tmp
         read(tmp_path, LINE, LINE)
     drawn = {**LINE, "sampling_probability": 0.1}
     assert len(read(tmp_path, drawn, drawn)) == 2
+    surely = {**LINE, "sampling_probability": 1.0}
+    with pytest.raises(InvalidField, match="line 2 has post 'a' again"):
+        read(tmp_path, surely, surely)
 
 
 def test_unknown_heads_missing_ones_and_labels_in_their_place_are_refused(tmp_path):

@@ -78,6 +78,18 @@ def test_a_policy_that_could_not_be_kept_is_refused(tmp_path, line, says):
     assert any(says in problem for problem in problems), problems
 
 
+def test_a_wrong_field_hides_nothing_that_is_wrong_with_rules(tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "name: x\nversion: 1\ncategory: x\ntitle: x\nreviw_at: 0.2\n"
+        "rules: [{name: r, then: remove, patterns: ['[']}]\n"
+    )
+    _, problems = read_policy(tmp_path / "x.yaml")
+    said = "\n".join(problems)
+    assert "there is no field 'reviw_at'" in said
+    assert "remove" in said
+    assert "[" in said
+
+
 def test_what_is_no_mapping_is_no_policy(tmp_path):
     (tmp_path / "x.yaml").write_text("- a\n- b\n")
     assert read_policy(tmp_path / "x.yaml") == (

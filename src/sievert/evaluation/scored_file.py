@@ -156,12 +156,13 @@ def _refuse_twice(records: list[ScoredRecord], places: list[str]) -> None:
         if record.id is None:
             continue
         first = seen.setdefault(record.id, at)
-        drawn = record.sampling_probability is not None
+        # A post that is surely drawn is drawn once: said twice, it would count as evidence twice.
+        drawn = record.sampling_probability is not None and record.sampling_probability < 1.0
         if first != at and not drawn:
             raise InvalidField(
                 f"{places[at]} has post {record.id!r} again, after {places[first]}.",
                 remedy="Keep one line for each post; one that was drawn twice for a sample needs its "
-                "sampling_probability, and counts twice.",
+                "sampling_probability, below 1, and counts twice.",
                 field="id",
             )
 

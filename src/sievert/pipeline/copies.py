@@ -7,7 +7,8 @@ without a text whose pictures are the same bytes. What a post is forecast to get
 of the last week are; when a post is forecast again, its new number takes the place of its old one. Copies
 that come in one batch all hear of each other.
 
-Not covered: copies whose picture was changed, or whose words stand in a picture; texts that were rewritten
+Not covered: a post that is like two groups of copies which are not like each other; it joins the larger one,
+and which that is may hang on the order in which they came; copies whose picture was changed, or whose words stand in a picture; texts that were rewritten
 so far that MinHash does not see it; copies before the last restart, or beyond the latest so many posts;
 copies that nobody asks a forecast of. That others copied a post raises its number too: the removal rule
 then needs less probability, never less than the policy's floor.

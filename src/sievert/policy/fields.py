@@ -30,6 +30,19 @@ def wrong_fields(stated: Mapping[Any, object]) -> list[str]:
     return problems
 
 
+def right_fields(stated: Mapping[Any, object]) -> dict[str, object]:
+    """Return those fields of a policy that can be read, so that more than the first mistakes are told."""
+    right = {}
+    for field in msgspec.structs.fields(Policy):
+        if field.name in stated:
+            try:
+                msgspec.convert(stated[field.name], field.type)
+            except msgspec.ValidationError:
+                continue
+            right[field.name] = stated[field.name]
+    return right
+
+
 def meant(name: str, known: Collection[str]) -> str:
     """Return a hint at the known name that was meant, or nothing."""
     near = difflib.get_close_matches(name, known, n=1)

@@ -10,7 +10,7 @@ import msgspec
 import yaml
 
 from sievert.errors import ConfigurationError
-from sievert.policy.fields import wrong_fields
+from sievert.policy.fields import right_fields, wrong_fields
 from sievert.policy.rule_problems import set_problems, stated_problems
 from sievert.schema.policy import POLICY_FORMAT, Policy, PolicySet
 from sievert.schema.sentinel import SENTINEL_POLICY
@@ -73,14 +73,18 @@ def read_policy(file: Path) -> tuple[Policy | None, list[str]]:
     if isinstance(newer, int) and newer > POLICY_FORMAT:
         too_new = f"it has format {newer}, and this release reads up to {POLICY_FORMAT}: "
         return None, [too_new + "update Sievert, or state the policy in an older format"]
-    problems = wrong_fields(stated)
-    if problems:
-        return None, problems
     try:
         msgspec.json.encode(stated)
     except UnicodeEncodeError:
         return None, ["it holds half of a surrogate pair, which is no character: write the character itself"]
-    policy = msgspec.convert(stated, Policy)
+    problems = wrong_fields(stated)
+    try:
+        policy = msgspec.convert(right_fields(stated), Policy)
+    except msgspec.ValidationError:
+        return None, problems
+    if problems:
+        # What a wrong field would have said is not known; lists and rules stand by themselves.
+        return None, [*problems, *stated_problems(policy)]
     return policy, _problems(policy, file)
 
 
