@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from certified import certified
 from random_histories import PLATFORM, POSTS, Batch, histories, history_of, play
 from sievert.errors import StoreUnavailable
 from sievert.features.behaviour.rows import FEATURES
@@ -18,10 +19,8 @@ from sievert.pipeline.ruling import Ruling
 from sievert.policy.loading import default_policies_path, load_policies, policy_set
 from sievert.policy.rulebook import RuleBook
 from sievert.policy.rules import hang_on_views
-from sievert.schema.certificate import Certificate, terms_of
-from sievert.schema.clock import DAY
 from sievert.schema.event import Report, Views
-from sievert.schema.policy import Mode, StatedRule
+from sievert.schema.policy import StatedRule
 from sievert.schema.post import Post
 from sievert.scoring.utterances import score_posts
 from sievert.scoring.views import OUTPUTS, PROGRESS, ViewsModel
@@ -54,27 +53,6 @@ def seen(post, count, number=0):
 
 def newest(stores, post):
     return stores.journal.trail("default", post)[-1]
-
-
-def live(parts, stores, **stated):
-    """The same parts with a live policy on hate whose certificate names what runs."""
-    hate = msgspec.structs.replace(parts.policies.named("hate"), mode=Mode.LIVE, **stated)
-    policies = policy_set([hate])
-    leave = Certificate(
-        policy="hate",
-        policy_version=hate.version,
-        terms=terms_of(hate),
-        platform="default",
-        bundle=parts.running.bundle,
-        forecaster=parts.running.forecaster,
-        triggers=parts.running.triggers,
-        lambda_posts=100.0,
-        lambda_views=0.0,
-        issued_at=START,
-        expires_at=START + 7 * DAY,
-    )
-    budgets = Budgets.of(policies, cases=stores.cases, actions=stores.actions)
-    return dataclasses.replace(parts, policies=policies, certificates=(leave,), budgets=budgets)
 
 
 def test_a_decision_records_the_forecast_that_it_hung_on(parts, stores):
@@ -131,14 +109,14 @@ def test_a_decision_anew_is_forecast_anew(parts, stores):
 
 def test_what_very_many_will_see_is_left_to_a_person(parts, stores):
     run_events(records(seen("large", 300)), parts)
-    parts = live(parts, stores, people_above_views=10_000.0)
+    parts = certified(parts, stores, people_above_views=10_000.0)
     small, large = run(records(RUDE, Post(id="large", text="you blorp twice over")), parts)
     assert (small.decision, large.decision) == ("remove", "review")
     assert "many-views" in {reason.rule for reason in large.reasons}
 
 
 def test_a_certificate_of_another_forecaster_does_not_hold(parts, stores):
-    parts = live(parts, stores)
+    parts = certified(parts, stores)
     assert parts.running.forecaster == parts.bundle.views.name != ""
     other = dataclasses.replace(parts.bundle, views=hand_made_views(unseen=51))
     (answer,) = run(records(RUDE), dataclasses.replace(parts, bundle=other))
@@ -154,13 +132,13 @@ def test_the_threshold_of_removal_falls_as_more_will_see_a_post(parts, stores, m
         return scored
 
     monkeypatch.setattr("sievert.pipeline.path.score_posts", doubtful)
-    parts = live(parts, stores)
+    parts = certified(parts, stores)
     run_events(records(seen("seen", 20)), parts)
     answers = run(records(Post(id="seen", text="one thing"), Post(id="unseen", text="another thing")), parts)
     assert [answer.decision for answer in answers] == ["remove", "remove"]
     # At l1 = 100 a post at 0.93 needs 2.2 views; a forecaster that expects none leaves both to people.
     none = dataclasses.replace(parts.bundle, views=hand_made_views(unseen=0.01))
-    parts = live(dataclasses.replace(parts, bundle=none), stores)
+    parts = certified(dataclasses.replace(parts, bundle=none), stores)
     (answer,) = run(records(Post(id="other", text="one more thing")), parts)
     assert answer.decision == "review"
 

@@ -6,14 +6,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from certified import certified
 from sievert.errors import ContentConflict, InvalidField, StoreUnavailable
 from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.path import run
 from sievert.policy.loading import default_policies_path, load_policies, policy_set
-from sievert.schema.certificate import Certificate, Dial, terms_of
+from sievert.schema.certificate import Dial
 from sievert.schema.clock import DAY, HOUR
 from sievert.schema.decision import Answer
-from sievert.schema.policy import Mode
 from sievert.schema.post import Post
 from sievert.schema.sentinel import SENTINEL
 from sievert.scoring.utterances import score_posts
@@ -146,27 +146,6 @@ def test_an_hours_reviews_are_limited_over_batches_and_restarts(parts, stores):
     stores.clock.advance(HOUR)
     (answer,) = run(records(Post(id="later", text="you blorp")), again)
     assert answer.decision == "review"
-
-
-def certified(parts, stores, **stated):
-    """The same parts with a live policy on hate that has a certificate."""
-    hate = msgspec.structs.replace(parts.policies.named("hate"), mode=Mode.LIVE, **stated)
-    policies = policy_set([hate])
-    now = stores.clock.now()
-    leave = Certificate(
-        policy="hate",
-        policy_version=hate.version,
-        terms=terms_of(hate),
-        platform="default",
-        bundle=parts.running.bundle,
-        triggers=parts.running.triggers,
-        lambda_posts=100.0,
-        lambda_views=0.0,
-        issued_at=now,
-        expires_at=now + 7 * DAY,
-    )
-    budgets = Budgets.of(policies, cases=stores.cases, actions=stores.actions)
-    return dataclasses.replace(parts, policies=policies, certificates=(leave,), budgets=budgets)
 
 
 def test_a_certificate_that_names_what_runs_removes_and_another_dial_does_not(parts, stores):

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sievert.errors import ConfigurationError, InvalidField, MissingExtra, StoreUnavailable
+from sievert.cli.extras import needing
+from sievert.errors import ConfigurationError, InvalidField, StoreUnavailable
 from sievert.schema.bank import Bank, BankEntry, BankKind, Signal
 from sievert.schema.clock import Micros
 from sievert.schema.identity import derived_id
@@ -189,13 +190,9 @@ def left_behind(
 
 
 def _signal_types() -> list[Any]:
-    try:
+    with needing("media", what="Reading an exchange"):
         from threatexchange.signal_type.pdq.signal import PdqSignal
         from threatexchange.signal_type.raw_text import RawTextSignal
-    except ImportError as error:
-        raise MissingExtra(
-            f"Reading an exchange needs {error.name}.", remedy="pip install 'sievert[media]'"
-        ) from error
     return [PdqSignal, RawTextSignal]
 
 

@@ -74,15 +74,11 @@ def material(
     """
     from rich.console import Console
 
-    from sievert.errors import MissingExtra
+    from sievert.cli.extras import needing
 
-    try:
+    with needing("train", what="Gathering material"):
         from sievert.training.gathering import GatherSettings, gather
         from sievert.training.material_sources import ENCODER, contents_by, drawing, judge_of
-    except ImportError as error:
-        raise MissingExtra(
-            f"Gathering material needs {error.name}.", remedy="pip install 'sievert[train]'"
-        ) from error
     from sievert.cli.learning_progress import stages
     from sievert.scoring.bundle import default_bundle_path, load_bundle
 

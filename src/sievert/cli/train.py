@@ -161,14 +161,10 @@ def heavy_text(
     """
     from rich.console import Console
 
-    from sievert.errors import MissingExtra
+    from sievert.cli.extras import needing
 
-    try:
+    with needing("train", what="Training the heavy model"):
         from sievert.training.heavy_text import train_heavy_text
-    except ImportError as error:
-        raise MissingExtra(
-            f"Training the heavy model needs {error.name}.", remedy="pip install 'sievert[train]'"
-        ) from error
     from sievert.cli.learning_progress import stages
     from sievert.datasets.loading import load_folds
     from sievert.features.content.fold import build_fold_tables
@@ -213,14 +209,10 @@ def update(
     """
     from rich.console import Console
 
-    from sievert.errors import MissingExtra
+    from sievert.cli.extras import needing
 
-    try:
+    with needing("train", what="Training the update model"):
         from sievert.training.updating import train_update
-    except ImportError as error:
-        raise MissingExtra(
-            f"Training the update model needs {error.name}.", remedy="pip install 'sievert[train]'"
-        ) from error
     from sievert.cli.learning_progress import stages
     from sievert.cli.learning_tables import causes_table
     from sievert.scoring.bundle import default_bundle_path, load_bundle
@@ -258,14 +250,10 @@ def views(
     import msgspec
     from rich.console import Console
 
-    from sievert.errors import MissingExtra
+    from sievert.cli.extras import needing
 
-    try:
+    with needing("train", what="Training the view forecaster"):
         from sievert.training.view_learning import train_views
-    except ImportError as error:
-        raise MissingExtra(
-            f"Training the view forecaster needs {error.name}.", remedy="pip install 'sievert[train]'"
-        ) from error
     from sievert.cli.learning_progress import stages
     from sievert.cli.learning_tables import views_table
     from sievert.scoring.bundle import default_bundle_path, load_bundle
@@ -359,15 +347,11 @@ def _rung(name: str) -> Callable[..., None]:
     ) -> None:
         from rich.console import Console
 
-        from sievert.errors import MissingExtra
+        from sievert.cli.extras import needing
 
-        try:
+        with needing("train", what=f"Training {name}"):
             from sievert.training.pooling import with_pooled
             from sievert.training.rung import train_rung
-        except ImportError as error:
-            raise MissingExtra(
-                f"Training {name} needs {error.name}.", remedy="pip install 'sievert[train]'"
-            ) from error
         from sievert.cli.learning_progress import stages
         from sievert.training.material import read_material
         from sievert.training.recipes import read_recipe, recipe_file

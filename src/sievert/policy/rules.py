@@ -190,7 +190,9 @@ def _certified_removals(
     if running is None or policy.mode is not Mode.LIVE or REMOVE not in policy.live_actions:
         return removed
     for certificate in certificates:
-        if unmet(certificate, policy, platform=certificate.platform, running=running, now=now):
+        # The names first: `unmet` hashes all that a removal hangs on in the policy.
+        named = certificate.policy == policy.name
+        if not named or unmet(certificate, policy, platform=certificate.platform, running=running, now=now):
             continue
         held = [row for row in rows.tolist() if posts.posts[row].platform == certificate.platform]
         marked = removal_rule(

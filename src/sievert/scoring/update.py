@@ -26,6 +26,7 @@ from sievert.features.content.fold import FoldTables
 from sievert.features.content.ngrams import score_batch
 from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle_files import pretty
+from sievert.scoring.tensor_records import refuse_unless_shaped, tensors_of
 
 UPDATE_FILES = ("update.json", "update.safetensors")
 
@@ -93,13 +94,7 @@ class UpdateTensors:
             "comment_scale": (len(MOODS),),
             "comment_bias": (len(MOODS),),
         }
-        for name, shape in shapes.items():
-            tensor = getattr(self, name)
-            dtype = np.int8 if name == "comment_table" else np.float32
-            if tensor.shape != shape or tensor.dtype != dtype or not np.isfinite(tensor).all():
-                raise ValueError(
-                    f"tensor {name!r} of the update model is not a finite {dtype.__name__}{shape}"
-                )
+        refuse_unless_shaped(self, shapes, of="update model", types={"comment_table": np.int8})
         if not (self.spread > 0).all():
             raise ValueError("the update model divides by zero")
 
@@ -152,11 +147,6 @@ class UpdateModel:
         codes: npt.NDArray[np.int16] = np.array(MOODS, np.int16)[logits.argmax(axis=1)]
         codes[logits.max(axis=1) <= 0] = Said.NOTHING
         return codes
-
-
-def tensors_of(tensors: UpdateTensors) -> dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int8]]:
-    """Return the tensors by name."""
-    return {field.name: getattr(tensors, field.name) for field in dataclasses.fields(tensors)}
 
 
 def logits_of(probabilities: Floats) -> Floats:

@@ -33,6 +33,7 @@ from sievert.features.behaviour.counting import Count
 from sievert.features.behaviour.rows import FEATURES, AsOf, BehaviourSpec, Rows, behaviour_rows
 from sievert.schema.clock import HOUR
 from sievert.scoring.bundle_files import pretty
+from sievert.scoring.tensor_records import refuse_unless_shaped, tensors_of
 
 VIEWS_FILES = ("views.json", "views.safetensors")
 
@@ -116,10 +117,7 @@ class ViewsTensors:
             "line": (PROGRESS, OUTPUTS),
             "bias": (OUTPUTS,),
         }
-        for name, shape in shapes.items():
-            tensor = getattr(self, name)
-            if tensor.shape != shape or tensor.dtype != np.float32 or not np.isfinite(tensor).all():
-                raise ValueError(f"tensor {name!r} of the view forecaster is not a finite float32{shape}")
+        refuse_unless_shaped(self, shapes, of="view forecaster")
         if not (self.spread > 0).all():
             raise ValueError("the view forecaster divides by zero")
 
@@ -150,13 +148,12 @@ class ViewsModel:
     @classmethod
     def of_parts(cls, spec: ViewsSpec, tensors: ViewsTensors) -> "ViewsModel":
         """Put a view forecaster together that was just learned; see `of_files` for what it raises."""
-        named = {field.name: getattr(tensors, field.name) for field in dataclasses.fields(tensors)}
-        return cls.of_files(pretty(spec), save_tensors(named))
+        return cls.of_files(pretty(spec), save_tensors(tensors_of(tensors)))
 
     def files(self) -> Mapping[str, bytes]:
         """Return what `of_files` reads."""
-        named = {field.name: getattr(self.tensors, field.name) for field in dataclasses.fields(self.tensors)}
-        return dict(zip(VIEWS_FILES, (pretty(self.spec), save_tensors(named)), strict=True))
+        tensors = save_tensors(tensors_of(self.tensors))
+        return dict(zip(VIEWS_FILES, (pretty(self.spec), tensors), strict=True))
 
     def forecast(self, known: AsOf) -> Floats:
         """Return the views [n] that are expected within the horizon, from 0 to the cap.
