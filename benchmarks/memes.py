@@ -118,7 +118,7 @@ def write_material(memes, fold_of, folder, bundle):
     populations = {}
     for fold, name in enumerate(FOLDS):
         harmful = np.array([memes[row].harmful for row in rows[fold].tolist()], np.float32)
-        write_fold(folder, name, columns_of(harmful, rows[fold]), made[fold])
+        write_fold(folder, name, {**columns_of(harmful, rows[fold]), **made[fold].columns})
         populations[name] = Population(
             posts=round(float(harmful.sum()) / PREVALENCE),
             harmful=int(harmful.sum()),

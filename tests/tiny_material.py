@@ -21,9 +21,9 @@ SETTINGS = GatherSettings(
 WORDS = ("the", "a", "you", "we", "they", "is", "are", "and", "garden", "goose", "people", "buy")
 
 
-def tiny_world(folder):
+def tiny_world(folder, *, seed=3):
     """Write a world's history into a folder."""
-    settings = WorldSettings(creators=300, seed=3, harm_of_toxic=0.15, labelled=0.6, image=0.5, copied=0.1)
+    settings = WorldSettings(creators=300, seed=seed, harm_of_toxic=0.15, labelled=0.6, image=0.5, copied=0.1)
     write_history(World(settings, Writer()), folder, lambda done, of: None, steps=24 * DAYS)
     return folder
 

@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
 
     data.command()(check)
     data.command()(material)
+    data.command()(join)
     app.add_typer(data, name="data")
 
 
@@ -102,6 +103,35 @@ def material(
             f"their text was learned from; of those taken {one.alike:,} nearly repeat one that was",
             highlight=False,
         )
+
+
+def join(
+    first: Annotated[Path, typer.Argument(help="Material whose later folds are kept.")],
+    second: Annotated[
+        Path, typer.Argument(help="Material of another history, of which the learning fold is taken.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Where the joined material goes; a folder, made if missing.")],
+) -> None:
+    """Join the learning folds of two materials: more labels than one history holds.
+
+    Needs the extra `train`. Posts that say what a later fold of the first says are left out.
+    """
+    from rich.console import Console
+
+    from sievert.cli.extras import needing
+
+    with needing("train", what="Joining material"):
+        from sievert.training.material import FOLDS, read_material
+        from sievert.training.material_join import join as joined
+
+    described = joined(read_material(first), read_material(second), out)
+    learn = described.populations[FOLDS[0]]
+    Console(stderr=True).print(
+        f"learn: {learn.taken:,} posts, {learn.taken_harmful:,} harmful, stand for {learn.posts:,} with "
+        f"{learn.harmful:,}",
+        highlight=False,
+    )
 
 
 def _print(report: "DataReport") -> None:

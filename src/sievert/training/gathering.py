@@ -139,7 +139,7 @@ def gather(
         columns["content"] = np.searchsorted(rows[fold], taken.row[kept[fold]]).astype(np.int32)
         columns["stands_for"] = stands_for[taken.post[kept[fold]]].astype(np.float32)
         columns |= {"labels": known.y[rows[fold]], "row": rows[fold], "form": known.form[rows[fold]]}
-        write_fold(out, name, columns, made[fold])
+        write_fold(out, name, {**columns, **made[fold].columns})
         populations[name] = msgspec.structs.replace(
             populations[name], alike=_alike(made[0], made[fold]) if fold else 0
         )
