@@ -137,6 +137,11 @@ def gather(
         )
         columns["forecast"] = forecast_views(forecast, columns["views"], columns["hours"])
         columns["content"] = np.searchsorted(rows[fold], taken.row[kept[fold]]).astype(np.int32)
+        if contents.speaker is not None and contents.speaker.behaviour is not None:
+            columns["updated"] = contents.speaker.updated(
+                made[fold].columns["spoken"][columns["content"]],
+                behaviour.rows(taken.post[kept[fold]], taken.as_of[kept[fold]], contents.speaker.behaviour),
+            )
         columns["stands_for"] = stands_for[taken.post[kept[fold]]].astype(np.float32)
         columns |= {"labels": known.y[rows[fold]], "row": rows[fold], "form": known.form[rows[fold]]}
         write_fold(out, name, columns, made[fold])
@@ -144,7 +149,11 @@ def gather(
             populations[name], alike=_alike(made[0], made[fold]) if fold else 0
         )
         advance("write", fold + 1, len(FOLDS))
-    described = _described(folder, known, settings, populations)
+    described = msgspec.structs.replace(
+        _described(folder, known, settings, populations),
+        behaviour=msgspec.to_builtins(spec),
+        said=None if contents.speaker is None else contents.speaker.told,
+    )
     write_described(out, described)
     return described
 
