@@ -33,9 +33,6 @@ Floats = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 Advance = Callable[[int, int], None]
 
-FARTHEST = 16.0
-"""Logits are told from minus this to this."""
-
 _HEARD = (
     *("features.json", "light.safetensors", "calibrators.json"),
     *("heavy.onnx", "tokenizer.json", "heavy.json", "update.json", "update.safetensors"),
@@ -99,14 +96,14 @@ class Speaker:
         parts = [np.empty((0, spoken.shape[1]), np.float32)]
         for at in range(0, len(rows), _ROWS):
             content = 1 / (1 + np.exp(-spoken[at : at + _ROWS]))
-            parts.append(bounded(update.probabilities(content.astype(np.float32), rows[at : at + _ROWS])))
+            parts.append(logits_of(update.probabilities(content.astype(np.float32), rows[at : at + _ROWS])))
         return np.concatenate(parts)
 
     def _spoken(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         posts = [Post(id=str(at), text=text) for at, (text, _) in enumerate(pairs)]
         batch = to_batch(posts, [text.encode() for text, _ in pairs], received_at=0)
         batch.pictures.update({at: (_with_words(words),) for at, (_, words) in enumerate(pairs) if words})
-        return bounded(_probabilities(score_posts(self._bundle, batch, shares=_WHOLE)))
+        return logits_of(_probabilities(score_posts(self._bundle, batch, shares=_WHOLE)))
 
     def _encodings(self, texts: list[str]) -> Floats:
         parts = [
@@ -123,11 +120,6 @@ def said_by(version: str, manifest: Manifest) -> SaidBy:
         if name in manifest.files:
             digest.update(f"{name} {manifest.files[name].sha256}\n".encode())
     return SaidBy(bundle=version, parts=digest.hexdigest(), heads=tuple(head.name for head in manifest.heads))
-
-
-def bounded(probabilities: Floats) -> Floats:
-    """Return the logits of probabilities, as far as they are told."""
-    return np.clip(logits_of(probabilities), -FARTHEST, FARTHEST)
 
 
 def _probabilities(scored: ScoredBatch) -> Floats:
