@@ -31,7 +31,6 @@ import time
 from pathlib import Path
 
 RESULT = Path(__file__).parent / "results" / "ladder.json"
-CAP = 10_000
 WITHOUT = {
     "text": {"hears": ("pictures", "behaviour", "context")},
     "picture": {"hears": ("tokens", "behaviour", "context")},
@@ -74,35 +73,22 @@ import torch
 
 from sievert.measurement.paired import pr_auc_difference
 from sievert.measurement.prevalence import natural_weights
-from sievert.measurement.ranking import average_precision, measure_ranking
+from sievert.measurement.ranking import average_precision
 from sievert.training.material import read_material
+from sievert.training.measured_fold import MeasuredFold
 from sievert.training.pooling import with_pooled
 from sievert.training.recipes import read_recipe, recipe_file
-from sievert.training.rung import drawn_rows, latents_of, train_rung, train_update_rung
+from sievert.training.rung import latents_of, train_rung, train_update_rung
 from sievert.training.rung_recipe import RUNGS, RungRecipe
 
 
-class Measured:
-    """Rows of the test fold, and how scores do on them."""
+class Lines(MeasuredFold):
+    """Rows of the test fold, and how scores do on them, as lines of the result."""
 
-    def __init__(self, fold, resamples):
-        self.fold, self.resamples = fold, resamples
-        self.drawn = drawn_rows(fold)
-        self.created = np.flatnonzero(fold.columns["cause"] == fold.described.causes.index("created"))
-        self.rows = np.union1d(self.drawn, self.created)
-        self.prevalence = fold.described.populations["test"].prevalence
-        self.y = fold.harmful()[self.drawn]
-        views = np.minimum(fold.columns["to_come"][self.drawn], CAP).astype(float)
-        self.views = views * fold.columns["stands_for"][self.drawn]
-        self.view_prevalence = float(self.views[self.y].sum() / self.views.sum())
-
-    def of(self, scores):
+    def line(self, scores):
         """Return how the scores of all rows do."""
-        drawn, created = (scores[np.searchsorted(self.rows, rows)] for rows in (self.drawn, self.created))
-        seen = self.views > 0
-        posts = self._ranking(self.y, drawn, self.prevalence)
-        views = self._ranking(self.y[seen], drawn[seen], self.view_prevalence, self.views[seen])
-        first = self.fold.harmful()[self.created]
+        found = self.of(scores)
+        posts, views = found.posts, found.views
         return {
             "pr_auc": rounded(posts.pr_auc),
             "recall_at_precision_95": rounded(posts.recall_at_precision),
@@ -110,13 +96,11 @@ class Measured:
                 "pr_auc": rounded(views.pr_auc),
                 "recall_at_precision_95": rounded(views.recall_at_precision),
             },
-            "when_created_pr_auc": round(
-                average_precision(first, created, natural_weights(first, prevalence=self.prevalence)), 4
-            ),
+            "when_created_pr_auc": round(found.created, 4),
             "recall_at_1_percent": round(
                 next(one for one in posts.at_shares if one.share == 0.01).recall.value, 3
             ),
-            "by_form": self.by_form(drawn),
+            "by_form": self.by_form(scores[np.searchsorted(self.rows, self.drawn)]),
             "provable_recall_at_precision_95": round(posts.provable_recall, 3),
         }
 
@@ -144,9 +128,6 @@ class Measured:
         )
         return {name: round(getattr(gain, name), 4) for name in ("value", "low", "high")}
 
-    def _ranking(self, y, score, prevalence, weight=None):
-        return measure_ranking(y, score, prevalence=prevalence, weight=weight, resamples=self.resamples)
-
 
 def rounded(estimate):
     return {
@@ -166,7 +147,7 @@ def line_of(trained, measured):
     scores, seconds = trained.logits(measured.fold, measured.rows)
     cost = trained.result.cost
     return scores, {
-        **measured.of(scores),
+        **measured.line(scores),
         "parameters": sum(one.numel() for one in trained.model.parameters()),
         "updates": trained.result.update,
         "kept": trained.result.kept,
@@ -179,9 +160,10 @@ def line_of(trained, measured):
 
 def climb(material, chosen, runs, advance):
     """Train and measure every rung; return lines and scores by name, and the multimodal rung."""
-    measured = Measured(material.folds["test"], chosen.resamples)
+    measured = Lines(material.folds["test"], "test", resamples=chosen.resamples)
     lines, scores, multimodal = {}, {}, None
-    for name in chosen.rungs.split(",") if chosen.rungs else RUNGS:
+    every = [name for name in RUNGS if name != "heavy" or material.described.said is not None]
+    for name in chosen.rungs.split(",") if chosen.rungs else every:
         recipe = recipe_of(name, chosen)
         if "pooled" in recipe.hears:
             with_pooled(material, recipe.text.encoder, advance=advance)

@@ -68,6 +68,15 @@ def material(
     pictures: Annotated[
         bool, typer.Option(help="Draw the posts' pictures; the world is lived again.")
     ] = True,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that reads texts, instead of the one that ships.")
+    ] = None,
+    said: Annotated[
+        bool,
+        typer.Option(
+            help="Ask the bundle what it says of each content: `train heavy` hears it; some 5 ms a content."
+        ),
+    ] = True,
 ) -> None:
     """Gather what the models of the ladder learn from: a sample of posts as tensors, once for all of them.
 
@@ -85,14 +94,14 @@ def material(
 
     console = Console(stderr=True)
     settings = GatherSettings(seed=seed, labels=labels, learn=learn, harmless_to_test=harmless)
-    bundle = load_bundle(default_bundle_path())
+    reader = load_bundle(bundle or default_bundle_path())
     with stages(console) as advance:
         described = gather(
             history,
             out,
             settings,
-            judge=judge_of(bundle),
-            contents=contents_by(bundle, ENCODER, pooled=False),
+            judge=judge_of(reader),
+            contents=contents_by(reader, ENCODER, pooled=False, said=said),
             draw=drawing(history, texts=texts, side=settings.side, advance=advance) if pictures else None,
             advance=advance,
         )

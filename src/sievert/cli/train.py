@@ -44,6 +44,8 @@ Overrides = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
+    from sievert.cli import train_fusion
+
     train = typer.Typer(help="Train a bundle from labelled texts.", no_args_is_help=True)
     train.callback()(_train)
     train.command("light-linear")(light_linear)
@@ -53,6 +55,7 @@ def register(app: typer.Typer) -> None:
     train.command("lane")(lane)
     for name, about in _RUNGS.items():
         train.command(name, help=f"{about}\n\n{_OF_RUNGS}")(_rung(name))
+    train_fusion.register(train)
     app.add_typer(train, name="train")
 
 

@@ -9,9 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
-from sievert.training.material import MATERIAL, Described
+from sievert.training.material import MATERIAL, SAID, Described
 
-_APART = {"gram_indices": "grams", "gram_starts": "grams", "pooled": "pooled"}
+_APART = {
+    "gram_indices": "grams",
+    "gram_starts": "grams",
+    "pooled": "pooled",
+    **dict.fromkeys(SAID, "said"),
+}
 """Columns that stand in files of their own, so that one may travel without them."""
 
 

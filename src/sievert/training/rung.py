@@ -16,7 +16,7 @@ Legend: n posts, c contents, s snapshots, K latents, d width of a latent.
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,8 @@ from torch import nn
 from sievert.measurement.prevalence import natural_weights
 from sievert.measurement.ranking import average_precision
 from sievert.models import PostModel
-from sievert.models.batch import PostBatch
+from sievert.models.batch import PostBatch, Vectors
+from sievert.models.latent_fusion import LatentFusion
 from sievert.models.multimodal import Multimodal
 from sievert.models.update_network import UpdateNetwork
 from sievert.training.batches import Tensors
@@ -164,6 +165,8 @@ def logits_of(model: PostModel, fold: MaterialFold, rows: Rows, recipe: RungReci
             return model.updating(z, batch.to(device))  # type: ignore[no-any-return]
 
         return _in_chunks(model, np.arange(len(rows)), update)
+    if isinstance(model, LatentFusion):
+        return fused_logits(model, fold, rows, recipe)[:, 0]
     if not {"behaviour", "context"} & set(recipe.hears):
         contents, place = np.unique(fold.columns["content"][rows].astype(np.int64), return_inverse=True)
         found = _by_length(
@@ -186,6 +189,47 @@ def logits_of(model: PostModel, fold: MaterialFold, rows: Rows, recipe: RungReci
         .double()
         .numpy()
     )
+
+
+@torch.inference_mode()
+def fused_logits(
+    model: LatentFusion,
+    fold: MaterialFold,
+    rows: Rows,
+    recipe: RungRecipe,
+    *,
+    without: Collection[str] = (),
+) -> Floats:
+    """Return all logits [n, H] of snapshots [n], each picture looked at once; parts in `without` are not heard."""
+    model.eval()
+    device = device_of(model)
+    hears = [name for name in recipe.hears if name not in without]
+    contents, place = np.unique(fold.columns["content"][rows].astype(np.int64), return_inverse=True)
+    pictures = latents_of_pictures(model, fold, contents) if "pictures" in hears else None
+    found = []
+    for at in range(0, len(rows), 4 * _AT_ONCE):
+        some = slice(at, at + 4 * _AT_ONCE)
+        batch = fold.batch(rows[some], [name for name in hears if name != "pictures"]).to(device)
+        seen = None if pictures is None else pictures.take(torch.from_numpy(place[some])).to(device)
+        found.append(model.update(seen, batch).double().cpu())
+    return torch.cat(found).numpy()
+
+
+@torch.inference_mode()
+def latents_of_pictures(model: LatentFusion, fold: MaterialFold, contents: Rows) -> Vectors | None:
+    """Return the latents of the pictures of contents [c]; None for a model that looks at none."""
+    if model.image is None:
+        return None
+    shown = np.flatnonzero(fold.columns["picture"][contents] >= 0)
+    values = torch.zeros(len(contents), model.config.picture_width)
+    for at in range(0, len(shown), _AT_ONCE):
+        some = shown[at : at + _AT_ONCE]
+        seen = model.encode(fold.content_batch(contents[some], ["pictures"]).to(device_of(model)))
+        if seen is not None:
+            values[torch.from_numpy(some)] = seen.values.float().cpu()
+    known = torch.zeros(len(contents), dtype=torch.bool)
+    known[torch.from_numpy(shown)] = True
+    return Vectors(values=values, known=known)
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -45,6 +45,8 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
     if recipe.model in {"max_pool", "late_fusion", "multimodal"}:
         config["text"] = text_tower(recipe.text.encoder, layers=recipe.text.layers)
         config["image"] = _image(recipe, material)
+    if recipe.model == "latent_fusion":
+        config |= _given(recipe, material)
     if recipe.model == "multimodal" and "pictures" not in recipe.hears:
         config["image"] = None
     model = build(recipe.model, _plain(config))
@@ -75,6 +77,23 @@ def _widths(recipe: RungRecipe, material: Material) -> dict[str, int]:
                 raise ConfigurationError(f"The recipe {recipe.name}", [f"the material has no {name}"])
             widths[name] = int(learn[name].shape[1])
     return widths
+
+
+def _given(recipe: RungRecipe, material: Material) -> dict[str, Any]:
+    """Return what latent fusion is told of the bundle whose latents it hears."""
+    said, learn = material.described.said, material.folds["learn"].columns
+    if said is None or "spoken" not in learn:
+        raise ConfigurationError(
+            f"The recipe {recipe.name}",
+            [
+                "the material does not hold what a bundle says of it: gather it with `sievert data material --said`"
+            ],
+        )
+    return {
+        "speaks": said.heads,
+        "encoding_width": int(learn["text_encoding"].shape[1]),
+        "image": _image(recipe, material) if "pictures" in recipe.hears else None,
+    }
 
 
 def _image(recipe: RungRecipe, material: Material) -> ImageTowerConfig | None:

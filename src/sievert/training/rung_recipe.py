@@ -9,9 +9,21 @@ from sievert.training.learning import LearnedRecipe
 from sievert.training.losses import LossSettings
 
 Count = Annotated[int, Meta(ge=1, le=1 << 20)]
-HeardPart = Literal["tokens", "pictures", "grams", "facts", "thumbnail", "pooled", "behaviour", "context"]
+HeardPart = Literal[
+    "tokens",
+    "pictures",
+    "grams",
+    "facts",
+    "thumbnail",
+    "pooled",
+    "behaviour",
+    "context",
+    "spoken",
+    "text_encoding",
+    "words_encoding",
+]
 
-RUNGS = ("logistic", "max-pool", "late-fusion", "multimodal", "light")
+RUNGS = ("logistic", "max-pool", "late-fusion", "multimodal", "heavy", "light")
 """The recipes that ship, in the order of the ladder; the light model stands beside it."""
 
 
@@ -35,7 +47,7 @@ class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
 
     shipped: ClassVar[str] = "multimodal"
 
-    model: Literal["logistic", "max_pool", "late_fusion", "multimodal", "light"]
+    model: Literal["logistic", "max_pool", "late_fusion", "multimodal", "latent_fusion", "light"]
     hears: tuple[HeardPart, ...]
     words: bool = True  # whether the words of pictures are read beside the text
     config: dict[str, Any] = msgspec.field(
