@@ -5,8 +5,13 @@ import pytest
 from scipy import special, stats
 
 from histories import START, columns_of, in_memory, label_columns, merged, reported_platform
-from sievert.datasets.exposure import Anchors, BetaRate, ExposureModel, fit_beta_rate, fit_exposure, fit_exposure_to
 from sievert.datasets.beta_binomial import gamma_slopes, log_gamma
+from sievert.datasets.exposure import (
+    BetaRate,
+    ExposureModel,
+    fit_beta_rate,
+    fit_exposure,
+)
 from sievert.datasets.reporters import Reports, damping_weights, reliability_weights, reports_of
 from sievert.datasets.supervision import expert_labels, supervise
 from sievert.schema.clock import DAY, HOUR

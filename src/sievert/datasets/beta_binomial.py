@@ -23,7 +23,8 @@ def log_gamma(x: Floats) -> Floats:
     inverse = 1.0 / (y * y)
     series = 1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse * (1 / 1680 - inverse / 1188)))
     found: Floats = (y - 0.5) * np.log(y) - y + _HALF_LOG_2_PI + series / y
-    return found - np.log(np.prod(x[:, None] + _STEPS, axis=1))
+    found -= np.log(np.prod(x[:, None] + _STEPS, axis=1))
+    return found
 
 
 def gamma_slopes(x: Floats) -> tuple[Floats, Floats]:

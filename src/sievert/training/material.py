@@ -4,6 +4,7 @@
     FOLD.safetensors              contents and snapshots of the folds learn, calibrate and test
     FOLD.grams.safetensors        hashed n-grams of the contents, for the light model
     FOLD.pooled.safetensors       what a frozen encoder says of them; may be left out and made anew
+    unlabelled.safetensors        posts without labels, and what they drew (`unlabelled`); may be left out
 
 It was written once by `gathering`, and is read here with torch and NumPy alone, so that a machine that
 only trains needs neither the history nor what reads it. Files are mapped into memory and never unpickled.
@@ -37,6 +38,7 @@ FOLDS = ("learn", "calibrate", "test")
 """Earlier to later."""
 
 MATERIAL = "material.json"
+UNLABELLED = "unlabelled.safetensors"
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
@@ -62,6 +64,15 @@ class Population(msgspec.Struct, frozen=True, kw_only=True):
         return self.harmful / self.posts
 
 
+class UnlabelledPopulation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the unlabelled posts are drawn from."""
+
+    posts: int  # of the time to learn on that drew comments or carry hashtags
+    taken: int
+    held: int  # posts of the time to calibrate on, beside them
+    left_out: int  # of those drawn: a later fold shows their text, or one like it
+
+
 class Described(msgspec.Struct, frozen=True, kw_only=True):
     """What `material.json` says."""
 
@@ -77,6 +88,7 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     populations: dict[str, Population]
     causes: tuple[str, ...]  # why a snapshot was taken; a column holds the place
+    unlabelled: UnlabelledPopulation | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -151,7 +163,7 @@ class MaterialFold:
         )
 
 
-LAYOUT: Mapping[str, str] = {
+CONTENT_LAYOUT: Mapping[str, str] = {
     "token_ids": "uint16 [t]",
     "token_starts": "int64 [c + 1]",
     "words_at": "uint16 [c] where the words of the picture begin among a content's tokens",
@@ -160,6 +172,11 @@ LAYOUT: Mapping[str, str] = {
     "picture_starts": "int64 [q + 1]",
     "thumbnail": "float16 [q, F]",
     "facts": "float16 [c, F] about the text",
+}
+"""What contents are, with or without labels."""
+
+LAYOUT: Mapping[str, str] = {
+    **CONTENT_LAYOUT,
     "labels": "float32 [c, H] from 0 to 1, NaN where nobody says",
     "row": "int64 [c] of the revision in the history",
     "form": "int16 [c] place in `forms` of the settings, -1 where nobody tells",
