@@ -17,7 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.errors import InvalidField
-from sievert.training.material import FOLDS, LAYOUT, Array, Described, Material, MaterialFold, Population
+from sievert.training.material import (
+    FOLDS,
+    LAYOUT,
+    UNLABELLED,
+    Array,
+    Described,
+    Material,
+    MaterialFold,
+    Population,
+)
 from sievert.training.material_files import write_described, write_fold
 
 _STARTS = {"token_starts": "token_ids", "picture_starts": "picture_data", "gram_starts": "gram_indices"}
@@ -47,7 +56,9 @@ def join(first: Material, second: Material, out: Path) -> Described:
     out.mkdir(parents=True, exist_ok=True)
     write_fold(out, FOLDS[0], _joined(one, other))
     for name in FOLDS[1:]:
-        write_fold(out, name, dict(first.folds[name].columns))
+        write_fold(out, name, first.folds[name].columns)
+    if (spare := first.folder / UNLABELLED).is_file():
+        (out / UNLABELLED).write_bytes(spare.read_bytes())
     described = _described(first.described, second.described, learn, forms)
     write_described(out, described)
     return described
@@ -56,7 +67,7 @@ def join(first: Material, second: Material, out: Path) -> Described:
 def _refuse_unless_alike(first: Described, second: Described) -> None:
     differ = [
         name
-        for name in ("heads", "numbers", "grams", "side", "encoder", "causes")
+        for name in ("heads", "numbers", "grams", "side", "encoder", "causes", "said", "behaviour")
         if getattr(first, name) != getattr(second, name)
     ]
     if first.history == second.history:

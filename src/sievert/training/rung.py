@@ -35,7 +35,7 @@ from sievert.training.batches import Tensors
 from sievert.training.loop import Task, fit
 from sievert.training.losses import Supervision, loss_of
 from sievert.training.material import Material, MaterialFold
-from sievert.training.run_folder import RunResult
+from sievert.training.run_folder import RunResult, read_run
 from sievert.training.rung_batches import batches_of, heard, restored, without_words
 from sievert.training.rung_models import model_of, rate_of
 from sievert.training.rung_recipe import RungRecipe
@@ -84,10 +84,10 @@ def train_rung(recipe: RungRecipe, material: Material, folder: Path, *, advance:
             loss=loss,
             recipe=recipe,
             evaluate=lambda _: _measured(score, material.folds["calibrate"], recipe),
-            factor_of=rate_of(recipe),
+            factor_of=rate_of(recipe.text),
         ),
         folder=folder,
-        data=material.digest(),
+        data={**material.digest(), **_towers_of(recipe)},
         about=_about(recipe, material),
         advance=advance,
     )
@@ -318,6 +318,11 @@ def _about(recipe: RungRecipe, material: Material) -> Sequence[str]:
         f"Of these {learn.taken_harmful:,} are harmful.",
         f"It hears: {', '.join(recipe.hears)}.",
     )
+
+
+def _towers_of(recipe: RungRecipe) -> dict[str, str]:
+    """Return the hash of the pretrained weights that a recipe begins with, by what it is; nothing without."""
+    return {"towers": read_run(Path(recipe.towers)).finished().weights} if recipe.towers else {}
 
 
 def _digest(latents: Mapping[str, torch.Tensor]) -> str:

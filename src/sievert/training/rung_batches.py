@@ -99,23 +99,36 @@ def without_words(batch: PostBatch, recipe: RungRecipe) -> PostBatch:
     )
 
 
-def flattened(batch: PostBatch, known: Supervision) -> Tensors:
-    """Return a batch and what is known about it as tensors by name."""
-    found = {
+def as_tensors(batch: PostBatch) -> Tensors:
+    """Return the parts of a batch as tensors by name."""
+    return {
         f"{name}.{field}": one
         for name, part in batch.parts().items()
         for field, one in part.tensors().items()
     }
-    said = {field.name: getattr(known, field.name) for field in dataclasses.fields(known)}
-    return found | {f"{_KNOWN}.{name}": one for name, one in said.items()}
 
 
-def restored(tensors: Tensors) -> tuple[PostBatch, Supervision]:
-    """Return what `flattened` took."""
+def as_batch(posts: int, tensors: Tensors) -> PostBatch:
+    """Return the batch of so many posts that `as_tensors` took."""
     by_part: dict[str, dict[str, torch.Tensor]] = {}
     for key, one in tensors.items():
         name, _, field = key.partition(".")
         by_part.setdefault(name, {})[field] = one
-    known = Supervision(**by_part.pop(_KNOWN))
     parts = {name: _KINDS.get(name, Numbers)(**fields) for name, fields in by_part.items()}
-    return PostBatch(posts=len(known.harm), **parts), known  # type: ignore[arg-type]
+    return PostBatch(posts=posts, **parts)  # type: ignore[arg-type]
+
+
+def flattened(batch: PostBatch, known: Supervision) -> Tensors:
+    """Return a batch and what is known about it as tensors by name."""
+    said = {field.name: getattr(known, field.name) for field in dataclasses.fields(known)}
+    return {**as_tensors(batch), **{f"{_KNOWN}.{name}": one for name, one in said.items()}}
+
+
+def restored(tensors: Tensors) -> tuple[PostBatch, Supervision]:
+    """Return what `flattened` took."""
+    prefix = f"{_KNOWN}."
+    known = Supervision(
+        **{key.removeprefix(prefix): one for key, one in tensors.items() if key.startswith(prefix)}
+    )
+    rest = {key: one for key, one in tensors.items() if not key.startswith(prefix)}
+    return as_batch(len(known.harm), rest), known

@@ -53,6 +53,7 @@ class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
     config: dict[str, Any] = msgspec.field(
         default_factory=dict
     )  # of the model, beside what the material decides
+    towers: str = ""  # the folder of a pretrained run whose towers it begins with; empty: as below
     text: TextSettings = TextSettings()
     image: ImageSettings | None = None
     loss: LossSettings = LossSettings()
