@@ -3,6 +3,9 @@
 1 label and split by time   2 draw posts   3 leave out what was learned from   4 snapshots   5 numbers as of then
 6 views and reports   7 unlabelled posts   8 texts   9 pictures   10 write
 
+*Numbers.* Behaviour is counted by the priors that the bundle's update model was made for, so that both hear
+the same row and materials of several histories fit together; without such a model priors are fitted here.
+
 *Draw.* The learning fold is a balanced sample of the labelled posts of its time (`datasets.sampling`). Of
 the later folds all harmful posts are taken, and so many harmless ones, each standing for as many as it
 must, so that sums over the sample speak of the whole population at natural prevalence.
@@ -124,7 +127,8 @@ def gather(
     chosen, populations, stands_for = _drawn_posts(known, settings, rng)
     taken = snapshots(known.history)
     behaviour = behaviour_of(known.history)
-    spec = fit_spec(behaviour, known.history, known.split)
+    told = None if contents.speaker is None else contents.speaker.behaviour
+    spec = told or fit_spec(behaviour, known.history, known.split)
     advance("behaviour", 1, 1)
     fold_of = known.split.of_snapshots(taken)
     forecast = _forecaster(known, taken, fold_of, rng, settings.seed)
@@ -148,10 +152,10 @@ def gather(
         )
         columns["forecast"] = forecast_views(forecast, columns["views"], columns["hours"])
         columns["content"] = np.searchsorted(rows[fold], taken.row[kept[fold]]).astype(np.int32)
-        if contents.speaker is not None and contents.speaker.behaviour is not None:
+        if contents.speaker is not None and told is not None:
             columns["updated"] = contents.speaker.updated(
                 made[fold].columns["spoken"][columns["content"]],
-                behaviour.rows(taken.post[kept[fold]], taken.as_of[kept[fold]], contents.speaker.behaviour),
+                behaviour.rows(taken.post[kept[fold]], taken.as_of[kept[fold]], told),
             )
         columns["stands_for"] = stands_for[taken.post[kept[fold]]].astype(np.float32)
         columns |= {"labels": known.y[rows[fold]], "row": rows[fold], "form": known.form[rows[fold]]}
