@@ -10,17 +10,30 @@ from command_line import sievert
 from sievert.errors import InvalidField
 from sievert.training.material import FOLDS, read_material
 from sievert.training.material_join import join
+from tiny_fusion import write_fused
 from tiny_material import encoder_of, gathered, tiny_world
 
-PARTS = ("tokens", "pictures", "facts", "grams", "behaviour", "context", "pooled")
+PARTS = (
+    "spoken",
+    "text_encoding",
+    "words_encoding",
+    "tokens",
+    "pictures",
+    "facts",
+    "grams",
+    "behaviour",
+    "context",
+    "pooled",
+)
 
 
 @pytest.fixture(scope="module")
-def folders(tiny_bundle, tmp_path_factory):
+def folders(tmp_path_factory):
     base = tmp_path_factory.mktemp("materials")
+    bundle = write_fused(base)
     encoder = encoder_of(tmp_path_factory.mktemp("encoder"))
     for seed in (3, 4):
-        gathered(tiny_world(base / f"world{seed}", seed=seed), base / str(seed), tiny_bundle, encoder)
+        gathered(tiny_world(base / f"world{seed}", seed=seed), base / str(seed), bundle, encoder, said=True)
     return base / "3", base / "4"
 
 

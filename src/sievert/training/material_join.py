@@ -20,6 +20,7 @@ from sievert.errors import InvalidField
 from sievert.training.material import (
     FOLDS,
     LAYOUT,
+    SAID,
     UNLABELLED,
     Array,
     Described,
@@ -31,7 +32,9 @@ from sievert.training.material_files import write_described, write_fold
 
 _STARTS = {"token_starts": "token_ids", "picture_starts": "picture_data", "gram_starts": "gram_indices"}
 """Where the rows of a flat column begin."""
-_OF_SNAPSHOTS = frozenset(name for name, told in LAYOUT.items() if told.split()[1].startswith("[s"))
+_OF_SNAPSHOTS = frozenset(
+    name for name, told in {**LAYOUT, **SAID}.items() if told.split()[1].startswith("[s")
+)
 _FEWEST_TOKENS = 4
 """Shorter texts are said by many, and tell nothing of each other."""
 
