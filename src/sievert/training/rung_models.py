@@ -48,6 +48,8 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
     if recipe.model in {"max_pool", "late_fusion", "multimodal"}:
         config["text"] = text_tower(recipe.text.encoder, layers=recipe.text.layers)
         config["image"] = None if recipe.image is None else image_of(recipe.image, material)
+    if recipe.model == "late_fusion" and "tokens" not in recipe.hears:
+        config["text"] = None
     if recipe.model == "multimodal" and "pictures" not in recipe.hears:
         config["image"] = None
     model = build(recipe.model, _plain(config))
