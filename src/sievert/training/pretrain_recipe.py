@@ -16,6 +16,7 @@ class PretrainRecipe(LearnedRecipe, frozen=True, kw_only=True):
     text: TextSettings = TextSettings()
     image: ImageSettings
     posts: Count | None = None
+    tokens: Count = 32
     batch: Annotated[int, Meta(ge=2, le=1 << 16)] = 64
     hard: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
     topic_posts: Count = 100

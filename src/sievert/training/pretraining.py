@@ -76,7 +76,7 @@ def pretrain(recipe: PretrainRecipe, material: Material, folder: Path, *, advanc
             batches=matching_batches(spare, rows, recipe, model),
             loss=matching_loss,
             recipe=recipe,
-            evaluate=lambda _: recalls(model, spare, held, pool=recipe.pool),
+            evaluate=lambda _: recalls(model, spare, held, pool=recipe.pool, tokens=recipe.tokens),
             factor_of=rate_of(recipe.text),
         ),
         folder=folder,
@@ -114,7 +114,7 @@ def matching_batches(
     )
 
     def make(places: Rows, _: np.random.Generator) -> Tensors:
-        return pairs(spare, rows[places])
+        return pairs(spare, rows[places], tokens=recipe.tokens)
 
     return ShuffledBatches(
         len(rows),
@@ -137,14 +137,13 @@ def hard_first(topic: Rows, author: npt.NDArray[np.integer], share: float) -> Ar
     return arrange
 
 
-def pairs(spare: Unlabelled, rows: Rows) -> Tensors:
-    """Return posts [n], what they drew, and which are alike, as tensors by name."""
-    replies = spare.replies.content_batch(rows, ["tokens"]).tokens
-    if replies is None:
-        raise TypeError("replies are tokens")
-    said = {f"{_REPLIES}.{name}": one for name, one in replies.tensors().items()}
-    alike = torch.from_numpy(spare.columns["alike"][rows].astype(np.int64))
-    return {**as_tensors(spare.posts.content_batch(rows, _PARTS)), **said, _ALIKE: alike}
+def pairs(spare: Unlabelled, rows: Rows, *, tokens: int) -> Tensors:
+    """Return posts [n], what they drew, and which are alike, as tensors by name; so many tokens at most."""
+    posts = as_tensors(spare.posts.content_batch(rows, _PARTS))
+    replies = as_tensors(spare.replies.content_batch(rows, ["tokens"]))
+    said = {name.replace("tokens", _REPLIES): one for name, one in replies.items()}
+    read = {name: one if "pictures" in name else one[:, :tokens] for name, one in {**posts, **said}.items()}
+    return {**read, _ALIKE: torch.from_numpy(spare.columns["alike"][rows].astype(np.int64))}
 
 
 def matching_loss(net: nn.Module, tensors: Tensors) -> Mapping[str, Tensor]:
@@ -167,7 +166,9 @@ def matching_loss(net: nn.Module, tensors: Tensors) -> Mapping[str, Tensor]:
 
 
 @torch.inference_mode()
-def recalls(model: PostReplyMatcher, spare: Unlabelled, rows: Rows, *, pool: int) -> dict[str, float]:
+def recalls(
+    model: PostReplyMatcher, spare: Unlabelled, rows: Rows, *, pool: int, tokens: int
+) -> dict[str, float]:
     """Return how often a post's likeliest reply, among those of its pool, is one that it drew.
 
     A reply of a post that is alike counts as its own. Pools are posts [h] that came one after the other.
@@ -177,7 +178,9 @@ def recalls(model: PostReplyMatcher, spare: Unlabelled, rows: Rows, *, pool: int
     hits: dict[str, list[Tensor]] = {"posts": [], "texts": [], "pictures": []}
     near = []
     for at in range(0, len(rows), pool):
-        tensors = {name: one.to(device) for name, one in pairs(spare, rows[at : at + pool]).items()}
+        tensors = {
+            name: one.to(device) for name, one in pairs(spare, rows[at : at + pool], tokens=tokens).items()
+        }
         found, group = _matched(model, tensors), tensors[_ALIKE]
         right = group[:, None] == group
         for name, some in hits.items():

@@ -50,6 +50,8 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
         config["image"] = None if recipe.image is None else image_of(recipe.image, material)
     if recipe.model == "latent_fusion":
         config |= _given(recipe, material)
+    if recipe.model == "late_fusion" and "tokens" not in recipe.hears:
+        config["text"] = None
     if recipe.model == "multimodal" and "pictures" not in recipe.hears:
         config["image"] = None
     model = build(recipe.model, _plain(config))
