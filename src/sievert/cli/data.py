@@ -64,6 +64,10 @@ def material(
     learn: Annotated[int, typer.Option(min=8, help="Posts to learn from, at most.")] = 12_000,
     harmless: Annotated[int, typer.Option(min=1, help="Harmless posts to test on, at most.")] = 40_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other posts.")] = 20270601,
+    side: Annotated[
+        int,
+        typer.Option(min=16, max=512, help="Pixels a side of pictures; as many as the image encoder takes."),
+    ] = 96,
     pictures: Annotated[
         bool, typer.Option(help="Draw the posts' pictures; the world is lived again.")
     ] = True,
@@ -83,7 +87,7 @@ def material(
     from sievert.scoring.bundle import default_bundle_path, load_bundle
 
     console = Console(stderr=True)
-    settings = GatherSettings(seed=seed, labels=labels, learn=learn, harmless_to_test=harmless)
+    settings = GatherSettings(seed=seed, labels=labels, learn=learn, harmless_to_test=harmless, side=side)
     bundle = load_bundle(default_bundle_path())
     with stages(console) as advance:
         described = gather(

@@ -91,7 +91,7 @@ class ByteLinear(ByteLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return [..., O] of [..., I]."""
-        found = self.input(x) @ self.weight
+        found: Tensor = self.input(x) @ self.weight
         return found if self.bias is None else found + self.bias
 
 
@@ -130,9 +130,7 @@ class ByteConv2d(ByteLayer):
         """Return [n, O, h', w'] of [n, I, h, w]."""
         given = (self.units, self.unit, self.none)
         bias = _node("DequantizeLinear", given, {"axis": 0}, dtype=torch.float32, shape=self.units.shape)
-        found: Tensor = self.output(
-            nn.functional.conv2d(self.input(x), self.weight, bias, *self.windows)
-        )
+        found: Tensor = self.output(nn.functional.conv2d(self.input(x), self.weight, bias, *self.windows))
         return found
 
 

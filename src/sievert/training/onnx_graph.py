@@ -3,6 +3,7 @@
 What rounds to bytes is exported as what multiplies bytes; nobody has to ask for it.
 """
 
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -30,8 +31,10 @@ def graph_of(
         AssertionError: the exporter fixed a dimension, or lost the bytes of a layer.
     """
     module = with_bytes(module)
+    # Torch's exporter warns of parts of torch, and of a package that is not needed.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's exporter warns of parts of torch
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
             example,

@@ -129,12 +129,12 @@ class RoundedConv2d(RoundedLayer):
 
     def made(self, x: Tensor, weight: Tensor) -> Tensor:
         """Return [n, O, h', w'] of [n, I, h, w]."""
-        found = nn.functional.conv2d(
+        found: Tensor = nn.functional.conv2d(
             x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
         )
         if self.rounding:
-            return self.output(found)
-        if not self.training:
+            found = self.output(found)
+        elif not self.training:
             self.output.observe(found)
         return found
 
@@ -263,7 +263,7 @@ def _rounded_layer(layer: nn.Linear | nn.Conv2d) -> RoundedLayer:
 
 def _word_vectors(module: nn.Module) -> set[nn.Module]:
     """Return the embeddings of words of all encoders in a module."""
-    found = set()
+    found: set[nn.Module] = set()
     for one in module.modules():
         if isinstance(one, PreTrainedModel):
             with contextlib.suppress(NotImplementedError):  # of an encoder that reads no words
@@ -280,7 +280,7 @@ def _fold_norms(module: nn.Module, show: Callable[[], object]) -> None:
     if not any(isinstance(one, nn.BatchNorm2d) for one in module.modules()):
         return
     made: dict[int, tuple[Tensor, nn.Conv2d]] = {}
-    pairs: dict[nn.Module, nn.Conv2d] = {}
+    pairs: dict[nn.BatchNorm2d, nn.Conv2d] = {}
 
     def note(one: nn.Module, given: tuple[Any, ...], result: Any) -> None:
         if isinstance(one, nn.Conv2d):
@@ -295,7 +295,7 @@ def _fold_norms(module: nn.Module, show: Callable[[], object]) -> None:
         for hook in hooks:
             hook.remove()
     for norm, conv in pairs.items():
-        fused = nn.utils.fusion.fuse_conv_bn_eval(conv, norm)  # type: ignore[type-var]  # a norm, by `note`
+        fused = nn.utils.fusion.fuse_conv_bn_eval(conv, norm)
         learns = conv.weight.requires_grad
         conv.weight = fused.weight.requires_grad_(learns)
         conv.bias = None if fused.bias is None else fused.bias.requires_grad_(learns)

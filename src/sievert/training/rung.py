@@ -29,8 +29,10 @@ from sievert.measurement.ranking import average_precision
 from sievert.models import PostModel
 from sievert.models.batch import PostBatch
 from sievert.models.multimodal import Multimodal
+from sievert.models.towers import ImageTower
 from sievert.models.update_network import UpdateNetwork
 from sievert.training.batches import Tensors
+from sievert.training.learning import LearnedRecipe
 from sievert.training.loop import Task, fit
 from sievert.training.losses import Supervision, loss_of
 from sievert.training.material import Material, MaterialFold
@@ -68,6 +70,27 @@ def train_rung(recipe: RungRecipe, material: Material, folder: Path, *, advance:
         NotFound, ConfigurationError, TrainingStopped, StoreCorrupt: see `model_of` and `loop.fit`.
     """
     model = model_of(recipe, material)
+    about = _about(recipe, material, model)
+    return teach(model, recipe, material, folder, data=material.digest(), about=about, advance=advance)
+
+
+def teach(
+    model: PostModel,
+    recipe: RungRecipe,
+    material: Material,
+    folder: Path,
+    *,
+    data: Mapping[str, str],
+    about: Sequence[str],
+    advance: Advance,
+    by: LearnedRecipe | None = None,
+    factor_of: Callable[[str], float] | None = None,
+) -> Trained:
+    """Let a model learn in a run folder what a rung's recipe says; how, another recipe may say (`by`).
+
+    Raises:
+        ConfigurationError, TrainingStopped, StoreCorrupt: see `loop.fit`.
+    """
 
     def loss(net: nn.Module, tensors: Tensors) -> Mapping[str, torch.Tensor]:
         batch, known = restored(tensors)
@@ -81,13 +104,13 @@ def train_rung(recipe: RungRecipe, material: Material, folder: Path, *, advance:
             model=model,
             batches=batches_of(material.folds["learn"], recipe),
             loss=loss,
-            recipe=recipe,
+            recipe=by or recipe,
             evaluate=lambda _: _measured(score, material.folds["calibrate"], recipe),
-            factor_of=rate_of(recipe),
+            factor_of=factor_of or rate_of(recipe),
         ),
         folder=folder,
-        data=material.digest(),
-        about=_about(recipe, material),
+        data=data,
+        about=about,
         advance=advance,
     )
     _to_device(model)
@@ -135,7 +158,7 @@ def train_update_rung(
         ),
         folder=folder,
         data={**material.digest(), "latents": _digest(latents)},
-        about=_about(recipe, material),
+        about=_about(recipe, material, model),
         advance=advance,
     )
     _to_device(network)
@@ -267,12 +290,19 @@ def _measured(score: Score, fold: MaterialFold, recipe: RungRecipe) -> dict[str,
     return {"pr_auc": average_precision(y, score(fold, rows), weight)}
 
 
-def _about(recipe: RungRecipe, material: Material) -> Sequence[str]:
-    learn = material.described.populations["learn"]
+def _about(recipe: RungRecipe, material: Material, model: nn.Module) -> Sequence[str]:
+    learn, side = material.described.populations["learn"], material.described.side
+    takes = {tower.side for tower in model.modules() if isinstance(tower, ImageTower)}
+    sizes = [
+        f"Its pictures, {side} pixels a side, are made {one}; material with `--side {one}` would show more."
+        for one in takes - {side}
+        if "pictures" in recipe.hears
+    ]
     return (
         f"The model {recipe.model} learned from {learn.taken:,} posts, drawn from {learn.posts:,}.",
         f"Of these {learn.taken_harmful:,} are harmful.",
         f"It hears: {', '.join(recipe.hears)}.",
+        *sizes,
     )
 
 

@@ -1,7 +1,7 @@
 """From a recipe and material to a model of the ladder that can begin to learn.
 
 The text encoder begins with its own weights, of which the first layers may stay as they are; the image
-encoder begins at random. Means and spreads of numbers are measured on the learning fold.
+encoder likewise, or at random. Means and spreads of numbers are measured on the learning fold.
 
 Legend: n posts.
 """
@@ -18,11 +18,13 @@ from sievert.errors import ConfigurationError
 from sievert.models import PostModel, build
 from sievert.models.batch import NUMBER_PARTS
 from sievert.models.numeric import NumberBlock
-from sievert.models.towers import ImageTowerConfig, TextTower, text_tower
+from sievert.models.towers import ImageTower, ImageTowerConfig, TextTower, image_tower, text_tower
 from sievert.models.update_network import UpdateNetwork
 from sievert.training.material import Material, MaterialFold
 from sievert.training.rung_recipe import RungRecipe
 
+_EMBEDDINGS = {"embeddings", "embedder"}
+"""What encoders of Hugging Face call what comes before their layers."""
 _MEASURED = 20_000
 """Rows by which means and spreads are measured, at most."""
 
@@ -49,7 +51,11 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
         config["image"] = None
     model = build(recipe.model, _plain(config))
     _measure(model, recipe, material.folds["learn"])
-    _keep_layers(model, recipe.text.kept)
+    for tower in model.modules():
+        if isinstance(tower, TextTower):
+            _keep_layers(tower.encoder, recipe.text.kept)
+        elif isinstance(tower, ImageTower) and recipe.image is not None:
+            _keep_layers(tower.encoder, recipe.image.kept)
     return model
 
 
@@ -57,6 +63,8 @@ def rate_of(recipe: RungRecipe) -> Callable[[str], float]:
     """Return by how much faster than the recipe's rate a weight of a name learns."""
 
     def factor(name: str) -> float:
+        if recipe.image is not None and ".image.encoder." in f".{name}":
+            return recipe.image.rate
         return recipe.text.rate if ".text.encoder." in f".{name}" else 1.0
 
     return factor
@@ -80,7 +88,11 @@ def _widths(recipe: RungRecipe, material: Material) -> dict[str, int]:
 def _image(recipe: RungRecipe, material: Material) -> ImageTowerConfig | None:
     if recipe.image is None:
         return None
-    return ImageTowerConfig(architecture={**recipe.image.architecture, "image_size": material.described.side})
+    if recipe.image.tower:
+        return image_tower(recipe.image.tower, layers=recipe.image.layers)
+    return ImageTowerConfig(
+        architecture={**(recipe.image.architecture or {}), "image_size": material.described.side}
+    )
 
 
 def _measure(model: nn.Module, recipe: RungRecipe, learn: MaterialFold) -> None:
@@ -93,14 +105,10 @@ def _measure(model: nn.Module, recipe: RungRecipe, learn: MaterialFold) -> None:
             module.fit(batch)
 
 
-def _keep_layers(model: nn.Module, kept: int) -> None:
-    """Let the embeddings and the first layers of the text encoder stay as they are; 0 lets all learn."""
-    for tower in model.modules():
-        if isinstance(tower, TextTower) and kept:
-            layers = next(one for one in tower.encoder.modules() if isinstance(one, nn.ModuleList))
-            stay = [
-                *layers[:kept],
-                *(one for name, one in tower.encoder.named_children() if "embeddings" in name),
-            ]
-            for module in stay:
-                module.requires_grad_(requires_grad=False)
+def _keep_layers(encoder: nn.Module, kept: int) -> None:
+    """Let the embeddings and the first layers of an encoder stay as they are; 0 lets all learn."""
+    if kept:
+        layers = next(one for one in encoder.modules() if isinstance(one, nn.ModuleList))
+        embeddings = [one for name, one in encoder.named_modules() if name.rpartition(".")[2] in _EMBEDDINGS]
+        for module in (*layers[:kept], *embeddings):
+            module.requires_grad_(requires_grad=False)
