@@ -150,7 +150,7 @@ def test_layers_that_are_kept_stay_and_the_others_learn_slowly(material, recipe,
     chosen = recipe("late-fusion")
     before = {name: one.clone() for name, one in model_of(chosen, material).state_dict().items()}
     after = train_rung(chosen, material, tmp_path / "run", advance=quiet).model.state_dict()
-    factor = rate_of(chosen.text)
+    factor = rate_of(chosen.text, chosen.image)
     moved = {name for name, one in before.items() if not torch.equal(one, after[name].cpu())}
     kept = {name for name in before if ".embeddings." in name or ".layer.0." in name}
     kept = {name for name in kept if name.startswith("text.")}

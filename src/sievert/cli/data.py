@@ -75,6 +75,10 @@ def material(
         float, typer.Option(min=0, max=1, help="Where the fold to test on begins, behind it.")
     ] = 0.7,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other posts.")] = 20270601,
+    side: Annotated[
+        int,
+        typer.Option(min=16, max=512, help="Pixels a side of pictures; as many as the image encoder takes."),
+    ] = 96,
     pictures: Annotated[
         bool, typer.Option(help="Draw the posts' pictures; the world is lived again.")
     ] = True,
@@ -111,6 +115,7 @@ def material(
         calibrate_from=calibrate_from,
         test_from=test_from,
         unlabelled=unlabelled,
+        side=side,
     )
     reader = load_bundle(bundle or default_bundle_path())
     with stages(console) as advance:
