@@ -53,12 +53,11 @@ def graphs_of(run: HeavyRun, calibrated: tuple[str, ...]) -> Graphs:
         TrainingStopped: ONNX Runtime says something else than torch.
     """
     fusion = export_fusion(run.model, run.said.heads, calibrated)
+    fusion_differs = _close("fusion.onnx", _fusion_differs(run, fusion, calibrated))
     picture = export_picture(run.model) if run.looks else None
+    picture_differs = None if picture is None else _close("picture.onnx", _picture_differs(run, picture))
     return Graphs(
-        fusion=fusion,
-        picture=picture,
-        fusion_differs=_close("fusion.onnx", _fusion_differs(run, fusion, calibrated)),
-        picture_differs=None if picture is None else _close("picture.onnx", _picture_differs(run, picture)),
+        fusion=fusion, picture=picture, fusion_differs=fusion_differs, picture_differs=picture_differs
     )
 
 

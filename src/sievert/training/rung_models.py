@@ -33,8 +33,10 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
     Raises:
         NotFound: there is no such encoder.
         ConfigurationError: recipe and material do not fit.
+        InvalidField: a number of the material is not finite.
     """
     torch.manual_seed(recipe.seed)
+    given = _given(recipe, material) if recipe.model == "latent_fusion" else {}
     config: dict[str, Any] = {
         "policies": material.described.heads[1:],
         "numbers": _widths(recipe, material),
@@ -45,8 +47,7 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
     if recipe.model in {"max_pool", "late_fusion", "multimodal"}:
         config["text"] = text_tower(recipe.text.encoder, layers=recipe.text.layers)
         config["image"] = _image(recipe, material)
-    if recipe.model == "latent_fusion":
-        config |= _given(recipe, material)
+    config |= given
     if recipe.model == "multimodal" and "pictures" not in recipe.hears:
         config["image"] = None
     model = build(recipe.model, _plain(config))
@@ -107,6 +108,7 @@ def _measure(model: nn.Module, recipe: RungRecipe, learn: MaterialFold) -> None:
     numbers = [name for name in recipe.hears if name in NUMBER_PARTS]
     rows = np.arange(0, len(learn), max(1, len(learn) // _MEASURED), dtype=np.int64)
     batch = learn.batch(rows, numbers)
+    batch.refuse_unless_sound()
     for module in model.modules():
         if isinstance(module, NumberBlock | UpdateNetwork):
             module.fit(batch)
