@@ -19,7 +19,7 @@ from sievert.scoring.bundle import load_bundle
 from sievert.scoring.fusion import Latents
 from sievert.training.chain import BUNDLE, HEAVY, run_chain
 from sievert.training.exporting import export_run
-from sievert.training.fusion_graphs import export_fusion, graphs_of
+from sievert.training.fusion_graphs import graphs_of
 from sievert.training.heavy_calibrators import CALIBRATORS, calibrate, read_calibrators
 from sievert.training.heavy_run import read_heavy
 from sievert.training.light_image import read_light
@@ -199,14 +199,13 @@ def test_without_pictures_a_bundle_gets_a_fusion_model_alone(folders, material, 
     assert bundle.picture is None
 
 
-def test_a_graph_that_says_something_else_than_torch_is_refused(run, monkeypatch):
-    moved = read_heavy(run.folder, run.material).model
+def test_a_graph_that_says_something_else_than_torch_is_refused(run, bundle, monkeypatch):
+    moved = read_heavy(run.folder, run.material)
     with torch.no_grad():
-        moved.updating.heads.bias += 0.01
-    graph = export_fusion(moved, run.said.heads, ("harm",))
-    monkeypatch.setattr("sievert.training.fusion_graphs.export_fusion", lambda *_: graph)
+        moved.model.updating.heads.bias += 0.01
+    monkeypatch.setattr("sievert.training.fusion_graphs.export_fusion", lambda *_: bundle.fusion.graph)
     with pytest.raises(TrainingStopped, match=r"fusion\.onnx differs by 0\.01"):
-        graphs_of(run, ("harm",))
+        graphs_of(moved, tuple(read_calibrators(run).heads))
 
 
 def copied(folder, to):
