@@ -16,7 +16,14 @@ from tiny_encoder import tiny_encoder
 
 DAYS = 6
 SETTINGS = GatherSettings(
-    seed=3, learn=100, harmless_to_calibrate=60, harmless_to_test=200, tokens=24, gram_bits=10, side=24
+    seed=3,
+    learn=100,
+    harmless_to_calibrate=60,
+    harmless_to_test=200,
+    unlabelled=300,
+    tokens=24,
+    gram_bits=10,
+    side=24,
 )
 WORDS = ("the", "a", "you", "we", "they", "is", "are", "and", "garden", "goose", "people", "buy")
 

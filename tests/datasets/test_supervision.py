@@ -5,8 +5,13 @@ import pytest
 from scipy import special, stats
 
 from histories import START, columns_of, in_memory, label_columns, merged, reported_platform
-from sievert.datasets.exposure import BetaRate, ExposureModel, fit_beta_rate, fit_exposure
-from sievert.datasets.kernels import digamma, trigamma
+from sievert.datasets.beta_binomial import gamma_slopes, log_gamma
+from sievert.datasets.exposure import (
+    BetaRate,
+    ExposureModel,
+    fit_beta_rate,
+    fit_exposure,
+)
 from sievert.datasets.reporters import Reports, damping_weights, reliability_weights, reports_of
 from sievert.datasets.supervision import expert_labels, supervise
 from sievert.schema.clock import DAY, HOUR
@@ -27,8 +32,11 @@ def exposed(rng, count):
 
 @pytest.mark.parametrize("x", [1e-4, 0.3, 1.0, 7.5, 12.0, 1e3, 1e8])
 def test_the_gamma_functions_slopes_are_those_of_scipy(x):
-    assert digamma(x) == pytest.approx(special.digamma(x), rel=1e-10, abs=1e-12)
-    assert trigamma(x) == pytest.approx(special.polygamma(1, x), rel=1e-10)
+    x = np.array([x])
+    assert log_gamma(x) == pytest.approx(special.gammaln(x), rel=1e-12, abs=1e-12)
+    first, second = gamma_slopes(x)
+    assert first == pytest.approx(special.digamma(x), rel=1e-10, abs=1e-12)
+    assert second == pytest.approx(special.polygamma(1, x), rel=1e-10)
 
 
 def test_the_evidence_is_the_ratio_of_beta_binomials():

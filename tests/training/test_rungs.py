@@ -90,7 +90,7 @@ def test_a_rung_learns_the_same_whatever_the_test_fold_is(material, recipe, tmp_
 
 def test_each_epoch_has_every_post_once_at_one_of_its_moments_drawn_anew(material, recipe):
     fold = material.folds["learn"]
-    order, starts = posts_of(fold, None)
+    order, starts = posts_of(fold, None, 1)
     assert sorted(order.tolist()) == list(range(len(fold)))
     batches = batches_of(fold, recipe("light"))
     epochs = []
@@ -109,10 +109,15 @@ def test_each_epoch_has_every_post_once_at_one_of_its_moments_drawn_anew(materia
 
 def test_fewer_posts_keep_the_mix(material):
     fold = material.folds["learn"]
-    order, starts = posts_of(fold, 20)
+    order, starts = posts_of(fold, 20, 1)
     assert len(starts) == 21
     assert len(np.unique(fold.columns["post"][order])) == 20
-    whole, ends = posts_of(fold, None)
+    bad = fold.harmful()
+    every = np.unique(fold.columns["post"], return_index=True)[1]
+    assert bad[order[starts[:-1]]].sum() == round(20 * bad[every].mean())
+    assert not np.array_equal(order, posts_of(fold, 20, 2)[0])
+    assert np.array_equal(order, posts_of(fold, 20, 1)[0])
+    whole, ends = posts_of(fold, None, 1)
     assert len(order) == starts[-1] < ends[-1] == len(whole)
 
 
@@ -145,7 +150,7 @@ def test_layers_that_are_kept_stay_and_the_others_learn_slowly(material, recipe,
     chosen = recipe("late-fusion")
     before = {name: one.clone() for name, one in model_of(chosen, material).state_dict().items()}
     after = train_rung(chosen, material, tmp_path / "run", advance=quiet).model.state_dict()
-    factor = rate_of(chosen)
+    factor = rate_of(chosen.text)
     moved = {name for name, one in before.items() if not torch.equal(one, after[name].cpu())}
     kept = {name for name in before if ".embeddings." in name or ".layer.0." in name}
     kept = {name for name in kept if name.startswith("text.")}

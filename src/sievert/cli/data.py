@@ -63,6 +63,10 @@ def material(
     ] = "truth",
     learn: Annotated[int, typer.Option(min=8, help="Posts to learn from, at most.")] = 12_000,
     harmless: Annotated[int, typer.Option(min=1, help="Harmless posts to test on, at most.")] = 40_000,
+    unlabelled: Annotated[
+        int,
+        typer.Option(min=0, help="Posts without labels that drew comments or hashtags, at most; 0: none."),
+    ] = 60_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other posts.")] = 20270601,
     pictures: Annotated[
         bool, typer.Option(help="Draw the posts' pictures; the world is lived again.")
@@ -92,7 +96,9 @@ def material(
     from sievert.scoring.bundle import default_bundle_path, load_bundle
 
     console = Console(stderr=True)
-    settings = GatherSettings(seed=seed, labels=labels, learn=learn, harmless_to_test=harmless)
+    settings = GatherSettings(
+        seed=seed, labels=labels, learn=learn, harmless_to_test=harmless, unlabelled=unlabelled
+    )
     reader = load_bundle(bundle or default_bundle_path())
     with stages(console) as advance:
         described = gather(
@@ -109,6 +115,12 @@ def material(
             f"{name}: {one.taken:,} posts, {one.taken_harmful:,} harmful, stand for {one.posts:,} with "
             f"{one.harmful:,}; {one.left_out:,} were left out, {one.left_out_harmful:,} of them harmful, since "
             f"their text was learned from; of those taken {one.alike:,} nearly repeat one that was",
+            highlight=False,
+        )
+    if (spare := described.unlabelled) is not None:
+        console.print(
+            f"unlabelled: {spare.taken:,} posts of {spare.posts:,} that drew comments or hashtags, and "
+            f"{spare.held:,} held out; {spare.left_out:,} were left out, since a later fold shows their text",
             highlight=False,
         )
 

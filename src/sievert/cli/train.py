@@ -53,6 +53,7 @@ def register(app: typer.Typer) -> None:
     train.command("update")(update)
     train.command("views")(views)
     train.command("lane")(lane)
+    train.command("pretrain")(pretrain)
     for name, about in _RUNGS.items():
         train.command(name, help=f"{about}\n\n{_OF_RUNGS}")(_rung(name))
     train_fusion.register(train)
@@ -334,6 +335,41 @@ def lane(
         table.add_row(*line)
     Console().print(table)
     console.print(f"{version} written to {out}", highlight=False)
+
+
+def pretrain(
+    overrides: Overrides = None,
+    *,
+    material: Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")],
+    out: Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")],
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
+) -> None:
+    """Pretrain text and image encoders without labels, by matching posts with what they drew.
+
+    Needs the extra `train`. Rungs begin with them by the entry towers=RUN; killed and started again, a run
+    goes on.
+    """
+    from rich.console import Console
+
+    from sievert.cli.extras import needing
+
+    with needing("train", what="Pretraining"):
+        from sievert.training.pretraining import pretrain as pretrained
+    from sievert.cli.learning_progress import stages
+    from sievert.training.material import read_material
+    from sievert.training.pretrain_recipe import PretrainRecipe
+    from sievert.training.recipes import read_recipe
+
+    console = Console(stderr=True)
+    chosen = read_recipe(PretrainRecipe, recipe, overrides or ())
+    with stages(console) as advance:
+        result = pretrained(chosen, read_material(material), out, advance=advance)
+    console.print(
+        f"the likeliest of {chosen.pool} replies is the right one for "
+        f"{result.metrics['recall_at_1'].value or 0.0:.1%} of held-out posts; "
+        f"{out / 'CARD.md'} tells the rest",
+        highlight=False,
+    )
 
 
 def _rung(name: str) -> Callable[..., None]:

@@ -19,8 +19,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from sievert.datasets.kernels import beta_binomial_slopes
-from sievert.features.behaviour.rates import beta_binomial
+from sievert.datasets.beta_binomial import log_likelihood, slopes
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,7 +43,17 @@ class BetaRate:
 
     def log_likelihood(self, hits: Floats, trials: Floats) -> Floats:
         """Return how likely hits [n] among trials [n] are, up to what is the same for every distribution."""
-        return np.asarray(beta_binomial(hits, trials, self.a, self.b), np.float64)
+        return log_likelihood(hits, trials, self.a, self.b)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Anchors:
+    """Posts of which somebody knows whether they are harmful: they say which side is which."""
+
+    hits: Floats  # [n]
+    trials: Floats  # [n]
+    label: Floats  # [n] 1 or 0
+    weight: Floats  # [n] one over the probability of being labelled
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,20 +93,38 @@ def fit_exposure(
     weight. At most `most` posts are looked at, drawn by `rng`, and all labelled ones.
     """
     hits, trials = _counted(hits, trials)
+    known = np.flatnonzero(np.isfinite(label)) if label is not None else np.empty(0, np.int64)
+    anchors = Anchors(
+        hits=hits[known],
+        trials=trials[known],
+        label=np.empty(0) if label is None else label[known],
+        weight=np.ones(len(known)) if label_weight is None else label_weight[known],
+    )
+    return fit_exposure_to(hits, trials, anchors, rng=rng, most=most)
+
+
+def fit_exposure_to(
+    hits: Floats, trials: Floats, anchors: Anchors, *, rng: np.random.Generator, most: int = 100_000
+) -> ExposureModel:
+    """Fit the model to posts [n] of which nothing is known, and to anchors, which need not be among them.
+
+    The prevalence is that of the posts. Anchors bend it by nothing, however they were chosen; they speak for
+    the rate of their side alone.
+    """
+    hits, trials = _counted(hits, trials)
     everybody = np.flatnonzero(trials > 0)
     if len(everybody) > most:
         everybody = rng.choice(everybody, most, replace=False)
-    known = np.flatnonzero((trials > 0) & np.isfinite(label)) if label is not None else everybody[:0]
-    rows = np.concatenate([everybody, known])
-    held = np.full(len(rows), -1.0)
-    weight = np.ones(len(rows))
-    if label is not None:
-        held[len(everybody) :] = label[known]
-    if label_weight is not None and len(known):
-        weight[len(everybody) :] = label_weight[known] / label_weight[known].mean()
+    anchor_hits, anchor_trials = _counted(anchors.hits, anchors.trials)
+    known = np.flatnonzero(anchor_trials > 0)
+    weight = anchors.weight[known]
+    weight = np.concatenate([np.ones(len(everybody)), weight / weight.mean() if len(known) else weight])
+    held = np.concatenate([np.full(len(everybody), -1.0), anchors.label[known]])
+    hits = np.concatenate([hits[everybody], anchor_hits[known]])
+    trials = np.concatenate([trials[everybody], anchor_trials[known]])
     # Equal posts are one row with their weight: most posts have few views and no report. Weighed reports
     # are hardly ever equal; in sixteenths they are.
-    key = np.stack([np.round(16 * hits[rows]) / 16, trials[rows], held])
+    key = np.stack([np.round(16 * hits) / 16, trials, held])
     (hits, trials, held), inverse = np.unique(key, axis=1, return_inverse=True)
     weight = np.asarray(np.bincount(inverse.reshape(-1), weight, minlength=len(hits)), np.float64)
     return _expectation_maximisation(hits, trials, held, weight)
@@ -146,7 +173,7 @@ def fit_beta_rate(hits: Floats, trials: Floats, weight: Floats, *, start: BetaRa
     height = _height(point, hits, trials, weight)
     for _ in range(_NEWTON_STEPS):
         a, b = np.exp(point)
-        g_a, g_b, h_aa, h_ab, h_bb = beta_binomial_slopes(hits, trials, weight, a, b)
+        g_a, g_b, h_aa, h_ab, h_bb = slopes(hits, trials, weight, a, b)
         slope = np.array([a * g_a, b * g_b])
         bend = np.array([[a * a * h_aa + a * g_a, a * b * h_ab], [a * b * h_ab, b * b * h_bb + b * g_b]])
         if bend[0, 0] >= 0 or np.linalg.det(bend) <= 0:
@@ -170,7 +197,7 @@ def fit_beta_rate(hits: Floats, trials: Floats, weight: Floats, *, start: BetaRa
 
 def _height(point: Floats, hits: Floats, trials: Floats, weight: Floats) -> float:
     a, b = np.exp(point)
-    return float(weight @ beta_binomial(hits, trials, a, b))
+    return float(weight @ log_likelihood(hits, trials, a, b))
 
 
 def _started(hits: Floats, trials: Floats, weight: Floats, mean: float) -> BetaRate:

@@ -2,11 +2,12 @@
 
 A row that cannot be used is set aside and told, and the rest goes on; a file that cannot be read stops.
 Events are read part by part and kept as numbers only: what comments say is judged while they pass, by a
-function that the caller brings.
+function that the caller brings, and kept by `CommentTexts` where one is brought.
 """
 
 from pathlib import Path
 
+from sievert.datasets.comment_texts import CommentTexts
 from sievert.datasets.history_columns import CommentJudge, History
 from sievert.datasets.history_events import read_events
 from sievert.datasets.history_labels import read_labels
@@ -18,7 +19,11 @@ from sievert.errors import NotFound
 
 
 def read_history(
-    folder: Path, *, judge: CommentJudge | None = None, quarantine: Path | None = None
+    folder: Path,
+    *,
+    judge: CommentJudge | None = None,
+    comments: CommentTexts | None = None,
+    quarantine: Path | None = None,
 ) -> History:
     """Read a folder; rows that cannot be used are written to `quarantine`, by default beside the data.
 
@@ -32,7 +37,7 @@ def read_history(
     draft = path.with_name(f".{path.name}.part")
     try:
         with draft.open("wb") as out:
-            history = _read(folder, judge, Quarantine(out=out))
+            history = _read(folder, judge, comments, Quarantine(out=out))
         if history.quarantine.total:
             draft.replace(path)
         else:
@@ -49,7 +54,7 @@ def examine_history(folder: Path) -> History:
         NotFound, MalformedInput, InvalidField: as `read_history`.
     """
     _refuse_empty(folder)
-    return _read(folder, None, Quarantine())
+    return _read(folder, None, None, Quarantine())
 
 
 def _refuse_empty(folder: Path) -> None:
@@ -64,10 +69,21 @@ def _refuse_empty(folder: Path) -> None:
         )
 
 
-def _read(folder: Path, judge: CommentJudge | None, quarantine: Quarantine) -> History:
+def _read(
+    folder: Path, judge: CommentJudge | None, comments: CommentTexts | None, quarantine: Quarantine
+) -> History:
     accounts = Numbering()
     posts, index, platform = read_posts(files_of(folder, "posts"), accounts, quarantine)
-    read = read_events(folder, accounts, quarantine, posts=posts, index=index, platform=platform, judge=judge)
+    read = read_events(
+        folder,
+        accounts,
+        quarantine,
+        posts=posts,
+        index=index,
+        platform=platform,
+        judge=judge,
+        comments=comments,
+    )
     labels = read_labels(folder, quarantine, posts=posts, index=index)
     return History(
         platform=platform,

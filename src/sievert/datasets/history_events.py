@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sievert.datasets.comment_texts import CommentTexts
 from sievert.datasets.history_checks import event_faults, note_other_platforms, note_strange_posts, received
 from sievert.datasets.history_columns import CommentJudge, PostColumns, joined
 from sievert.datasets.history_parts import Part, files_of, parts_of
@@ -43,8 +44,9 @@ def read_events(
     index: PostIndex,
     platform: str,
     judge: CommentJudge | None,
+    comments: CommentTexts | None,
 ) -> ReadEvents:
-    """Return the events of a folder."""
+    """Return the events of a folder; `comments` keeps what its comments say."""
     seen = SeenKeys()
     kept: dict[str, list[npt.NDArray[Any]]] = {field.name: [] for field in dataclasses.fields(EventColumns)}
     for path in files_of(folder, "events"):
@@ -53,6 +55,8 @@ def read_events(
             columns, kind, post = sound
             at = as_int64(columns["at"])
             came = received(at, columns["received_at"])
+            if comments is not None:
+                comments.take(columns["text"], kind=kind, post=post, came=came)
             pieces = {
                 "kind": kind,
                 # A sender's clock that is a little ahead lets nothing happen after its receipt.

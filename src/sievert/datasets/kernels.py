@@ -1,7 +1,5 @@
 """The compiled loops of the data sets. What they are for is told where they are called."""
 
-import math
-
 import numba as nb
 import numpy as np
 
@@ -64,53 +62,6 @@ def look_up(hashes, wanted, keys, numbers, count, adding):
             fresh += 1
         found[i] = numbers[slot]
     return found, added[:fresh]
-
-
-@nb.njit(nogil=True, cache=True)
-def digamma(x):
-    """Return the derivative of the logarithm of the gamma function, for x > 0."""
-    value = 0.0
-    while x < 10.0:
-        value -= 1.0 / x
-        x += 1.0
-    inverse = 1.0 / (x * x)
-    series = inverse * (
-        1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse * (1 / 240 - inverse / 132)))
-    )
-    return value + math.log(x) - 0.5 / x - series
-
-
-@nb.njit(nogil=True, cache=True)
-def trigamma(x):
-    """Return the second derivative of the logarithm of the gamma function, for x > 0."""
-    value = 0.0
-    while x < 10.0:
-        value += 1.0 / (x * x)
-        x += 1.0
-    inverse = 1.0 / (x * x)
-    series = inverse * (
-        1 / 6 - inverse * (1 / 30 - inverse * (1 / 42 - inverse * (1 / 30 - inverse * 5 / 66)))
-    )
-    return value + 1.0 / x + 0.5 * inverse + series / x
-
-
-@nb.njit(nogil=True, cache=True)
-def beta_binomial_slopes(k, n, weight, a, b):
-    """Return the weighted gradient and curvature by a and b: (a, b, aa, ab, bb)."""
-    g_a, g_b, h_aa, h_ab, h_bb = 0.0, 0.0, 0.0, 0.0, 0.0
-    d_ab, d_a, d_b = digamma(a + b), digamma(a), digamma(b)
-    t_ab, t_a, t_b = trigamma(a + b), trigamma(a), trigamma(b)
-    for i in range(k.shape[0]):
-        w = weight[i]
-        if w == 0.0:
-            continue
-        both, t_both = digamma(n[i] + a + b), trigamma(n[i] + a + b)
-        g_a += w * (digamma(k[i] + a) - d_a - both + d_ab)
-        g_b += w * (digamma(n[i] - k[i] + b) - d_b - both + d_ab)
-        h_aa += w * (trigamma(k[i] + a) - t_a - t_both + t_ab)
-        h_bb += w * (trigamma(n[i] - k[i] + b) - t_b - t_both + t_ab)
-        h_ab += w * (t_ab - t_both)
-    return g_a, g_b, h_aa, h_ab, h_bb
 
 
 @nb.njit(nogil=True, cache=True)

@@ -17,9 +17,12 @@ from sievert.models.towers import ImageTower, ImageTowerConfig, TextTower, Tower
 
 
 class LateFusionConfig(HeadedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The two encoders, the numbers, and the units of the network that joins them."""
+    """The two encoders, the numbers, and the units of the network that joins them.
 
-    text: TowerConfig
+    Without a text tower the model hears of a text what a frozen encoder said (`pooled`), among the numbers.
+    """
+
+    text: TowerConfig | None = None
     image: ImageTowerConfig
     units: Count = 256
     dropout: Share = 0.1
@@ -31,10 +34,11 @@ class LateFusion(PostModel):
     def __init__(self, config: LateFusionConfig) -> None:
         """Build both encoders and the network."""
         super().__init__(config, config.heads)
-        self.text = TextTower(config.text)
+        self.text = None if config.text is None else TextTower(config.text)
         self.image = ImageTower(config.image)
         self.numbers = NumberBlock(config.numbers)
-        inputs = self.text.width + self.image.width + 2 + self.numbers.outputs
+        read = 0 if self.text is None else self.text.width + 1
+        inputs = read + self.image.width + 1 + self.numbers.outputs
         self.hidden = nn.Linear(inputs, config.units)
         self.dropout = nn.Dropout(config.dropout)
         self.heads = nn.Linear(config.units, len(config.heads))
@@ -42,12 +46,13 @@ class LateFusion(PostModel):
     def outputs(self, batch: PostBatch) -> Tensor:
         """Return logits [n, H]."""
         like = self.hidden.weight
-        text, picture = (like.new_zeros(batch.posts, tower.width + 1) for tower in (self.text, self.image))
-        if (tokens := batch.tokens) is not None:
+        text = like.new_zeros(batch.posts, 0 if self.text is None else self.text.width + 1)
+        picture = like.new_zeros(batch.posts, self.image.width + 1)
+        if self.text is not None and (tokens := batch.tokens) is not None:
             text = _told(masked_mean(self.text(tokens), tokens.mask), tokens.mask.any(dim=1))
         if (pictures := batch.pictures) is not None:
             picture = _told(self.image(pictures).mean(dim=1), pictures.known)
-        joined = torch.cat([text, picture, self.numbers(batch, text)], dim=1)
+        joined = torch.cat([text, picture, self.numbers(batch, picture)], dim=1)
         logits: Tensor = self.heads(self.dropout(nn.functional.gelu(self.hidden(joined))))
         return logits
 

@@ -173,6 +173,15 @@ class ImageTower(nn.Module):
         return hidden.flatten(2).transpose(1, 2) if hidden.ndim == 4 else hidden
 
 
+def architecture_of(tower: TextTower | ImageTower) -> dict[str, Any]:
+    """Return how a tower's encoder is built: two towers with the same can take each other's weights."""
+    settings = tower.encoder.config
+    if not isinstance(settings, PretrainedConfig):
+        raise TypeError("an encoder of transformers has its configuration")
+    found: dict[str, Any] = settings.to_dict()
+    return {name: value for name, value in found.items() if name not in _OF_A_FILE}
+
+
 class _Colours(msgspec.Struct, frozen=True):
     """What a folder says about the colours that its encoder learned with."""
 

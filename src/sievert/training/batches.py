@@ -19,6 +19,8 @@ import torch
 Rows = npt.NDArray[np.int64]
 Tensors = Mapping[str, torch.Tensor]
 Make = Callable[[Rows, np.random.Generator], Tensors]
+Arrange = Callable[[Rows, np.random.Generator], Rows]
+"""Lays rows, in random order, out in another one, from which batches are cut."""
 
 _POOL = 50
 """Batches' worth of rows among which those of like length are put together."""
@@ -53,17 +55,25 @@ class Batches(Protocol):
 
 
 class ShuffledBatches:
-    """All rows in every epoch, each time in another order; rows of like length together if asked to."""
+    """All rows in every epoch, each time in another order; some together if asked to."""
 
     def __init__(
-        self, rows: int, *, size: int, seed: int, make: Make, lengths: Sequence[int] | None = None
+        self,
+        rows: int,
+        *,
+        size: int,
+        seed: int,
+        make: Make,
+        lengths: Sequence[int] | None = None,
+        arrange: Arrange | None = None,
     ) -> None:
         """Take how many rows there are, and `make`, which gets rows [b] and a generator and gives tensors.
 
-        With `lengths` [n] rows of like length come together: padding costs as much as text.
+        With `lengths` [n] rows of like length come together: padding costs as much as text. With `arrange`
+        they come together as it lays them out; batches come in random order all the same.
         """
         self._rows, self._size, self._seed, self._make = rows, size, seed, make
-        self._lengths = None if lengths is None else np.asarray(lengths)
+        self._arrange = arrange if lengths is None else _by_length(np.asarray(lengths), size * _POOL)
 
     def __len__(self) -> int:
         """Return how many batches an epoch has."""
@@ -81,14 +91,23 @@ class ShuffledBatches:
     def _order(self, epoch: int) -> tuple[Rows, list[Rows]]:
         rng = np.random.default_rng((self._seed, epoch))
         order = rng.permutation(self._rows)
-        if self._lengths is None:
-            return order, [order[at : at + self._size] for at in range(0, self._rows, self._size)]
-        batches = []
-        for at in range(0, self._rows, self._size * _POOL):
-            pool = order[at : at + self._size * _POOL]
-            pool = pool[np.argsort(self._lengths[pool], kind="stable")]
-            batches += [pool[by : by + self._size] for by in range(0, len(pool), self._size)]
+        if self._arrange is None:
+            return order, self._cut(order)
+        batches = self._cut(self._arrange(order, rng))
         return order, [batches[at] for at in rng.permutation(len(batches))]
+
+    def _cut(self, order: Rows) -> list[Rows]:
+        return [order[at : at + self._size] for at in range(0, self._rows, self._size)]
+
+
+def _by_length(lengths: Rows, pool: int) -> Arrange:
+    """Return what lays rows out by length, so many at a time."""
+
+    def arrange(order: Rows, _: np.random.Generator) -> Rows:
+        pools = (order[at : at + pool] for at in range(0, len(order), pool))
+        return np.concatenate([some[np.argsort(lengths[some], kind="stable")] for some in pools])
+
+    return arrange
 
 
 def picked_from(tensors: Tensors) -> Make:

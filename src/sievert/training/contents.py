@@ -30,7 +30,8 @@ Int64s = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 Advance = Callable[[str, int, int], None]
 
-_CHUNK = 4000
+CHUNK = 4000
+"""Texts that are read at once."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,22 +83,31 @@ def contents_of(
     settings: _Settings,
     draw: Callable[[History, Int64s], Drawn] | None,
     *,
+    said: Mapping[int, Sequence[str]] | None = None,
     advance: Advance,
 ) -> list[ContentColumns]:
-    """Return the contents of post revisions, `rows` [c] of them for each fold."""
+    """Return the contents of post revisions, `rows` [c] of them for each fold.
+
+    `said` are the texts of some folds, by their place, where they are not those that the history has.
+    """
     every = np.concatenate(rows)
-    texts = history.posts.text.texts(every)
+    said = said or {}
+    texts = [
+        text
+        for place, some in enumerate(rows)
+        for text in (said[place] if place in said else history.posts.text.texts(some))
+    ]
     drawn = (
         Drawn(which=np.full(len(every), -1, np.int32), pictures=[]) if draw is None else draw(history, every)
     )
-    chunks = [TextColumn.of(texts[at : at + _CHUNK]) for at in range(0, len(texts), _CHUNK)]
+    chunks = [TextColumn.of(texts[at : at + CHUNK]) for at in range(0, len(texts), CHUNK)]
     group = near_duplicate_groups(chunks, contents.tables, ties=[str(row) for row in range(len(texts))])
     made, at = [], 0
     for number, some in enumerate(rows):
         mine = slice(at, at + len(some))
         words = _words(drawn, mine)
         columns = _texts(texts[mine], words, contents, settings)
-        if contents.speaker is not None:
+        if contents.speaker is not None and number < len(FOLDS):  # the unlabelled teach without it
             columns |= contents.speaker.contents(
                 texts[mine], words, functools.partial(advance, f"ask the bundle of {FOLDS[number]}")
             )
@@ -116,9 +126,9 @@ def _texts(texts: list[str], words: list[str], contents: Contents, settings: _Se
     tokenizer = PostTokenizer(contents.tokenizer, tokens=settings.tokens, pad=contents.pad)
     ids, lengths, words_at, pooled = [], [], [], []
     grams, sizes, facts = [], [], []
-    for at in range(0, max(1, len(texts)), _CHUNK):
-        said = texts[at : at + _CHUNK]
-        table = tokenizer.table(contents.read(said), words[at : at + _CHUNK])
+    for at in range(0, max(1, len(texts)), CHUNK):
+        said = texts[at : at + CHUNK]
+        table = tokenizer.table(contents.read(said), words[at : at + CHUNK])
         length = table.mask.sum(axis=1)
         ids.append(table.ids[table.mask].astype(np.uint16))
         lengths.append(length)
@@ -132,11 +142,11 @@ def _texts(texts: list[str], words: list[str], contents: Contents, settings: _Se
         facts.append(indexed.stats.astype(np.float16))
     found: dict[str, Array] = {
         "token_ids": np.concatenate(ids),
-        "token_starts": _starts(lengths),
+        "token_starts": starts_of(lengths),
         "words_at": np.concatenate(words_at).astype(np.uint16),
         "facts": np.concatenate(facts),
         "gram_indices": np.concatenate(grams),
-        "gram_starts": _starts(sizes),
+        "gram_starts": starts_of(sizes),
     }
     if pooled:
         found["pooled"] = np.concatenate(pooled)
@@ -159,5 +169,6 @@ def _pictures(drawn: Drawn, mine: slice, side: int) -> dict[str, Array]:
     }
 
 
-def _starts(lengths: Sequence[Array]) -> Int64s:
+def starts_of(lengths: Sequence[Array]) -> Int64s:
+    """Return where each of things of these lengths, piece by piece, begins, and where the last ends."""
     return np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)

@@ -1,7 +1,7 @@
 """A history becomes material: a sample of posts with known weights, snapshots as of then, contents as tensors.
 
 1 label and split by time   2 draw posts   3 leave out what was learned from   4 snapshots   5 numbers as of then
-6 views and reports   7 texts   8 pictures   9 write
+6 views and reports   7 unlabelled posts   8 texts   9 pictures   10 write
 
 *Draw.* The learning fold is a balanced sample of the labelled posts of its time (`datasets.sampling`). Of
 the later folds all harmful posts are taken, and so many harmless ones, each standing for as many as it
@@ -20,7 +20,7 @@ Legend: m post revisions, s snapshots, c contents, H heads.
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ import pyarrow.parquet as pq
 
 from sievert.datasets.behaviour import behaviour_of
 from sievert.datasets.censoring import uncensored_views
+from sievert.datasets.comment_texts import CommentTexts
 from sievert.datasets.history import read_history
 from sievert.datasets.history_columns import CommentJudge, History
 from sievert.datasets.sampling import balanced_sample
@@ -49,9 +50,10 @@ from sievert.training.contents import ContentColumns, Contents, Drawn, contents_
 from sievert.training.counts_as_of import CountsAsOf
 from sievert.training.first_forecast import SeenViews, forecast_views, learn_forecast
 from sievert.training.history_truth import labels_of
-from sievert.training.material import FOLDS, Described, Population
-from sievert.training.material_files import write_described, write_fold
+from sievert.training.material import FOLDS, Described, Population, UnlabelledPopulation
+from sievert.training.material_files import write_described, write_fold, write_unlabelled
 from sievert.training.priors import fit_spec
+from sievert.training.unlabelled_posts import UnlabelledPosts, unlabelled_columns, unlabelled_posts
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -75,6 +77,7 @@ class GatherSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     harmless_to_test: int = 40_000
     calibrate_from: float = 0.55  # of the history's time
     test_from: float = 0.7
+    unlabelled: int = 60_000  # posts that drew something, without labels, at most; 0: none
     tokens: int = 64  # of a content, at most
     gram_bits: int = 16
     side: int = 96  # pixels
@@ -114,7 +117,8 @@ def gather(
     Raises:
         NotFound, InvalidField, MalformedInput: the history cannot be read, or has too few labels.
     """
-    known = _known(folder, settings, judge)
+    comments = CommentTexts() if settings.unlabelled else None
+    known = _known(folder, settings, judge, comments)
     advance("read", 1, 1)
     rng = np.random.default_rng(settings.seed)
     chosen, populations, stands_for = _drawn_posts(known, settings, rng)
@@ -127,7 +131,16 @@ def gather(
     advance("forecast", 1, 1)
     kept = [np.flatnonzero((fold_of == fold) & chosen[taken.post]) for fold in range(len(FOLDS))]
     rows = [np.unique(taken.row[some]) for some in kept]
-    made = contents_of(known.history, rows, contents, settings, draw, advance=advance)
+    spare = None if comments is None else _unlabelled(known, comments, rows[1:], contents, settings)
+    made = contents_of(
+        known.history,
+        [*rows, *([] if spare is None else [spare.rows])],
+        contents,
+        settings,
+        draw,
+        said={} if spare is None else {len(rows): spare.texts},
+        advance=advance,
+    )
     out.mkdir(parents=True, exist_ok=True)
     for fold, name in enumerate(FOLDS):
         columns = _snapshot_columns(
@@ -147,8 +160,14 @@ def gather(
             populations[name], alike=_alike(made[0], made[fold]) if fold else 0
         )
         advance("write", fold + 1, len(FOLDS))
+    columns = {}
+    if spare is not None:
+        columns = unlabelled_columns(
+            known.history, spare, contents, split=known.split, tokens=settings.tokens
+        )
+    write_unlabelled(out, columns, None if spare is None else made[-1])
     described = msgspec.structs.replace(
-        _described(folder, known, settings, populations),
+        _described(folder, known, settings, populations, spare),
         behaviour=msgspec.to_builtins(spec),
         said=None if contents.speaker is None else contents.speaker.told,
     )
@@ -156,9 +175,11 @@ def gather(
     return described
 
 
-def _known(folder: Path, settings: GatherSettings, judge: CommentJudge | None) -> _Gathered:
+def _known(
+    folder: Path, settings: GatherSettings, judge: CommentJudge | None, comments: CommentTexts | None
+) -> _Gathered:
     """Read a history, and who is what in it."""
-    history = read_history(folder, judge=judge)
+    history = read_history(folder, judge=judge, comments=comments)
     posts = history.posts
     y, drawn_with = labels_of(history, folder, HEADS, source=settings.labels)
     came = posts.received_at
@@ -331,13 +352,39 @@ def _snapshot_columns(
     }
 
 
+def _unlabelled(
+    known: _Gathered,
+    comments: CommentTexts,
+    later: Sequence[Int64s],
+    contents: Contents,
+    settings: GatherSettings,
+) -> UnlabelledPosts | None:
+    """Draw unlabelled posts; None if no post drew anything."""
+    found = unlabelled_posts(
+        known.history,
+        comments,
+        split=known.split,
+        first=known.first,
+        cluster=known.cluster,
+        later=later,
+        tables=contents.tables,
+        most=settings.unlabelled,
+        seed=settings.seed,
+    )
+    return found if len(found.rows) else None
+
+
 def _alike(learned: ContentColumns, other: ContentColumns) -> int:
     """Count contents whose text nearly repeats one that was learned from."""
     return int(np.isin(other.group, learned.group).sum())
 
 
 def _described(
-    folder: Path, known: _Gathered, settings: GatherSettings, populations: dict[str, Population]
+    folder: Path,
+    known: _Gathered,
+    settings: GatherSettings,
+    populations: dict[str, Population],
+    spare: UnlabelledPosts | None,
 ) -> Described:
     digest = hashlib.blake2b(digest_size=16)
     for path in sorted(folder.glob("*.json")):
@@ -361,4 +408,12 @@ def _described(
         end=known.split.until[2],
         populations=populations,
         causes=CAUSES,
+        unlabelled=None
+        if spare is None
+        else UnlabelledPopulation(
+            posts=spare.drew,
+            taken=int((~spare.held).sum()),
+            held=int(spare.held.sum()),
+            left_out=spare.left_out,
+        ),
     )

@@ -5,6 +5,7 @@
     FOLD.grams.safetensors        hashed n-grams of the contents, for the light model
     FOLD.pooled.safetensors       what a frozen encoder says of them; may be left out and made anew
     FOLD.said.safetensors         what a bundle says of them (`said`); may be left out
+    unlabelled.safetensors        posts without labels, and what they drew (`unlabelled`); may be left out
 
 It was written once by `gathering`, and is read here with torch and NumPy alone, so that a machine that
 only trains needs neither the history nor what reads it. Files are mapped into memory and never unpickled.
@@ -38,6 +39,7 @@ FOLDS = ("learn", "calibrate", "test")
 """Earlier to later."""
 
 MATERIAL = "material.json"
+UNLABELLED = "unlabelled.safetensors"
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
@@ -71,6 +73,15 @@ class SaidBy(msgspec.Struct, frozen=True, kw_only=True):
     heads: tuple[str, ...]  # columns of what it says, harm first
 
 
+class UnlabelledPopulation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the unlabelled posts are drawn from."""
+
+    posts: int  # of the time to learn on that drew comments or carry hashtags
+    taken: int
+    held: int  # posts of the time to calibrate on, beside them
+    left_out: int  # of those drawn: a later fold shows their text, or one like it
+
+
 class Described(msgspec.Struct, frozen=True, kw_only=True):
     """What `material.json` says."""
 
@@ -88,6 +99,7 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     causes: tuple[str, ...]  # why a snapshot was taken; a column holds the place
     behaviour: dict[str, Any] = {}  # the spec of the behaviour rows, with its priors
     said: SaidBy | None = None  # None where no bundle was asked
+    unlabelled: UnlabelledPopulation | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,7 +174,7 @@ class MaterialFold:
         )
 
 
-LAYOUT: Mapping[str, str] = {
+CONTENT_LAYOUT: Mapping[str, str] = {
     "token_ids": "uint16 [t]",
     "token_starts": "int64 [c + 1]",
     "words_at": "uint16 [c] where the words of the picture begin among a content's tokens",
@@ -171,6 +183,11 @@ LAYOUT: Mapping[str, str] = {
     "picture_starts": "int64 [q + 1]",
     "thumbnail": "float16 [q, F]",
     "facts": "float16 [c, F] about the text",
+}
+"""What contents are, with or without labels."""
+
+LAYOUT: Mapping[str, str] = {
+    **CONTENT_LAYOUT,
     "labels": "float32 [c, H] from 0 to 1, NaN where nobody says",
     "row": "int64 [c] of the revision in the history",
     "form": "int16 [c] place in `forms` of the settings, -1 where nobody tells",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from safetensors.numpy import save
 
 from sievert.training.contents import ContentColumns
-from sievert.training.material import MATERIAL, SAID, Described
+from sievert.training.material import MATERIAL, SAID, UNLABELLED, Described
 
 _APART = {
     "gram_indices": "grams",
@@ -29,6 +29,18 @@ def write_fold(
         files.setdefault(_APART.get(key, ""), {})[key] = np.ascontiguousarray(values)
     for more, tensors in files.items():
         (folder / f"{name}{f'.{more}' if more else ''}.safetensors").write_bytes(save(tensors))
+
+
+def write_unlabelled(
+    folder: Path, columns: dict[str, npt.NDArray[Any]], contents: ContentColumns | None
+) -> None:
+    """Write the file of unlabelled posts, without n-grams; without contents there is none afterwards."""
+    path = folder / UNLABELLED
+    if contents is None:
+        path.unlink(missing_ok=True)
+        return
+    whole = {key: one for key, one in {**columns, **contents.columns}.items() if key not in _APART}
+    path.write_bytes(save({key: np.ascontiguousarray(one) for key, one in sorted(whole.items())}))
 
 
 def write_described(folder: Path, described: Described) -> None:

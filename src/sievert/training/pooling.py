@@ -4,6 +4,7 @@ Legend: n posts, T tokens, c contents, d width.
 """
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from safetensors.numpy import save_file
 from sievert.models.attention import masked_mean
 from sievert.models.batch import Tokens
 from sievert.models.towers import TextTower, text_tower
-from sievert.training.material import Material
+from sievert.training.material import Material, MaterialFold
 
 _CHUNK = 64
 _READ_AT_ONCE = 4096
@@ -37,6 +38,28 @@ def pooled_by(tower: TextTower, ids: npt.NDArray[Any], mask: npt.NDArray[Any]) -
     return found
 
 
+def pooled_of(
+    tower: TextTower,
+    fold: MaterialFold,
+    *,
+    asked: npt.NDArray[np.int64] | None = None,
+    advance: Callable[[int, int], None],
+) -> npt.NDArray[np.float16]:
+    """Return what a tower says of the contents of a fold, pooled to a vector each [c, d].
+
+    With `asked`, contents that are not among these are zero: reading costs most of all.
+    """
+    every = np.arange(fold.contents, dtype=np.int64) if asked is None else asked
+    found = np.zeros((fold.contents, tower.width), np.float16)
+    for at in range(0, len(every), _READ_AT_ONCE):
+        rows = every[at : at + _READ_AT_ONCE]
+        tokens = fold.content_batch(rows, ["tokens"]).tokens
+        if tokens is not None:
+            found[rows] = pooled_by(tower, tokens.ids.numpy(), tokens.mask.numpy())
+        advance(min(at + _READ_AT_ONCE, len(every)), len(every))
+    return found
+
+
 def with_pooled(material: Material, encoder: str, *, advance: Callable[[str, int, int], None]) -> None:
     """Add the vectors of an encoder to material that lacks them, and keep them beside it if that can be written to.
 
@@ -49,14 +72,7 @@ def with_pooled(material: Material, encoder: str, *, advance: Callable[[str, int
     tower = TextTower(text_tower(encoder)).eval()
     tower.to(torch.accelerator.current_accelerator() or torch.device("cpu"))
     for name, fold in lacking.items():
-        parts = []
-        for at in range(0, fold.contents, _READ_AT_ONCE):
-            rows = np.arange(at, min(at + _READ_AT_ONCE, fold.contents), dtype=np.int64)
-            tokens = fold.content_batch(rows, ["tokens"]).tokens
-            if tokens is not None:
-                parts.append(pooled_by(tower, tokens.ids.numpy(), tokens.mask.numpy()).astype(np.float16))
-            advance(f"pool {name}", int(rows[-1]) + 1, fold.contents)
-        pooled = np.concatenate(parts)
+        pooled = pooled_of(tower, fold, advance=functools.partial(advance, f"pool {name}"))
         fold.add("pooled", pooled)
         with contextlib.suppress(OSError):
             save_file({"pooled": pooled}, material.folder / f"{name}.pooled.safetensors")

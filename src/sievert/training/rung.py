@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -31,14 +32,16 @@ from sievert.models.batch import PostBatch, Vectors
 from sievert.models.latent_fusion import LatentFusion
 from sievert.models.multimodal import Multimodal
 from sievert.models.update_network import UpdateNetwork
-from sievert.training.batches import Tensors
+from sievert.training.batches import Batches, Tensors
 from sievert.training.loop import Task, fit
 from sievert.training.losses import Supervision, loss_of
-from sievert.training.material import Material, MaterialFold
-from sievert.training.run_folder import RunResult
+from sievert.training.material import UNLABELLED, Material, MaterialFold
+from sievert.training.reported import BESIDE, Reported, reported
+from sievert.training.run_folder import RunResult, read_run
 from sievert.training.rung_batches import batches_of, heard, restored, without_words
 from sievert.training.rung_models import model_of, rate_of
 from sievert.training.rung_recipe import RungRecipe
+from sievert.training.unlabelled import Unlabelled, read_unlabelled
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -62,35 +65,61 @@ class Trained:
         return self._score(fold, rows), clock() - began
 
 
-def train_rung(recipe: RungRecipe, material: Material, folder: Path, *, advance: Advance) -> Trained:
+def train_rung(
+    recipe: RungRecipe,
+    material: Material,
+    folder: Path,
+    *,
+    spare: Unlabelled | None = None,
+    advance: Advance,
+) -> Trained:
     """Train the model of a recipe in a run folder, or take up what stands there.
+
+    Where reports teach, `spare` are the unlabelled posts, by default those of the material; what is learned
+    from them before experts speak is a run of its own, in a folder beside that ends in `.noisy`.
 
     Raises:
         NotFound, ConfigurationError, TrainingStopped, StoreCorrupt: see `model_of` and `loop.fit`.
     """
     model = model_of(recipe, material)
-
-    def loss(net: nn.Module, tensors: Tensors) -> Mapping[str, torch.Tensor]:
-        batch, known = restored(tensors)
-        return _parts(net(batch), known, recipe)
+    learn, data, about = (
+        material.folds["learn"],
+        material.digest() | _towers_of(recipe),
+        _about(recipe, material),
+    )
 
     def score(fold: MaterialFold, rows: Rows) -> Floats:
         return logits_of(model, fold, rows, recipe)
 
-    result = fit(
-        Task(
-            model=model,
-            batches=batches_of(material.folds["learn"], recipe),
-            loss=loss,
-            recipe=recipe,
-            evaluate=lambda _: _measured(score, material.folds["calibrate"], recipe),
-            factor_of=rate_of(recipe),
-        ),
-        folder=folder,
-        data=material.digest(),
-        about=_about(recipe, material),
-        advance=advance,
-    )
+    def run(batches: Batches, chosen: RungRecipe, into: Path) -> RunResult:
+        return fit(
+            Task(
+                model=model,
+                batches=batches,
+                loss=lambda net, tensors: _taught(net, tensors, recipe),
+                recipe=chosen,
+                evaluate=lambda _: _measured(score, material.folds["calibrate"], recipe),
+                factor_of=rate_of(recipe.text),
+            ),
+            folder=into,
+            data=data,
+            about=about,
+            advance=advance,
+        )
+
+    batches = batches_of(learn, recipe)
+    if recipe.reports.use != "none":
+        spare = spare or read_unlabelled(material)
+        said = reported(spare, learn, recipe)
+        data, about = {**data, UNLABELLED: spare.digest}, [*about, _told(said)]
+        if recipe.reports.use == "soft":
+            batches = batches_of(learn, recipe, beside=lambda make: said.beside(make, recipe))
+        else:
+            epochs = msgspec.structs.replace(recipe.learning, epochs=recipe.reports.epochs)
+            noisy = msgspec.structs.replace(recipe, name=f"{recipe.name[:34]}-noisy", learning=epochs)
+            run(said.batches(recipe), noisy, folder.with_name(f"{folder.name}.noisy"))
+            model.train()
+    result = run(batches, recipe, folder)
     _to_device(model)
     return Trained(model, result, score)
 
@@ -293,6 +322,27 @@ def _in_chunks(model: nn.Module, rows: Rows, apply: Callable[[Rows], torch.Tenso
     return torch.cat(found).double().numpy()
 
 
+def _taught(net: nn.Module, tensors: Tensors, recipe: RungRecipe) -> Mapping[str, torch.Tensor]:
+    """Return the parts of the loss of labelled posts, and of unlabelled ones where they stand beside."""
+    batch, known = restored({name: one for name, one in tensors.items() if not name.startswith(BESIDE)})
+    parts = dict(_parts(net(batch), known, recipe))
+    beside = {name.removeprefix(BESIDE): one for name, one in tensors.items() if name.startswith(BESIDE)}
+    if beside:
+        batch, known = restored(beside)
+        soft = _parts(net(batch), known, recipe)
+        parts["beside"] = recipe.reports.weight * torch.stack([*soft.values()]).sum()
+    return parts
+
+
+def _told(said: Reported) -> str:
+    model = said.model
+    return (
+        f"Reports teach by {len(said.rows):,} unlabelled posts: a view is answered by a report with "
+        f"{model.harmful.mean:.3%} where there is harm and {model.harmless.mean:.3%} where there is none, "
+        f"and {model.prevalence:.2%} of such posts harm, as the reports have it."
+    )
+
+
 def _parts(logits: torch.Tensor, known: Supervision, recipe: RungRecipe) -> Mapping[str, torch.Tensor]:
     loss = loss_of(logits, known, recipe.loss)
     settings = recipe.loss
@@ -318,6 +368,11 @@ def _about(recipe: RungRecipe, material: Material) -> Sequence[str]:
         f"Of these {learn.taken_harmful:,} are harmful.",
         f"It hears: {', '.join(recipe.hears)}.",
     )
+
+
+def _towers_of(recipe: RungRecipe) -> dict[str, str]:
+    """Return the hash of the pretrained weights that a recipe begins with, by what it is; nothing without."""
+    return {"towers": read_run(Path(recipe.towers)).finished().weights} if recipe.towers else {}
 
 
 def _digest(latents: Mapping[str, torch.Tensor]) -> str:

@@ -7,7 +7,7 @@ Legend: p posts, n rows of a batch.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from sievert.models.batch import (
     Tokens,
     Vectors,
 )
-from sievert.training.batches import Batches, ShuffledBatches
+from sievert.training.batches import Batches, Make, ShuffledBatches
 from sievert.training.losses import Supervision
 from sievert.training.material import MaterialFold
 from sievert.training.rung_recipe import RungRecipe
@@ -44,22 +44,44 @@ _KINDS: Mapping[str, type[Part]] = {
 _KNOWN = "known about"
 
 
-def posts_of(fold: MaterialFold, most: int | None) -> tuple[Rows, Rows]:
-    """Return the snapshots of a fold, post by post, and where each of its first `most` posts begins [p + 1]."""
+def posts_of(fold: MaterialFold, most: int | None, seed: int) -> tuple[Rows, Rows]:
+    """Return the snapshots of a fold, post by post, and where each of at most so many posts begins [p + 1].
+
+    Fewer posts than there are are drawn by the seed, and keep the share of harm.
+    """
     post = fold.columns["post"]
     order = np.argsort(post, kind="stable").astype(np.int64)
     starts = np.concatenate([[0], np.cumsum(np.bincount(post))]).astype(np.int64)
     if most is None or most >= len(starts) - 1:
         return order, starts
-    # Posts stand in the order of time; every so-manieth keeps the mix.
-    some = np.unique(np.linspace(0, len(starts) - 2, most).astype(np.int64))
+    harmful = fold.harmful()[order[starts[:-1]]]
+    bad = round(most * float(harmful.mean()))
+    rng = np.random.default_rng((seed, most))
+    some = np.sort(
+        np.concatenate(
+            [
+                rng.permutation(np.flatnonzero(harmful == side))[:many]
+                for side, many in ((True, bad), (False, most - bad))
+            ]
+        )
+    )
     picked = np.concatenate([order[starts[one] : starts[one + 1]] for one in some])
     return picked, np.concatenate([[0], np.cumsum(np.diff(starts)[some])]).astype(np.int64)
 
 
-def batches_of(fold: MaterialFold, recipe: RungRecipe, latents: torch.Tensor | None = None) -> Batches:
+Beside = Callable[[Make], Make]
+"""Turns what makes batches into what makes them with something beside."""
+
+
+def batches_of(
+    fold: MaterialFold,
+    recipe: RungRecipe,
+    latents: torch.Tensor | None = None,
+    *,
+    beside: Beside = lambda make: make,
+) -> Batches:
     """Return the batches that a rung learns from; with latents [c, K, d] of contents, these stand for them."""
-    order, starts = posts_of(fold, recipe.posts)
+    order, starts = posts_of(fold, recipe.posts, recipe.seed)
     lengths = fold.lengths()[fold.columns["content"][order[starts[:-1]]]].tolist()
 
     def make(posts: Rows, rng: np.random.Generator) -> Tensors:
@@ -72,7 +94,11 @@ def batches_of(fold: MaterialFold, recipe: RungRecipe, latents: torch.Tensor | N
 
     read = "tokens" in recipe.hears and latents is None
     return ShuffledBatches(
-        len(starts) - 1, size=recipe.batch, seed=recipe.seed, make=make, lengths=lengths if read else None
+        len(starts) - 1,
+        size=recipe.batch,
+        seed=recipe.seed,
+        make=beside(make),
+        lengths=lengths if read else None,
     )
 
 
@@ -99,23 +125,36 @@ def without_words(batch: PostBatch, recipe: RungRecipe) -> PostBatch:
     )
 
 
-def flattened(batch: PostBatch, known: Supervision) -> Tensors:
-    """Return a batch and what is known about it as tensors by name."""
-    found = {
+def as_tensors(batch: PostBatch) -> Tensors:
+    """Return the parts of a batch as tensors by name."""
+    return {
         f"{name}.{field}": one
         for name, part in batch.parts().items()
         for field, one in part.tensors().items()
     }
-    said = {field.name: getattr(known, field.name) for field in dataclasses.fields(known)}
-    return found | {f"{_KNOWN}.{name}": one for name, one in said.items()}
 
 
-def restored(tensors: Tensors) -> tuple[PostBatch, Supervision]:
-    """Return what `flattened` took."""
+def as_batch(posts: int, tensors: Tensors) -> PostBatch:
+    """Return the batch of so many posts that `as_tensors` took."""
     by_part: dict[str, dict[str, torch.Tensor]] = {}
     for key, one in tensors.items():
         name, _, field = key.partition(".")
         by_part.setdefault(name, {})[field] = one
-    known = Supervision(**by_part.pop(_KNOWN))
     parts = {name: _KINDS.get(name, Numbers)(**fields) for name, fields in by_part.items()}
-    return PostBatch(posts=len(known.harm), **parts), known  # type: ignore[arg-type]
+    return PostBatch(posts=posts, **parts)  # type: ignore[arg-type]
+
+
+def flattened(batch: PostBatch, known: Supervision) -> Tensors:
+    """Return a batch and what is known about it as tensors by name."""
+    said = {field.name: getattr(known, field.name) for field in dataclasses.fields(known)}
+    return {**as_tensors(batch), **{f"{_KNOWN}.{name}": one for name, one in said.items()}}
+
+
+def restored(tensors: Tensors) -> tuple[PostBatch, Supervision]:
+    """Return what `flattened` took."""
+    prefix = f"{_KNOWN}."
+    known = Supervision(
+        **{key.removeprefix(prefix): one for key, one in tensors.items() if key.startswith(prefix)}
+    )
+    rest = {key: one for key, one in tensors.items() if not key.startswith(prefix)}
+    return as_batch(len(known.harm), rest), known

@@ -1,12 +1,13 @@
 """From a recipe and material to a model of the ladder that can begin to learn.
 
-The text encoder begins with its own weights, of which the first layers may stay as they are; the image
-encoder begins at random. Means and spreads of numbers are measured on the learning fold.
+The text encoder begins with its own weights, of which the first layers may stay as they are, the image
+encoder at random; or both with those of a pretrained run (`first_towers`). Means and spreads of numbers are measured on the learning fold.
 
 Legend: n posts.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,8 +21,9 @@ from sievert.models.batch import NUMBER_PARTS
 from sievert.models.numeric import NumberBlock
 from sievert.models.towers import ImageTowerConfig, TextTower, text_tower
 from sievert.models.update_network import UpdateNetwork
+from sievert.training.first_towers import begin_with_towers
 from sievert.training.material import Material, MaterialFold
-from sievert.training.rung_recipe import RungRecipe
+from sievert.training.rung_recipe import ImageSettings, RungRecipe, TextSettings
 
 _MEASURED = 20_000
 """Rows by which means and spreads are measured, at most."""
@@ -31,9 +33,10 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
     """Build the model that a recipe asks for; torch's generator decides how it begins.
 
     Raises:
-        NotFound: there is no such encoder.
-        ConfigurationError: recipe and material do not fit.
+        NotFound: there is no such encoder, or no finished run where its towers shall come from.
+        ConfigurationError: recipe, material and towers do not fit.
         InvalidField: a number of the material is not finite.
+        StoreCorrupt: the run of the towers was altered.
     """
     torch.manual_seed(recipe.seed)
     given = _given(recipe, material) if recipe.model == "latent_fusion" else {}
@@ -46,21 +49,25 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
         config["bits"] = material.described.grams.bit_length() - 1
     if recipe.model in {"max_pool", "late_fusion", "multimodal"}:
         config["text"] = text_tower(recipe.text.encoder, layers=recipe.text.layers)
-        config["image"] = _image(recipe, material)
+        config["image"] = None if recipe.image is None else image_of(recipe.image, material)
+    if recipe.model == "late_fusion" and "tokens" not in recipe.hears:
+        config["text"] = None
     config |= given
     if recipe.model == "multimodal" and "pictures" not in recipe.hears:
         config["image"] = None
     model = build(recipe.model, _plain(config))
+    if recipe.towers:
+        begin_with_towers(model, Path(recipe.towers))
     _measure(model, recipe, material.folds["learn"])
-    _keep_layers(model, recipe.text.kept)
+    keep_layers(model, recipe.text.kept)
     return model
 
 
-def rate_of(recipe: RungRecipe) -> Callable[[str], float]:
+def rate_of(settings: TextSettings) -> Callable[[str], float]:
     """Return by how much faster than the recipe's rate a weight of a name learns."""
 
     def factor(name: str) -> float:
-        return recipe.text.rate if ".text.encoder." in f".{name}" else 1.0
+        return settings.rate if ".text.encoder." in f".{name}" else 1.0
 
     return factor
 
@@ -93,14 +100,15 @@ def _given(recipe: RungRecipe, material: Material) -> dict[str, Any]:
     return {
         "speaks": said.heads,
         "encoding_width": int(learn["text_encoding"].shape[1]),
-        "image": _image(recipe, material) if "pictures" in recipe.hears else None,
+        "image": None
+        if recipe.image is None or "pictures" not in recipe.hears
+        else image_of(recipe.image, material),
     }
 
 
-def _image(recipe: RungRecipe, material: Material) -> ImageTowerConfig | None:
-    if recipe.image is None:
-        return None
-    return ImageTowerConfig(architecture={**recipe.image.architecture, "image_size": material.described.side})
+def image_of(settings: ImageSettings, material: Material) -> ImageTowerConfig:
+    """Return the image tower that settings ask for, for pictures of the material's size."""
+    return ImageTowerConfig(architecture={**settings.architecture, "image_size": material.described.side})
 
 
 def _measure(model: nn.Module, recipe: RungRecipe, learn: MaterialFold) -> None:
@@ -114,7 +122,7 @@ def _measure(model: nn.Module, recipe: RungRecipe, learn: MaterialFold) -> None:
             module.fit(batch)
 
 
-def _keep_layers(model: nn.Module, kept: int) -> None:
+def keep_layers(model: nn.Module, kept: int) -> None:
     """Let the embeddings and the first layers of the text encoder stay as they are; 0 lets all learn."""
     for tower in model.modules():
         if isinstance(tower, TextTower) and kept:

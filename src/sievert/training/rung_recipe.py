@@ -42,6 +42,15 @@ class ImageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     architecture: dict[str, Any]
 
 
+class ReportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether reports teach, by soft labels of unlabelled posts, beside experts or before them."""
+
+    use: Literal["none", "soft", "noisy-then-clean"] = "none"
+    posts: Count = 6000  # unlabelled posts to learn from, at most
+    weight: Annotated[float, Meta(gt=0.0, le=10.0)] = 0.3  # of them in the loss, where they stand beside
+    epochs: Annotated[float, Meta(gt=0.0, le=1000.0)] = 1.0  # of them, where they come before
+
+
 class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
     """What training a rung needs to know. The YAML files in the package explain each entry."""
 
@@ -53,8 +62,10 @@ class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
     config: dict[str, Any] = msgspec.field(
         default_factory=dict
     )  # of the model, beside what the material decides
+    towers: str = ""  # the folder of a pretrained run whose towers it begins with; empty: as below
     text: TextSettings = TextSettings()
     image: ImageSettings | None = None
+    reports: ReportSettings = ReportSettings()
     loss: LossSettings = LossSettings()
     batch: Count = 64
     posts: Count | None = None  # learn from so many posts at most; none: all
@@ -71,4 +82,8 @@ class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
             found.append("hears: a part is named twice")
         if not self.hears:
             found.append("hears: name a part at least")
+        if self.reports.use != "none" and "grams" in self.hears:
+            found.append("reports.use: unlabelled posts have no n-grams; hear tokens, or leave reports out")
+        if self.reports.use != "none" and "spoken" in self.hears:
+            found.append("reports.use: no bundle was asked about unlabelled posts; leave reports out")
         return found
