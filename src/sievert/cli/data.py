@@ -68,6 +68,10 @@ def material(
         typer.Option(min=0, help="Posts without labels that drew comments or hashtags, at most; 0: none."),
     ] = 60_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other posts.")] = 20270601,
+    side: Annotated[
+        int,
+        typer.Option(min=16, max=512, help="Pixels a side of pictures; as many as the image encoder takes."),
+    ] = 96,
     pictures: Annotated[
         bool, typer.Option(help="Draw the posts' pictures; the world is lived again.")
     ] = True,
@@ -97,7 +101,12 @@ def material(
 
     console = Console(stderr=True)
     settings = GatherSettings(
-        seed=seed, labels=labels, learn=learn, harmless_to_test=harmless, unlabelled=unlabelled
+        seed=seed,
+        labels=labels,
+        learn=learn,
+        harmless_to_test=harmless,
+        side=side,
+        unlabelled=unlabelled,
     )
     reader = load_bundle(bundle or default_bundle_path())
     with stages(console) as advance:

@@ -12,6 +12,7 @@ from sievert.measurement.reliability import Reliability
 
 if TYPE_CHECKING:
     from sievert.training.fusion_report import FusionReport
+    from sievert.training.quantised_table import QuantisedTable
     from sievert.training.updating import CauseLine
     from sievert.training.views_report import ViewsLine
 
@@ -89,3 +90,14 @@ def fusion_table(report: "FusionReport") -> Table:
     for line in report.lines:
         table.add_row(line.scored_by, shown(line.pr_auc), shown(line.views_pr_auc), f"{line.created:.3f}")
     return table
+
+
+def quantised_table(table: "QuantisedTable") -> Table:
+    """Draw three precisions of a model side by side."""
+    from sievert.training.quantised_table import measured_on, table_cells
+
+    heads, rows = table_cells(table)
+    drawn = Table(*heads, title=measured_on(table))
+    for cells in rows:
+        drawn.add_row(*cells)
+    return drawn

@@ -31,8 +31,10 @@ from sievert.models import PostModel
 from sievert.models.batch import PostBatch, Vectors
 from sievert.models.latent_fusion import LatentFusion
 from sievert.models.multimodal import Multimodal
+from sievert.models.towers import ImageTower
 from sievert.models.update_network import UpdateNetwork
 from sievert.training.batches import Batches, Tensors
+from sievert.training.learning import LearnedRecipe
 from sievert.training.loop import Task, fit
 from sievert.training.losses import Supervision, loss_of
 from sievert.training.material import UNLABELLED, Material, MaterialFold
@@ -82,31 +84,8 @@ def train_rung(
         NotFound, ConfigurationError, TrainingStopped, StoreCorrupt: see `model_of` and `loop.fit`.
     """
     model = model_of(recipe, material)
-    learn, data, about = (
-        material.folds["learn"],
-        material.digest() | _towers_of(recipe),
-        _about(recipe, material),
-    )
-
-    def score(fold: MaterialFold, rows: Rows) -> Floats:
-        return logits_of(model, fold, rows, recipe)
-
-    def run(batches: Batches, chosen: RungRecipe, into: Path) -> RunResult:
-        return fit(
-            Task(
-                model=model,
-                batches=batches,
-                loss=lambda net, tensors: _taught(net, tensors, recipe),
-                recipe=chosen,
-                evaluate=lambda _: _measured(score, material.folds["calibrate"], recipe),
-                factor_of=rate_of(recipe.text),
-            ),
-            folder=into,
-            data=data,
-            about=about,
-            advance=advance,
-        )
-
+    learn, data = material.folds["learn"], material.digest() | _towers_of(recipe)
+    about = _about(recipe, material, model)
     batches = batches_of(learn, recipe)
     if recipe.reports.use != "none":
         spare = spare or read_unlabelled(material)
@@ -117,9 +96,59 @@ def train_rung(
         else:
             epochs = msgspec.structs.replace(recipe.learning, epochs=recipe.reports.epochs)
             noisy = msgspec.structs.replace(recipe, name=f"{recipe.name[:34]}-noisy", learning=epochs)
-            run(said.batches(recipe), noisy, folder.with_name(f"{folder.name}.noisy"))
+            teach(
+                model,
+                recipe,
+                material,
+                folder.with_name(f"{folder.name}.noisy"),
+                batches=said.batches(recipe),
+                data=data,
+                about=about,
+                advance=advance,
+                by=noisy,
+            )
             model.train()
-    result = run(batches, recipe, folder)
+    return teach(model, recipe, material, folder, batches=batches, data=data, about=about, advance=advance)
+
+
+def teach(
+    model: PostModel,
+    recipe: RungRecipe,
+    material: Material,
+    folder: Path,
+    *,
+    batches: Batches | None = None,
+    data: Mapping[str, str],
+    about: Sequence[str],
+    advance: Advance,
+    by: LearnedRecipe | None = None,
+    factor_of: Callable[[str], float] | None = None,
+) -> Trained:
+    """Let a model learn in a run folder what a rung's recipe says; how, another recipe may say (`by`).
+
+    Without `batches` it learns from the learning fold.
+
+    Raises:
+        ConfigurationError, TrainingStopped, StoreCorrupt: see `loop.fit`.
+    """
+
+    def score(fold: MaterialFold, rows: Rows) -> Floats:
+        return logits_of(model, fold, rows, recipe)
+
+    result = fit(
+        Task(
+            model=model,
+            batches=batches or batches_of(material.folds["learn"], recipe),
+            loss=lambda net, tensors: _taught(net, tensors, recipe),
+            recipe=by or recipe,
+            evaluate=lambda _: _measured(score, material.folds["calibrate"], recipe),
+            factor_of=factor_of or rate_of(recipe.text, recipe.image),
+        ),
+        folder=folder,
+        data=data,
+        about=about,
+        advance=advance,
+    )
     _to_device(model)
     return Trained(model, result, score)
 
@@ -165,7 +194,7 @@ def train_update_rung(
         ),
         folder=folder,
         data={**material.digest(), "latents": _digest(latents)},
-        about=_about(recipe, material),
+        about=_about(recipe, material, model),
         advance=advance,
     )
     _to_device(network)
@@ -361,12 +390,19 @@ def _measured(score: Score, fold: MaterialFold, recipe: RungRecipe) -> dict[str,
     return {"pr_auc": average_precision(y, score(fold, rows), weight)}
 
 
-def _about(recipe: RungRecipe, material: Material) -> Sequence[str]:
-    learn = material.described.populations["learn"]
+def _about(recipe: RungRecipe, material: Material, model: nn.Module) -> Sequence[str]:
+    learn, side = material.described.populations["learn"], material.described.side
+    takes = {tower.side for tower in model.modules() if isinstance(tower, ImageTower)}
+    sizes = [
+        f"Its pictures, {side} pixels a side, are made {one}; material with `--side {one}` would show more."
+        for one in takes - {side}
+        if "pictures" in recipe.hears
+    ]
     return (
         f"The model {recipe.model} learned from {learn.taken:,} posts, drawn from {learn.posts:,}.",
         f"Of these {learn.taken_harmful:,} are harmful.",
         f"It hears: {', '.join(recipe.hears)}.",
+        *sizes,
     )
 
 

@@ -37,9 +37,13 @@ class TextSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class ImageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The image encoder, which begins at random: any architecture that transformers knows."""
+    """The image encoder, and how much of it learns: a folder of weights, or an architecture that begins at random."""
 
-    architecture: dict[str, Any]
+    architecture: dict[str, Any] | None = None  # any that transformers knows
+    tower: str = ""  # a folder as Hugging Face saves it, or a package that carries one
+    layers: Count | None = None  # of the tower, at most its first so many; none: all
+    kept: Annotated[int, Meta(ge=0, le=1 << 20)] = 0  # its embeddings and first so many layers stay
+    rate: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0  # of it, as a share of the recipe's rate
 
 
 class ReportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +82,10 @@ class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
         found = [*super().problems()]
         if self.model in needs and not pictured:
             found.append(f"image: {self.model} needs an image encoder")
+        if self.image is not None and (self.image.architecture is None) == (not self.image.tower):
+            found.append(
+                "image: state either architecture, to begin at random, or tower, a folder of weights"
+            )
         if len(set(self.hears)) < len(self.hears):
             found.append("hears: a part is named twice")
         if not self.hears:
