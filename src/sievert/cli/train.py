@@ -343,17 +343,12 @@ def lane(
     console.print(f"{version} written to {out}", highlight=False)
 
 
-Material = Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")]
-RunOut = Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")]
-RecipeFile = Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")]
-
-
 def pretrain(
     overrides: Overrides = None,
     *,
-    material: Material,
-    out: RunOut,
-    recipe: RecipeFile = None,
+    material: Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")],
+    out: Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")],
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
 ) -> None:
     """Pretrain text and image encoders without labels, by matching posts with what they drew.
 
@@ -381,6 +376,11 @@ def pretrain(
         f"{out / 'CARD.md'} tells the rest",
         highlight=False,
     )
+
+
+Material = Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")]
+RunOut = Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")]
+RecipeFile = Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")]
 
 
 def quantise(

@@ -4,7 +4,7 @@ Not covered: the hashes show that files are as they were written, not who wrote 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -72,14 +72,17 @@ def write_files(folder: Path, files: Mapping[str, bytes], manifest: Manifest) ->
     return verify(folder)[0]
 
 
-def with_files(folder: Path, out: Path, files: Mapping[str, bytes]) -> str:
+def with_files(folder: Path, out: Path, files: Mapping[str, bytes], *, without: Collection[str] = ()) -> str:
     """Write a bundle anew with these files, in place of those of the same names; return its version.
+
+    Files of the bundle that are named in `without` are left out.
 
     Raises:
         BundleError: the bundle in `folder` is damaged.
     """
     _, manifest = read_manifest(folder)
     kept = {name: read_verified(folder, name, expected) for name, expected in manifest.files.items()}
+    kept = {name: content for name, content in kept.items() if name not in without}
     return write_files(out, {**kept, **files}, manifest)
 
 

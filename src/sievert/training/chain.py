@@ -14,6 +14,7 @@ from sievert.training.heavy_calibrators import calibrate
 from sievert.training.heavy_run import read_heavy, refuse_unless_said_by
 from sievert.training.light_image import DistilRecipe, distil_image
 from sievert.training.material import Material
+from sievert.training.measured_fold import MeasuredFold
 from sievert.training.recipes import read_recipe, recipe_file
 from sievert.training.rung import train_rung
 from sievert.training.rung_recipe import RungRecipe
@@ -32,8 +33,9 @@ def run_chain(
         ConfigurationError: the material was said by another bundle, a recipe is wrong, or `out` holds other runs.
         BundleError, InvalidField, TrainingStopped, StoreCorrupt: see the steps.
     """
-    # Before hours of learning, not after them.
+    # Before hours of learning, not after them: the bundle must fit, and there must be something to measure on.
     refuse_unless_said_by(material.described, bundle)
+    MeasuredFold(material.folds["test"], "test", resamples=0)
     train_rung(
         read_recipe(RungRecipe, recipe_file(HEAVY), overrides),
         material,

@@ -107,7 +107,7 @@ def contents_of(
         mine = slice(at, at + len(some))
         words = _words(drawn, mine)
         columns = _texts(texts[mine], words, contents, settings)
-        if contents.speaker is not None and number < len(FOLDS):  # nobody asks what unlabelled posts say
+        if contents.speaker is not None and number < len(FOLDS):  # the unlabelled teach without it
             columns |= contents.speaker.contents(
                 texts[mine], words, functools.partial(advance, f"ask the bundle of {FOLDS[number]}")
             )

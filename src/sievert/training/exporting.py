@@ -31,6 +31,8 @@ from sievert.training.light_image import LightImageRun
 Advance = Callable[[str, int, int], None]
 
 REPORT = "fusion_report.json"
+_FUSED = (*FUSION_FILES, *PICTURE_FILES, CARD, REPORT)
+"""What a bundle that fused before loses: its picture model would be refused beside a fusion model that hears none."""
 NEEDED = ("spoken", "text_encoding", "words_encoding", "behaviour", "context")
 """What a bundle's fusion model is given; pictures may be left out."""
 
@@ -73,17 +75,16 @@ def export_run(
     graphs = graphs_of(run, tuple(calibrators.heads))
     advance("graphs", 1, 1)
     files = files_of(run, calibrators, light, graphs, manifest)
-    if (
-        standing := _standing(out, {name: one.sha256 for name, one in manifest.files.items()}, files)
-    ) is not None:
+    kept = {name: one.sha256 for name, one in manifest.files.items() if name not in _FUSED}
+    if (standing := _standing(out, kept, files)) is not None:
         return standing
     with tempfile.TemporaryDirectory() as scratch:
-        with_files(bundle, Path(scratch) / "bundle", files)
+        with_files(bundle, Path(scratch) / "bundle", files, without=_FUSED)
         report = report_on(run, load_bundle(Path(scratch) / "bundle"))
     advance("measure", 1, 1)
     card = fusion_card(run, report, manifest, calibrators=calibrators, light=light, graphs=graphs)
     documents = {CARD: card.encode(), REPORT: pretty(report)}
-    return Exported(version=with_files(bundle, out, {**files, **documents}), report=report)
+    return Exported(version=with_files(bundle, out, {**files, **documents}, without=_FUSED), report=report)
 
 
 def files_of(
@@ -133,7 +134,7 @@ def _standing(out: Path, kept: Mapping[str, str], files: Mapping[str, bytes]) ->
         return None
     version, manifest = verify(out)
     wanted = {
-        **{name: digest for name, digest in kept.items() if name not in {CARD, REPORT}},
+        **kept,
         **{name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     if wanted != {name: one.sha256 for name, one in manifest.files.items() if name not in {CARD, REPORT}}:

@@ -53,12 +53,11 @@ def graphs_of(run: HeavyRun, calibrated: tuple[str, ...]) -> Graphs:
         TrainingStopped: ONNX Runtime says something else than torch.
     """
     fusion = export_fusion(run.model, run.said.heads, calibrated)
-    picture = export_picture(run.model) if run.looks else None
+    fusion_differs = _close("fusion.onnx", _fusion_differs(run, fusion, calibrated))
+    picture = export_picture(run.model, side=run.material.described.side) if run.looks else None
+    picture_differs = None if picture is None else _close("picture.onnx", _picture_differs(run, picture))
     return Graphs(
-        fusion=fusion,
-        picture=picture,
-        fusion_differs=_close("fusion.onnx", _fusion_differs(run, fusion, calibrated)),
-        picture_differs=None if picture is None else _close("picture.onnx", _picture_differs(run, picture)),
+        fusion=fusion, picture=picture, fusion_differs=fusion_differs, picture_differs=picture_differs
     )
 
 
@@ -87,11 +86,8 @@ def export_fusion(model: LatentFusion, heads: tuple[str, ...], calibrated: tuple
     return finished(graph)
 
 
-def export_picture(model: LatentFusion) -> bytes:
-    """Return a graph from pixels [n, 3, S, S] uint8 to vectors [n, P]."""
-    if model.image is None:
-        raise AssertionError("A model without an image encoder looks at no pictures.")
-    side = model.image.side
+def export_picture(model: LatentFusion, *, side: int) -> bytes:
+    """Return a graph from pixels [n, 3, S, S] uint8 to vectors [n, P]; S is that of the material."""
     posts = torch.export.Dim("posts", min=1, max=_MOST_POSTS)
     graph = graph_of(
         _Looking(model.eval()),

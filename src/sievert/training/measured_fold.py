@@ -40,7 +40,8 @@ class MeasuredFold:
         """Take a fold by its name.
 
         Raises:
-            InvalidField: its posts, or what was seen of them, are all harmful or all harmless.
+            InvalidField: its posts, or what was seen of them, are all harmful or all harmless, or so many are
+                harmful that it is no traffic.
         """
         self.fold, self.resamples = fold, resamples
         self.drawn = drawn_rows(fold)
@@ -58,6 +59,8 @@ class MeasuredFold:
                 field="labels",
             )
         self.view_prevalence = float(self.views[self.y].sum() / self.views.sum())
+        for share in (self.prevalence, self.view_prevalence):
+            natural_weights(self.y, prevalence=share)
 
     def of(self, scores: Floats) -> Measured:
         """Return how the scores [r] of `rows` do."""

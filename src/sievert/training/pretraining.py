@@ -69,7 +69,7 @@ def pretrain(recipe: PretrainRecipe, material: Material, folder: Path, *, advanc
         width=recipe.width,
         temperature=recipe.temperature,
     )
-    keep_layers(model, recipe.text, recipe.image)
+    keep_layers(model, recipe.text.kept, recipe.image.kept)
     result = fit(
         Task(
             model=model,

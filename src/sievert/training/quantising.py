@@ -81,7 +81,7 @@ def quantise_run(
         about=_about(run, model),
         advance=advance,
         by=recipe,
-        factor_of=_factor(rung, recipe),
+        factor_of=rounding_rates(rung, recipe),
     )
     export("quantised")
     for name, parts in graphs.items():
@@ -113,21 +113,22 @@ def trained_model(run: Path, material: Material) -> tuple[Multimodal, RungRecipe
         problems.append(
             f"it is one of {found.config.recipe.get('model', found.config.kind)}, not of multimodal"
         )
-    elif found.config.data != material.digest():
+    elif not material.digest().items() <= found.config.data.items():
         problems.append(f"it learned from other material than that in {material.folder}")
     if problems:
         raise ConfigurationError(f"The run {run}", problems)
     recipe = msgspec.convert(found.config.recipe, RungRecipe)
     if "tokens" not in recipe.hears:
         raise ConfigurationError(f"The run {run}", ["it hears no tokens: its encoder has no lane of text"])
-    model = model_of(recipe, material)
+    # Its weights are in the run: where the towers came from may be gone.
+    model = model_of(msgspec.structs.replace(recipe, towers=""), material)
     if not isinstance(model, Multimodal):
         raise TypeError("a recipe of the multimodal model gave another one")
     model.load_state_dict(load_file(run / WEIGHTS))
     return model.eval(), recipe, digest
 
 
-def _factor(rung: RungRecipe, recipe: QuantiseRecipe) -> Callable[[str], float]:
+def rounding_rates(rung: RungRecipe, recipe: QuantiseRecipe) -> Callable[[str], float]:
     """Return by how much faster than the rate a weight learns: as in the run, and ranges faster."""
     as_before = rate_of(rung.text, rung.image)
 

@@ -84,15 +84,9 @@ def train_rung(
         NotFound, ConfigurationError, TrainingStopped, StoreCorrupt: see `model_of` and `loop.fit`.
     """
     model = model_of(recipe, material)
-    learn = material.folds["learn"]
-    data, about = material.digest() | _towers_of(recipe), _about(recipe, material, model)
+    learn, data = material.folds["learn"], material.digest() | _towers_of(recipe)
+    about = _about(recipe, material, model)
     batches = batches_of(learn, recipe)
-
-    def run(some: Batches, chosen: RungRecipe, into: Path) -> Trained:
-        return teach(
-            model, recipe, material, into, batches=some, data=data, about=about, by=chosen, advance=advance
-        )
-
     if recipe.reports.use != "none":
         spare = spare or read_unlabelled(material)
         said = reported(spare, learn, recipe)
@@ -102,9 +96,19 @@ def train_rung(
         else:
             epochs = msgspec.structs.replace(recipe.learning, epochs=recipe.reports.epochs)
             noisy = msgspec.structs.replace(recipe, name=f"{recipe.name[:34]}-noisy", learning=epochs)
-            run(said.batches(recipe), noisy, folder.with_name(f"{folder.name}.noisy"))
+            teach(
+                model,
+                recipe,
+                material,
+                folder.with_name(f"{folder.name}.noisy"),
+                batches=said.batches(recipe),
+                data=data,
+                about=about,
+                advance=advance,
+                by=noisy,
+            )
             model.train()
-    return run(batches, recipe, folder)
+    return teach(model, recipe, material, folder, batches=batches, data=data, about=about, advance=advance)
 
 
 def teach(
@@ -113,16 +117,16 @@ def teach(
     material: Material,
     folder: Path,
     *,
+    batches: Batches | None = None,
     data: Mapping[str, str],
     about: Sequence[str],
     advance: Advance,
-    batches: Batches | None = None,
     by: LearnedRecipe | None = None,
     factor_of: Callable[[str], float] | None = None,
 ) -> Trained:
     """Let a model learn in a run folder what a rung's recipe says; how, another recipe may say (`by`).
 
-    It learns from the material's learning fold unless `batches` say otherwise.
+    Without `batches` it learns from the learning fold.
 
     Raises:
         ConfigurationError, TrainingStopped, StoreCorrupt: see `loop.fit`.

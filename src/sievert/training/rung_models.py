@@ -1,6 +1,6 @@
 """From a recipe and material to a model of the ladder that can begin to learn.
 
-The text encoder begins with its own weights, of which the first layers may stay as they are, the image
+The text encoder begins with its own weights, of which the first layers may stay as they are; the image
 encoder likewise, or at random; or both with those of a pretrained run (`first_towers`). Means and spreads of
 numbers are measured on the learning fold.
 
@@ -38,9 +38,11 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
     Raises:
         NotFound: there is no such encoder, or no finished run where its towers shall come from.
         ConfigurationError: recipe, material and towers do not fit.
+        InvalidField: a number of the material is not finite.
         StoreCorrupt: the run of the towers was altered.
     """
     torch.manual_seed(recipe.seed)
+    given = _given(recipe, material) if recipe.model == "latent_fusion" else {}
     config: dict[str, Any] = {
         "policies": material.described.heads[1:],
         "numbers": _widths(recipe, material),
@@ -51,21 +53,20 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
     if recipe.model in {"max_pool", "late_fusion", "multimodal"}:
         config["text"] = text_tower(recipe.text.encoder, layers=recipe.text.layers)
         config["image"] = None if recipe.image is None else image_of(recipe.image, material)
-    if recipe.model == "latent_fusion":
-        config |= _given(recipe, material)
     if recipe.model == "late_fusion" and "tokens" not in recipe.hears:
         config["text"] = None
+    config |= given
     if recipe.model == "multimodal" and "pictures" not in recipe.hears:
         config["image"] = None
     model = build(recipe.model, _plain(config))
     if recipe.towers:
         begin_with_towers(model, Path(recipe.towers))
     _measure(model, recipe, material.folds["learn"])
-    keep_layers(model, recipe.text, recipe.image)
+    keep_layers(model, recipe.text.kept, 0 if recipe.image is None else recipe.image.kept)
     return model
 
 
-def rate_of(text: TextSettings, image: ImageSettings | None) -> Callable[[str], float]:
+def rate_of(text: TextSettings, image: ImageSettings | None = None) -> Callable[[str], float]:
     """Return by how much faster than the recipe's rate a weight of a name learns."""
 
     def factor(name: str) -> float:
@@ -104,9 +105,9 @@ def _given(recipe: RungRecipe, material: Material) -> dict[str, Any]:
     return {
         "speaks": said.heads,
         "encoding_width": int(learn["text_encoding"].shape[1]),
-        "image": image_of(recipe.image, material)
-        if recipe.image is not None and "pictures" in recipe.hears
-        else None,
+        "image": None
+        if recipe.image is None or "pictures" not in recipe.hears
+        else image_of(recipe.image, material),
     }
 
 
@@ -124,18 +125,17 @@ def _measure(model: nn.Module, recipe: RungRecipe, learn: MaterialFold) -> None:
     numbers = [name for name in recipe.hears if name in NUMBER_PARTS]
     rows = np.arange(0, len(learn), max(1, len(learn) // _MEASURED), dtype=np.int64)
     batch = learn.batch(rows, numbers)
+    batch.refuse_unless_sound()
     for module in model.modules():
         if isinstance(module, NumberBlock | UpdateNetwork):
             module.fit(batch)
 
 
-def keep_layers(model: nn.Module, text: TextSettings, image: ImageSettings | None) -> None:
-    """Let the embeddings and the first layers of a model's encoders stay as they are, as many as settings say."""
+def keep_layers(model: nn.Module, text: int, image: int = 0) -> None:
+    """Let the embeddings and the first layers of a model's encoders stay as they are; 0 lets all learn."""
     for tower in model.modules():
-        if isinstance(tower, TextTower):
-            _keep(tower.encoder, text.kept)
-        elif isinstance(tower, ImageTower) and image is not None:
-            _keep(tower.encoder, image.kept)
+        if isinstance(tower, TextTower | ImageTower):
+            _keep(tower.encoder, text if isinstance(tower, TextTower) else image)
 
 
 def _keep(encoder: nn.Module, kept: int) -> None:

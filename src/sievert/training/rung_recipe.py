@@ -92,4 +92,6 @@ class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
             found.append("hears: name a part at least")
         if self.reports.use != "none" and "grams" in self.hears:
             found.append("reports.use: unlabelled posts have no n-grams; hear tokens, or leave reports out")
+        if self.reports.use != "none" and "spoken" in self.hears:
+            found.append("reports.use: no bundle was asked about unlabelled posts; leave reports out")
         return found
