@@ -5,6 +5,7 @@ import hashlib
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
@@ -17,13 +18,15 @@ from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
 from sievert.schema.media import PictureFacts
 from sievert.scoring.bundle import load_bundle
 from sievert.scoring.fusion import Latents
-from sievert.training.chain import BUNDLE, HEAVY, run_chain
+from sievert.training.chain import BUNDLE, HEAVY, QUANTISED, run_chain
 from sievert.training.exporting import export_run
 from sievert.training.fusion_graphs import graphs_of
 from sievert.training.heavy_calibrators import CALIBRATORS, calibrate, read_calibrators
+from sievert.training.heavy_rounding import ROUNDED, compared, read_rounding
 from sievert.training.heavy_run import read_heavy
 from sievert.training.light_image import read_light
 from sievert.training.material import MATERIAL, read_material
+from sievert.training.rounded import RoundedLayer
 from sievert.training.run_folder import WEIGHTS
 from sievert.training.rung import drawn_rows, train_rung
 from tiny_chain import SMALL, quiet, small_recipe
@@ -65,8 +68,14 @@ def out(folders, material, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(out, material):
-    return read_heavy(out / HEAVY, material)
+def went_on(out):
+    """The folder of the run that went on: that with bytes, or that with floats if bytes lose more than noise."""
+    return out / (QUANTISED if read_rounding(out / QUANTISED).kept == "bytes" else HEAVY)
+
+
+@pytest.fixture(scope="module")
+def run(went_on, material):
+    return read_heavy(went_on, material)
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +217,52 @@ def test_a_graph_that_says_something_else_than_torch_is_refused(run, bundle, mon
         graphs_of(moved, tuple(read_calibrators(run).heads))
 
 
+def with_kept(folder, to, precision):
+    """A copy of a rounded run that keeps this precision."""
+    lost = copied(folder, to)
+    told = msgspec.json.decode((lost / ROUNDED).read_bytes())
+    (lost / ROUNDED).write_bytes(msgspec.json.encode({**told, "kept": precision}))
+    return lost
+
+
+def test_a_rounded_run_is_read_as_it_learned_and_exported_as_bytes(out, material, tmp_path):
+    run = read_heavy(with_kept(out / QUANTISED, tmp_path / "run", "bytes"), material)
+    layers = [one for one in run.model.image.modules() if isinstance(one, RoundedLayer)]
+    assert len(layers) == run.rounding.layers > 0
+    assert all(one.rounding for one in layers)
+    fold = material.folds["calibrate"]
+    rows = drawn_rows(fold)
+    whole = read_heavy(out / HEAVY, material)
+    far = np.abs(run.logits(fold, rows) - whole.logits(fold, rows))[:, 0].max()
+    assert far == pytest.approx(run.rounding.farthest, abs=1e-4)
+    made = graphs_of(run, ("harm",))
+    assert made.picture_differs > 0
+    stored = {one.data_type for one in onnx.load_from_string(made.picture).graph.initializer}
+    assert onnx.TensorProto.INT8 in stored
+    assert "Rounding the image tower to bytes" in (out / BUNDLE / "FUSION_CARD.md").read_text()
+
+
+def test_bytes_are_kept_unless_they_lose_more_than_noise(out, material, tmp_path):
+    rng = np.random.default_rng(2)
+    y = rng.random(2000) < 0.05
+    floats = y + 0.4 * rng.normal(size=2000)
+    kept = {}
+    for name, after in (
+        ("noise", floats + 0.01 * rng.normal(size=2000)),
+        ("loss", floats + rng.normal(size=2000)),
+    ):
+        found = compared(y, after, floats, prevalence=0.05, seed=1)
+        kept[name] = found["kept"]
+        assert found["difference"].low <= found["bytes"] - found["floats"] <= found["difference"].high
+    assert kept == {"noise": "bytes", "loss": "floats"}
+    lost = with_kept(out / QUANTISED, tmp_path / "lost", "floats")
+    with pytest.raises(InvalidField, match="floats are kept"):
+        read_heavy(lost, material)
+    (lost / ROUNDED).write_bytes((lost / ROUNDED).read_bytes()[:40])
+    with pytest.raises(StoreCorrupt, match="cannot be read"):
+        read_heavy(lost, material)
+
+
 def copied(folder, to):
     to.mkdir()
     for path in folder.iterdir():
@@ -264,10 +319,10 @@ def test_one_kind_of_post_calibrates_nothing(folders, out, tmp_path):
     assert not (bare.folder / CALIBRATORS).exists()
 
 
-def test_a_run_of_something_else_or_torn_is_refused(folders, material, out, tmp_path):
+def test_a_run_of_something_else_or_torn_is_refused(folders, material, out, went_on, tmp_path):
     with pytest.raises(NotFound, match="no run folder"):
         read_heavy(tmp_path, material)
-    light = out / HEAVY / "light"
+    light = went_on / "light"
     with pytest.raises(InvalidField, match="not of latent fusion"):
         read_heavy(light, material)
     torn = copied(out / HEAVY, tmp_path / "torn")
@@ -280,8 +335,8 @@ def test_a_run_of_something_else_or_torn_is_refused(folders, material, out, tmp_
         read_heavy(out / HEAVY, read_material(other))
 
 
-def test_calibrators_of_other_weights_or_none_are_refused(material, out, tmp_path):
-    mine = copied(out / HEAVY, tmp_path / "run")
+def test_calibrators_of_other_weights_or_none_are_refused(material, went_on, tmp_path):
+    mine = copied(went_on, tmp_path / "run")
     run = read_heavy(mine, material)
     text = (mine / CALIBRATORS).read_text()
     (mine / CALIBRATORS).write_text(text.replace(run.result.weights, "0" * 64))
@@ -318,11 +373,11 @@ def test_material_that_no_bundle_was_asked_about_is_refused(folders, tmp_path):
         train_rung(small_recipe(), read_material(folder), tmp_path / "run", advance=quiet)
 
 
-def test_the_commands_say_what_they_did_and_what_does_not_belong(folders, out, capsys, tmp_path):
+def test_the_commands_say_what_they_did_and_what_does_not_belong(folders, went_on, capsys, tmp_path):
     with pytest.raises(ConfigurationError, match="said by the bundle tiny@"):
         train_fusion.heavy(material=folders[0], out=tmp_path / "run")
-    train_fusion.calibrate(run=out / HEAVY, material=folders[0])
-    train_fusion.distil(run=out / HEAVY, material=folders[0])
+    train_fusion.calibrate(run=went_on, material=folders[0])
+    train_fusion.distil(run=went_on, material=folders[0])
     told = " ".join(capsys.readouterr().err.split())
     assert "threat: passed through as the cascade says it" in told
     assert "CARD.md tells the rest" in told

@@ -386,14 +386,15 @@ RecipeFile = Annotated[Path | None, typer.Option(help="A recipe file, instead of
 def quantise(
     overrides: Overrides = None,
     *,
-    run: Annotated[Path, typer.Option(help="The folder of a finished run of `sievert train multimodal`.")],
+    run: Annotated[Path, typer.Option(help="A finished run of `sievert train multimodal` or `heavy`.")],
     material: Material,
     out: RunOut,
     recipe: RecipeFile = None,
 ) -> None:
-    """Round a trained multimodal model to bytes, let it learn on so, and write its graphs in three precisions.
+    """Round a trained multimodal model, or a heavy run's image tower, to bytes, and let it learn on so.
 
-    Needs the extra `train`. The run folder's card and quantised.json tell what that costs and gains; killed and
+    Needs the extra `train`. Of a multimodal model graphs are written in three precisions; of a heavy run floats are
+    kept if rounding loses more than noise. The run folder's card and quantised.json tell what that costs and gains; killed and
     started again, it goes on.
     """
     from rich.console import Console
@@ -402,14 +403,19 @@ def quantise(
 
     with needing("train", what="Rounding a model"):
         from sievert.training.quantising import quantise_run
+        from sievert.training.run_folder import read_run
     from sievert.cli.learning_progress import stages
     from sievert.cli.learning_tables import quantised_table
+    from sievert.cli.train_fusion import heavy_rounded
     from sievert.training.material import read_material
     from sievert.training.quantise_recipe import QuantiseRecipe
     from sievert.training.recipes import read_recipe
 
     console = Console(stderr=True)
     chosen = read_recipe(QuantiseRecipe, recipe, overrides or ())
+    if read_run(run).config.recipe.get("model") == "latent_fusion":
+        heavy_rounded(run, material, chosen, out)
+        return
     with stages(console) as advance:
         _, table = quantise_run(run, read_material(material), chosen, out, advance=advance)
     Console().print(quantised_table(table))

@@ -9,6 +9,7 @@ from sievert.cli.train import Overrides
 
 if TYPE_CHECKING:
     from sievert.training.exporting import Exported
+    from sievert.training.quantise_recipe import QuantiseRecipe
 
 MaterialFolder = Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")]
 RunFolder = Annotated[Path, typer.Option(help="A run folder of `sievert train heavy`.")]
@@ -63,6 +64,35 @@ def heavy(
     console.print(
         f"average precision {found:.3f} at natural prevalence, on the time to calibrate on; "
         f"{out / 'CARD.md'} tells the rest",
+        highlight=False,
+    )
+
+
+def heavy_rounded(run: Path, material: Path, recipe: "QuantiseRecipe", out: Path) -> None:
+    """Round the image tower of a heavy run into a run folder, and print what that came to."""
+    from rich.console import Console
+
+    from sievert.cli.learning_progress import stages
+    from sievert.training.heavy_rounding import round_tower
+    from sievert.training.heavy_run import read_heavy
+    from sievert.training.material import read_material
+
+    console = Console(stderr=True)
+    read = read_heavy(run, read_material(material))
+    with stages(console) as advance:
+        found = round_tower(
+            read.model,
+            read.recipe,
+            digest=read.result.weights,
+            material=read.material,
+            recipe=recipe,
+            folder=out,
+            advance=advance,
+        )
+    apart = found.difference
+    console.print(
+        f"average precision {found.bytes:.3f} with bytes, {found.floats:.3f} with floats: {apart.value:+.4f} "
+        f"({apart.low:+.4f} to {apart.high:+.4f}); go on with {out if found.kept == 'bytes' else run}",
         highlight=False,
     )
 
@@ -162,7 +192,7 @@ def chain(
     out: Annotated[Path, typer.Option(help="Where runs and bundle go; a folder, made if missing.")],
     bundle: BundleFolder = None,
 ) -> None:
-    """Run heavy, calibrate, distil and export in a row; a chain that was stopped goes on.
+    """Run heavy, quantise, calibrate, distil and export in a row; a chain that was stopped goes on.
 
     Needs the extra `train`. Entries of the recipe `heavy` may be changed.
     """

@@ -111,6 +111,13 @@ def _costs(run: HeavyRun, graphs: Graphs, report: FusionReport, light: LightImag
         )
     else:
         lines.append("- It looks at no pictures.")
+    if (rounding := run.rounding) is not None:
+        apart = rounding.difference
+        why = "that is within its noise" if rounding.kept == "bytes" else "that is more than noise"
+        lines.append(
+            f"- Rounding the image tower to bytes changes the average precision on the time to calibrate on by "
+            f"{apart.value:+.4f} ({apart.low:+.4f} to {apart.high:+.4f}): {why}, and {rounding.kept} are kept."
+        )
     if light is not None:
         likeness = light.result.metrics["likeness"].value or 0.0
         lines.append(

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,7 +15,9 @@ from sievert.models.latent_fusion import LatentFusion
 from sievert.schema.bundle import Manifest
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle_files import read_manifest
+from sievert.training.heavy_rounding import Rounding, begin_rounding, read_rounding
 from sievert.training.material import Described, Material, MaterialFold, SaidBy
+from sievert.training.quantise_recipe import QuantiseRecipe
 from sievert.training.run_folder import WEIGHTS, ReadRun, RunResult, read_run
 from sievert.training.rung import fused_logits
 from sievert.training.rung_models import model_of
@@ -36,6 +39,7 @@ class HeavyRun:
     parameters: int
     material: Material
     said: SaidBy
+    rounding: Rounding | None = None  # what rounding its image tower came to, if that was tried
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -65,13 +69,22 @@ def read_heavy(folder: Path, material: Material) -> HeavyRun:
     """
     read = read_run(folder)
     result = read.finished()
-    recipe = _recipe_of(folder, read)
+    rounding = read_rounding(folder)
+    if rounding is not None and rounding.kept == "floats":
+        raise InvalidField(
+            f"The run in {folder} rounds, and loses more by that than noise: floats are kept.",
+            remedy="Name the run that it began with.",
+            field="run",
+        )
+    recipe = _recipe_of(folder, read.config.recipe if rounding is None else rounding.rung)
     _refuse_stranger(folder, read, material)
     # Its weights are in the run: where the towers came from may be gone.
     model = model_of(msgspec.structs.replace(recipe, towers=""), material)
     said = material.described.said
     if not isinstance(model, LatentFusion) or said is None:
         raise AssertionError("A recipe of latent fusion built something else.")
+    if rounding is not None:
+        begin_rounding(model, material, msgspec.convert(read.config.recipe, QuantiseRecipe))
     model.load_state_dict(load_file(folder / WEIGHTS))
     return HeavyRun(
         folder=folder,
@@ -81,6 +94,7 @@ def read_heavy(folder: Path, material: Material) -> HeavyRun:
         parameters=read.config.parameters,
         material=material,
         said=said,
+        rounding=rounding,
     )
 
 
@@ -109,11 +123,10 @@ def refuse_unless_said_by(described: Described, bundle: Path) -> Manifest:
     return manifest
 
 
-def _recipe_of(folder: Path, read: ReadRun) -> RungRecipe:
-    told = read.config.recipe
+def _recipe_of(folder: Path, told: dict[str, Any]) -> RungRecipe:
     if told.get("model") != "latent_fusion":
         raise InvalidField(
-            f"The run in {folder} is one of {told.get('model', read.config.kind)}, not of latent fusion.",
+            f"The run in {folder} is one of {told.get('model') or told['name']}, not of latent fusion.",
             remedy="Name a run folder of `sievert train heavy`.",
             field="run",
         )
