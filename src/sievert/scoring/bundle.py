@@ -17,6 +17,8 @@
     views.json, views.safetensors
                         the view forecaster, and the behaviour features that it was made for; a bundle may
                         do without
+    heads.json, heads.safetensors
+                        heads that somebody added from a few examples (`added_heads`); a bundle may do without
     lanes.json          from which light score a share of posts with pictures is read by the heavy model, and
                         what that loses; a bundle may do without
     MODEL_CARD.md, DATA_CARD.md, report.json
@@ -50,6 +52,7 @@ from sievert.features.content.ngrams import KERNEL_VERSION, KnownWords, known_wo
 from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
 from sievert.schema.decision import Language
+from sievert.scoring.added_heads import ADDED_FILES, NO_ADDED, AddedHeads, added_of
 from sievert.scoring.bundle_files import REMEDY, pretty, read_manifest, read_verified, write_files
 from sievert.scoring.examples import Examples
 from sievert.scoring.heavy import HeavyModel
@@ -123,8 +126,13 @@ class Heavy:
     def together(
         self, heavy: npt.NDArray[np.float32], light: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        """Return the logits [m, H] of a second look, from those of both models."""
-        return mixed(self.weights, heavy, light)
+        """Return the logits [m, H + T] of a second look, from those of both models.
+
+        Of T added heads the half that reads encodings speaks alone.
+        """
+        count = len(self.weights)
+        own = mixed(self.weights, heavy[:, :count], light[:, :count])
+        return np.concatenate([own, heavy[:, count:]], axis=1)
 
     def cut(self, share: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the light logits of harm from which these shares of traffic are read, 0 to 1."""
@@ -143,7 +151,7 @@ class HeavyParts:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bundle:
-    """A loaded, verified bundle. `calibrators[h]` belongs to `manifest.heads[h]`."""
+    """A loaded, verified bundle. `calibrators[h]` belongs to `manifest.heads[h]`; `added` are further heads."""
 
     version: str
     manifest: Manifest
@@ -155,11 +163,24 @@ class Bundle:
     update: UpdateModel | None = None
     pictures: Lane | None = None
     views: ViewsModel | None = None
+    added: AddedHeads = NO_ADDED
 
     @property
     def policy_heads(self) -> tuple[str, ...]:
-        """The names of the heads behind the primary one."""
-        return tuple(head.name for head in self.manifest.heads[1:])
+        """The names of the heads behind the primary one: those of the models, then the added ones."""
+        return tuple(head.name for head in self.manifest.every_head[1:])
+
+    @property
+    def light_maps(self) -> tuple[LogitMap, ...]:
+        """The maps [H + T] of what the light model says."""
+        return (*self.calibrators, *(head.light_map for head in self.added.of_text))
+
+    @property
+    def heavy_maps(self) -> tuple[LogitMap, ...]:
+        """The maps [H + T] of what a second look says; none without a heavy model."""
+        if self.heavy is None:
+            return ()
+        return (*self.heavy.calibrators, *(head.heavy_map for head in self.added.of_text))
 
 
 def at_prevalence(bundle: Bundle, share: float) -> Bundle:
@@ -174,7 +195,7 @@ def at_prevalence(bundle: Bundle, share: float) -> Bundle:
     heavy = bundle.heavy
     if heavy is not None:
         heavy = dataclasses.replace(heavy, calibrators=tuple(one.shifted(by) for one in heavy.calibrators))
-    return dataclasses.replace(bundle, calibrators=moved, heavy=heavy)
+    return dataclasses.replace(bundle, calibrators=moved, heavy=heavy, added=bundle.added.shifted(by))
 
 
 def default_bundle_path() -> Path:
@@ -199,6 +220,7 @@ def load_bundle(folder: Path) -> Bundle:
             *_EXAMPLE_FILES,
             *UPDATE_FILES,
             *VIEWS_FILES,
+            *ADDED_FILES,
             LANE_FILE,
         )
         if name in manifest.files
@@ -220,6 +242,12 @@ def load_bundle(folder: Path) -> Bundle:
         views = None
         if any(name in parts for name in VIEWS_FILES):
             views = ViewsModel.of_files(*(parts[name] for name in VIEWS_FILES))
+        added = added_of(
+            parts,
+            [head.name for head in manifest.added],
+            light=light.numbers,
+            encoding=heavy.model.width if heavy is not None else 0,
+        )
     except (
         KeyError,
         TypeError,
@@ -242,6 +270,7 @@ def load_bundle(folder: Path) -> Bundle:
         update=update,
         pictures=pictures,
         views=views,
+        added=added,
     )
     _check_spec(folder, bundle)
     _check_numbers(folder, bundle)

@@ -1,0 +1,262 @@
+"""Heads that somebody added to a bundle from a few examples: linear, on what the bundle's models see anyway.
+
+An added head has two halves. The light one reads, of every text, what the light model's layers hold, or
+the thumbnail numbers of a picture; what it finds likely is read by the heavy model too. The other reads
+the heavy model's encoding of a text, or the vector that a picture encoder makes of a picture, and has the
+last word where there is one. Neither changes what the bundle's own heads say of the same numbers.
+
+    heads.json          by head: what it reads, its cut, the share of traffic above it, a map for each half
+    heads.safetensors   by head and half: mean and spread of what is read, weights, bias
+
+Not covered: what people did with a post; an added head says what the content said, before and after.
+
+Legend: n posts, w windows of texts or pictures, F numbers that are read, T added heads of text.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import Meta
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from sievert.calibration.logit_map import LogitMap
+from sievert.scoring.bundle_files import pretty
+from sievert.scoring.tensor_records import refuse_unless_shaped, tensors_of
+
+ADDED_FILES = ("heads.json", "heads.safetensors")
+
+Floats = npt.NDArray[np.float32]
+
+_FARTHEST = 4.0
+"""Standard deviations beyond which a number says no more: few examples say nothing of what lies there."""
+_MOST_HEADS = 64
+_MOST_NUMBERS = 8192
+_LARGEST = 1e6
+
+
+class Reads(enum.StrEnum):
+    """What an added head reads."""
+
+    TEXT = "text"
+    PICTURE = "picture"
+
+
+class AddedSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What `heads.json` says of one head.
+
+    `share` of traffic lies above `cut`, a logit of the light half. `calibrators` are maps as in
+    calibrators.json, of both halves. `encoder` names the picture encoder whose vectors it reads.
+    """
+
+    name: str
+    reads: Reads
+    share: Annotated[float, Meta(gt=0.0, lt=1.0)]
+    cut: float
+    light: dict[str, list[float]]
+    heavy: dict[str, list[float]]
+    encoder: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LinearHead:
+    """Numbers to one logit."""
+
+    mean: Floats  # [F]
+    spread: Floats  # [F]
+    weights: Floats  # [F]
+    bias: Floats  # [1]
+
+    def logits(self, numbers: Floats) -> Floats:
+        """Return the logits [n] of numbers [n, F]."""
+        # einsum adds in the same order for every n, so that a post's neighbours cannot move its score.
+        logits: Floats = np.einsum("nf,f->n", self.scaled(numbers), self.weights) + self.bias
+        return logits
+
+    def scaled(self, numbers: Floats) -> Floats:
+        """Return numbers [n, F] in standard deviations from the mean, those far out brought near."""
+        scaled: Floats = np.clip((numbers - self.mean) / self.spread, -_FARTHEST, _FARTHEST)
+        return scaled
+
+    def refuse_unless_sound(self, name: str) -> None:
+        """Make sure that the shapes fit each other and that every number is finite.
+
+        Raises:
+            ValueError: they do not.
+        """
+        count = len(self.weights)
+        if not 0 < count <= _MOST_NUMBERS:
+            raise ValueError(f"the added head {name} reads {count} numbers")
+        shapes = {"mean": (count,), "spread": (count,), "weights": (count,), "bias": (1,)}
+        refuse_unless_shaped(self, shapes, of=f"added head {name}")
+        if not (self.spread > 0).all():
+            raise ValueError(f"the added head {name} divides by zero")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AddedHead:
+    """One added head, with its maps from logit to natural-prevalence logit."""
+
+    spec: AddedSpec
+    light: LinearHead
+    heavy: LinearHead
+    light_map: LogitMap
+    heavy_map: LogitMap
+
+    @classmethod
+    def of_parts(cls, spec: AddedSpec, light: LinearHead, heavy: LinearHead) -> "AddedHead":
+        """Put a head together.
+
+        Raises:
+            KeyError, ValueError: a part is missing or wrong.
+        """
+        if not abs(spec.cut) <= _LARGEST:
+            raise ValueError(f"the cut of the added head {spec.name} is {spec.cut}")
+        for half in (light, heavy):
+            half.refuse_unless_sound(spec.name)
+        return cls(spec, light, heavy, _map_of(spec.light), _map_of(spec.heavy))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AddedHeads:
+    """The added heads of a bundle, those of text first."""
+
+    heads: tuple[AddedHead, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What policies call them."""
+        return tuple(head.spec.name for head in self.heads)
+
+    @property
+    def of_text(self) -> tuple[AddedHead, ...]:
+        """Those that read texts."""
+        return tuple(head for head in self.heads if head.spec.reads is Reads.TEXT)
+
+    def light_logits(self, numbers: Floats) -> Floats:
+        """Return the logits [n, T] of the light halves, of what the light model's layers hold [n, F]."""
+        return _columns([head.light for head in self.of_text], numbers)
+
+    def heavy_logits(self, encodings: Floats) -> Floats:
+        """Return the logits [w, T] of the other halves, of encodings [w, F]."""
+        return _columns([head.heavy for head in self.of_text], encodings)
+
+    def calls(self, light: Floats) -> npt.NDArray[np.bool_]:
+        """Mark the posts [n] that some head wants read by the heavy model, from light logits [n, T]."""
+        cuts = np.array([head.spec.cut for head in self.of_text])
+        calls: npt.NDArray[np.bool_] = np.any(light >= cuts, axis=1)
+        return calls
+
+    def refuse_unless_fits(self, names: Sequence[str], *, light: int, encoding: int) -> None:
+        """Make sure that the heads are those of the manifest, and read what the bundle's models give.
+
+        `light` numbers come from the light model, `encoding` from the heavy one; 0 if there is none.
+
+        Raises:
+            ValueError: they are not.
+        """
+        if self.names != tuple(names):
+            raise ValueError(f"the added heads are {list(self.names)}, those of the manifest {list(names)}")
+        if not 0 < len(names) <= _MOST_HEADS:
+            raise ValueError(f"there are {len(names)} added heads")
+        if self.names[: len(self.of_text)] != AddedHeads(self.of_text).names:
+            raise ValueError("the added heads of text do not come first")
+        for head in self.of_text:
+            read = (len(head.light.weights), len(head.heavy.weights))
+            if read != (light, encoding):
+                raise ValueError(
+                    f"the added head {head.spec.name} reads {read} numbers, the models give {(light, encoding)}"
+                )
+
+    def shifted(self, by: float) -> "AddedHeads":
+        """Return heads whose calibrated logits are this much higher: where harm is more frequent."""
+        return AddedHeads(
+            tuple(
+                dataclasses.replace(
+                    head, light_map=head.light_map.shifted(by), heavy_map=head.heavy_map.shifted(by)
+                )
+                for head in self.heads
+            )
+        )
+
+    def with_head(self, new: AddedHead) -> "AddedHeads":
+        """Return the heads with this one, in place of one of its name."""
+        heads = [head for head in self.heads if head.spec.name != new.spec.name] + [new]
+        return AddedHeads(tuple(sorted(heads, key=lambda head: head.spec.reads is not Reads.TEXT)))
+
+    def files(self) -> Mapping[str, bytes]:
+        """Return what `of_files` reads."""
+        tensors = {
+            f"{head.spec.name}.{half}.{name}": tensor
+            for head in self.heads
+            for half, linear in (("light", head.light), ("heavy", head.heavy))
+            for name, tensor in tensors_of(linear).items()
+        }
+        parts = (pretty([head.spec for head in self.heads]), save_tensors(tensors))
+        return dict(zip(ADDED_FILES, parts, strict=True))
+
+    @classmethod
+    def of_files(cls, raw_specs: bytes, raw_tensors: bytes) -> "AddedHeads":
+        """Load added heads.
+
+        Raises:
+            KeyError, TypeError, ValueError: a part is missing or wrong.
+        """
+        tensors = load_tensors(raw_tensors)
+        specs = msgspec.json.decode(raw_specs, type=tuple[AddedSpec, ...])
+        return cls(
+            tuple(
+                AddedHead.of_parts(
+                    spec, _linear(tensors, f"{spec.name}.light"), _linear(tensors, f"{spec.name}.heavy")
+                )
+                for spec in specs
+            )
+        )
+
+
+NO_ADDED = AddedHeads(())
+
+
+def added_of(parts: Mapping[str, bytes], names: Sequence[str], *, light: int, encoding: int) -> AddedHeads:
+    """Load the added heads of a bundle, if its files and the names in its manifest say that it has any.
+
+    Raises:
+        KeyError, TypeError, ValueError: as `AddedHeads.of_files` and `AddedHeads.refuse_unless_fits`.
+    """
+    if not names and not any(name in parts for name in ADDED_FILES):
+        return NO_ADDED
+    added = AddedHeads.of_files(*(parts[name] for name in ADDED_FILES))
+    added.refuse_unless_fits(names, light=light, encoding=encoding)
+    return added
+
+
+def _linear(tensors: Mapping[str, npt.NDArray[Any]], place: str) -> LinearHead:
+    return LinearHead(
+        **{field.name: tensors[f"{place}.{field.name}"] for field in dataclasses.fields(LinearHead)}
+    )
+
+
+def _columns(halves: Sequence[LinearHead], numbers: Floats) -> Floats:
+    out = np.empty((len(numbers), len(halves)), np.float32)
+    for column, half in enumerate(halves):
+        out[:, column] = half.logits(numbers)
+    return out
+
+
+def _map_of(knots: Mapping[str, list[float]]) -> LogitMap:
+    """Read a map whose numbers give numbers.
+
+    Raises:
+        KeyError, ValueError: it does not.
+    """
+    found = LogitMap(x=np.array(knots["x"]), y=np.array(knots["y"]))
+    with np.errstate(over="ignore"):
+        slopes = np.diff(found.y) / np.diff(found.x)
+    if not all(np.all(np.abs(part) <= _LARGEST) for part in (found.x, found.y, slopes)):
+        raise ValueError("a calibrator of an added head has knots that are out of bounds")
+    return found

@@ -1,0 +1,318 @@
+"""A policy of a platform's own, from a few labelled examples: a head on what the bundle sees anyway.
+
+    examples -> encodings, frozen -> a head, its held-out scores -> calibrators, a light half, a cut
+
+The half that reads encodings learns from the labels. The light half, which decides what is read by the
+heavy model on account of the policy, learns from the labels and from what the first half thinks of
+unlabelled traffic, if there is any. Nothing of the bundle's own models changes.
+
+Calibration is at the prevalence that the platform states. Without traffic the labelled harmless examples
+speak for it; with traffic, that does, each text counting as harmless by as much as the head doubts that it
+breaks the policy (Elkan and Noto 2008, "Learning classifiers from only positive and unlabeled data").
+In both, one harmless post is added that nobody saw, at the highest score that a harmful one got, and above
+that score the probability no longer rises: so few labels never make a head sure.
+
+Legend: n examples, m texts or pictures of traffic.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from sievert.calibration.fitting import fit_logit_map
+from sievert.calibration.logit_map import LogitMap
+from sievert.measurement.ranking import Estimate, measure_ranking
+from sievert.schema.batch import TextColumn
+from sievert.schema.bundle import Manifest
+from sievert.schema.decision import Language
+from sievert.schema.sentinel import SENTINEL_POLICY
+from sievert.scoring.added_heads import AddedHead, AddedSpec, LinearHead, Reads
+from sievert.scoring.bundle import Bundle
+from sievert.scoring.light import light_numbers, light_scores
+from sievert.scoring.passages import encoded
+from sievert.training.few_shot_examples import Labelled
+from sievert.training.few_shot_linear import (
+    STRENGTHS,
+    Fit,
+    Floats,
+    Softly,
+    Windows,
+    chosen_strength,
+    fit_head,
+    held_out_scores,
+)
+
+Advance = Callable[[str, int, int], None]
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+MOST_TRAFFIC = 20_000
+"""Texts of traffic that are used at most: encoding them takes three minutes on one core."""
+
+_MINORS = {"csam", "csem", "minor", "minors"}
+_LIGHT_STRENGTHS = (0.003, 0.03, 0.3)
+_DISTILLED = 2_000
+"""Texts of traffic that the light half learns from; its cut and its calibrator hear all."""
+_SOFT = 0.5
+"""What they weigh of all it learns from."""
+_CHUNK = 256
+_ROUNDS = 20
+_RESAMPLES = 300
+_FLAT = 0.01
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """What the two halves of a head read of n examples or of traffic."""
+
+    light: npt.NDArray[np.float32]  # [n, F]
+    heavy: Windows
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What the platform says of its policy: how often it is broken, and which share the light half sends on."""
+
+    name: str
+    prevalence: float
+    share: float
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedHead:
+    """An added head, and what its examples say of it by cross-validation."""
+
+    head: AddedHead
+    stated: Stated
+    harmful: int
+    harmless: int
+    groups: tuple[int, int]  # of harmful and harmless ones, near-duplicates counted once
+    repeated: int
+    unread: int  # examples in a language that the heavy model does not read
+    traffic: int
+    strength: float
+    pr_auc: Estimate
+    sent_on: tuple[float, float]  # shares of harmful and of harmless examples above the cut
+    highest: float  # probability
+
+    @property
+    def name(self) -> str:
+        """What policies call it."""
+        return self.stated.name
+
+
+def name_problems(name: str, manifest: Manifest) -> list[str]:
+    """Say why a policy may not be called so."""
+    if _MINORS & set(name.split("_")):
+        return [
+            f"{name}: material with minors is never learned or scored: put its hashes into a bank of kind minors"
+        ]
+    if NAME.fullmatch(name) is None:
+        return [f"{name!r} is no name for a policy: lower-case letters, digits and underscores, 40 at most"]
+    taken = [head.name for head in manifest.heads]
+    if name in {*taken, SENTINEL_POLICY}:
+        return [f"{name} is a head of the bundle's own models ({', '.join(taken)}): choose another name"]
+    return []
+
+
+def text_numbers(bundle: Bundle, texts: Sequence[str], *, advance: Callable[[int, int], None]) -> Numbers:
+    """Return what a head may read of n >= 1 texts, as in service; the bundle has a heavy model that encodes."""
+    if bundle.heavy is None:
+        raise AssertionError("Without a heavy model nothing encodes texts.")
+    light, windows, owners = [], [], []
+    for start in range(0, len(texts), _CHUNK):
+        some = list(texts[start : start + _CHUNK])
+        light.append(light_numbers(bundle, TextColumn.of(some)))
+        encodings, owner = encoded(bundle.heavy.model, bundle, some)
+        # Passages without their symbols come last: those of one text are brought together.
+        order = np.argsort(owner, kind="stable")
+        windows.append(encodings[order])
+        owners.append(start + owner[order])
+        advance(start + len(some), len(texts))
+    return Numbers(
+        light=np.concatenate(light),
+        heavy=Windows(np.concatenate(windows), np.concatenate(owners)),
+    )
+
+
+def train_text_head(
+    bundle: Bundle, examples: Labelled, traffic: Sequence[str], stated: Stated, *, advance: Advance
+) -> TrainedHead:
+    """Learn a head of text; the bundle has a heavy model that encodes."""
+    read = text_numbers(bundle, examples.texts, advance=lambda done, of: advance("read examples", done, of))
+    seen = None
+    if traffic:
+        seen = text_numbers(bundle, traffic, advance=lambda done, of: advance("read traffic", done, of))
+    language = light_scores(bundle, TextColumn.of(examples.texts)).language
+    trained = learn_head(
+        read, examples.y, examples.group, seen, stated, reads=Reads.TEXT, encoder="", advance=advance
+    )
+    return dataclasses.replace(
+        trained, repeated=examples.repeated, unread=int((language != Language.ENGLISH).sum())
+    )
+
+
+def learn_head(
+    read: Numbers,
+    y: npt.NDArray[np.bool_],
+    group: npt.NDArray[np.int64],
+    traffic: Numbers | None,
+    stated: Stated,
+    *,
+    reads: Reads,
+    encoder: str,
+    advance: Advance,
+) -> TrainedHead:
+    """Learn both halves of a head from n examples with labels y [n], in groups [n]."""
+    rng = np.random.default_rng(stated.seed)
+    every = np.arange(len(y))
+
+    like = (traffic or read).heavy.numbers
+
+    def heavy_head(rows: npt.NDArray[np.intp], strength: float) -> LinearHead:
+        return fit_head(read.heavy.take(rows), y[rows], strength=strength, like=like)
+
+    def fit(rows: npt.NDArray[np.intp], strength: float) -> Callable[[npt.NDArray[np.intp]], Floats]:
+        head = heavy_head(rows, strength)
+        return lambda held: read.heavy.take(held).scores(head)
+
+    z = held_out_scores(fit, y, group, rng, advance=lambda done, of: advance("learn", done, of))
+    strength = chosen_strength(fit, y, group, every, rng)
+    heavy = heavy_head(every, strength)
+
+    learn_light = _light_learner(read, y, traffic, lambda rows: heavy_head(rows, strength), rng)
+    light_fit = _scoring(learn_light, read.light)
+    strengths = STRENGTHS if traffic is None else _LIGHT_STRENGTHS
+    light_z = held_out_scores(
+        light_fit,
+        y,
+        group,
+        rng,
+        strengths=strengths,
+        advance=lambda done, of: advance("learn light", done, of),
+    )
+    light = learn_light(every, chosen_strength(light_fit, y, group, every, rng, strengths=strengths))
+
+    seen, light_seen = None, None
+    if traffic is not None:
+        seen, light_seen = traffic.heavy.scores(heavy), light.logits(traffic.light).astype(np.float64)
+    cut = _cut(light_z[~y], light_seen, stated.share)
+    heavy_map = natural_map(z, y, seen, prevalence=stated.prevalence)
+    light_map = natural_map(light_z, y, light_seen, prevalence=stated.prevalence)
+    spec = AddedSpec(
+        name=stated.name,
+        reads=reads,
+        share=stated.share,
+        cut=cut,
+        light={name: knots.tolist() for name, knots in light_map.arrays().items()},
+        heavy={name: knots.tolist() for name, knots in heavy_map.arrays().items()},
+        encoder=encoder,
+    )
+    ranking = measure_ranking(y, z, prevalence=stated.prevalence, resamples=_RESAMPLES, seed=stated.seed)
+    return TrainedHead(
+        head=AddedHead.of_parts(spec, light, heavy),
+        stated=stated,
+        harmful=int(y.sum()),
+        harmless=int((~y).sum()),
+        groups=(len(np.unique(group[y])), len(np.unique(group[~y]))),
+        repeated=0,
+        unread=0,
+        traffic=0 if traffic is None else len(traffic.light),
+        strength=strength,
+        pr_auc=ranking.pr_auc,
+        sent_on=(float((light_z[y] >= cut).mean()), float((light_z[~y] >= cut).mean())),
+        highest=float(heavy_map.apply(z[y].max())),
+    )
+
+
+def natural_map(
+    z: Floats, y: npt.NDArray[np.bool_], traffic: Floats | None, *, prevalence: float
+) -> LogitMap:
+    """Return the map from held-out scores z [n] to natural-prevalence logits; `traffic` [m] are scores of traffic."""
+    if traffic is None:
+        found = fit_logit_map(z, y, prevalence=prevalence)
+    else:
+        scores = np.concatenate([z[y], traffic])
+        harmful = np.arange(len(scores)) < y.sum()
+        weight = np.ones(len(scores))
+        for _ in range(_ROUNDS):
+            found = fit_logit_map(scores, harmful, weight, prevalence=prevalence)
+            weight[~harmful] = 1.0 - found.apply(traffic)
+    top = float(z[y].max())
+    height = float(found.logits(top))
+    return LogitMap(
+        x=np.array([found.x[0], top, top + 1.0]), y=np.array([found.y[0], height, height + _FLAT])
+    )
+
+
+def provable(harmless: int, prevalence: float) -> float:
+    """Return the highest probability that so many harmless examples can carry, none of which scored as high.
+
+    One more, that nobody saw, is taken to (Laplace's rule of succession).
+    """
+    return prevalence / (prevalence + (1 - prevalence) / (harmless + 1))
+
+
+def needed(probability: float, prevalence: float) -> int:
+    """Return how many harmless examples a probability needs, by `provable`."""
+    return math.ceil((1 - prevalence) * probability / (prevalence * (1 - probability)))
+
+
+def _light_learner(
+    read: Numbers,
+    y: npt.NDArray[np.bool_],
+    traffic: Numbers | None,
+    teacher: Callable[[npt.NDArray[np.intp]], LinearHead],
+    rng: np.random.Generator,
+) -> Callable[[npt.NDArray[np.intp], float], LinearHead]:
+    """Return what learns a light half from rows: from their labels, and from traffic as the same rows' teacher sees it."""
+    if traffic is None:
+        return lambda rows, strength: fit_head(
+            Windows.single(read.light[rows]), y[rows], strength=strength, like=read.light
+        )
+    some = np.sort(rng.permutation(len(traffic.light))[:_DISTILLED])
+    heard, shown = traffic.heavy.take(some), traffic.light[some]
+    taught: dict[bytes, Softly] = {}
+
+    def learn(rows: npt.NDArray[np.intp], strength: float) -> LinearHead:
+        key = rows.tobytes()
+        if key not in taught:
+            thinks = 1 / (1 + np.exp(-np.clip(heard.scores(teacher(rows)), -60, 60)))
+            taught[key] = Softly(shown, thinks, _SOFT)
+        return fit_head(
+            Windows.single(read.light[rows]),
+            y[rows],
+            strength=strength,
+            like=traffic.light,
+            softly=taught[key],
+        )
+
+    return learn
+
+
+def _scoring(
+    learn: Callable[[npt.NDArray[np.intp], float], LinearHead], light: npt.NDArray[np.float32]
+) -> Fit:
+    def fit(rows: npt.NDArray[np.intp], strength: float) -> Callable[[npt.NDArray[np.intp]], Floats]:
+        head = learn(rows, strength)
+        return lambda held: head.logits(light[held]).astype(np.float64)
+
+    return fit
+
+
+def _cut(harmless: Floats, traffic: Floats | None, share: float) -> float:
+    """Return the light logit that a share of traffic exceeds.
+
+    Without traffic the harmless examples are taken for a sample of it, and their scores for normal.
+    """
+    if traffic is not None:
+        return float(np.quantile(traffic, 1 - share))
+    count = len(harmless)
+    wide = harmless.std(ddof=1) * math.sqrt(1 + 1 / count)
+    return float(harmless.mean() + NormalDist().inv_cdf(1 - share) * wide)
