@@ -74,10 +74,7 @@ def concepts_of(rows, folder):
             raw = raw_labels(folder, corpus)
             # Other corpora may speak of the same: only this one was asked.
             found[name] = np.array(
-                [
-                    int(bool(set(raw[row.id]) & set(labels))) if row.corpus == corpus else 0
-                    for row in rows
-                ]
+                [int(bool(set(raw[row.id]) & set(labels))) if row.corpus == corpus else 0 for row in rows]
             )
     return found
 
@@ -146,7 +143,10 @@ def main():
     texts = [row.text for row in rows]
     print(f"{len(rows):,} texts of the test folds")
     numbers = text_numbers(bundle, texts, advance=lambda done, of: None)
-    scored = [score(bundle, TextColumn.of(texts[at : at + 500]), heavy_share=1.0) for at in range(0, len(texts), 500)]
+    scored = [
+        score(bundle, TextColumn.of(texts[at : at + 500]), heavy_share=1.0)
+        for at in range(0, len(texts), 500)
+    ]
     half = np.random.default_rng(1).permutation(groups.max() + 1)[groups] % 2
     lines = []
     for name, y in truth.items():
@@ -160,9 +160,14 @@ def main():
             if (y[learn] == 1).sum() < size // 2 or (y[held] == 1).sum() < FEWEST:
                 print(f"{name}: too few labels for {size}")
                 continue
-            draws = [one_head(numbers, y, groups, learn, held, traffic, size, seed) for seed in range(options.draws)]
+            draws = [
+                one_head(numbers, y, groups, learn, held, traffic, size, seed)
+                for seed in range(options.draws)
+            ]
             alone = sorted(draws, key=lambda one: one["alone"]["pr_auc"])
-            middle = measure_ranking(y[held] == 1, alone[len(alone) // 2]["alone"]["scores"], prevalence=PREVALENCE).pr_auc
+            middle = measure_ranking(
+                y[held] == 1, alone[len(alone) // 2]["alone"]["scores"], prevalence=PREVALENCE
+            ).pr_auc
             line = {
                 "policy": name,
                 "learned_by_the_heavy_model": name in LABELLED,
@@ -171,12 +176,15 @@ def main():
                 "held_harmless": int((y[held] == 0).sum()),
                 "pr_auc": [round(one, 3) for one in (middle.value, middle.low, middle.high)],
                 "draws": [round(alone[at]["alone"]["pr_auc"], 3) for at in (0, -1)],
-                "shipped": None if shipped is None else [round(one, 3) for one in (shipped.value, shipped.low, shipped.high)],
+                "shipped": None
+                if shipped is None
+                else [round(one, 3) for one in (shipped.value, shipped.low, shipped.high)],
             }
             for kind in ("alone", "with_traffic"):
                 line[kind] = {
                     key: round(float(np.median([one[kind][key] for one in draws])), 4)
-                    for key in draws[0][kind] if key != "scores"
+                    for key in draws[0][kind]
+                    if key != "scores"
                 }
             lines.append(line)
             print(json.dumps(line), flush=True)

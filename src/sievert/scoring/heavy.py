@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
 from sievert.features.content.fold import FoldTables
 from sievert.features.content.reading import Glasses, Reading, reading, readings
 from sievert.features.content.spelling import Spelling
+from sievert.scoring.onnx_session import session_of
 
 Beside = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 """Makes columns [w, A] of encodings [w, d]."""
@@ -68,14 +68,10 @@ class HeavyModel:
         Raises:
             ValueError: the bytes are no such model or tokenizer, or not one with these inputs.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
+        self._session = session_of(model)
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
             self._tokenizer = Tokenizer.from_str(tokenizer.decode())
-        except Exception as error:  # both libraries raise nothing narrower
+        except Exception as error:  # it raises nothing narrower
             raise ValueError(str(error)) from error
         if [one.name for one in self._session.get_inputs()] != ["ids", "mask"]:
             raise ValueError("the heavy model's inputs are not ids and mask")

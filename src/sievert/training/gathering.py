@@ -39,7 +39,7 @@ from sievert.datasets.snapshots import CAUSES, Snapshots, snapshots
 from sievert.datasets.splits import TimeSplit
 from sievert.errors import InvalidField
 from sievert.features.behaviour.history import BehaviourHistory
-from sievert.features.behaviour.rows import FEATURES, BehaviourSpec
+from sievert.features.behaviour.rows import CREATORS, FEATURES, OWN, BehaviourSpec
 from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
 from sievert.features.content.tokens import STATS
 from sievert.models.forecaster import LogLinearViews
@@ -63,8 +63,6 @@ Draw = Callable[[History, Int64s], Drawn]
 
 HEADS = (HARM, *LABELLED)
 _PRIOR_SNAPSHOTS = 40_000
-_OWN = [place for place, name in enumerate(FEATURES) if name.startswith("post_")]
-_CREATORS = [place for place, name in enumerate(FEATURES) if name.startswith("creator_")]
 
 
 class GatherSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -312,9 +310,9 @@ def _snapshot_columns(
         "cause": taken.cause[rows],
         "drawn": drawn,
         "weight": (1 / count[place]).astype(np.float32),
-        "behaviour": numbers[:, _OWN],
+        "behaviour": numbers[:, OWN],
         "behaviour_known": np.ones(len(rows), np.bool_),
-        "context": numbers[:, _CREATORS],
+        "context": numbers[:, CREATORS],
         "context_known": known.history.posts.creator[post] >= 0,
         "views": so_far,
         "hours": _hours(known, post, at),
@@ -342,8 +340,8 @@ def _described(
         settings={**msgspec.to_builtins(settings), "forms": list(known.forms)},
         heads=HEADS,
         numbers={
-            "behaviour": tuple(FEATURES[place] for place in _OWN),
-            "context": tuple(FEATURES[place] for place in _CREATORS),
+            "behaviour": tuple(FEATURES[place] for place in OWN),
+            "context": tuple(FEATURES[place] for place in CREATORS),
             "thumbnail": THUMBNAIL_FEATURES,
             "facts": STATS,
         },
