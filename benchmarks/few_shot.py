@@ -142,7 +142,7 @@ def main():
     truth = {name: y[kept] for name, y in truth.items()}
     texts = [row.text for row in rows]
     print(f"{len(rows):,} texts of the test folds")
-    numbers = text_numbers(bundle, texts, advance=lambda done, of: None)
+    numbers = text_numbers(bundle, texts, advance=lambda *_: None)
     scored = [
         score(bundle, TextColumn.of(texts[at : at + 500]), heavy_share=1.0)
         for at in range(0, len(texts), 500)

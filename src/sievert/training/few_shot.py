@@ -45,6 +45,7 @@ from sievert.training.few_shot_linear import (
     chosen_strength,
     fit_head,
     held_out_scores,
+    usual,
 )
 
 Advance = Callable[[str, int, int], None]
@@ -173,10 +174,10 @@ def learn_head(
     rng = np.random.default_rng(stated.seed)
     every = np.arange(len(y))
 
-    like = (traffic or read).heavy.numbers
+    blank = usual(read.heavy.numbers, None if traffic is None else traffic.heavy.numbers)
 
     def heavy_head(rows: npt.NDArray[np.intp], strength: float) -> LinearHead:
-        return fit_head(read.heavy.take(rows), y[rows], strength=strength, like=like)
+        return fit_head(blank, read.heavy.take(rows), y[rows], strength=strength)
 
     def fit(rows: npt.NDArray[np.intp], strength: float) -> Callable[[npt.NDArray[np.intp]], Floats]:
         head = heavy_head(rows, strength)
@@ -272,9 +273,10 @@ def _light_learner(
     rng: np.random.Generator,
 ) -> Callable[[npt.NDArray[np.intp], float], LinearHead]:
     """Return what learns a light half from rows: from their labels, and from traffic as the same rows' teacher sees it."""
+    blank = usual(read.light, None if traffic is None else traffic.light)
     if traffic is None:
         return lambda rows, strength: fit_head(
-            Windows.single(read.light[rows]), y[rows], strength=strength, like=read.light
+            blank, Windows.single(read.light[rows]), y[rows], strength=strength
         )
     some = np.sort(rng.permutation(len(traffic.light))[:_DISTILLED])
     heard, shown = traffic.heavy.take(some), traffic.light[some]
@@ -286,11 +288,7 @@ def _light_learner(
             thinks = 1 / (1 + np.exp(-np.clip(heard.scores(teacher(rows)), -60, 60)))
             taught[key] = Softly(shown, thinks, _SOFT)
         return fit_head(
-            Windows.single(read.light[rows]),
-            y[rows],
-            strength=strength,
-            like=traffic.light,
-            softly=taught[key],
+            blank, Windows.single(read.light[rows]), y[rows], strength=strength, softly=taught[key]
         )
 
     return learn

@@ -92,24 +92,29 @@ def folds_of(
     return found
 
 
-def fit_head(
-    windows: Windows,
-    y: Flags,
-    *,
-    strength: float,
-    like: npt.NDArray[np.float32],
-    softly: Softly | None = None,
-) -> LinearHead:
-    """Learn a head from n rows; the numbers [m, F] in `like` say what is usual."""
-    mean = like.mean(axis=0, dtype=np.float64)
-    spread = like.std(axis=0, dtype=np.float64)
+def usual(numbers: npt.NDArray[np.float32], traffic: npt.NDArray[np.float32] | None = None) -> LinearHead:
+    """Return a head that says nothing yet, and knows what is usual: in numbers [w, F], and as many of traffic.
+
+    Traffic alone would not do: what sets examples apart may hardly occur in it, and would be out of bounds.
+    """
+    if traffic is not None:
+        some = np.linspace(0, len(traffic) - 1, min(len(numbers), len(traffic))).astype(np.intp)
+        numbers = np.concatenate([numbers, traffic[some]])
+    mean = numbers.mean(axis=0, dtype=np.float64)
+    spread = numbers.std(axis=0, dtype=np.float64)
     spread = np.maximum(spread, _SMALL * spread.mean() + 1e-6)
-    blank = LinearHead(
+    return LinearHead(
         mean=mean.astype(np.float32),
         spread=spread.astype(np.float32),
-        weights=np.ones(len(mean), np.float32),
+        weights=np.zeros(len(mean), np.float32),
         bias=np.zeros(1, np.float32),
     )
+
+
+def fit_head(
+    blank: LinearHead, windows: Windows, y: Flags, *, strength: float, softly: Softly | None = None
+) -> LinearHead:
+    """Learn a head from n rows with labels y [n]; `blank` knows what is usual."""
     x, soft = blank.scaled(windows.means()), y.astype(np.float64)
     weight = np.where(y, 0.5 / y.sum(), 0.5 / (~y).sum())
     if softly is not None:
