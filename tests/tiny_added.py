@@ -5,7 +5,7 @@ import numpy as np
 
 from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import Head
-from sievert.scoring.added_heads import AddedHead, AddedHeads, AddedSpec, LinearHead, Reads
+from sievert.scoring.added_heads import AddedHead, AddedHeads, AddedSpec, Grams, LinearHead, Reads
 from sievert.scoring.bundle import load_bundle
 from sievert.scoring.bundle_files import with_files
 from sievert.scoring.heavy import HeavyModel
@@ -47,9 +47,12 @@ def promo_head(bundle, *, name=PROMO, cut=0.0):
     light[len(bundle.light.scale) + STATS.index("links")] = 8.0
     meaning, unknown = meaning_of("not", bundle.fold), meaning_of("anything", bundle.fold)
     apart = meaning - unknown * (meaning @ unknown) / (unknown @ unknown)
-    spec = AddedSpec(name=name, reads=Reads.TEXT, share=0.01, cut=cut, light=STRAIGHT, heavy=STRAIGHT)
+    spec = AddedSpec(
+        name=name, reads=Reads.TEXT, share=0.01, cut=cut, counts=1.0, first=STRAIGHT, second=STRAIGHT
+    )
     heavy = linear(12.0 * apart / (apart @ meaning), -6.0)
-    return AddedHead.of_parts(spec, linear(light, -4.0), heavy)
+    grams = Grams(np.zeros(len(bundle.light.table), np.int8), np.ones(1, np.float32))
+    return AddedHead.of_parts(spec, light=linear(light, -4.0), heavy=heavy, grams=grams)
 
 
 def write_added(folder, out, *heads):

@@ -108,7 +108,7 @@ def test_few_labels_never_make_it_sure_and_traffic_makes_it_surer(own, tmp_path,
     assert alone.highest < more.highest < seen.highest
     # Whatever comes later, it is no surer than that.
     far = np.linspace(-50, 50, 200)
-    assert alone.head.heavy_map.apply(far).max() < provable(30, 0.005) * 1.5
+    assert alone.head.second_map.apply(far).max() < provable(30, 0.005) * 1.5
 
 
 def test_the_same_examples_and_seed_give_the_same_head(own, tmp_path):

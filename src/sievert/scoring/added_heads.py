@@ -1,12 +1,13 @@
 """Heads that somebody added to a bundle from a few examples: linear, on what the bundle's models see anyway.
 
-An added head has two halves. The light one reads, of every text, what the light model's layers hold, or
-the thumbnail numbers of a picture; what it finds likely is read by the heavy model too. The other reads
-the heavy model's encoding of a text, or the vector that a picture encoder makes of a picture, and has the
-last word where there is one. Neither changes what the bundle's own heads say of the same numbers.
+An added head has two halves. The light one reads, of every text, its n-grams and what the light model's
+layers hold, or of a picture the numbers of its thumbnail; what it finds likely is read by the heavy model
+too. The other reads the heavy model's encoding of a text, or the vector that a picture encoder makes of a
+picture; in a second look both are heard. Neither changes what the bundle's own heads say of the same look.
 
-    heads.json          by head: what it reads, its cut, the share of traffic above it, a map for each half
-    heads.safetensors   by head and half: mean and spread of what is read, weights, bias
+    heads.json          by head: what it reads, its cut, the share of traffic above it, what the halves count,
+                        a map for each look
+    heads.safetensors   by head and half: mean and spread of what is read, weights, bias; a weight an n-gram
 
 Not covered: what people did with a post; an added head says what the content said, before and after.
 
@@ -16,7 +17,7 @@ Legend: n posts, w windows of texts or pictures, F numbers that are read, T adde
 import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -27,6 +28,7 @@ from safetensors.numpy import save as save_tensors
 
 from sievert.calibration.logit_map import LogitMap
 from sievert.scoring.bundle_files import pretty
+from sievert.scoring.light_tensors import LightTensors
 from sievert.scoring.tensor_records import refuse_unless_shaped, tensors_of
 
 ADDED_FILES = ("heads.json", "heads.safetensors")
@@ -50,16 +52,18 @@ class Reads(enum.StrEnum):
 class AddedSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What `heads.json` says of one head.
 
-    `share` of traffic lies above `cut`, a logit of the light half. `calibrators` are maps as in
-    calibrators.json, of both halves. `encoder` names the picture encoder whose vectors it reads.
+    `share` of traffic lies above `cut`, a logit of the light half. In a second look the other half counts
+    for `counts`, the light one for the rest. `first` and `second` are maps as in calibrators.json, of the
+    two looks. `encoder` names the picture encoder whose vectors it reads.
     """
 
     name: str
     reads: Reads
     share: Annotated[float, Meta(gt=0.0, lt=1.0)]
     cut: float
-    light: dict[str, list[float]]
-    heavy: dict[str, list[float]]
+    counts: Annotated[float, Meta(ge=0.0, le=1.0)]
+    first: dict[str, list[float]]
+    second: dict[str, list[float]]
     encoder: str = ""
 
 
@@ -83,6 +87,12 @@ class LinearHead:
         scaled: Floats = np.clip((numbers - self.mean) / self.spread, -_FARTHEST, _FARTHEST)
         return scaled
 
+    def times(self, by: float, *, more: float = 0.0) -> "LinearHead":
+        """Return the head whose logits are so many times as large, and then `more`."""
+        return dataclasses.replace(
+            self, weights=self.weights * np.float32(by), bias=self.bias * np.float32(by) + np.float32(more)
+        )
+
     def refuse_unless_sound(self, name: str) -> None:
         """Make sure that the shapes fit each other and that every number is finite.
 
@@ -99,17 +109,31 @@ class LinearHead:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Grams:
+    """A weight an n-gram, in steps: what is summed over a text beside the light model's own sums."""
+
+    steps: npt.NDArray[np.int8]  # [2**bits], or none
+    step: Floats  # [1]
+
+
+NO_GRAMS = Grams(np.empty(0, np.int8), np.ones(1, np.float32))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class AddedHead:
     """One added head, with its maps from logit to natural-prevalence logit."""
 
     spec: AddedSpec
     light: LinearHead
+    grams: Grams
     heavy: LinearHead
-    light_map: LogitMap
-    heavy_map: LogitMap
+    first_map: LogitMap
+    second_map: LogitMap
 
     @classmethod
-    def of_parts(cls, spec: AddedSpec, light: LinearHead, heavy: LinearHead) -> "AddedHead":
+    def of_parts(
+        cls, spec: AddedSpec, *, light: LinearHead, heavy: LinearHead, grams: Grams = NO_GRAMS
+    ) -> "AddedHead":
         """Put a head together.
 
         Raises:
@@ -119,14 +143,22 @@ class AddedHead:
             raise ValueError(f"the cut of the added head {spec.name} is {spec.cut}")
         for half in (light, heavy):
             half.refuse_unless_sound(spec.name)
-        return cls(spec, light, heavy, _map_of(spec.light), _map_of(spec.heavy))
+        shapes = {"steps": (len(grams.steps),), "step": (1,)}
+        refuse_unless_shaped(grams, shapes, of=f"added head {spec.name}", types={"steps": np.int8})
+        maps = (_map_of(spec.first), _map_of(spec.second))
+        return cls(spec, light, grams, heavy, *maps)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AddedHeads:
-    """The added heads of a bundle, those of text first."""
+    """The added heads of a bundle, those of text first.
+
+    `table` and `scale` are the light model's, with a column more for each of T heads of text.
+    """
 
     heads: tuple[AddedHead, ...]
+    table: npt.NDArray[np.int8] = dataclasses.field(default_factory=lambda: np.empty((0, 0), np.int8))
+    scale: Floats = dataclasses.field(default_factory=lambda: np.empty(0, np.float32))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -138,9 +170,18 @@ class AddedHeads:
         """Those that read texts."""
         return tuple(head for head in self.heads if head.spec.reads is Reads.TEXT)
 
-    def light_logits(self, numbers: Floats) -> Floats:
-        """Return the logits [n, T] of the light halves, of what the light model's layers hold [n, F]."""
-        return _columns([head.light for head in self.of_text], numbers)
+    @property
+    def counts(self) -> Floats:
+        """What the halves that read encodings count for [T] in a second look."""
+        return np.array([head.spec.counts for head in self.of_text], np.float32)
+
+    def light_logits(self, numbers: Floats, sums: Floats) -> Floats:
+        """Return the logits [n, T] of the light halves.
+
+        `numbers` [n, F] are what the light model's layers hold, `sums` [n, T] those over n-grams.
+        """
+        logits: Floats = _columns([head.light for head in self.of_text], numbers) + sums
+        return logits
 
     def heavy_logits(self, encodings: Floats) -> Floats:
         """Return the logits [w, T] of the other halves, of encodings [w, F]."""
@@ -152,10 +193,10 @@ class AddedHeads:
         calls: npt.NDArray[np.bool_] = np.any(light >= cuts, axis=1)
         return calls
 
-    def refuse_unless_fits(self, names: Sequence[str], *, light: int, encoding: int) -> None:
+    def refuse_unless_fits(self, names: Sequence[str], light: LightTensors, encoding: int) -> None:
         """Make sure that the heads are those of the manifest, and read what the bundle's models give.
 
-        `light` numbers come from the light model, `encoding` from the heavy one; 0 if there is none.
+        The heavy model's encodings have `encoding` numbers; 0 if there is none.
 
         Raises:
             ValueError: they are not.
@@ -166,23 +207,23 @@ class AddedHeads:
             raise ValueError(f"there are {len(names)} added heads")
         if self.names[: len(self.of_text)] != AddedHeads(self.of_text).names:
             raise ValueError("the added heads of text do not come first")
+        given = (light.numbers, len(light.table), encoding)
         for head in self.of_text:
-            read = (len(head.light.weights), len(head.heavy.weights))
-            if read != (light, encoding):
+            read = (len(head.light.weights), len(head.grams.steps), len(head.heavy.weights))
+            if read != given:
                 raise ValueError(
-                    f"the added head {head.spec.name} reads {read} numbers, the models give {(light, encoding)}"
+                    f"the added head {head.spec.name} reads {read} numbers, the models give {given}"
                 )
 
     def shifted(self, by: float) -> "AddedHeads":
         """Return heads whose calibrated logits are this much higher: where harm is more frequent."""
-        return AddedHeads(
-            tuple(
-                dataclasses.replace(
-                    head, light_map=head.light_map.shifted(by), heavy_map=head.heavy_map.shifted(by)
-                )
-                for head in self.heads
+        moved = tuple(
+            dataclasses.replace(
+                head, first_map=head.first_map.shifted(by), second_map=head.second_map.shifted(by)
             )
+            for head in self.heads
         )
+        return dataclasses.replace(self, heads=moved)
 
     def with_head(self, new: AddedHead) -> "AddedHeads":
         """Return the heads with this one, in place of one of its name."""
@@ -194,8 +235,8 @@ class AddedHeads:
         tensors = {
             f"{head.spec.name}.{half}.{name}": tensor
             for head in self.heads
-            for half, linear in (("light", head.light), ("heavy", head.heavy))
-            for name, tensor in tensors_of(linear).items()
+            for half, record in (("light", head.light), ("heavy", head.heavy), ("grams", head.grams))
+            for name, tensor in tensors_of(record).items()
         }
         parts = (pretty([head.spec for head in self.heads]), save_tensors(tensors))
         return dict(zip(ADDED_FILES, parts, strict=True))
@@ -209,20 +250,24 @@ class AddedHeads:
         """
         tensors = load_tensors(raw_tensors)
         specs = msgspec.json.decode(raw_specs, type=tuple[AddedSpec, ...])
-        return cls(
-            tuple(
-                AddedHead.of_parts(
-                    spec, _linear(tensors, f"{spec.name}.light"), _linear(tensors, f"{spec.name}.heavy")
-                )
-                for spec in specs
+        heads = [
+            AddedHead.of_parts(
+                spec,
+                light=_record(LinearHead, tensors, f"{spec.name}.light"),
+                grams=_record(Grams, tensors, f"{spec.name}.grams"),
+                heavy=_record(LinearHead, tensors, f"{spec.name}.heavy"),
             )
-        )
+            for spec in specs
+        ]
+        return cls(tuple(heads))
 
 
 NO_ADDED = AddedHeads(())
 
 
-def added_of(parts: Mapping[str, bytes], names: Sequence[str], *, light: int, encoding: int) -> AddedHeads:
+def added_of(
+    parts: Mapping[str, bytes], names: Sequence[str], light: LightTensors, *, encoding: int
+) -> AddedHeads:
     """Load the added heads of a bundle, if its files and the names in its manifest say that it has any.
 
     Raises:
@@ -231,14 +276,25 @@ def added_of(parts: Mapping[str, bytes], names: Sequence[str], *, light: int, en
     if not names and not any(name in parts for name in ADDED_FILES):
         return NO_ADDED
     added = AddedHeads.of_files(*(parts[name] for name in ADDED_FILES))
-    added.refuse_unless_fits(names, light=light, encoding=encoding)
-    return added
-
-
-def _linear(tensors: Mapping[str, npt.NDArray[Any]], place: str) -> LinearHead:
-    return LinearHead(
-        **{field.name: tensors[f"{place}.{field.name}"] for field in dataclasses.fields(LinearHead)}
+    added.refuse_unless_fits(names, light, encoding)
+    if not added.of_text:
+        return added
+    # One walk over a text's bytes sums all columns: a table of its own for each head would cost a walk each.
+    columns = [head.grams.steps[:, None] for head in added.of_text]
+    steps = [head.grams.step for head in added.of_text]
+    return dataclasses.replace(
+        added,
+        table=np.concatenate([light.table, *columns], axis=1),
+        scale=np.concatenate([light.scale, *steps]),
     )
+
+
+Record = TypeVar("Record", LinearHead, Grams)
+
+
+def _record(kind: type[Record], tensors: Mapping[str, npt.NDArray[Any]], place: str) -> Record:
+    """Read the tensors of a record whose names begin with a place."""
+    return kind(**{field.name: tensors[f"{place}.{field.name}"] for field in dataclasses.fields(kind)})
 
 
 def _columns(halves: Sequence[LinearHead], numbers: Floats) -> Floats:

@@ -123,13 +123,8 @@ class Heavy:
     def together(
         self, heavy: npt.NDArray[np.float32], light: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        """Return the logits [m, H + T] of a second look, from those of both models.
-
-        Of T added heads the half that reads encodings speaks alone.
-        """
-        count = len(self.weights)
-        own = mixed(self.weights, heavy[:, :count], light[:, :count])
-        return np.concatenate([own, heavy[:, count:]], axis=1)
+        """Return the logits [m, H] of a second look, from those of both models."""
+        return mixed(self.weights, heavy, light)
 
     def cut(self, share: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the light logits of harm from which these shares of traffic are read, 0 to 1."""
@@ -172,14 +167,14 @@ class Bundle:
     @property
     def light_maps(self) -> tuple[LogitMap, ...]:
         """The maps [H + T] of what the light model says."""
-        return (*self.calibrators, *(head.light_map for head in self.added.of_text))
+        return (*self.calibrators, *(head.first_map for head in self.added.of_text))
 
     @property
     def heavy_maps(self) -> tuple[LogitMap, ...]:
         """The maps [H + T] of what a second look says; none without a heavy model."""
         if self.heavy is None:
             return ()
-        return (*self.heavy.calibrators, *(head.heavy_map for head in self.added.of_text))
+        return (*self.heavy.calibrators, *(head.second_map for head in self.added.of_text))
 
     @property
     def encoders(self) -> tuple[PictureModel, ...]:
@@ -258,7 +253,7 @@ def load_bundle(folder: Path) -> Bundle:
         added = added_of(
             parts,
             [head.name for head in manifest.added],
-            light=light.numbers,
+            light,
             encoding=heavy.model.width if heavy is not None else 0,
         )
         fusion, picture = None, None

@@ -19,7 +19,7 @@ from sievert.calibration.logit_map import LogitMap
 from sievert.schema.batch import ScoredBatch, TextColumn
 from sievert.schema.decision import Language, Stage
 from sievert.schema.sentinel import SENTINEL_POLICY, rows_with_sentinel
-from sievert.scoring.bundle import Bundle
+from sievert.scoring.bundle import Bundle, mixed
 from sievert.scoring.light import LightScores, light_scores
 from sievert.scoring.passages import heavy_logits
 from sievert.scoring.rereading import FirstLook, first_look, light_logits_again
@@ -106,7 +106,8 @@ def _second_look(
     new = np.flatnonzero(~np.isin(rows, first.read_again))
     if len(new):
         light[new] = light_logits_again(model, bundle, [texts[at] for at in new.tolist()], light[new])
-    return bundle.heavy.together(heavy_logits(model, bundle, texts), light)
+    counts = np.concatenate([bundle.heavy.weights, bundle.added.counts])
+    return mixed(counts, heavy_logits(model, bundle, texts), light)
 
 
 def _calibrate(

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from sievert.features.content.ngrams import EVERY_WORD, KnownWords, SummedBatch, score_batch
+from sievert.features.content.ngrams import EVERY_WORD, KnownWords, score_batch
 from sievert.schema.batch import TextColumn
 from sievert.schema.decision import Language
 from sievert.scoring.bundle import Bundle
@@ -36,20 +36,22 @@ def light_scores(bundle: Bundle, text: TextColumn, *, known: KnownWords = EVERY_
 
     `known` is a lexicon; `strange` says how full a text is of words that it lacks.
     """
-    light = bundle.light
-    read = score_batch(text, bundle.fold, table=light.table, scale=light.scale, known=known)
+    light, added = bundle.light, bundle.added
+    table, scale = (added.table, added.scale) if added.of_text else (light.table, light.scale)
+    read = score_batch(text, bundle.fold, table=table, scale=scale, known=known)
+    wide = len(light.scale)
+    sums, grams = read.sums[:, :wide], read.sums[:, wide:]  # [n, D], [n, T]
     columns = len(light.bias)
     # einsum adds in the same order for every n, so that a post's neighbours cannot move its score.
-    outputs = read.sums[:, :columns] + np.einsum("ns,sk->nk", read.stats, light.dense) + light.bias  # [n, K]
-    layers = [read.sums, read.stats]
+    outputs = sums[:, :columns] + np.einsum("ns,sk->nk", read.stats, light.dense) + light.bias  # [n, K]
+    layers = [sums, read.stats]
     if len(light.hidden_bias):
-        layers.append(_hidden(bundle, read))
+        layers.append(_hidden(bundle, sums, read.stats))
         outputs += np.einsum("nw,wk->nk", layers[-1], light.spoken)
     heads = len(bundle.manifest.heads)
     logits = outputs[:, :heads]
-    if bundle.added.of_text:
-        added = bundle.added.light_logits(np.concatenate(layers, axis=1))
-        logits = np.concatenate([logits, added], axis=1)
+    if added.of_text:
+        logits = np.concatenate([logits, added.light_logits(np.concatenate(layers, axis=1), grams)], axis=1)
     unknown, words = read.unknown[:, 0], read.unknown[:, 1]
     return LightScores(
         logits=logits,
@@ -62,12 +64,14 @@ def light_scores(bundle: Bundle, text: TextColumn, *, known: KnownWords = EVERY_
 def light_numbers(bundle: Bundle, text: TextColumn) -> npt.NDArray[np.float32]:
     """Return what the light model's layers hold of n texts, [n, D + S + W]: what added heads read."""
     read = score_batch(text, bundle.fold, table=bundle.light.table, scale=bundle.light.scale)
-    return np.concatenate([read.sums, read.stats, _hidden(bundle, read)], axis=1)
+    return np.concatenate([read.sums, read.stats, _hidden(bundle, read.sums, read.stats)], axis=1)
 
 
-def _hidden(bundle: Bundle, read: SummedBatch) -> npt.NDArray[np.float32]:
+def _hidden(
+    bundle: Bundle, sums: npt.NDArray[np.float32], stats: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
     """Return what the hidden units [n, W] say."""
-    inputs = np.concatenate([read.sums, read.stats], axis=1)  # [n, D + S]
+    inputs = np.concatenate([sums, stats], axis=1)  # [n, D + S]
     hidden: npt.NDArray[np.float32] = np.maximum(
         np.einsum("ni,iw->nw", inputs, bundle.light.hidden) + bundle.light.hidden_bias, 0
     )

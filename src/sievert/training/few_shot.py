@@ -3,8 +3,10 @@
     examples -> encodings, frozen -> a head, its held-out scores -> calibrators, a light half, a cut
 
 The half that reads encodings learns from the labels. The light half, which decides what is read by the
-heavy model on account of the policy, learns from the labels and from what the first half thinks of
-unlabelled traffic, if there is any. Nothing of the bundle's own models changes.
+heavy model on account of the policy, learns from the labels too: from n-grams, which know words that the
+light model's layers never learned to tell apart, and from these layers, there also from what the first half
+thinks of unlabelled traffic, if there is any. In a second look both are heard, the light half for half as
+much, in standard deviations (`benchmarks/few_shot.py`). Nothing of the bundle's own models changes.
 
 Calibration is at the prevalence that the platform states. Without traffic the labelled harmless examples
 speak for it; with traffic, that does, each text counting as harmless by as much as the head doubts that it
@@ -12,7 +14,7 @@ breaks the policy (Elkan and Noto 2008, "Learning classifiers from only positive
 In both, one harmless post is added that nobody saw, at the highest score that a harmful one got, and above
 that score the probability no longer rises: so few labels never make a head sure.
 
-Legend: n examples, m texts or pictures of traffic.
+Legend: n examples, m texts or pictures of traffic, G = 2**bits n-grams.
 """
 
 import dataclasses
@@ -26,15 +28,17 @@ import numpy.typing as npt
 
 from sievert.calibration.fitting import fit_logit_map
 from sievert.calibration.logit_map import LogitMap
+from sievert.features.content.tokens import STATS
 from sievert.measurement.ranking import Estimate, measure_ranking
 from sievert.schema.batch import TextColumn
 from sievert.schema.bundle import Manifest
 from sievert.schema.decision import Language
 from sievert.schema.sentinel import SENTINEL_POLICY
-from sievert.scoring.added_heads import AddedHead, AddedSpec, LinearHead, Reads
+from sievert.scoring.added_heads import NO_GRAMS, AddedHead, AddedSpec, Grams, LinearHead, Reads
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.light import light_numbers, light_scores
 from sievert.scoring.passages import encoded
+from sievert.training.design import Design, design
 from sievert.training.few_shot_examples import Labelled
 from sievert.training.few_shot_linear import (
     STRENGTHS,
@@ -47,6 +51,8 @@ from sievert.training.few_shot_linear import (
     held_out_scores,
     usual,
 )
+from sievert.training.quantise import quantise_columns
+from sievert.training.solver import LinearHeads, SolverSettings, fit_heads
 
 Advance = Callable[[str, int, int], None]
 
@@ -61,6 +67,9 @@ _DISTILLED = 2_000
 """Texts of traffic that the light half learns from; its cut and its calibrator hear all."""
 _SOFT = 0.5
 """What they weigh of all it learns from."""
+_LIGHT_COUNTS = 0.5
+"""Of the other half, in standard deviations."""
+_GRAMS = SolverSettings(epochs=8, rate=0.3, l2=1e-4, dropout=0.2)
 _CHUNK = 256
 _ROUNDS = 20
 _RESAMPLES = 300
@@ -73,6 +82,7 @@ class Numbers:
 
     light: npt.NDArray[np.float32]  # [n, F]
     heavy: Windows
+    grams: Design | None = None  # [n, G]; pictures have none
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +149,7 @@ def text_numbers(bundle: Bundle, texts: Sequence[str], *, advance: Callable[[int
     return Numbers(
         light=np.concatenate(light),
         heavy=Windows(np.concatenate(windows), np.concatenate(owners)),
+        grams=design(texts, bundle.fold, bits=bundle.spec.bits).apart(len(STATS))[0],
     )
 
 
@@ -183,41 +194,53 @@ def learn_head(
         head = heavy_head(rows, strength)
         return lambda held: read.heavy.take(held).scores(head)
 
-    z = held_out_scores(fit, y, group, rng, advance=lambda done, of: advance("learn", done, of))
+    heavy_z = held_out_scores(fit, y, group, rng, advance=lambda done, of: advance("learn", done, of))
     strength = chosen_strength(fit, y, group, every, rng)
     heavy = heavy_head(every, strength)
 
-    learn_light = _light_learner(read, y, traffic, lambda rows: heavy_head(rows, strength), rng)
-    light_fit = _scoring(learn_light, read.light)
+    learn_layers = _layers_learner(read, y, traffic, lambda rows: heavy_head(rows, strength), rng)
+    layers_fit = _scoring(learn_layers, read.light)
     strengths = STRENGTHS if traffic is None else _LIGHT_STRENGTHS
-    light_z = held_out_scores(
-        light_fit,
+    layers_z = held_out_scores(
+        layers_fit,
         y,
         group,
         rng,
         strengths=strengths,
         advance=lambda done, of: advance("learn light", done, of),
     )
-    light = learn_light(every, chosen_strength(light_fit, y, group, every, rng, strengths=strengths))
+    light = learn_layers(every, chosen_strength(layers_fit, y, group, every, rng, strengths=strengths))
+    grams, light_z = NO_GRAMS, layers_z
+    if read.grams is not None:
+        grams_z = held_out_scores(_grams_fit(read.grams, y, stated.seed), y, group, rng, strengths=(0.0,))
+        by = _spread(grams_z) / _spread(layers_z)
+        light_z = by * layers_z + grams_z
+        learned = _fit_grams(read.grams, y, stated.seed)
+        grams = _rounded(learned, read.grams)
+        light = light.times(by, more=float(learned.bias[0]))
+    counts = _spread(light_z) / (_spread(light_z) + _LIGHT_COUNTS * _spread(heavy_z))
+    z = counts * heavy_z + (1 - counts) * light_z
 
     seen, light_seen = None, None
     if traffic is not None:
-        seen, light_seen = traffic.heavy.scores(heavy), light.logits(traffic.light).astype(np.float64)
+        light_seen = light.logits(traffic.light).astype(np.float64) + _summed(grams, traffic.grams)
+        seen = counts * traffic.heavy.scores(heavy) + (1 - counts) * light_seen
     cut = _cut(light_z[~y], light_seen, stated.share)
-    heavy_map = natural_map(z, y, seen, prevalence=stated.prevalence)
-    light_map = natural_map(light_z, y, light_seen, prevalence=stated.prevalence)
+    second_map = natural_map(z, y, seen, prevalence=stated.prevalence)
+    first_map = natural_map(light_z, y, light_seen, prevalence=stated.prevalence)
     spec = AddedSpec(
         name=stated.name,
         reads=reads,
         share=stated.share,
         cut=cut,
-        light={name: knots.tolist() for name, knots in light_map.arrays().items()},
-        heavy={name: knots.tolist() for name, knots in heavy_map.arrays().items()},
+        counts=counts,
+        first={name: knots.tolist() for name, knots in first_map.arrays().items()},
+        second={name: knots.tolist() for name, knots in second_map.arrays().items()},
         encoder=encoder,
     )
     ranking = measure_ranking(y, z, prevalence=stated.prevalence, resamples=_RESAMPLES, seed=stated.seed)
     return TrainedHead(
-        head=AddedHead.of_parts(spec, light, heavy),
+        head=AddedHead.of_parts(spec, light=light, heavy=heavy, grams=grams),
         stated=stated,
         harmful=int(y.sum()),
         harmless=int((~y).sum()),
@@ -228,7 +251,7 @@ def learn_head(
         strength=strength,
         pr_auc=ranking.pr_auc,
         sent_on=(float((light_z[y] >= cut).mean()), float((light_z[~y] >= cut).mean())),
-        highest=float(heavy_map.apply(z[y].max())),
+        highest=float(second_map.apply(z[y].max())),
     )
 
 
@@ -265,14 +288,14 @@ def needed(probability: float, prevalence: float) -> int:
     return math.ceil((1 - prevalence) * probability / (prevalence * (1 - probability)))
 
 
-def _light_learner(
+def _layers_learner(
     read: Numbers,
     y: npt.NDArray[np.bool_],
     traffic: Numbers | None,
     teacher: Callable[[npt.NDArray[np.intp]], LinearHead],
     rng: np.random.Generator,
 ) -> Callable[[npt.NDArray[np.intp], float], LinearHead]:
-    """Return what learns a light half from rows: from their labels, and from traffic as the same rows' teacher sees it."""
+    """Return what learns from the light model's layers: from labels, and from traffic as the same rows' teacher sees it."""
     blank = usual(read.light, None if traffic is None else traffic.light)
     if traffic is None:
         return lambda rows, strength: fit_head(
@@ -302,6 +325,46 @@ def _scoring(
         return lambda held: head.logits(light[held]).astype(np.float64)
 
     return fit
+
+
+def _fit_grams(grams: Design, y: npt.NDArray[np.bool_], seed: int) -> LinearHeads:
+    """Learn a weight for each n-gram [G], each class counting for one half."""
+    weight = np.where(y, 0.5 / y.sum(), 0.5 / (~y).sum()) * len(y)
+    return fit_heads(
+        grams,
+        y[:, None].astype(np.float32),
+        weight[:, None].astype(np.float32),
+        logistic=1,
+        settings=_GRAMS,
+        seed=seed,
+    )
+
+
+def _grams_fit(grams: Design, y: npt.NDArray[np.bool_], seed: int) -> Fit:
+    def fit(rows: npt.NDArray[np.intp], _: float) -> Callable[[npt.NDArray[np.intp]], Floats]:
+        learned = _fit_grams(grams.take(rows), y[rows], seed)
+        return lambda held: learned.outputs(grams.take(held))[:, 0].astype(np.float64)
+
+    return fit
+
+
+def _rounded(learned: LinearHeads, grams: Design) -> Grams:
+    often = np.bincount(grams.columns, weights=np.square(grams.values), minlength=grams.width)
+    table, scale = quantise_columns(learned.weights, often.astype(np.float32))
+    return Grams(steps=np.ascontiguousarray(table[:, 0]), step=scale)
+
+
+def _summed(grams: Grams, texts: Design | None) -> Floats | float:
+    """Return what the n-grams of m texts sum to [m], as in service; 0 where there are none."""
+    if texts is None:
+        return 0.0
+    weights = grams.steps[:, None].astype(np.float32) * grams.step
+    summed = LinearHeads(weights, np.zeros(1, np.float32)).outputs(texts)
+    return summed[:, 0].astype(np.float64)
+
+
+def _spread(z: Floats) -> float:
+    return max(float(z.std()), 1e-6)
 
 
 def _cut(harmless: Floats, traffic: Floats | None, share: float) -> float:

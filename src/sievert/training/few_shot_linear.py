@@ -154,7 +154,9 @@ def held_out_scores(
     scores = np.empty(len(y))
     for at in range(OUTER):
         learn, held = np.flatnonzero(fold != at), np.flatnonzero(fold == at)
-        strength = chosen_strength(fit, y, group, learn, rng, strengths=strengths)
+        strength = strengths[0]
+        if len(strengths) > 1:
+            strength = chosen_strength(fit, y, group, learn, rng, strengths=strengths)
         scores[held] = fit(learn, strength)(held)
         advance(at + 1, OUTER)
     return scores
