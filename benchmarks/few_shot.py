@@ -12,11 +12,12 @@ was made for them, so a few examples are enough, and that says little of a new p
 heard of: `to_a_bot`, what people say to a chat bot, kind or not, and `about_disability`, texts about disabled
 people, kind or not. They are no policies; they stand for how foreign one may be.
 
-`light` is the half that decides what the heavy model reads: how much of the harm lies in the 0.5 % of traffic
-that it sends on, with and without 2,000 unlabelled texts of the examples' half.
+The light half decides what the heavy model reads. `found_at_share` is how much of what breaks the policy lies
+in the 0.5 % of harmless texts that it likes best, `found_as_sent` and `sent` how much its own cut sends on, and
+of which share of traffic; `asked` is the share of traffic that a policy would ask people about at 0.3. All with
+and without some 2,000 unlabelled texts of the examples' half, of which one in a hundred breaks the policy.
 
-With `--images FOLDER` (of `harmeme_train.jsonl.gz`, for experiments only) and `--vision`, a picture policy is
-learned as well. The last line is one JSON object.
+The last line is one JSON object.
 """
 
 import argparse
@@ -46,6 +47,7 @@ PREVALENCE = 0.01
 SHARE = 0.005
 TRAFFIC = 2_000
 FEWEST = 30
+ASKS = 0.3
 
 
 def parsed():
@@ -81,7 +83,14 @@ def concepts_of(rows, folder):
 
 def taken(numbers, rows):
     """Return what is read of some rows, in rising order."""
-    return Numbers(light=numbers.light[rows], heavy=numbers.heavy.take(rows))
+    return Numbers(light=numbers.light[rows], heavy=numbers.heavy.take(rows), grams=numbers.grams.take(rows))
+
+
+def natural(rng, pool, y):
+    """Return rows of a pool as in traffic, where one in a hundred breaks the policy."""
+    count = min(TRAFFIC, int((y[pool] != 1).sum()))
+    harmful = rng.choice(pool[y[pool] == 1], max(1, round(PREVALENCE * count)), replace=False)
+    return np.sort(np.concatenate([harmful, rng.choice(pool[y[pool] != 1], count, replace=False)]))
 
 
 def pr_auc(y, z):
@@ -106,23 +115,33 @@ def one_head(numbers, y, groups, learn, held, traffic, size, seed):
         )  # fmt: skip
         test = taken(numbers, held)
         truth = y[held] == 1
-        z, light = test.heavy.scores(head.head.heavy), head.head.light.logits(test.light)
-        # The share of traffic that is sent on is measured where it is used: on the held-out texts.
-        cut = np.quantile(light[~truth], 1 - SHARE)
-        p = head.head.heavy_map.apply(z)
+        light, z = head.halves.looks(test)
+        p, sent = head.head.second_map.apply(z), light >= head.head.spec.cut
         weight = natural_weights(truth, prevalence=PREVALENCE)
+        asked = (p >= ASKS) & sent
+        cut = np.quantile(light[~truth], 1 - SHARE)
         out[kind] = {
             "pr_auc": pr_auc(truth, z),
-            "light": float((light[truth] >= cut).mean()),
-            "sent": float(weight[light >= head.head.spec.cut].sum()),
-            "light_own_cut": float((light[truth] >= head.head.spec.cut).mean()),
+            "light_pr_auc": pr_auc(truth, light),
+            "heavy_pr_auc": pr_auc(truth, test.heavy.scores(head.halves.heavy)),
+            "found_at_share": float((light[truth] >= cut).mean()),
+            "sent": float(weight[sent].sum()),
+            "found_as_sent": float(sent[truth].mean()),
             "highest": head.highest,
-            "asked": float(weight[p >= 0.3].sum()),
-            "asked_precision": float(weight[(p >= 0.3) & truth].sum() / max(weight[p >= 0.3].sum(), 1e-12)),
+            "asked": float(weight[asked].sum()),
+            "asked_precision": float(weight[asked & truth].sum() / weight[asked].sum())
+            if asked.any()
+            else None,
             "by_cross_validation": head.pr_auc.value,
             "scores": z,
         }
     return out
+
+
+def middle_of(values):
+    """Return the median of what there is."""
+    known = [one for one in values if one is not None]
+    return round(float(np.median(known)), 4) if known else None
 
 
 def main():
@@ -151,7 +170,7 @@ def main():
     lines = []
     for name, y in truth.items():
         learn, held = (np.flatnonzero((half == side) & (y >= 0)) for side in (0, 1))
-        traffic = taken(numbers, np.sort(rng.choice(np.flatnonzero(half == 0), TRAFFIC, replace=False)))
+        traffic = taken(numbers, natural(rng, np.flatnonzero(half == 0), y))
         shipped = None
         if name in LABELLED:
             p = np.concatenate([one.of(name) for one in scored])
@@ -182,7 +201,7 @@ def main():
             }
             for kind in ("alone", "with_traffic"):
                 line[kind] = {
-                    key: round(float(np.median([one[kind][key] for one in draws])), 4)
+                    key: middle_of([one[kind][key] for one in draws])
                     for key in draws[0][kind]
                     if key != "scores"
                 }

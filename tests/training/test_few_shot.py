@@ -15,6 +15,7 @@ from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import load_bundle
 from sievert.scoring.cascade import score
 from sievert.training.few_shot import (
+    Halves,
     Stated,
     TrainedHead,
     name_problems,
@@ -25,7 +26,15 @@ from sievert.training.few_shot import (
 )
 from sievert.training.few_shot_card import added_card, with_added
 from sievert.training.few_shot_examples import read_examples, read_unlabelled
-from sievert.training.few_shot_linear import OUTER, Windows, fit_head, folds_of, held_out_scores, usual
+from sievert.training.few_shot_linear import (
+    OUTER,
+    Windows,
+    fit_head,
+    fit_heads_at,
+    folds_of,
+    held_out_scores,
+    usual,
+)
 from tiny_added import promo_head, write_encoding
 
 STATED = Stated(name="trips", prevalence=0.005, share=0.01, seed=1)
@@ -111,6 +120,16 @@ def test_few_labels_never_make_it_sure_and_traffic_makes_it_surer(own, tmp_path,
     assert alone.head.second_map.apply(far).max() < provable(30, 0.005) * 1.5
 
 
+def test_the_light_half_learns_a_word_that_the_bundle_does_not_know(own, tmp_path):
+    """To the encoder and to the light model's layers it is one unknown word among others; to n-grams it is not."""
+    lines = [{**line, "text": line["text"].replace("cruise", "quuxbaz")} for line in labelled_lines(count=40)]
+    examples = read_examples(written(tmp_path / "examples.jsonl", lines), own.fold)
+    head = train_text_head(own, examples, (), STATED, advance=lambda *_: None)
+    assert head.sent_on[0] > 0.9
+    assert head.sent_on[1] < 0.2
+    assert head.pr_auc.value > 0.5
+
+
 def test_the_same_examples_and_seed_give_the_same_head(own, tmp_path):
     first, second = trained(own, tmp_path), trained(own, tmp_path)
     np.testing.assert_array_equal(first.head.heavy.weights, second.head.heavy.weights)
@@ -159,15 +178,15 @@ def test_a_held_out_score_hears_nothing_of_its_row_or_group():
     y, group = np.repeat(rng.random(150) < 0.5, 2), np.repeat(np.arange(150), 2)
     windows, blank = Windows.single(numbers), usual(numbers)
 
-    def fit(rows, strength):
-        head = fit_head(blank, windows.take(rows), y[rows], strength=strength)
-        return lambda held: windows.take(held).scores(head)
+    def fit(rows, strengths):
+        heads = fit_heads_at(blank, windows.take(rows), y[rows], strengths=strengths)
+        return [lambda held, head=head: windows.take(held).scores(head) for head in heads]
 
     z = held_out_scores(fit, y, group, rng, strengths=(0.01, 0.1))
     ranks = z.argsort().argsort()
     area = (ranks[y].sum() - y.sum() * (y.sum() - 1) / 2) / (y.sum() * (~y).sum())
     assert 0.35 < area < 0.65
-    everything = fit(np.arange(300), 0.01)(np.arange(300))
+    everything = fit(np.arange(300), [0.01])[0](np.arange(300))
     assert everything[y].mean() > everything[~y].mean() + 1  # it could have
 
 
@@ -248,8 +267,10 @@ def test_policies_without_a_head_of_their_own_get_one(own, name):
 
 @pytest.mark.parametrize("traffic", [0, 5000])
 def test_the_card_says_what_few_examples_prove(own, golden, traffic):
+    made = promo_head(own)
     head = TrainedHead(
-        head=promo_head(own),
+        head=made,
+        halves=Halves(light=made.light, grams=made.grams, heavy=made.heavy, counts=1.0),
         stated=Stated(name="promo", prevalence=0.005, share=0.01, seed=1),
         harmful=31,
         harmless=29,

@@ -5,8 +5,8 @@
 The half that reads encodings learns from the labels. The light half, which decides what is read by the
 heavy model on account of the policy, learns from the labels too: from n-grams, which know words that the
 light model's layers never learned to tell apart, and from these layers, there also from what the first half
-thinks of unlabelled traffic, if there is any. In a second look both are heard, the light half for half as
-much, in standard deviations (`benchmarks/few_shot.py`). Nothing of the bundle's own models changes.
+thinks of unlabelled traffic, if there is any. What n-grams and layers count for, and what both halves count
+for in a second look, is learned from held-out scores. Nothing of the bundle's own models changes.
 
 Calibration is at the prevalence that the platform states. Without traffic the labelled harmless examples
 speak for it; with traffic, that does, each text counting as harmless by as much as the head doubts that it
@@ -18,6 +18,7 @@ Legend: n examples, m texts or pictures of traffic, G = 2**bits n-grams.
 """
 
 import dataclasses
+import functools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -44,17 +45,20 @@ from sievert.training.few_shot_linear import (
     STRENGTHS,
     Fit,
     Floats,
+    Scorer,
     Softly,
     Windows,
     chosen_strength,
-    fit_head,
+    fit_heads_at,
     held_out_scores,
+    stacked,
     usual,
 )
 from sievert.training.quantise import quantise_columns
 from sievert.training.solver import LinearHeads, SolverSettings, fit_heads
 
 Advance = Callable[[str, int, int], None]
+Learn = Callable[[npt.NDArray[np.intp], Sequence[float]], list[LinearHead]]
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -67,8 +71,6 @@ _DISTILLED = 2_000
 """Texts of traffic that the light half learns from; its cut and its calibrator hear all."""
 _SOFT = 0.5
 """What they weigh of all it learns from."""
-_LIGHT_COUNTS = 0.5
-"""Of the other half, in standard deviations."""
 _GRAMS = SolverSettings(epochs=8, rate=0.3, l2=1e-4, dropout=0.2)
 _CHUNK = 256
 _ROUNDS = 20
@@ -86,6 +88,21 @@ class Numbers:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Halves:
+    """A head that has learned; `counts` is the share of `heavy` in a second look."""
+
+    light: LinearHead
+    grams: Grams
+    heavy: LinearHead
+    counts: float
+
+    def looks(self, of: Numbers) -> tuple[Floats, Floats]:
+        """Return the logits [n] of a first and of a second look at n texts or pictures."""
+        light = self.light.logits(of.light).astype(np.float64) + _summed(self.grams, of.grams)
+        return light, self.counts * of.heavy.scores(self.heavy) + (1 - self.counts) * light
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
     """What the platform says of its policy: how often it is broken, and which share the light half sends on."""
 
@@ -100,6 +117,7 @@ class TrainedHead:
     """An added head, and what its examples say of it by cross-validation."""
 
     head: AddedHead
+    halves: Halves
     stated: Stated
     harmful: int
     harmless: int
@@ -187,18 +205,17 @@ def learn_head(
 
     blank = usual(read.heavy.numbers, None if traffic is None else traffic.heavy.numbers)
 
-    def heavy_head(rows: npt.NDArray[np.intp], strength: float) -> LinearHead:
-        return fit_head(blank, read.heavy.take(rows), y[rows], strength=strength)
+    def heavy_heads(rows: npt.NDArray[np.intp], strengths: Sequence[float]) -> list[LinearHead]:
+        return fit_heads_at(blank, read.heavy.take(rows), y[rows], strengths=strengths)
 
-    def fit(rows: npt.NDArray[np.intp], strength: float) -> Callable[[npt.NDArray[np.intp]], Floats]:
-        head = heavy_head(rows, strength)
-        return lambda held: read.heavy.take(held).scores(head)
+    def fit(rows: npt.NDArray[np.intp], strengths: Sequence[float]) -> list[Scorer]:
+        return [functools.partial(_scores_of, read.heavy, head) for head in heavy_heads(rows, strengths)]
 
     heavy_z = held_out_scores(fit, y, group, rng, advance=lambda done, of: advance("learn", done, of))
     strength = chosen_strength(fit, y, group, every, rng)
-    heavy = heavy_head(every, strength)
+    (heavy,) = heavy_heads(every, [strength])
 
-    learn_layers = _layers_learner(read, y, traffic, lambda rows: heavy_head(rows, strength), rng)
+    learn_layers = _layers_learner(read, y, traffic, lambda rows: heavy_heads(rows, [strength])[0], rng)
     layers_fit = _scoring(learn_layers, read.light)
     strengths = STRENGTHS if traffic is None else _LIGHT_STRENGTHS
     layers_z = held_out_scores(
@@ -209,22 +226,21 @@ def learn_head(
         strengths=strengths,
         advance=lambda done, of: advance("learn light", done, of),
     )
-    light = learn_layers(every, chosen_strength(layers_fit, y, group, every, rng, strengths=strengths))
+    (light,) = learn_layers(every, [chosen_strength(layers_fit, y, group, every, rng, strengths=strengths)])
     grams, light_z = NO_GRAMS, layers_z
     if read.grams is not None:
         grams_z = held_out_scores(_grams_fit(read.grams, y, stated.seed), y, group, rng, strengths=(0.0,))
-        by = _spread(grams_z) / _spread(layers_z)
-        light_z = by * layers_z + grams_z
+        by_layers, by_grams = stacked([layers_z, grams_z], y).tolist()
+        light_z = by_layers * layers_z + by_grams * grams_z
         learned = _fit_grams(read.grams, y, stated.seed)
-        grams = _rounded(learned, read.grams)
-        light = light.times(by, more=float(learned.bias[0]))
-    counts = _spread(light_z) / (_spread(light_z) + _LIGHT_COUNTS * _spread(heavy_z))
+        grams = _rounded(learned, read.grams, by_grams)
+        light = light.times(by_layers, more=by_grams * float(learned.bias[0]))
+    by_heavy, by_light = stacked([heavy_z, light_z], y).tolist()
+    counts = by_heavy / (by_heavy + by_light)
     z = counts * heavy_z + (1 - counts) * light_z
 
-    seen, light_seen = None, None
-    if traffic is not None:
-        light_seen = light.logits(traffic.light).astype(np.float64) + _summed(grams, traffic.grams)
-        seen = counts * traffic.heavy.scores(heavy) + (1 - counts) * light_seen
+    halves = Halves(light=light, grams=grams, heavy=heavy, counts=counts)
+    light_seen, seen = (None, None) if traffic is None else halves.looks(traffic)
     cut = _cut(light_z[~y], light_seen, stated.share)
     second_map = natural_map(z, y, seen, prevalence=stated.prevalence)
     first_map = natural_map(light_z, y, light_seen, prevalence=stated.prevalence)
@@ -241,6 +257,7 @@ def learn_head(
     ranking = measure_ranking(y, z, prevalence=stated.prevalence, resamples=_RESAMPLES, seed=stated.seed)
     return TrainedHead(
         head=AddedHead.of_parts(spec, light=light, heavy=heavy, grams=grams),
+        halves=halves,
         stated=stated,
         harmful=int(y.sum()),
         harmless=int((~y).sum()),
@@ -294,37 +311,34 @@ def _layers_learner(
     traffic: Numbers | None,
     teacher: Callable[[npt.NDArray[np.intp]], LinearHead],
     rng: np.random.Generator,
-) -> Callable[[npt.NDArray[np.intp], float], LinearHead]:
+) -> Learn:
     """Return what learns from the light model's layers: from labels, and from traffic as the same rows' teacher sees it."""
     blank = usual(read.light, None if traffic is None else traffic.light)
-    if traffic is None:
-        return lambda rows, strength: fit_head(
-            blank, Windows.single(read.light[rows]), y[rows], strength=strength
-        )
-    some = np.sort(rng.permutation(len(traffic.light))[:_DISTILLED])
-    heard, shown = traffic.heavy.take(some), traffic.light[some]
-    taught: dict[bytes, Softly] = {}
+    some = np.empty(0, np.intp)
+    if traffic is not None:
+        some = np.sort(rng.permutation(len(traffic.light))[:_DISTILLED])
 
-    def learn(rows: npt.NDArray[np.intp], strength: float) -> LinearHead:
-        key = rows.tobytes()
-        if key not in taught:
-            thinks = 1 / (1 + np.exp(-np.clip(heard.scores(teacher(rows)), -60, 60)))
-            taught[key] = Softly(shown, thinks, _SOFT)
-        return fit_head(
-            blank, Windows.single(read.light[rows]), y[rows], strength=strength, softly=taught[key]
-        )
+    def learn(rows: npt.NDArray[np.intp], strengths: Sequence[float]) -> list[LinearHead]:
+        softly = None
+        if traffic is not None:
+            thinks = traffic.heavy.take(some).scores(teacher(rows))
+            softly = Softly(traffic.light[some], 1 / (1 + np.exp(-np.clip(thinks, -60, 60))), _SOFT)
+        labelled = Windows.single(read.light[rows])
+        return fit_heads_at(blank, labelled, y[rows], strengths=strengths, softly=softly)
 
     return learn
 
 
-def _scoring(
-    learn: Callable[[npt.NDArray[np.intp], float], LinearHead], light: npt.NDArray[np.float32]
-) -> Fit:
-    def fit(rows: npt.NDArray[np.intp], strength: float) -> Callable[[npt.NDArray[np.intp]], Floats]:
-        head = learn(rows, strength)
-        return lambda held: head.logits(light[held]).astype(np.float64)
+def _scoring(learn: Learn, light: npt.NDArray[np.float32]) -> Fit:
+    def fit(rows: npt.NDArray[np.intp], strengths: Sequence[float]) -> list[Scorer]:
+        windows = Windows.single(light)
+        return [functools.partial(_scores_of, windows, head) for head in learn(rows, strengths)]
 
     return fit
+
+
+def _scores_of(windows: Windows, head: LinearHead, rows: npt.NDArray[np.intp]) -> Floats:
+    return windows.take(rows).scores(head)
 
 
 def _fit_grams(grams: Design, y: npt.NDArray[np.bool_], seed: int) -> LinearHeads:
@@ -341,16 +355,16 @@ def _fit_grams(grams: Design, y: npt.NDArray[np.bool_], seed: int) -> LinearHead
 
 
 def _grams_fit(grams: Design, y: npt.NDArray[np.bool_], seed: int) -> Fit:
-    def fit(rows: npt.NDArray[np.intp], _: float) -> Callable[[npt.NDArray[np.intp]], Floats]:
+    def fit(rows: npt.NDArray[np.intp], _: Sequence[float]) -> list[Scorer]:
         learned = _fit_grams(grams.take(rows), y[rows], seed)
-        return lambda held: learned.outputs(grams.take(held))[:, 0].astype(np.float64)
+        return [lambda held: learned.outputs(grams.take(held))[:, 0].astype(np.float64)]
 
     return fit
 
 
-def _rounded(learned: LinearHeads, grams: Design) -> Grams:
+def _rounded(learned: LinearHeads, grams: Design, by: float) -> Grams:
     often = np.bincount(grams.columns, weights=np.square(grams.values), minlength=grams.width)
-    table, scale = quantise_columns(learned.weights, often.astype(np.float32))
+    table, scale = quantise_columns(np.float32(by) * learned.weights, often.astype(np.float32))
     return Grams(steps=np.ascontiguousarray(table[:, 0]), step=scale)
 
 
@@ -361,10 +375,6 @@ def _summed(grams: Grams, texts: Design | None) -> Floats | float:
     weights = grams.steps[:, None].astype(np.float32) * grams.step
     summed = LinearHeads(weights, np.zeros(1, np.float32)).outputs(texts)
     return summed[:, 0].astype(np.float64)
-
-
-def _spread(z: Floats) -> float:
-    return max(float(z.std()), 1e-6)
 
 
 def _cut(harmless: Floats, traffic: Floats | None, share: float) -> float:

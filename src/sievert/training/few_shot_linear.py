@@ -27,7 +27,9 @@ STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """How much half the squared length of the weights costs, beside the mean loss of a row."""
 
 OUTER, INNER = 5, 4
-_STEPS = 60
+_STACKED = 0.03
+_TINY = 1e-6
+_STEPS, _LEAST_STEP, _GAIN = 60, 0.01, 1e-9
 _SMALL = 1e-3
 """Of the mean spread: numbers that hardly differ are not blown up."""
 
@@ -115,6 +117,18 @@ def fit_head(
     blank: LinearHead, windows: Windows, y: Flags, *, strength: float, softly: Softly | None = None
 ) -> LinearHead:
     """Learn a head from n rows with labels y [n]; `blank` knows what is usual."""
+    return fit_heads_at(blank, windows, y, strengths=(strength,), softly=softly)[0]
+
+
+def fit_heads_at(
+    blank: LinearHead,
+    windows: Windows,
+    y: Flags,
+    *,
+    strengths: Sequence[float],
+    softly: Softly | None = None,
+) -> list[LinearHead]:
+    """Learn a head at each strength from the same n rows."""
     x, soft = blank.scaled(windows.means()), y.astype(np.float64)
     weight = np.where(y, 0.5 / y.sum(), 0.5 / (~y).sum())
     if softly is not None:
@@ -123,12 +137,16 @@ def fit_head(
         weight = np.concatenate(
             [weight * (1 - softly.mass), np.full(len(softly.y), softly.mass / len(softly.y))]
         )
-    weights, bias = _logistic(x.astype(np.float64), soft, weight, strength)
-    return dataclasses.replace(blank, weights=weights.astype(np.float32), bias=np.array([bias], np.float32))
+    return [
+        dataclasses.replace(blank, weights=weights.astype(np.float32), bias=np.array([bias], np.float32))
+        for weights, bias in _logistic(x.astype(np.float64), soft, weight, strengths)
+    ]
 
 
-Fit = Callable[[npt.NDArray[np.intp], float], Callable[[npt.NDArray[np.intp]], Floats]]
-"""Learns from rows at a strength; what it gives scores other rows."""
+Scorer = Callable[[npt.NDArray[np.intp]], Floats]
+"""Scores rows."""
+Fit = Callable[[npt.NDArray[np.intp], Sequence[float]], list[Scorer]]
+"""Learns from rows, at each strength."""
 
 
 def chosen_strength(
@@ -140,8 +158,7 @@ def chosen_strength(
     losses = np.zeros(len(strengths))
     for at in range(INNER):
         learn, held = rows[fold != at], rows[fold == at]
-        for s, strength in enumerate(strengths):
-            losses[s] += _loss(fit(learn, strength)(held), y[held], y[rows])
+        losses += [_loss(score(held), y[held], y[rows]) for score in fit(learn, strengths)]
     return strengths[int(losses.argmin())]
 
 
@@ -157,9 +174,24 @@ def held_out_scores(
         strength = strengths[0]
         if len(strengths) > 1:
             strength = chosen_strength(fit, y, group, learn, rng, strengths=strengths)
-        scores[held] = fit(learn, strength)(held)
+        scores[held] = fit(learn, [strength])[0](held)
         advance(at + 1, OUTER)
     return scores
+
+
+def stacked(scores: Sequence[Floats], y: Flags) -> Floats:
+    """Return what each of several held-out scores [n] counts for, none of them against what it says.
+
+    Logistic regression on the scores (Breiman 1996, "Stacked regressions", Machine Learning 24), held back
+    so far that of two that say the same each has a part.
+    """
+    spread = np.array([max(float(z.std()), _TINY) for z in scores])
+    x = np.stack([(z - z.mean()) / one for z, one in zip(scores, spread, strict=True)], axis=1)
+    weight = np.where(y, 0.5 / y.sum(), 0.5 / (~y).sum())
+    ((weights, _),) = _logistic(x, y.astype(np.float64), weight, [_STACKED])
+    kept = np.maximum(weights, 0.0)
+    counts: Floats = (kept if kept.any() else np.ones(len(scores))) / spread
+    return counts
 
 
 def _loss(z: Floats, y: Flags, of: Flags) -> float:
@@ -168,33 +200,41 @@ def _loss(z: Floats, y: Flags, of: Flags) -> float:
     return float(weight @ (np.logaddexp(0.0, z) - y * z))
 
 
-def _logistic(x: Floats, y: Floats, weight: Floats, strength: float) -> tuple[Floats, float]:
-    """Return weights [F] and bias: the least of weight @ loss + strength / 2 |weights|^2, by Newton's steps.
+def _logistic(x: Floats, y: Floats, weight: Floats, strengths: Sequence[float]) -> list[tuple[Floats, float]]:
+    """Return weights [F] and bias for each strength: the least of weight @ loss + strength / 2 |weights|^2.
 
-    With fewer rows than numbers the weights lie in the span of the rows, so they are sought there.
+    Newton's steps, from one strength to the next. With fewer rows than numbers the weights lie in the span
+    of the rows, so they are sought there.
     """
     basis: Floats | None = None
     if len(x) < x.shape[1]:
         left, sizes, basis = np.linalg.svd(x, full_matrices=False)
         x = left * sizes
     wide = np.column_stack([x, np.ones(len(x))])
-    held = np.append(np.full(x.shape[1], strength), 1e-9)
-    beta = np.zeros(wide.shape[1])
+    beta, found = np.zeros(wide.shape[1]), {}
+    for strength in sorted(strengths, reverse=True):
+        beta = _newton(wide, y, weight, np.append(np.full(x.shape[1], strength), 1e-9), beta)
+        found[strength] = (beta[:-1] if basis is None else basis.T @ beta[:-1]), float(beta[-1])
+    return [found[strength] for strength in strengths]
+
+
+def _newton(x: Floats, y: Floats, weight: Floats, held: Floats, beta: Floats) -> Floats:
+    """Return the least of weight @ loss + held @ beta^2 / 2, sought from beta on."""
 
     def cost(at: Floats) -> float:
-        z = wide @ at
+        z = x @ at
         return float(weight @ (np.logaddexp(0.0, z) - y * z) + held @ (at * at) / 2)
 
     best = cost(beta)
     for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(wide @ beta, -60, 60)))
-        gradient = wide.T @ (weight * (p - y)) + held * beta
-        curvature = (wide * (weight * p * (1 - p))[:, None]).T @ wide
+        p = 1 / (1 + np.exp(-np.clip(x @ beta, -60, 60)))
+        gradient = x.T @ (weight * (p - y)) + held * beta
+        curvature = (x * (weight * p * (1 - p))[:, None]).T @ x
         step = np.linalg.solve(curvature + np.diag(held), gradient)
         size = 1.0
-        while size > 1e-6 and (trial := cost(beta - size * step)) >= best - 1e-12:
+        while size > _LEAST_STEP and (trial := cost(beta - size * step)) >= best - _GAIN:
             size /= 2
-        if size <= 1e-6:
+        if size <= _LEAST_STEP:
             break
         beta, best = beta - size * step, trial
-    return (beta[:-1] if basis is None else basis.T @ beta[:-1]), float(beta[-1])
+    return beta
