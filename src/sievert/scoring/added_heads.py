@@ -8,6 +8,8 @@ picture; in a second look both are heard. Neither changes what the bundle's own 
     heads.json          by head: what it reads, its cut, the share of traffic above it, what the halves count,
                         a map for each look
     heads.safetensors   by head and half: mean and spread of what is read, weights, bias; a weight an n-gram
+    encoders.json, encoder-NAME.onnx
+                        picture encoders that came with heads (`added_encoders`)
 
 Not covered: what people did with a post; an added head says what the content said, before and after.
 
@@ -27,6 +29,14 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from sievert.calibration.logit_map import LogitMap
+from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
+from sievert.scoring.added_encoders import (
+    ENCODER_PREFIX,
+    ENCODERS_FILE,
+    AddedEncoder,
+    encoder_files,
+    encoders_of,
+)
 from sievert.scoring.bundle_files import pretty
 from sievert.scoring.light_tensors import LightTensors
 from sievert.scoring.tensor_records import refuse_unless_shaped, tensors_of
@@ -151,12 +161,13 @@ class AddedHead:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AddedHeads:
-    """The added heads of a bundle, those of text first.
+    """The added heads of a bundle, those of text first, and the picture encoders that came with them, by name.
 
     `table` and `scale` are the light model's, with a column more for each of T heads of text.
     """
 
     heads: tuple[AddedHead, ...]
+    encoders: Mapping[str, AddedEncoder] = dataclasses.field(default_factory=dict)
     table: npt.NDArray[np.int8] = dataclasses.field(default_factory=lambda: np.empty((0, 0), np.int8))
     scale: Floats = dataclasses.field(default_factory=lambda: np.empty(0, np.float32))
 
@@ -169,6 +180,11 @@ class AddedHeads:
     def of_text(self) -> tuple[AddedHead, ...]:
         """Those that read texts."""
         return tuple(head for head in self.heads if head.spec.reads is Reads.TEXT)
+
+    @property
+    def of_pictures(self) -> tuple[AddedHead, ...]:
+        """Those that read pictures."""
+        return tuple(head for head in self.heads if head.spec.reads is Reads.PICTURE)
 
     @property
     def counts(self) -> Floats:
@@ -193,10 +209,13 @@ class AddedHeads:
         calls: npt.NDArray[np.bool_] = np.any(light >= cuts, axis=1)
         return calls
 
-    def refuse_unless_fits(self, names: Sequence[str], light: LightTensors, encoding: int) -> None:
+    def refuse_unless_fits(
+        self, names: Sequence[str], light: LightTensors, *, encoding: int, widths: Mapping[str, int]
+    ) -> None:
         """Make sure that the heads are those of the manifest, and read what the bundle's models give.
 
-        The heavy model's encodings have `encoding` numbers; 0 if there is none.
+        The heavy model's encodings have `encoding` numbers, 0 if there is none; vectors of pictures have
+        `widths` by the encoder's name.
 
         Raises:
             ValueError: they are not.
@@ -207,8 +226,10 @@ class AddedHeads:
             raise ValueError(f"there are {len(names)} added heads")
         if self.names[: len(self.of_text)] != AddedHeads(self.of_text).names:
             raise ValueError("the added heads of text do not come first")
-        given = (light.numbers, len(light.table), encoding)
-        for head in self.of_text:
+        for head in self.heads:
+            given = (light.numbers, len(light.table), encoding)
+            if head.spec.reads is Reads.PICTURE:
+                given = (len(THUMBNAIL_FEATURES), 0, widths.get(head.spec.encoder, 0))
             read = (len(head.light.weights), len(head.grams.steps), len(head.heavy.weights))
             if read != given:
                 raise ValueError(
@@ -225,10 +246,15 @@ class AddedHeads:
         )
         return dataclasses.replace(self, heads=moved)
 
-    def with_head(self, new: AddedHead) -> "AddedHeads":
-        """Return the heads with this one, in place of one of its name."""
+    def with_head(self, new: AddedHead, *, encoder: AddedEncoder | None = None) -> "AddedHeads":
+        """Return the heads with this one, in place of one of its name, and the encoders that are still read."""
         heads = [head for head in self.heads if head.spec.name != new.spec.name] + [new]
-        return AddedHeads(tuple(sorted(heads, key=lambda head: head.spec.reads is not Reads.TEXT)))
+        encoders = {**self.encoders, **({} if encoder is None else {encoder.name: encoder})}
+        read = {head.spec.encoder for head in heads}
+        return AddedHeads(
+            tuple(sorted(heads, key=lambda head: head.spec.reads is not Reads.TEXT)),
+            {name: one for name, one in encoders.items() if name in read},
+        )
 
     def files(self) -> Mapping[str, bytes]:
         """Return what `of_files` reads."""
@@ -239,15 +265,16 @@ class AddedHeads:
             for name, tensor in tensors_of(record).items()
         }
         parts = (pretty([head.spec for head in self.heads]), save_tensors(tensors))
-        return dict(zip(ADDED_FILES, parts, strict=True))
+        return {**dict(zip(ADDED_FILES, parts, strict=True)), **encoder_files(self.encoders)}
 
     @classmethod
-    def of_files(cls, raw_specs: bytes, raw_tensors: bytes) -> "AddedHeads":
-        """Load added heads.
+    def of_files(cls, parts: Mapping[str, bytes]) -> "AddedHeads":
+        """Load added heads from files by name.
 
         Raises:
             KeyError, TypeError, ValueError: a part is missing or wrong.
         """
+        raw_specs, raw_tensors = (parts[name] for name in ADDED_FILES)
         tensors = load_tensors(raw_tensors)
         specs = msgspec.json.decode(raw_specs, type=tuple[AddedSpec, ...])
         heads = [
@@ -259,24 +286,37 @@ class AddedHeads:
             )
             for spec in specs
         ]
-        return cls(tuple(heads))
+        return cls(tuple(heads), encoders_of(parts))
 
 
 NO_ADDED = AddedHeads(())
 
 
+def is_added(file: str) -> bool:
+    """Tell whether a file of a bundle belongs to its added heads."""
+    return file in {*ADDED_FILES, ENCODERS_FILE} or file.startswith(ENCODER_PREFIX)
+
+
 def added_of(
-    parts: Mapping[str, bytes], names: Sequence[str], light: LightTensors, *, encoding: int
+    parts: Mapping[str, bytes],
+    names: Sequence[str],
+    light: LightTensors,
+    *,
+    encoding: int,
+    widths: Mapping[str, int],
 ) -> AddedHeads:
     """Load the added heads of a bundle, if its files and the names in its manifest say that it has any.
+
+    `encoding` and `widths`, of the bundle's own picture encoder, are as in `AddedHeads.refuse_unless_fits`.
 
     Raises:
         KeyError, TypeError, ValueError: as `AddedHeads.of_files` and `AddedHeads.refuse_unless_fits`.
     """
-    if not names and not any(name in parts for name in ADDED_FILES):
+    if not names and not any(map(is_added, parts)):
         return NO_ADDED
-    added = AddedHeads.of_files(*(parts[name] for name in ADDED_FILES))
-    added.refuse_unless_fits(names, light, encoding)
+    added = AddedHeads.of_files(parts)
+    brought = {name: encoder.width for name, encoder in added.encoders.items()}
+    added.refuse_unless_fits(names, light, encoding=encoding, widths={**widths, **brought})
     if not added.of_text:
         return added
     # One walk over a text's bytes sums all columns: a table of its own for each head would cost a walk each.

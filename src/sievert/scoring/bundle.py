@@ -52,7 +52,8 @@ from sievert.features.content.ngrams import KERNEL_VERSION, KnownWords, known_wo
 from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
 from sievert.schema.decision import Language
-from sievert.scoring.added_heads import ADDED_FILES, NO_ADDED, AddedHeads, added_of
+from sievert.scoring.added_encoders import AddedEncoder
+from sievert.scoring.added_heads import NO_ADDED, AddedHeads, added_of, is_added
 from sievert.scoring.bundle_checks import check_numbers, check_spec
 from sievert.scoring.bundle_files import REMEDY, pretty, read_manifest, read_verified, write_files
 from sievert.scoring.examples import Examples
@@ -177,9 +178,9 @@ class Bundle:
         return (*self.heavy.calibrators, *(head.second_map for head in self.added.of_text))
 
     @property
-    def encoders(self) -> tuple[PictureModel, ...]:
+    def encoders(self) -> tuple[PictureModel | AddedEncoder, ...]:
         """What makes vectors of pictures, each under its own name."""
-        return () if self.picture is None else (self.picture,)
+        return (*(() if self.picture is None else (self.picture,)), *self.added.encoders.values())
 
 
 def at_prevalence(bundle: Bundle, share: float) -> Bundle:
@@ -228,8 +229,8 @@ def load_bundle(folder: Path) -> Bundle:
             *FUSION_FILES,
             *PICTURE_FILES,
             *VIEWS_FILES,
-            *ADDED_FILES,
             LANE_FILE,
+            *filter(is_added, manifest.files),
         )
         if name in manifest.files
     }
@@ -250,15 +251,16 @@ def load_bundle(folder: Path) -> Bundle:
         views = None
         if any(name in parts for name in VIEWS_FILES):
             views = ViewsModel.of_files(*(parts[name] for name in VIEWS_FILES))
+        fusion, picture = None, None
+        if any(name in parts for name in (*FUSION_FILES, *PICTURE_FILES)):
+            fusion, picture = _fusion(parts, names, heavy)
         added = added_of(
             parts,
             [head.name for head in manifest.added],
             light,
             encoding=heavy.model.width if heavy is not None else 0,
+            widths={} if picture is None else {picture.name: picture.spec.width},
         )
-        fusion, picture = None, None
-        if any(name in parts for name in (*FUSION_FILES, *PICTURE_FILES)):
-            fusion, picture = _fusion(parts, names, heavy)
     except (
         KeyError,
         TypeError,

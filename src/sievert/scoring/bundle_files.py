@@ -15,7 +15,7 @@ from sievert.schema.sentinel import SENTINEL_POLICY
 
 REMEDY = "Rebuild it with `sievert train light-linear`, or reinstall Sievert to get the default bundle."
 
-_MOST_BYTES = 512 << 20
+MOST_BYTES = 512 << 20
 """A file of a bundle may be this long; the manifest says how long each is."""
 _MOST_MANIFEST_BYTES = 1 << 20
 
@@ -112,7 +112,7 @@ def read_verified(folder: Path, name: str, expected: BundleFile) -> bytes:
         raise BundleError(
             f"The manifest in {folder} names {name!r}, which is no plain file name.", remedy=REMEDY
         )
-    if not 0 <= expected.size <= _MOST_BYTES:
+    if not 0 <= expected.size <= MOST_BYTES:
         raise BundleError(f"{folder / name} may not be {expected.size} bytes long.", remedy=REMEDY)
     try:
         content = _read_plain(folder, name, most=expected.size)

@@ -35,6 +35,7 @@ from sievert.schema.batch import TextColumn
 from sievert.schema.bundle import Manifest
 from sievert.schema.decision import Language
 from sievert.schema.sentinel import SENTINEL_POLICY
+from sievert.scoring.added_encoders import AddedEncoder
 from sievert.scoring.added_heads import NO_GRAMS, AddedHead, AddedSpec, Grams, LinearHead, Reads
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.light import light_numbers, light_scores
@@ -129,6 +130,7 @@ class TrainedHead:
     pr_auc: Estimate
     sent_on: tuple[float, float]  # shares of harmful and of harmless examples above the cut
     highest: float  # probability
+    encoder: AddedEncoder | None = None  # that came with it
 
     @property
     def name(self) -> str:

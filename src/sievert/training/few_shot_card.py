@@ -25,9 +25,15 @@ def with_added(folder: Path, out: Path, bundle: Bundle, trained: TrainedHead) ->
     Raises:
         BundleError: the bundle in `folder` is damaged.
     """
-    added = bundle.added.with_head(trained.head)
+    added = bundle.added.with_head(trained.head, encoder=trained.encoder)
     files = {**added.files(), card_name(trained.name): added_card(trained).encode()}
-    return with_files(folder, out, files, stating=lambda manifest: _stated(manifest, added, trained))
+    return with_files(
+        folder,
+        out,
+        files,
+        without=bundle.added.files(),
+        stating=lambda manifest: _stated(manifest, added, trained),
+    )
 
 
 def _stated(manifest: Manifest, added: AddedHeads, trained: TrainedHead) -> Manifest:
