@@ -78,7 +78,7 @@ def policy(
     version = with_added(folder, out, loaded, trained)
     output = Console(highlight=False)
     for sentence in findings(trained):
-        output.print(f"- {sentence}")
+        output.print(f"- {sentence}", soft_wrap=True)
     console.print(
         f"{version} written to {out}; {card_name(name)} has a policy to begin with", highlight=False
     )

@@ -5,8 +5,8 @@
 The half that reads encodings learns from the labels. The light half, which decides what is read by the
 heavy model on account of the policy, learns from the labels too: from n-grams, which know words that the
 light model's layers never learned to tell apart, and from these layers, there also from what the first half
-thinks of unlabelled traffic, if there is any. What n-grams and layers count for, and what both halves count
-for in a second look, is learned from held-out scores. Nothing of the bundle's own models changes.
+thinks of unlabelled traffic, if there is any; what n-grams and layers count for is learned from held-out
+scores. In a second look both halves are heard. Nothing of the bundle's own models changes.
 
 Calibration is at the prevalence that the platform states. Without traffic the labelled harmless examples
 speak for it; with traffic, that does, each text counting as harmless by as much as the head doubts that it
@@ -72,6 +72,10 @@ _DISTILLED = 2_000
 """Texts of traffic that the light half learns from; its cut and its calibrator hear all."""
 _SOFT = 0.5
 """What they weigh of all it learns from."""
+_LIGHT_COUNTS = 0.25
+"""What the light half counts for in a second look, of the other, in standard deviations: learned from fifty
+labels it would be a guess (`benchmarks/few_shot.py`)."""
+_TINY = 1e-6
 _GRAMS = SolverSettings(epochs=8, rate=0.3, l2=1e-4, dropout=0.2)
 _CHUNK = 256
 _ROUNDS = 20
@@ -237,8 +241,8 @@ def learn_head(
         learned = _fit_grams(read.grams, y, stated.seed)
         grams = _rounded(learned, read.grams, by_grams)
         light = light.times(by_layers, more=by_grams * float(learned.bias[0]))
-    by_heavy, by_light = stacked([heavy_z, light_z], y).tolist()
-    counts = by_heavy / (by_heavy + by_light)
+    wide, narrow = (max(float(one.std()), _TINY) for one in (light_z, heavy_z))
+    counts = wide / (wide + _LIGHT_COUNTS * narrow)
     z = counts * heavy_z + (1 - counts) * light_z
 
     halves = Halves(light=light, grams=grams, heavy=heavy, counts=counts)
