@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sievert.cli.train_policy import policy
+
 if TYPE_CHECKING:
     from sievert.evaluation.trained import TrainedReport
 
@@ -51,6 +53,7 @@ def register(app: typer.Typer) -> None:
     train.command("update")(update)
     train.command("views")(views)
     train.command("lane")(lane)
+    train.command("policy")(policy)
     for name, about in _RUNGS.items():
         train.command(name, help=f"{about}\n\n{_OF_RUNGS}")(_rung(name))
     app.add_typer(train, name="train")
