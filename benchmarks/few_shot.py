@@ -13,7 +13,8 @@ heard of: `to_a_bot`, what people say to a chat bot, kind or not, and `about_dis
 people, kind or not. They are no policies; they stand for how foreign one may be.
 
 The light half decides what the heavy model reads. `found_at_share` is how much of what breaks the policy lies
-in the 0.5 % of harmless texts that it likes best, `found_as_sent` and `sent` how much its own cut sends on, and
+in the 0.5 % of harmless texts that it likes best, or would by the light model's layers or by n-grams alone,
+`found_as_sent` and `sent` how much its own cut sends on, and
 of which share of traffic; `asked` is the share of traffic that a policy would ask people about at 0.3. All with
 and without some 2,000 unlabelled texts of the examples' half, of which one in a hundred breaks the policy.
 
@@ -97,6 +98,11 @@ def pr_auc(y, z):
     return average_precision(y, z, natural_weights(y, prevalence=PREVALENCE))
 
 
+def found(y, z):
+    """Return how much of what breaks the policy lies in the share of harmless texts with the highest scores."""
+    return float((z[y] >= np.quantile(z[~y], 1 - SHARE)).mean())
+
+
 def drawn(rng, pool, y, size):
     """Return `size` rows of a pool, half of them harmful."""
     parts = [rng.choice(pool[y[pool] == kind], size // 2, replace=False) for kind in (0, 1)]
@@ -119,12 +125,14 @@ def one_head(numbers, y, groups, learn, held, traffic, size, seed):
         p, sent = head.head.second_map.apply(z), light >= head.head.spec.cut
         weight = natural_weights(truth, prevalence=PREVALENCE)
         asked = (p >= ASKS) & sent
-        cut = np.quantile(light[~truth], 1 - SHARE)
+        layers = head.halves.light.logits(test.light)
         out[kind] = {
             "pr_auc": pr_auc(truth, z),
             "light_pr_auc": pr_auc(truth, light),
             "heavy_pr_auc": pr_auc(truth, test.heavy.scores(head.halves.heavy)),
-            "found_at_share": float((light[truth] >= cut).mean()),
+            "found_at_share": found(truth, light),
+            "found_by_layers": found(truth, layers),
+            "found_by_grams": found(truth, light - layers),
             "sent": float(weight[sent].sum()),
             "found_as_sent": float(sent[truth].mean()),
             "highest": head.highest,

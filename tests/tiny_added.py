@@ -56,10 +56,11 @@ def promo_head(bundle, *, name=PROMO, cut=0.0):
 
 
 def write_added(folder, out, *heads):
-    """Write and load a bundle with these heads."""
+    """Write and load a bundle with these heads, each alone or with the encoder that came with it."""
     added = AddedHeads(())
-    for head in heads:
-        added = added.with_head(head)
+    for one in heads:
+        head, encoder = one if isinstance(one, tuple) else (one, None)
+        added = added.with_head(head, encoder=encoder)
 
     def stating(manifest):
         named = tuple(Head(name=name, prevalence=0.01, positives=30, negatives=30) for name in added.names)

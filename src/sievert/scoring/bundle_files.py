@@ -82,7 +82,8 @@ def with_files(
 ) -> str:
     """Write a bundle anew with these files, in place of those of the same names; return its version.
 
-    Files in `without` are left out; `stating` says what else the manifest states from now on.
+    Files in `without` are left out, also of `out` if they lie there; `stating` says what else the manifest
+    states from now on.
 
     Raises:
         BundleError: the bundle in `folder` is damaged.
@@ -93,6 +94,8 @@ def with_files(
         for name, expected in manifest.files.items()
         if name not in without
     }
+    for name in set(without) - set(files):
+        (out / name).unlink(missing_ok=True)
     return write_files(out, {**kept, **files}, stating(manifest))
 
 
