@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from command_line import sievert
 from sievert.calibration.logit_map import probability_of
+from sievert.cli import make_app
 from sievert.errors import ConfigurationError
 from sievert.measurement.ranking import Estimate
 from sievert.schema.batch import TextColumn
@@ -39,6 +41,11 @@ from tiny_added import promo_head, write_encoding
 
 STATED = Stated(name="trips", prevalence=0.005, share=0.01, seed=1)
 LETTERS = list("bcdfghklmnprstvz")
+
+
+def run(*arguments):
+    """Run a command in this process; what it refuses is raised."""
+    return CliRunner().invoke(make_app(), [*map(str, arguments)], catch_exceptions=False)
 
 
 def made_up(rng, words=6):
@@ -291,20 +298,31 @@ def test_the_command_adds_a_policy_and_adds_it_again(folder, tmp_path):
     out, again = tmp_path / "out", tmp_path / "again"
     done = sievert("train", "policy", "sexual", "--examples", examples, "--bundle", folder, "--out", out)
     assert done.returncode == 0, done.stderr.decode()
-    assert "The highest probability that it gives is" in " ".join(done.stdout.decode().split())
+    assert "The highest probability that it gives is" in done.stdout.decode()
     bundle = load_bundle(out)
     assert bundle.policy_heads[-1] == "sexual"
     assert "sexual" not in bundle.manifest.without_head
     assert (out / "ADDED_SEXUAL.md").is_file()
-    lines = written(
-        tmp_path / "posts.jsonl", [{"text": line["text"]} for line in labelled_lines(count=2, seed=5)]
-    )
-    told = sievert("score", lines, "--bundle", out)
-    assert [("sexual" in json.loads(line)["policies"]) for line in told.stdout.splitlines()] == [True] * 4
+    posts = written(tmp_path / "posts.jsonl", labelled_lines(count=2, seed=5))
+    scored = run("score", posts, "--bundle", out).stdout.splitlines()
+    assert [("sexual" in json.loads(line)["policies"]) for line in scored] == [True] * 4
     args = ("train", "policy", "sexual", "--examples", examples, "--bundle", out, "--out", again)
-    assert sievert(*args, "--prevalence", "0.01").returncode == 0
+    run(*args, "--prevalence", "0.01")
     (replaced,) = load_bundle(again).manifest.added
     assert replaced.prevalence == 0.01
-    refused = sievert("train", "policy", "hate", "--examples", examples, "--bundle", out, "--out", again)
-    assert refused.returncode == 2
-    assert "a head of the bundle's own models" in refused.stderr.decode()
+    assert "sexual (added)" in run("bundle", "show", again).stdout
+    with pytest.raises(ConfigurationError, match="a head of the bundle's own models") as caught:
+        run(
+            "train",
+            "policy",
+            "hate",
+            "--examples",
+            examples,
+            "--bundle",
+            out,
+            "--out",
+            again,
+            "--vision",
+            "a",
+        )
+    assert len(caught.value.problems) == 2
