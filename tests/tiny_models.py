@@ -65,6 +65,13 @@ CONFIGS = {
 }
 
 
+def tiny_vision(folder):
+    """A folder with a vision model as Hugging Face saves one, with random weights."""
+    torch.manual_seed(2)
+    transformers.ViTModel(transformers.ViTConfig(**IMAGE.architecture)).save_pretrained(folder)
+    return folder
+
+
 def config_of(name, **changes):
     """A configuration of a registered model in miniature."""
     return MODELS[name].config(**{**CONFIGS[name], **changes})

@@ -36,8 +36,10 @@ def show(
     )
     console.print(f"languages: {', '.join(described['languages'])}", highlight=False)
     table = Table("head", "calibrated to prevalence", "harmful labels", "harmless labels")
-    for head in described["heads"]:
-        table.add_row(head.name, f"{head.prevalence:.2%}", f"{head.positives:,}", f"{head.negatives:,}")
+    added = {head.name for head in described["added"]}
+    for head in (*described["heads"], *described["added"]):
+        name = f"{head.name} (added)" if head.name in added else head.name
+        table.add_row(name, f"{head.prevalence:.2%}", f"{head.positives:,}", f"{head.negatives:,}")
     console.print(table)
     console.print(f"no labels, hence no head: {', '.join(described['without_head'])}", highlight=False)
     console.print(
@@ -69,9 +71,10 @@ def describe(folder: Path | None) -> dict[str, Any]:
         "folder": str(folder),
         "prevalence": {
             "overall": manifest.prevalence,
-            "policies": {head.name: head.prevalence for head in manifest.heads[1:]},
+            "policies": {head.name: head.prevalence for head in manifest.every_head[1:]},
         },
         "heads": manifest.heads,
+        "added": manifest.added,
         "languages": manifest.languages,
         "without_head": manifest.without_head,
         "feature_spec": manifest.feature_spec,

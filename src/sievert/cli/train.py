@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sievert.cli import train_fusion
+from sievert.cli.train_options import Material, Overrides, RecipeFile, RunOut
+from sievert.cli.train_policy import policy
+
 if TYPE_CHECKING:
     from sievert.evaluation.trained import TrainedReport
 
@@ -36,20 +40,9 @@ _PICTURED = ("max-pool", "late-fusion", "multimodal")
 
 _OF_RUNGS = "Needs the extra `train`. The run folder tells all; killed and started again, a run goes on."
 
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[KEY=VALUE]...",
-        help="Entries of the recipe to change, such as seed=7; dots lead into nested parts.",
-        show_default=False,
-    ),
-]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    from sievert.cli import train_fusion
-
     train = typer.Typer(help="Train a bundle from labelled texts.", no_args_is_help=True)
     train.callback()(_train)
     train.command("light-linear")(light_linear)
@@ -59,6 +52,7 @@ def register(app: typer.Typer) -> None:
     train.command("lane")(lane)
     train.command("pretrain")(pretrain)
     train.command("quantise")(quantise)
+    train.command("policy")(policy)
     for name, about in _RUNGS.items():
         command = _pictured_rung(name) if name in _PICTURED else _rung(name)
         train.command(name, help=f"{about}\n\n{_OF_RUNGS}")(command)
@@ -376,11 +370,6 @@ def pretrain(
         f"{out / 'CARD.md'} tells the rest",
         highlight=False,
     )
-
-
-Material = Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")]
-RunOut = Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")]
-RecipeFile = Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")]
 
 
 def quantise(

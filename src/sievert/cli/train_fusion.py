@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sievert.cli.train import Overrides
+from sievert.cli.train_options import Overrides
 
 if TYPE_CHECKING:
     from sievert.training.exporting import Exported

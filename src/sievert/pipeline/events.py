@@ -159,7 +159,10 @@ def _decide_anew(taken: Taken, update: UpdateModel, parts: Parts, now: Micros) -
 def _scored(
     again: Sequence[Again], behaviour: Rows, posts: PostBatch, update: UpdateModel, parts: Parts
 ) -> ScoredBatch:
-    """Return the probabilities that text and behaviour lead to together."""
+    """Return the probabilities that text and behaviour lead to together.
+
+    The update model speaks for the heads of the bundle's models; an added head says what the content said.
+    """
     bundle = parts.bundle
     heads = bundle.policy_heads
     content = first_probabilities(again, heads)
@@ -169,5 +172,6 @@ def _scored(
         fresh = score_posts(bundle, posts, shares=parts.shares, passed=passed)
         content[stale, 0] = fresh.harm[stale]
         content[stale, 1:] = fresh.policies[stale][:, : len(heads)]
-    p = update.probabilities(content, behaviour)
+    own = len(bundle.manifest.heads)
+    p = np.concatenate([update.probabilities(content[:, :own], behaviour), content[:, own:]], axis=1)
     return scored_again(again, p, bundle, stage=np.full(len(again), Stage.UPDATE, np.int8))

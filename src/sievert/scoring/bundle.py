@@ -17,6 +17,8 @@
     views.json, views.safetensors
                         the view forecaster, and the behaviour features that it was made for; a bundle may
                         do without
+    heads.json, heads.safetensors
+                        heads that somebody added from a few examples (`added_heads`); a bundle may do without
     lanes.json          from which light score a share of posts with pictures is read by the heavy model, and
                         what that loses; a bundle may do without
     MODEL_CARD.md, DATA_CARD.md, report.json
@@ -50,6 +52,8 @@ from sievert.features.content.ngrams import KERNEL_VERSION, KnownWords, known_wo
 from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
 from sievert.schema.decision import Language
+from sievert.scoring.added_encoders import AddedEncoder
+from sievert.scoring.added_heads import NO_ADDED, AddedHeads, added_of, is_added
 from sievert.scoring.bundle_checks import check_numbers, check_spec
 from sievert.scoring.bundle_files import REMEDY, pretty, read_manifest, read_verified, write_files
 from sievert.scoring.examples import Examples
@@ -140,7 +144,7 @@ class HeavyParts:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bundle:
-    """A loaded, verified bundle. `calibrators[h]` belongs to `manifest.heads[h]`."""
+    """A loaded, verified bundle. `calibrators[h]` belongs to `manifest.heads[h]`; `added` are further heads."""
 
     version: str
     manifest: Manifest
@@ -152,18 +156,31 @@ class Bundle:
     update: UpdateModel | None = None
     pictures: Lane | None = None
     views: ViewsModel | None = None
+    added: AddedHeads = NO_ADDED
     fusion: FusionModel | None = None
     picture: PictureModel | None = None
 
     @property
     def policy_heads(self) -> tuple[str, ...]:
-        """The names of the heads behind the primary one."""
-        return tuple(head.name for head in self.manifest.heads[1:])
+        """The names of the heads behind the primary one: those of the models, then the added ones."""
+        return tuple(head.name for head in self.manifest.every_head[1:])
 
     @property
-    def encoders(self) -> tuple[PictureModel, ...]:
+    def light_maps(self) -> tuple[LogitMap, ...]:
+        """The maps [H + T] of what the light model says."""
+        return (*self.calibrators, *(head.first_map for head in self.added.of_text))
+
+    @property
+    def heavy_maps(self) -> tuple[LogitMap, ...]:
+        """The maps [H + T] of what a second look says; none without a heavy model."""
+        if self.heavy is None:
+            return ()
+        return (*self.heavy.calibrators, *(head.second_map for head in self.added.of_text))
+
+    @property
+    def encoders(self) -> tuple[PictureModel | AddedEncoder, ...]:
         """What makes vectors of pictures, each under its own name."""
-        return () if self.picture is None else (self.picture,)
+        return (*(() if self.picture is None else (self.picture,)), *self.added.encoders.values())
 
 
 def at_prevalence(bundle: Bundle, share: float) -> Bundle:
@@ -183,6 +200,7 @@ def at_prevalence(bundle: Bundle, share: float) -> Bundle:
         calibrators=moved,
         heavy=heavy,
         fusion=None if bundle.fusion is None else bundle.fusion.shifted(by),
+        added=bundle.added.shifted(by),
         picture=None if bundle.picture is None else bundle.picture.shifted(by),
     )
 
@@ -212,6 +230,7 @@ def load_bundle(folder: Path) -> Bundle:
             *PICTURE_FILES,
             *VIEWS_FILES,
             LANE_FILE,
+            *filter(is_added, manifest.files),
         )
         if name in manifest.files
     }
@@ -235,6 +254,13 @@ def load_bundle(folder: Path) -> Bundle:
         fusion, picture = None, None
         if any(name in parts for name in (*FUSION_FILES, *PICTURE_FILES)):
             fusion, picture = _fusion(parts, names, heavy)
+        added = added_of(
+            parts,
+            [head.name for head in manifest.added],
+            light,
+            encoding=heavy.model.width if heavy is not None else 0,
+            widths={} if picture is None else {picture.name: picture.spec.width},
+        )
     except (
         KeyError,
         TypeError,
@@ -257,6 +283,7 @@ def load_bundle(folder: Path) -> Bundle:
         update=update,
         pictures=pictures,
         views=views,
+        added=added,
         fusion=fusion,
         picture=picture,
     )

@@ -114,6 +114,12 @@ class PictureModel:
         found: Floats = self.session.run(["vector"], {"pixels": pixels[None]})[0][0]
         return found
 
+    def kept(self, facts: PictureFacts) -> Floats | None:
+        """Return the vector [P] that is kept with a picture's facts; None where this encoder made none."""
+        found = next((one.values for one in facts.vectors if one.model == self.model), b"")
+        vector = np.frombuffer(found, "<f4").astype(np.float32)
+        return vector if len(vector) == self.spec.width else None
+
     def light_logits(self, facts: Sequence[PictureFacts]) -> Floats:
         """Return what thumbnails say of m pictures [m, H]; minus infinity where there is no thumbnail."""
         logits = np.full((len(facts), len(self.bias)), -np.inf, np.float32)

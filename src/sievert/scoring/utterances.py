@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.schema.batch import PostBatch, ScoredBatch, TextColumn
+from sievert.scoring.added_pictures import of_pictures
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.cascade import cuts_for, no_lap, score, score_from
 
@@ -81,7 +82,8 @@ def score_posts(
 ) -> ScoredBatch:
     """Score n posts by their texts and by the words in their pictures.
 
-    Pictures (row, number) in `passed` are known to be harmless, and not read.
+    Pictures (row, number) in `passed` are known to be harmless, and not read. What added heads say of the
+    pictures themselves is told under their names.
     """
     if not posts.pictures:
         return score(bundle, posts.text, heavy_share=shares.text, lap=lap)
@@ -89,7 +91,12 @@ def score_posts(
     cuts = np.repeat(cuts_for(bundle, shares.text), len(posts))
     cuts[list(posts.pictures)] = picture_cut(bundle, shares.pictures)
     scored = score_from(bundle, utterances.text, cuts=cuts[utterances.post], lap=lap)
-    return _together(scored, utterances, posts)
+    together = _together(scored, utterances, posts)
+    if bundle.added.of_pictures:
+        said = of_pictures(bundle, posts.pictures, posts=len(posts), passed=passed)
+        # They stand behind the heads of text, before the sentinel.
+        together.policies[:, -1 - said.shape[1] : -1] = said
+    return together
 
 
 def picture_cut(bundle: Bundle, share: float) -> float:

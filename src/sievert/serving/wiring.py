@@ -97,6 +97,7 @@ def open_doors(
         files=media,
         isolates=banks.isolates,
         words_cut=WORDS_CUT if can_read_words() else None,
+        encoders=bundle.encoders,
         watch=metrics,
     )
     observer = PathObserver(metrics, clock, publish=news)
