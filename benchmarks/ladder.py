@@ -20,7 +20,9 @@ model, beside one that hears all; with --anew the whole model learns anew.
 It needs torch, transformers, accelerate, NumPy, safetensors, msgspec and PyYAML, and neither a history nor
 a network: it runs wherever the material is. `--encoder` names a folder where the package of the text
 encoder is not installed. Runs go on where they were stopped if `--runs` names their folder. Costs are core
-seconds, or seconds of the GPU where there is one. The last line is one JSON object.
+seconds, or seconds of the GPU where there is one. Rungs may be shared out among machines: each keeps its
+result and its scores (`--keep`), and the last one tells them all (`--beside`). The last line is one JSON
+object.
 """
 
 import argparse
@@ -32,6 +34,7 @@ import time
 from pathlib import Path
 
 RESULT = Path(__file__).parent / "results" / "ladder.json"
+KEPT = "ladder.json"
 CONTENT = ("tokens", "pictures", "spoken", "text_encoding", "words_encoding")
 OFF = {
     "text": ("tokens", "spoken", "text_encoding", "words_encoding"),
@@ -65,6 +68,10 @@ def parsed():
     parser.add_argument("--no-sources", action="store_true", help="switch nothing off")
     parser.add_argument(
         "--sources-of", default=",".join(LEVELLED), help="rungs whose sources are switched off"
+    )
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the result and scores here too")
+    parser.add_argument(
+        "--beside", type=Path, metavar="FOLDER", help="tell what another machine kept of the same material"
     )
     parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/results")
     return parser.parse_args()
@@ -251,6 +258,36 @@ def sources(name, material, chosen, runs, advance, measured, full, trained):
     return lines
 
 
+def add(result, scores, folder):
+    """Add what another machine kept of the same material."""
+    other = json.loads((folder / KEPT).read_text())
+    if other["material"] != result["material"]:
+        raise SystemExit(f"ladder.py: {folder} holds a result of other material; name one of this material.")
+    for key in ("rungs", "overrides", "wall_seconds", "sources"):
+        result[key] = {**other[key], **result[key]}
+    for name in other["rungs"]:
+        if name not in scores:
+            scores[name] = np.load(folder / f"{name}.npy", allow_pickle=False)
+    result["rungs"] = {name: result["rungs"][name] for name in RUNGS if name in result["rungs"]}
+
+
+def settle(result, scores, measured, chosen):
+    """Add what others found and the steps between rungs, and keep all of it where the command line says."""
+    if chosen.beside:
+        add(result, scores, chosen.beside)
+    names = [name for name in RUNGS if name in result["rungs"]]
+    result["steps"] = {
+        f"{upper} over {lower}": measured.better_by(scores[upper], scores[lower])
+        for lower, upper in itertools.pairwise(names)
+        if upper != "light"
+    }
+    if chosen.keep:
+        chosen.keep.mkdir(parents=True, exist_ok=True)
+        (chosen.keep / KEPT).write_text(json.dumps(result, indent=1) + "\n")
+        for name, one in scores.items():
+            np.save(chosen.keep / f"{name}.npy", one.astype(np.float32))
+
+
 def show(result):
     tables = [("rung", result["rungs"]), *result["sources"].items()]
     for title, lines in tables:
@@ -302,31 +339,30 @@ def main(chosen):
             if name in rungs and not chosen.no_sources:
                 full = scores[name]
                 without[name] = sources(name, material, chosen, runs, advance, measured, full, rungs[name])
-    steps = {}
-    for lower, upper in itertools.pairwise(lines):
-        if upper != "light":
-            steps[f"{upper} over {lower}"] = measured.better_by(scores[upper], scores[lower])
     device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    on = torch.cuda.get_device_name() if device.type == "cuda" else f"{chosen.threads} threads"
+    for of in (lines, *without.values()):
+        of.update({name: line | {"device": on} for name, line in of.items()})
     result = {
         "material": {
+            "history": material.described.history,
             "settings": material.described.settings,
             "populations": {
                 name: msgspec.to_builtins(one) | {"prevalence": round(one.prevalence, 6)}
                 for name, one in material.described.populations.items()
             },
         },
-        "overrides": chosen.overrides,
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else f"{chosen.threads} threads",
+        "overrides": {on: chosen.overrides},
         "torch": torch.__version__,
         "measured_posts": len(measured.drawn),
         "prevalence_by_views": round(measured.view_prevalence, 6),
         "rungs": lines,
-        "steps": steps,
         "sources": without,
-        "wall_seconds": round(time.monotonic() - began),
+        "wall_seconds": {on: round(time.monotonic() - began)},
     }
+    settle(result, scores, measured, chosen)
     show(result)
-    for name, gain in steps.items():
+    for name, gain in result["steps"].items():
         print(f"{name}: {interval(gain)}")
     if chosen.write:
         RESULT.write_text(json.dumps(result, indent=1) + "\n")
