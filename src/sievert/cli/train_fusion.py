@@ -5,18 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sievert.cli.train_options import Overrides
+from sievert.cli.training_options import MaterialFolder, Overrides, RecipeFile, RunOut
 
 if TYPE_CHECKING:
     from sievert.training.exporting import Exported
     from sievert.training.quantise_recipe import QuantiseRecipe
 
-MaterialFolder = Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")]
 RunFolder = Annotated[Path, typer.Option(help="A run folder of `sievert train heavy`.")]
 BundleFolder = Annotated[
     Path | None, typer.Option(help="The bundle to join, instead of the one that ships; it is not changed.")
 ]
-RecipeFile = Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")]
 
 
 def register(train: typer.Typer) -> None:
@@ -32,7 +30,7 @@ def heavy(
     overrides: Overrides = None,
     *,
     material: MaterialFolder,
-    out: Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")],
+    out: RunOut,
     bundle: BundleFolder = None,
     recipe: RecipeFile = None,
 ) -> None:

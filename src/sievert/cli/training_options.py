@@ -1,4 +1,4 @@
-"""Options that the commands of training share."""
+"""Options that the commands of `sievert train` share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,6 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
-
-Material = Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")]
+MaterialFolder = Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")]
 RunOut = Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")]
 RecipeFile = Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")]
