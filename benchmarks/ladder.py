@@ -64,6 +64,7 @@ def parsed():
     parser.add_argument("--device", choices=("cpu", "cuda"), help="by default a GPU if there is one")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resamples", type=int, default=300)
+    parser.add_argument("--pretrain", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--anew", action="store_true", help="let the whole model learn anew for each source")
     parser.add_argument("--no-sources", action="store_true", help="switch nothing off")
     parser.add_argument(
@@ -211,7 +212,8 @@ def additions(recipe, chosen, runs, material, advance):
     if "tokens" not in recipe.hears or not (material.folder / UNLABELLED).is_file():
         return {}
     encoder = [f"text.encoder={chosen.encoder}"] if chosen.encoder else []
-    pretrain(read_recipe(PretrainRecipe, None, encoder), material, runs / "pretrain", advance=advance)
+    how = read_recipe(PretrainRecipe, None, [*encoder, *chosen.pretrain])
+    pretrain(how, material, runs / "pretrain", advance=advance)
     return {
         "pretraining": {"towers": str(runs / "pretrain")},
         "report labels": {"reports": msgspec.structs.replace(recipe.reports, use="soft")},
@@ -352,7 +354,7 @@ def main(chosen):
                 for name, one in material.described.populations.items()
             },
         },
-        "overrides": {on: chosen.overrides},
+        "overrides": {on: [*chosen.overrides, *chosen.pretrain]},
         "torch": torch.__version__,
         "measured_posts": len(measured.drawn),
         "prevalence_by_views": round(measured.view_prevalence, 6),
