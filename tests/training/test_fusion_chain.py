@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shutil
 
 import msgspec
 import numpy as np
@@ -26,10 +27,13 @@ from sievert.training.heavy_rounding import ROUNDED, compared, read_rounding
 from sievert.training.heavy_run import read_heavy
 from sievert.training.light_image import read_light
 from sievert.training.material import MATERIAL, read_material
+from sievert.training.pretrain_recipe import PretrainRecipe
+from sievert.training.pretraining import pretrain
+from sievert.training.recipes import read_recipe
 from sievert.training.rounded import RoundedLayer
 from sievert.training.run_folder import WEIGHTS
 from sievert.training.rung import drawn_rows, train_rung
-from tiny_chain import SMALL, quiet, small_recipe
+from tiny_chain import IMAGE, SMALL, quiet, small_recipe
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +201,20 @@ def test_the_card_tells_each_way_to_score(out):
         assert name in card
     assert "passed through" in card
     assert "parameters" in card
+
+
+def test_a_run_that_began_with_pretrained_towers_is_read_without_them(folders, material, tmp_path):
+    encoder = folders[0].parent / "encoder"
+    alike = (IMAGE, f"text.encoder={encoder}", "text.kept=1", "learning.epochs=1")
+    pretrain(read_recipe(PretrainRecipe, None, alike), material, tmp_path / "towers", advance=quiet)
+    trained = train_rung(
+        small_recipe(f"towers={tmp_path / 'towers'}"), material, tmp_path / "run", advance=quiet
+    )
+    shutil.rmtree(tmp_path / "towers")
+    run = read_heavy(tmp_path / "run", material)
+    fold = material.folds["test"]
+    rows = drawn_rows(fold)[:20]
+    assert np.allclose(run.logits(fold, rows)[:, 0], trained.logits(fold, rows)[0])
 
 
 def test_without_pictures_a_bundle_gets_a_fusion_model_alone(folders, material, tmp_path):

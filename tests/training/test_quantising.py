@@ -24,7 +24,7 @@ from sievert.training.rung_models import model_of
 from sievert.training.rung_recipe import RungRecipe
 from tiny_material import encoder_of, gathered, tiny_world
 
-_SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+_SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
 _VISION = {**_SIZES, "image_size": 32, "patch_size": 16}
 _TEXT = {**_SIZES, "vocab_size": 30, "max_position_embeddings": 8, "projection_size": 16}
 TOWERS = {
@@ -36,8 +36,9 @@ TOWERS = {
     ),
 }
 MEAN = [0.4, 0.5, 0.6]
-SMALL = "config={latents: 3, latent_width: 16, latent_heads: 2, resamplings: 1, update_width: 16}"
+SMALL = "config={latents: 3, latent_width: 16, latent_heads: 2, resamplings: 1, update_width: 16, update_layers: 1}"
 QUICK = ("learning.epochs=1", "batch=32", "watched=60")
+ROUNDING = ("observed=60", *QUICK)
 
 
 def quiet(*_):
@@ -88,7 +89,7 @@ def run(material, encoder, towers, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rounding():
-    return read_recipe(QuantiseRecipe, None, ("observed=60", *QUICK))
+    return read_recipe(QuantiseRecipe, None, ROUNDING)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def test_the_command_takes_a_folder_and_says_where_one_is_missing(material, tmp_
 
 
 def test_an_image_encoder_is_stated_once(encoder, towers):
-    for stated in ("image={}", f"image={{tower: {towers['vit']}, architecture: {{model_type: vit}}}}"):
+    for stated in ("image.architecture={model_type: vit}", "image.tower=''"):
         with pytest.raises(ConfigurationError, match="either architecture"):
             rung(encoder, towers["vit"], stated)
 
@@ -199,13 +200,19 @@ def test_the_table_tells_three_precisions_and_every_cost(quantised, material):
     assert "| PR-AUC |" in card
 
 
-def test_started_again_it_comes_to_the_same_graphs(quantised, run, material, rounding):
+def test_the_command_started_again_tells_what_is_done_and_refuses_another_recipe(quantised, run, material):
     folder, _, _ = quantised
-    before = {path: path.read_bytes() for path in folder.glob("*/*.onnx")}
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*/*.onnx")}
     assert len(before) == 9
-    quantise_run(run, material, rounding, folder, advance=quiet)
-    assert {path: path.read_bytes() for path in folder.glob("*/*.onnx")} == before
-    assert (folder / "CARD.md").read_text().count("## Rounded to bytes") == 1
+    common = ("--run", run, "--material", material.folder, "--out", folder)
+    done = sievert("train", "quantise", *ROUNDING, *common)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "rounded in training" in " ".join(done.stdout.decode().split())
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*/*.onnx")} == before
+    with pytest.raises(ConfigurationError, match="recipe: ranges was 10"):
+        quantise_run(
+            run, material, read_recipe(QuantiseRecipe, None, (*ROUNDING, "ranges=2")), folder, advance=quiet
+        )
 
 
 def test_what_cannot_be_rounded_is_refused(run, material, rounding, quantised, tmp_path):

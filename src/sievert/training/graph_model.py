@@ -15,7 +15,7 @@ import onnxruntime
 
 from sievert.models.batch import PostBatch
 from sievert.models.multimodal import Multimodal
-from sievert.training.export_models import Lane, export_encoder, export_update
+from sievert.training.export_models import Lane, export_encoder
 from sievert.training.material import MaterialFold
 from sievert.training.rung_batches import without_words
 from sievert.training.rung_recipe import RungRecipe
@@ -32,11 +32,10 @@ _STEP = 8
 """Widths are multiples of this, in tokens, as in material."""
 
 
-def graphs_of(model: Multimodal, *, longest: int) -> dict[str, bytes]:
-    """Export a model's update network, and its encoder for each lane that it has."""
+def encoder_graphs(model: Multimodal, *, longest: int) -> dict[str, bytes]:
+    """Export a model's encoder for each lane that it has."""
     lanes = [lane for lane in Lane if lane is Lane.TEXT or model.encoder.image is not None]
-    graphs = {str(lane): export_encoder(model, lane, longest=longest) for lane in lanes}
-    return graphs | {UPDATE: export_update(model)}
+    return {str(lane): export_encoder(model, lane, longest=longest) for lane in lanes}
 
 
 def session(graph: bytes) -> onnxruntime.InferenceSession:

@@ -14,7 +14,7 @@ Legend: n posts, c contents, T tokens.
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 import numpy as np
@@ -28,6 +28,7 @@ from sievert.training.run_card import interval_of, value_of
 from sievert.training.rung_recipe import RungRecipe
 
 Rows = npt.NDArray[np.int64]
+Advance = Callable[[str, int, int], None]
 
 PRECISIONS = ("exact", "after", "quantised")
 """Floats, rounded after training, and rounded in training."""
@@ -71,18 +72,24 @@ class QuantisedTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def table_of(
-    graphs: Mapping[str, Graphs], recipe: RungRecipe, fold: MaterialFold, rows: Rows, *, resamples: int = 300
+    graphs: Mapping[str, Graphs], recipe: RungRecipe, fold: MaterialFold, rows: Rows, *, advance: Advance
 ) -> QuantisedTable:
     """Measure graphs of each precision on snapshots [n] of the time to calibrate on."""
     models = {name: GraphModel(graphs[name], recipe) for name in PRECISIONS}
     y = fold.harmful()[rows]
     prevalence = fold.described.populations["calibrate"].prevalence
-    logits = {name: model.logits(fold, rows).astype(np.float64) for name, model in models.items()}
+    steps = 2 * len(models) + 1
+    logits: dict[str, npt.NDArray[np.float64]] = {}
+    for done, (name, model) in enumerate(models.items()):
+        advance("measure", done, steps)
+        logits[name] = model.logits(fold, rows).astype(np.float64)
+    advance("measure", len(models), steps)
     costs = _costs(models, fold)
     lines = {}
-    for name, model in models.items():
+    for done, (name, model) in enumerate(models.items(), len(models) + 1):
+        advance("measure", done, steps)
         away = np.abs(logits[name] - logits["exact"])
-        ranking = measure_ranking(y, logits[name], prevalence=prevalence, resamples=resamples)
+        ranking = measure_ranking(y, logits[name], prevalence=prevalence)
         lines[name] = PrecisionLine(
             pr_auc=ranking.pr_auc,
             bytes={part: len(graph) for part, graph in graphs[name].items()},
@@ -92,6 +99,7 @@ def table_of(
             alone=_same_bits(model, fold, rows, wider=0),
             wider=_same_bits(model, fold, rows, wider=_WIDER),
         )
+    advance("measure", steps, steps)
     return QuantisedTable(posts=len(rows), harmful=int(y.sum()), prevalence=prevalence, lines=lines)
 
 

@@ -8,8 +8,9 @@
     RUN2/quantised.json                                     the table of `quantised_table`
 
 The encoder is rounded: both towers and what joins them. The update network stays in floats, since it costs
-little, and goes on learning with the rest. A run that is killed goes on; what stands in floats in a graph
-of bytes is told in `rounded`. `rounded.rounded` does the same to any other module.
+little, and goes on learning with the rest. A run that is killed goes on; graphs are then made again, to the
+same bits. What stands in floats in a graph of bytes is told in `rounded`; `rounded.rounded` does the same to
+any other module.
 
 Not covered: late fusion and max-pooling, which have no graphs.
 """
@@ -22,13 +23,15 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from sievert.errors import ConfigurationError
+from sievert.errors import ConfigurationError, StoreCorrupt
+from sievert.models.batch import PostBatch
 from sievert.models.multimodal import Multimodal
 from sievert.stores.durable import write_durably
-from sievert.training.graph_model import graphs_of
-from sievert.training.material import Material
+from sievert.training.export_models import export_update
+from sievert.training.graph_model import UPDATE, encoder_graphs
+from sievert.training.material import Material, MaterialFold
 from sievert.training.quantise_recipe import QuantiseRecipe
-from sievert.training.quantised_table import QuantisedTable, table_lines, table_of
+from sievert.training.quantised_table import PRECISIONS, QuantisedTable, table_lines, table_of
 from sievert.training.rounded import RoundedLayer, rounded
 from sievert.training.run_folder import CARD, WEIGHTS, read_run
 from sievert.training.rung import Advance, Trained, drawn_rows, teach
@@ -50,25 +53,23 @@ def quantise_run(
     Raises:
         NotFound: there is no finished run.
         ConfigurationError: it is not one of the multimodal model, or it learned from other material.
-        StoreCorrupt, TrainingStopped: see `loop.fit`.
+        StoreCorrupt, TrainingStopped: see `loop.fit`; or the table that stands in the folder cannot be read.
     """
     model, rung, digest = trained_model(run, material)
     longest = min(_LONGEST, _positions(model))
+    known = _table_in(folder)
     graphs: dict[str, dict[str, bytes]] = {}
 
-    def export(name: str) -> None:
-        advance("export", len(graphs), 3)
-        graphs[name] = graphs_of(model, longest=longest)
-        advance("export", len(graphs), 3)
+    def export(name: str, **others: bytes) -> None:
+        if known is None:
+            advance("export", len(graphs), len(PRECISIONS))
+            graphs[name] = others | encoder_graphs(model, longest=longest)
+            advance("export", len(graphs), len(PRECISIONS))
 
-    export("exact")
-    learn = material.folds["learn"]
-    order, starts = posts_of(learn, recipe.observed, recipe.seed)
-    rows = order[starts[:-1]]
-    rounded(
-        model.encoder, [heard(learn, some, rung) for some in np.array_split(rows, -(-len(rows) // _AT_ONCE))]
-    )
-    export("after")
+    update = {} if known else {UPDATE: export_update(model)}
+    export("exact", **update)
+    rounded(model.encoder, _shown(material.folds["learn"], recipe.observed, rung))
+    export("after", **update)  # with the same update network
     changed = msgspec.structs.replace(
         rung, seed=recipe.seed, batch=recipe.batch, posts=recipe.posts, watched=recipe.watched
     )
@@ -83,20 +84,43 @@ def quantise_run(
         by=recipe,
         factor_of=rounding_rates(rung, recipe),
     )
-    export("quantised")
+    if known is not None:
+        return trained, known
+    export("quantised", update=export_update(model))
     for name, parts in graphs.items():
         (folder / name).mkdir(exist_ok=True)
         for part, graph in parts.items():
             write_durably(folder / name / f"{part}.onnx", graph)
     fold = material.folds["calibrate"]
-    advance("measure", 0, 1)
-    table = table_of(graphs, rung, fold, drawn_rows(fold, recipe.watched))
-    advance("measure", 1, 1)
-    write_durably(folder / TABLE, msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
+    table = table_of(graphs, rung, fold, drawn_rows(fold, recipe.watched), advance=advance)
     told = table_lines(table)
     card = (folder / CARD).read_text().partition(f"\n{told[0]}\n")[0]
     write_durably(folder / CARD, "\n".join([card, *told]).encode())
+    write_durably(folder / TABLE, msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
     return trained, table
+
+
+def _table_in(folder: Path) -> QuantisedTable | None:
+    """Return the table of a folder in which all is done; it is written last.
+
+    Raises:
+        StoreCorrupt: it cannot be read.
+    """
+    if not (folder / TABLE).is_file():
+        return None
+    try:
+        return msgspec.json.decode((folder / TABLE).read_bytes(), type=QuantisedTable)
+    except msgspec.DecodeError as error:
+        raise StoreCorrupt(
+            f"{folder / TABLE} cannot be read: {error}.", remedy="Delete it, and it is measured anew."
+        ) from error
+
+
+def _shown(learn: MaterialFold, posts: int, rung: RungRecipe) -> list[PostBatch]:
+    """Return one snapshot of each of so many posts, in batches."""
+    order, starts = posts_of(learn, posts, rung.seed)
+    rows = order[starts[:-1]]
+    return [heard(learn, some, rung) for some in np.array_split(rows, -(-len(rows) // _AT_ONCE))]
 
 
 def trained_model(run: Path, material: Material) -> tuple[Multimodal, RungRecipe, str]:
