@@ -76,7 +76,7 @@ def towers(tmp_path_factory):
 
 def rung(encoder, tower, *overrides):
     looks = f"image={{tower: {json.dumps(str(tower))}}}"
-    every = (*QUICK, f"text.encoder={encoder}", "text.kept=1", looks, SMALL, *overrides)
+    every = (*QUICK, f"text.encoder={encoder}", "text.kept=1", "text.layers=1", looks, SMALL, *overrides)
     return read_recipe(RungRecipe, recipe_file("multimodal"), every)
 
 

@@ -205,7 +205,7 @@ def _same_bits(model: GraphModel, fold: MaterialFold, rows: Rows, *, wider: int)
                 z = model.encode(lane, _padded(alone, wider))
                 own = model.update(z, {name: one[at : at + 1] for name, one in numbers.items()})[0, 0]
                 equal = np.array_equal(z[0], together[at]) and own == said[at]
-                same += equal
+                same += int(equal)
                 largest = max(largest, abs(float(own) - float(said[at])))
         found[str(lane)] = SameBits(contents=len(contents), same=same, largest_difference=largest)
     return found
