@@ -23,6 +23,7 @@ from sievert.schema.sentinel import SENTINEL_POLICY
 from sievert.scoring.bundle import at_prevalence, load_bundle
 from sievert.scoring.cascade import score
 from sievert.scoring.explain import evidence
+from sievert.scoring.passages import passages, worst_passages
 from sievert.testing import START, memory_parts, records
 from tiny_added import PROMO, promo_head, write_added, write_encoding
 
@@ -91,12 +92,27 @@ def test_a_score_does_not_depend_on_its_neighbours(bundle, texts):
     np.testing.assert_allclose(together.policies, np.concatenate([one.policies for one in alone]), atol=1e-6)
 
 
-def test_it_does_not_hide_in_a_long_post(own, bundle):
-    """The passage that the light half finds worst is read for it, though harm chooses others."""
-    for before in (0, 1500, 3000):
-        long = f"{'you blorp ' * (before // 10)}{LURE} {'you blorp ' * (300 - before // 10)}"
-        assert scored(bundle, long).of(PROMO)[0] > 0.9
-        np.testing.assert_array_equal(scored(bundle, long).harm, scored(own, long).harm)
+@pytest.mark.parametrize("before", [0, 150, 300])
+def test_it_does_not_hide_in_a_long_post(bundle, before):
+    """The passage that the light half finds worst is read for it, though to harm all are alike."""
+    long = f"{'walk home ' * before}{LURE} {'walk home ' * (300 - before)}"
+    assert scored(bundle, long).of(PROMO)[0] > 0.9
+
+
+def test_what_is_read_for_it_alone_does_not_count_for_harm(own, bundle):
+    """The last passage has a link and, of its few words, more harm than the others, which hold more of it."""
+    many = "blorp walk walk walk walk walk walk walk "
+    end = f"go blorp {LINK}"
+    long = next(
+        text
+        for text in (
+            many * count + "o" * more + " " + end for count in range(30, 40) for more in range(1, 200)
+        )
+        if passages(text)[-1] == end
+    )
+    read = [passage for _, passage in worst_passages(bundle, long)]
+    assert read == [*[passage for _, passage in worst_passages(own, long)], end]
+    np.testing.assert_array_equal(scored(bundle, long, share=1.0).harm, scored(own, long, share=1.0).harm)
 
 
 def test_it_moves_with_the_prevalence(bundle):
