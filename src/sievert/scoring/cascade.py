@@ -21,7 +21,7 @@ from sievert.schema.decision import Language, Stage
 from sievert.schema.sentinel import SENTINEL_POLICY, rows_with_sentinel
 from sievert.scoring.bundle import Bundle, mixed
 from sievert.scoring.light import LightScores, light_scores
-from sievert.scoring.passages import heavy_logits
+from sievert.scoring.passages import heavy_logits, heavy_logits_and_encodings
 from sievert.scoring.rereading import FirstLook, first_look, light_logits_again
 
 HARM_COLUMN = 0
@@ -61,11 +61,11 @@ def score_from(
 
     # 4 heavy: the few that deserve a second look
     rows = choose_for_heavy(bundle, light, cuts=cuts)
-    heavy = _second_look(bundle, first, text, rows)
+    heavy, _ = second_look(bundle, first, text, rows)
     lap("heavy")
 
     # 5 calibrate: logits to probabilities at natural prevalence
-    scored = _calibrate(bundle, light, text, rows, heavy)
+    scored = calibrate(bundle, light, text, rows, heavy)
     lap("calibrate")
     return scored
 
@@ -94,12 +94,15 @@ def choose_for_heavy(bundle: Bundle, light: LightScores, *, cuts: Cuts) -> npt.N
     return np.flatnonzero(chosen & (light.language == Language.ENGLISH))
 
 
-def _second_look(
+def second_look(
     bundle: Bundle, first: FirstLook, text: TextColumn, rows: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float32]:
-    """Return the logits [m, H + T] of both models together for the chosen rows."""
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the logits [m, H + T] of both models together for the chosen rows, and encodings [m, d].
+
+    There are no encodings where no fusion model hears them: d is 0.
+    """
     if bundle.heavy is None or not len(rows):
-        return np.empty((0, first.light.logits.shape[1]), np.float32)
+        return np.empty((0, first.light.logits.shape[1]), np.float32), np.empty((0, 0), np.float32)
     texts = text.texts(rows)
     model = bundle.heavy.model
     light = first.light.logits[rows]
@@ -107,10 +110,13 @@ def _second_look(
     if len(new):
         light[new] = light_logits_again(model, bundle, [texts[at] for at in new.tolist()], light[new])
     counts = np.concatenate([bundle.heavy.weights, bundle.added.counts])
-    return mixed(counts, heavy_logits(model, bundle, texts), light)
+    if bundle.fusion is None:
+        return mixed(counts, heavy_logits(model, bundle, texts), light), np.empty((len(rows), 0), np.float32)
+    heavy, encodings = heavy_logits_and_encodings(model, bundle, texts)
+    return mixed(counts, heavy, light), encodings
 
 
-def _calibrate(
+def calibrate(
     bundle: Bundle,
     light: LightScores,
     text: TextColumn,

@@ -4,7 +4,8 @@ A text is read in windows of as many tokens as the model takes, and is as harmfu
 them: signs and symbols, of which each is a token, do not push the words out of sight.
 
 A window is padded to a length that depends on nothing but itself, and windows of one length share a
-batch; the model's scales are static. So a text's score does not depend on its neighbours, and
+batch; the model's scales are static. A lone window runs beside its own twin, since ONNX Runtime adds up
+a batch of one in another order than any other. So a text's score does not depend on its neighbours, and
 padding, which would cost several times the text, costs next to nothing.
 
 Legend: m texts, w >= m windows, H heads, T tokens, d width of an encoding, A columns that others add.
@@ -29,6 +30,8 @@ _STEP = 8
 """Lengths are multiples of this, in tokens."""
 _BATCH = 32
 """Windows a run of the model; more gain nothing, and memory grows."""
+_FEWEST = 2
+"""Windows a run of the model, at least."""
 _OVERLAP = 8
 """Tokens that a window repeats of the one before, so that none is a scrap."""
 _MOST_WINDOWS = 6
@@ -101,14 +104,29 @@ class HeavyModel:
 
     def logits_as_read(self, texts: list[str], *, beside: Beside | None = None) -> npt.NDArray[np.float32]:
         """Return logits [m, H] of m >= 1 texts whose disguises are off already, or shall stay on."""
+        if beside is not None:
+            return self._logits_and_encodings(texts, beside)[0]
         ids, starts = self._read_windows(texts)
-        if beside is None:
-            logits = self._run_all(ids, ["logits"])[0]
-        else:
-            own, encodings = self._run_all(ids, ["logits", "encoding"])
-            logits = np.concatenate([own, beside(encodings)], axis=1)
-        worst: npt.NDArray[np.float32] = np.maximum.reduceat(logits, starts, axis=0)
+        worst: npt.NDArray[np.float32] = np.maximum.reduceat(
+            self._run_all(ids, ["logits"])[0], starts, axis=0
+        )
         return worst
+
+    def logits_and_encodings(
+        self, texts: list[str], tables: FoldTables, *, beside: Beside | None = None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return what `logits` and `encodings` do of m >= 1 texts, and run each window once."""
+        return self._logits_and_encodings(self.read(texts, tables), beside)
+
+    def _logits_and_encodings(
+        self, texts: list[str], beside: Beside | None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        ids, starts = self._read_windows(texts)
+        logits, encodings = self._run_all(ids, ["logits", "encoding"])
+        if beside is not None:
+            logits = np.concatenate([logits, beside(encodings)], axis=1)
+        worst: npt.NDArray[np.float32] = np.maximum.reduceat(logits, starts, axis=0)
+        return worst, encodings[starts]
 
     def window_encodings(
         self, texts: list[str], tables: FoldTables
@@ -175,13 +193,14 @@ class HeavyModel:
         return Glasses(tables=tables, symbols=self._symbols, spelling=self._spelling)
 
     def _run(self, ids: list[list[int]], length: int, outputs: list[str]) -> list[npt.NDArray[np.float32]]:
-        table = np.zeros((len(ids), length), np.int64)
-        mask = np.zeros((len(ids), length), np.int64)
+        table = np.zeros((max(_FEWEST, len(ids)), length), np.int64)
+        mask = np.zeros_like(table)
         for row, one in enumerate(ids):
             table[row, : len(one)] = one
             mask[row, : len(one)] = 1
-        found: list[npt.NDArray[np.float32]] = self._session.run(outputs, {"ids": table, "mask": mask})
-        return found
+        table[len(ids) :], mask[len(ids) :] = table[:1], mask[:1]
+        found = self._session.run(outputs, {"ids": table, "mask": mask})
+        return [one[: len(ids)] for one in found]
 
 
 def _columns(shape: Sequence[int | str | None]) -> int:

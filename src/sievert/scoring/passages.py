@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sievert.features.content.reading import without_symbols
 from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.heavy import HeavyModel
+from sievert.scoring.heavy import Beside, HeavyModel
 from sievert.scoring.light import light_scores
 
 LONGEST = 240
@@ -50,8 +50,35 @@ def heavy_logits(model: HeavyModel, bundle: Bundle, texts: list[str]) -> npt.NDA
     added heads alone.
     """
     read, owner, own = _all_passages(bundle, texts)
-    beside = bundle.added.heavy_logits if bundle.added.of_text else None
-    logits = model.logits(read, bundle.fold, beside=beside)  # [q, H + T]
+    logits = model.logits(read, bundle.fold, beside=_beside(bundle))  # [q, H + T]
+    return _worst_of(logits, owner, own, model)
+
+
+def heavy_logits_and_encodings(
+    model: HeavyModel, bundle: Bundle, texts: list[str]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return `heavy_logits` of m >= 1 texts, and the encodings [m, d] that `HeavyModel.encodings` gives of them."""
+    read, owner, own = _all_passages(bundle, texts)
+    logits, encodings = model.logits_and_encodings(read, bundle.fold, beside=_beside(bundle))
+    # A text of one passage is its own first passage; of others it is not said that the first was read.
+    encodings = encodings[np.flatnonzero(np.diff(owner, prepend=-1))]
+    long = [at for at, text in enumerate(texts) if len(text) > LONGEST]
+    if long:
+        encodings[long] = model.encodings([texts[at] for at in long], bundle.fold)
+    return _worst_of(logits, owner, own, model), encodings
+
+
+def _beside(bundle: Bundle) -> Beside | None:
+    return bundle.added.heavy_logits if bundle.added.of_text else None
+
+
+def _worst_of(
+    logits: npt.NDArray[np.float32],
+    owner: npt.NDArray[np.intp],
+    own: npt.NDArray[np.bool_],
+    model: HeavyModel,
+) -> npt.NDArray[np.float32]:
+    """Return of logits [q, H + T] of passages the worst of each text."""
     logits[~own, : model.heads] = -np.inf
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     worst_of: npt.NDArray[np.float32] = np.maximum.reduceat(logits, starts, axis=0)

@@ -44,6 +44,7 @@ from sievert.scoring.bundle import Bundle
 from sievert.scoring.bundle_files import pretty, with_files
 from sievert.scoring.cascade import HARM_COLUMN, look
 from sievert.scoring.lanes import LANE_FILE, Lane, LanePoint
+from sievert.scoring.thumbnails import worst_thumbnails
 from sievert.scoring.utterances import Shares, score_posts, utterances_of
 from sievert.stores.pictures.memory import MemoryPictures
 from sievert.training.history_truth import labels_of
@@ -214,14 +215,14 @@ def _chunks(batch: PostBatch) -> Iterator[PostBatch]:
 
 
 def _worst_logits(bundle: Bundle, batch: PostBatch) -> npt.NDArray[np.float64]:
-    """Return the highest light logit of harm among each post's utterances [n]."""
+    """Return the highest light logit of harm among each post's utterances and pictures [n]."""
     parts: list[npt.NDArray[np.float64]] = []
     for some in _chunks(batch):
         utterances = utterances_of(some)
         worst = np.full(len(some), -np.inf)
         logits = look(bundle, utterances.text).light.logits[:, HARM_COLUMN]
         np.maximum.at(worst, utterances.post, logits.astype(np.float64))
-        parts.append(worst)
+        parts.append(np.maximum(worst, worst_thumbnails(bundle, some)))
     return np.concatenate(parts)
 
 
