@@ -13,7 +13,7 @@ heard of: `to_a_bot`, what people say to a chat bot, kind or not, and `about_dis
 people, kind or not. They are no policies; they stand for how foreign one may be.
 
 The light half decides what the heavy model reads. `found_at_share` is how much of what breaks the policy lies
-in the 0.5 % of harmless texts that it likes best, or would by the light model's layers or by n-grams alone,
+in the 2 % of harmless texts that it likes best, or would by the light model's layers or by n-grams alone,
 `found_as_sent` and `sent` how much its own cut sends on, and
 of which share of traffic; `asked` is the share of traffic that a policy would ask people about at 0.3. All with
 and without some 2,000 unlabelled texts of the examples' half, of which one in a hundred breaks the policy.
@@ -45,7 +45,7 @@ FOREIGN = {
     "about_disability": ("toxigen_annotated", ("target:physical dis", "target:mental dis")),
 }
 PREVALENCE = 0.01
-SHARE = 0.005
+SHARE = 0.02
 TRAFFIC = 2_000
 FEWEST = 30
 ASKS = 0.3

@@ -12,7 +12,7 @@ from safetensors.numpy import load, save
 
 from sievert.errors import BundleError
 from sievert.pipeline.events import run_events
-from sievert.pipeline.path import run
+from sievert.pipeline.path import SHARES, run
 from sievert.policy.loading import default_policies_path, load_policies, policy_set
 from sievert.schema.batch import TextColumn
 from sievert.schema.decision import Stage
@@ -21,10 +21,13 @@ from sievert.schema.policy import Policy, StatedRule
 from sievert.schema.post import Post
 from sievert.schema.sentinel import SENTINEL_POLICY
 from sievert.scoring.bundle import at_prevalence, load_bundle
+from sievert.scoring.bundle_files import with_files
 from sievert.scoring.cascade import score
 from sievert.scoring.explain import evidence
-from sievert.testing import START, memory_parts, records
-from tiny_added import PROMO, promo_head, write_added, write_encoding
+from sievert.scoring.passages import passages, worst_passages
+from sievert.scoring.utterances import score_posts
+from sievert.testing import START, batch_of, hand_made_fusion, memory_parts, records
+from tiny_added import PROMO, WIDTH, promo_head, write_added, write_encoding
 
 LINK = "https://example.org"
 PLAIN, LURE, LINKED, MEANT = (
@@ -91,12 +94,27 @@ def test_a_score_does_not_depend_on_its_neighbours(bundle, texts):
     np.testing.assert_allclose(together.policies, np.concatenate([one.policies for one in alone]), atol=1e-6)
 
 
-def test_it_does_not_hide_in_a_long_post(own, bundle):
-    """The passage that the light half finds worst is read for it, though harm chooses others."""
-    for before in (0, 1500, 3000):
-        long = f"{'you blorp ' * (before // 10)}{LURE} {'you blorp ' * (300 - before // 10)}"
-        assert scored(bundle, long).of(PROMO)[0] > 0.9
-        np.testing.assert_array_equal(scored(bundle, long).harm, scored(own, long).harm)
+@pytest.mark.parametrize("before", [0, 150, 300])
+def test_it_does_not_hide_in_a_long_post(bundle, before):
+    """The passage that the light half finds worst is read for it, though to harm all are alike."""
+    long = f"{'walk home ' * before}{LURE} {'walk home ' * (300 - before)}"
+    assert scored(bundle, long).of(PROMO)[0] > 0.9
+
+
+def test_what_is_read_for_it_alone_does_not_count_for_harm(own, bundle):
+    """The last passage has a link and, of its few words, more harm than the others, which hold more of it."""
+    many = "blorp walk walk walk walk walk walk walk "
+    end = f"go blorp {LINK}"
+    long = next(
+        text
+        for text in (
+            many * count + "o" * more + " " + end for count in range(30, 40) for more in range(1, 200)
+        )
+        if passages(text)[-1] == end
+    )
+    read = [passage for _, passage in worst_passages(bundle, long)]
+    assert read == [*[passage for _, passage in worst_passages(own, long)], end]
+    np.testing.assert_array_equal(scored(bundle, long, share=1.0).harm, scored(own, long, share=1.0).harm)
 
 
 def test_it_moves_with_the_prevalence(bundle):
@@ -125,6 +143,19 @@ def test_policies_name_it_like_any_other_and_events_leave_it_as_it_was(bundle):
     assert again.stage == "update"
     assert again.policies[PROMO] == pytest.approx(first.policies[PROMO])
     assert again.policies["spam"] > first.policies["spam"]
+
+
+def test_a_fusion_model_hears_nothing_of_it_and_leaves_it_as_it_was(tmp_path, folders, bundle):
+    heads = [head.name for head in bundle.manifest.heads]
+    with_files(folders[1], tmp_path, hand_made_fusion(heads, text_width=WIDTH).files())
+    fused = load_bundle(tmp_path)
+    posts = batch_of(
+        [Post(id=str(at), text=text) for at, text in enumerate((PLAIN, LURE, LINKED, "you blorp"))]
+    )
+    before, after = (score_posts(one, posts, shares=SHARES) for one in (bundle, fused))
+    assert before.heads == after.heads
+    np.testing.assert_allclose(after.of(PROMO), before.of(PROMO), atol=1e-6)
+    assert (after.harm != before.harm).any()
 
 
 def test_its_words_are_told_by_its_light_half(bundle):

@@ -38,7 +38,7 @@ def plain(colour):
 
 
 def made_up(count, seed=0):
-    """Readings of random content, encodings, pictures and behaviour."""
+    """Facets of random content, encodings, pictures and behaviour."""
     rng = np.random.default_rng(seed)
     flags = rng.random((3, count)) < 0.7
 

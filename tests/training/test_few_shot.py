@@ -161,6 +161,16 @@ def test_probabilities_over_traffic_add_up_to_the_stated_share(prevalence, count
     assert top < 1.0
 
 
+def test_harm_in_unlabelled_traffic_is_not_taken_for_harmless():
+    """Where nearly all is harmful that scores so high, a probability says so; were it all harmless, it said one half."""
+    rng = np.random.default_rng(5)
+    harmful = rng.random(5000) < 0.02
+    traffic = rng.normal(np.where(harmful, 5.0, 0.0))
+    y = np.arange(200) % 2 == 0
+    found = natural_map(rng.normal(np.where(y, 5.0, 0.0)), y, traffic, prevalence=0.02)
+    assert float(found.apply(5.0)) > 0.8
+
+
 def test_what_a_probability_needs_is_what_proves_it():
     for probability in (0.1, 0.3, 0.7):
         count = needed(probability, 0.005)

@@ -5,6 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+_MODELS = {
+    "light": "light.safetensors",
+    "heavy": "heavy.onnx",
+    "update": "update.json",
+    "fusion": "fusion.onnx",
+    "picture": "picture.onnx",
+    "views": "views.json",
+}
+"""Models by the file that a bundle has of each."""
+
 _Folder = Annotated[Path | None, typer.Argument(help="A bundle's folder; the default bundle if left out.")]
 
 
@@ -42,6 +52,7 @@ def show(
         table.add_row(name, f"{head.prevalence:.2%}", f"{head.positives:,}", f"{head.negatives:,}")
     console.print(table)
     console.print(f"no labels, hence no head: {', '.join(described['without_head'])}", highlight=False)
+    console.print(f"models: {', '.join(described['models'])}", highlight=False)
     console.print(
         f"{described['bytes'] / 1e6:.1f} MB in {len(described['files'])} files; the cards are in {described['folder']}"
     )
@@ -78,6 +89,7 @@ def describe(folder: Path | None) -> dict[str, Any]:
         "languages": manifest.languages,
         "without_head": manifest.without_head,
         "feature_spec": manifest.feature_spec,
+        "models": [name for name, file in _MODELS.items() if file in manifest.files],
         "bytes": sum(file.size for file in manifest.files.values()),
         "files": manifest.files,
     }

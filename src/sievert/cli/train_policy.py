@@ -44,8 +44,12 @@ def policy(
     ] = 0.005,
     share: Annotated[
         float,
-        typer.Option(min=0.0001, max=0.2, help="Which share of traffic the heavy model may read for it."),
-    ] = 0.005,
+        typer.Option(
+            min=0.0001,
+            max=0.2,
+            help="Which share of traffic the heavy model may read for it: more than the policy's own.",
+        ),
+    ] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Another seed cuts the cross-validation elsewhere.")] = 1,
 ) -> None:
     """Add a policy of your own from 50 to 500 labelled examples, and write the bundle with it.

@@ -7,7 +7,7 @@ whenever something happens; the content is not looked at again. What is not know
 ONNX Runtime adds in another order when a run has another number of rows. So every run has the same
 number, the last one padded, and a post's score does not depend on who comes with it.
 
-Legend: n readings of posts, H heads (harm first), D width of a text's encoding, P of a picture's vector,
+Legend: n facets of posts, H heads (harm first), D width of a text's encoding, P of a picture's vector,
 F behaviour features.
 """
 
@@ -29,7 +29,7 @@ from sievert.scoring.update import logits_of
 FUSION_FILES = ("fusion.json", "fusion.onnx")
 
 ROWS = 16
-"""Readings of one run, padding among them; `benchmarks/fusion.py` says what others cost."""
+"""Facets of one run, padding among them; `benchmarks/fusion.py` says what others cost."""
 
 _NO_CREATOR = FEATURES.index("creator_unknown")
 _LARGEST = 1e6
@@ -51,7 +51,7 @@ class FusionSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Latents:
-    """What encoders made of n readings: vectors, zero where they are not known."""
+    """What encoders made of n facets: vectors, zero where they are not known."""
 
     text: Floats  # [n, D]
     text_known: Bools  # [n]
@@ -66,7 +66,7 @@ class Latents:
 
     @classmethod
     def unknown(cls, count: int, *, text: int, picture: int) -> Self:
-        """Return `count` readings of which nothing is known, for encodings that are so wide."""
+        """Return `count` facets of which nothing is known, for encodings that are so wide."""
         nothing = np.zeros(count, np.bool_)
         return cls(
             text=np.zeros((count, text), np.float32),

@@ -32,7 +32,7 @@ from sievert.scoring.cascade import (
     score_from,
     second_look,
 )
-from sievert.scoring.readings import Looked, Reading, Readings, fused
+from sievert.scoring.facets import Facet, Facets, Looked, fused
 from sievert.scoring.thumbnails import LookedPicture, thumbnails_of
 
 OWN, PICTURE, BOTH = 0, 1, 2
@@ -120,7 +120,7 @@ def look_at_posts(
     """Score n posts by their texts, by the words in their pictures, and by cheap looks at the pictures.
 
     Pictures (row, number) in `passed` are known to be harmless, and not read. What added heads say of the
-    pictures themselves is told under their names. Of posts that the heavy model read there are readings
+    pictures themselves is told under their names. Of posts that the heavy model read there are facets
     besides, where the bundle has a fusion model to hear them.
     """
     if not posts.pictures and bundle.fusion is None:
@@ -165,17 +165,17 @@ def _look_closely(
     said = calibrate(bundle, first.light, utterances.text, read[english], heavy[english])
     whole = _together(said, utterances, posts) if posts.pictures else said
     encoded = dict(zip(read.tolist(), encodings, strict=True))
-    readings: dict[int, Readings] = {}
+    facets: dict[int, Facets] = {}
     for row in np.flatnonzero(whole.stage != Stage.SENTINEL).tolist():
         looks = pictures.get(row, ())
         if chosen[row]:
-            readings[row] = _readings(
+            facets[row] = _facets(
                 bundle, row, said=said, whole=whole, utterances=utterances, looks=looks, encoded=encoded
             )
         elif looks:
             _hear_thumbnails(whole, row, looks)
     lap("calibrate")
-    return Looked(whole, readings)
+    return Looked(whole, facets)
 
 
 def _spoken(utterances: Utterances, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
@@ -184,7 +184,7 @@ def _spoken(utterances: Utterances, rows: npt.NDArray[np.intp]) -> npt.NDArray[n
     return rows[np.array(says, np.bool_)]
 
 
-def _readings(
+def _facets(
     bundle: Bundle,
     row: int,
     *,
@@ -193,8 +193,8 @@ def _readings(
     utterances: Utterances,
     looks: Sequence[LookedPicture],
     encoded: Mapping[int, npt.NDArray[np.float32]],
-) -> Readings:
-    """Return the readings of a post that was read, from what is said of utterances and of whole posts.
+) -> Facets:
+    """Return the facets of a post that was read, from what is said of utterances and of whole posts.
 
     One without a text of its own is not read without its pictures.
     """
@@ -205,10 +205,10 @@ def _readings(
         if utterances.picture[at] >= 0
     }
     seen = {one.number: one for one in looks}
-    own = Reading(content=_content(bundle, said, row), where=OWN, text=text)
+    own = Facet(content=_content(bundle, said, row), where=OWN, text=text)
     worst = whole.where[row] if whole.where is not None else OWN
     shown = tuple(
-        Reading(
+        Facet(
             content=_content(bundle, whole, row),
             where=PICTURE if text is None or worst == PICTURE else BOTH,
             text=text,

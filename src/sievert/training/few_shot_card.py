@@ -81,6 +81,11 @@ def findings(trained: TrainedHead) -> list[str]:
         ),
         "It may lower reach and ask people. It removes nothing: no certificate speaks of this bundle yet.",
     ]
+    if stated.share < stated.prevalence:
+        said.append(
+            f"That share holds {stated.share / stated.prevalence:.0%} of what breaks the policy at most: state a "
+            "larger one with --share."
+        )
     if trained.repeated:
         said.append(f"{trained.repeated:,} further examples said the same again, and were left out.")
     if trained.unread:

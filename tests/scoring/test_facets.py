@@ -12,9 +12,9 @@ from sievert.schema.batch import WHERE, TextColumn
 from sievert.schema.decision import Language, Stage
 from sievert.schema.sentinel import SENTINEL, SENTINEL_POLICY
 from sievert.scoring.cascade import score
+from sievert.scoring.facets import fused, probabilities
 from sievert.scoring.fusion import Latents
 from sievert.scoring.passages import LONGEST
-from sievert.scoring.readings import fused, probabilities
 from sievert.scoring.thumbnails import worst_thumbnails
 from sievert.scoring.utterances import Shares, look_at_posts, picture_cut, score_posts
 from tiny_added import PROMO, promo_head, write_added, write_encoding
@@ -54,7 +54,7 @@ def test_one_cut_holds_for_texts_and_pictures(bundle):
     assert bundle.calibrators[0].logits(red) == pytest.approx(6.0, abs=1e-4)
     assert bundle.calibrators[0].logits(grey) == pytest.approx(-6.0, abs=1e-4)
     for share in (0.02, 0.2, 0.4):
-        read = look_at_posts(bundle, posts, shares=Shares(text=0.0, pictures=share)).readings
+        read = look_at_posts(bundle, posts, shares=Shares(text=0.0, pictures=share)).facets
         assert set(read) == {row for row in (0, 1) if (red, grey)[row] >= picture_cut(bundle, share)}
 
 
@@ -80,7 +80,7 @@ def test_who_is_not_read_is_as_harmful_as_text_or_thumbnail(bundle):
 def test_a_picture_that_no_encoder_saw_is_masked_and_its_thumbnail_speaks(bundle):
     posts = pictured((FINE, seen(bundle, RED, encoded=False)), (FINE, seen(bundle, BLUE, encoded=False)))
     looked = look_at_posts(bundle, posts, shares=ALL)
-    assert [one[1].picture for one in looked.readings.values()] == [None, None]
+    assert [one[1].picture for one in looked.facets.values()] == [None, None]
     harm = fused(bundle, looked).harm
     assert harm.tolist() == pytest.approx(
         [1 / (1 + np.exp(-6.0)), score(bundle, posts.text, heavy_share=1.0).harm[1]], abs=2e-2
@@ -92,10 +92,10 @@ def test_what_is_heard_is_what_the_models_say_of_the_very_texts(bundle):
     text, words = "goose or no goose", "blorp cruise " * 40
     assert len(words) > LONGEST
     posts = pictured((text, seen(bundle, BLUE, words=words)))
-    (own, shown) = look_at_posts(bundle, posts, shares=ALL).readings[0]
+    (own, shown) = look_at_posts(bundle, posts, shares=ALL).facets[0]
     model, fold = bundle.heavy.model, bundle.fold
-    for reading in (own, shown):
-        assert np.array_equal(reading.text, model.encodings([text], fold)[0])
+    for facet in (own, shown):
+        assert np.array_equal(facet.text, model.encodings([text], fold)[0])
     assert np.array_equal(shown.words, model.encodings([words], fold)[0])
     assert np.array_equal(shown.picture, bundle.picture.kept(posts.pictures[0][0].facts))
     said = score(bundle, TextColumn.of([text, words, f"{text} {words.strip()}"]), heavy_share=1.0)
@@ -155,7 +155,7 @@ def test_a_picture_that_an_allow_bank_knows_is_not_heard(bundle):
 def test_the_worst_of_several_pictures_speaks(bundle):
     posts = pictured((FINE, seen(bundle, BLUE), seen(bundle, RED), seen(bundle, GREY)))
     looked = look_at_posts(bundle, posts, shares=FEW)
-    assert len(looked.readings[0]) == 4
+    assert len(looked.facets[0]) == 4
     assert fused(bundle, looked).harm[0] > 0.9
 
 
@@ -253,6 +253,6 @@ def test_a_score_depends_on_no_neighbour_and_no_picture_makes_a_post_safer(bundl
 
 
 def test_heads_of_a_reading_are_those_of_the_bundles_models(bundle):
-    (reading,) = look_at_posts(bundle, pictured((FINE,)), shares=ALL).readings[0]
-    assert reading.content.shape == (len(HEADS),)
-    assert sum(one.nbytes for one in reading.arrays()) == 4 * (len(HEADS) + WIDTH)
+    (facet,) = look_at_posts(bundle, pictured((FINE,)), shares=ALL).facets[0]
+    assert facet.content.shape == (len(HEADS),)
+    assert sum(one.nbytes for one in facet.arrays()) == 4 * (len(HEADS) + WIDTH)

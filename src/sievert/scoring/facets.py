@@ -1,16 +1,16 @@
-"""Posts as the fusion model hears them: each read by itself, and once with each of its pictures.
+"""The facets of a post, as the fusion model hears it: the post by itself, and with each of its pictures.
 
-The content of a reading is what the cascade said: of the post's own text, or with a picture the worst of all
+The content of a facet is what the cascade said: of the post's own text, or with a picture the worst of all
 its utterances. Beside it lie what encoders made of the text, of the words in the picture, and of the picture.
-The worst reading speaks for the post, so that no post gets safer by what stands beside its text. All of it
+The worst facet speaks for the post, so that no post gets safer by what stands beside its text. All of it
 hangs on the content alone: it can be kept, and heard again with other behaviour.
 
-Of a picture that the encoder has not seen, the cheap look at its thumbnail speaks as well.
+Of a picture that the encoder has not seen, the cheap look at its thumbnail speaks as well. Where a post is not read at all, it is the only one to speak.
 
 Not covered: what several pictures say only together; that the highest of several scores lies above what one
 calibrated score would say.
 
-Legend: n posts, r readings, H heads (harm first), D width of a text's encoding, P of a picture's vector,
+Legend: n posts, r facets, H heads (harm first), D width of a text's encoding, P of a picture's vector,
 F behaviour features.
 """
 
@@ -33,8 +33,8 @@ RowsOf = Callable[[npt.NDArray[np.intp]], Rows]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One way to read a post."""
+class Facet:
+    """A post by itself, or with one of its pictures."""
 
     content: Floats  # [H] probabilities
     where: int  # a place of schema.batch.WHERE
@@ -49,7 +49,7 @@ class Reading:
         return [one for one in found if one is not None]
 
 
-Readings = tuple[Reading, ...]
+Facets = tuple[Facet, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Looked:
     """What the cascade says of n posts, and of those that the heavy model read, by row, what can be fused."""
 
     scored: ScoredBatch
-    readings: Mapping[int, Readings] = dataclasses.field(default_factory=dict)
+    facets: Mapping[int, Facets] = dataclasses.field(default_factory=dict)
 
 
 def fused(bundle: Bundle, looked: Looked, rows_of: RowsOf | None = None) -> ScoredBatch:
@@ -66,12 +66,12 @@ def fused(bundle: Bundle, looked: Looked, rows_of: RowsOf | None = None) -> Scor
     Without `rows_of` nothing is known of their behaviour.
     """
     scored, fusion = looked.scored, bundle.fusion
-    if fusion is None or not looked.readings:
+    if fusion is None or not looked.facets:
         return scored
-    rows = np.array(sorted(looked.readings), np.intp)
+    rows = np.array(sorted(looked.facets), np.intp)
     p, where = probabilities(
         fusion,
-        [looked.readings[row] for row in rows.tolist()],
+        [looked.facets[row] for row in rows.tolist()],
         None if rows_of is None else rows_of(rows),
     )
     harm, policies, stage = scored.harm.copy(), scored.policies.copy(), scored.stage.copy()
@@ -84,9 +84,9 @@ def fused(bundle: Bundle, looked: Looked, rows_of: RowsOf | None = None) -> Scor
 
 
 def probabilities(
-    fusion: FusionModel, posts: Sequence[Readings], rows: Rows | None
+    fusion: FusionModel, posts: Sequence[Facets], rows: Rows | None
 ) -> tuple[Floats, npt.NDArray[np.int8]]:
-    """Return probabilities [n, H] of n >= 1 posts, and where the worst reading of each looked [n].
+    """Return probabilities [n, H] of n >= 1 posts, and where the worst facet of each looked [n].
 
     `rows` [n, F] are their behaviour rows, None where nothing is known of any.
     """
@@ -110,7 +110,7 @@ def probabilities(
     return np.maximum.reduceat(p, starts, axis=0), where
 
 
-def _latents(every: Sequence[Reading], fusion: FusionModel) -> Latents:
+def _latents(every: Sequence[Facet], fusion: FusionModel) -> Latents:
     text, words, picture = ([getattr(one, name) for one in every] for name in ("text", "words", "picture"))
     wide, wide_picture = fusion.spec.text_width, fusion.spec.picture_width
     return Latents(
