@@ -64,6 +64,9 @@ def parsed():
     parser.add_argument("--device", choices=("cpu", "cuda"), help="by default a GPU if there is one")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resamples", type=int, default=300)
+    parser.add_argument(
+        "--only", default="", help="some of what is switched off or added, with commas between"
+    )
     parser.add_argument("--pretrain", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--anew", action="store_true", help="let the whole model learn anew for each source")
     parser.add_argument("--no-sources", action="store_true", help="switch nothing off")
@@ -159,7 +162,7 @@ def recipe_of(name, chosen):
     return read_recipe(RungRecipe, recipe_file(name), [*encoder, *chosen.overrides])
 
 
-def line_of(trained, measured):
+def line_of(trained, measured, overrides):
     """Return a rung's scores, and its line of the result."""
     scores, seconds = trained.logits(measured.fold, measured.rows)
     cost = trained.result.cost
@@ -172,7 +175,27 @@ def line_of(trained, measured):
         "training_core_seconds": round(cost.core_seconds, 1),
         "training_gpu_seconds": round(cost.gpu_seconds, 1),
         "microseconds_a_snapshot": round(1e6 * seconds / len(measured.rows), 1),
+        "device": device_name(),
+        "overrides": overrides,
     }
+
+
+def device_name():
+    """Return the GPU's name, or how many threads there are."""
+    device = torch.accelerator.current_accelerator()
+    return torch.cuda.get_device_name() if device else f"{torch.get_num_threads()} threads"
+
+
+def keep(chosen, of, name, line, scores=None):
+    """Keep a line, and the scores of a rung, where the command line says: a run that is cut short keeps its lines."""
+    if chosen.keep:
+        chosen.keep.mkdir(parents=True, exist_ok=True)
+        path = chosen.keep / KEPT
+        kept = json.loads(path.read_text()) if path.is_file() else {}
+        kept.setdefault(of, {})[name] = line
+        path.write_text(json.dumps(kept, indent=1) + "\n")
+        if scores is not None:
+            np.save(chosen.keep / f"{name}.npy", scores.astype(np.float32))
 
 
 def climb(material, chosen, runs, advance):
@@ -184,7 +207,8 @@ def climb(material, chosen, runs, advance):
         if "pooled" in recipe.hears:
             with_pooled(material, recipe.text.encoder, advance=advance)
         rungs[name] = train_rung(recipe, material, runs / name, advance=advance)
-        scores[name], lines[name] = line_of(rungs[name], measured)
+        scores[name], lines[name] = line_of(rungs[name], measured, chosen.overrides)
+        keep(chosen, "rungs", name, lines[name], scores[name])
         print(f"{name}: PR-AUC {lines[name]['pr_auc']['value']}", flush=True)
     return measured, lines, scores, rungs
 
@@ -211,51 +235,61 @@ def additions(recipe, chosen, runs, material, advance):
     """
     if "tokens" not in recipe.hears or not (material.folder / UNLABELLED).is_file():
         return {}
+    if chosen.only and not {"pretraining", "report labels"} & set(chosen.only.split(",")):
+        return {}
     encoder = [f"text.encoder={chosen.encoder}"] if chosen.encoder else []
     how = read_recipe(PretrainRecipe, None, [*encoder, *chosen.pretrain])
     pretrain(how, material, runs / "pretrain", advance=advance)
-    return {
+    found = {
         "pretraining": {"towers": str(runs / "pretrain")},
         "report labels": {"reports": msgspec.structs.replace(recipe.reports, use="soft")},
     }
+    return {what: one for what, one in found.items() if not chosen.only or what in chosen.only.split(",")}
 
 
 def sources(name, material, chosen, runs, advance, measured, full, trained):
     """Switch sources of a rung off, one by one, and add others; return lines by what differs."""
     recipe = recipe_of(name, chosen)
     changed = msgspec.structs.replace
-    whole = changes_of(recipe)
+    only = chosen.only.split(",") if chosen.only else None
+    whole = {what: one for what, one in changes_of(recipe).items() if only is None or what in only}
     kept = {}
     if name == "multimodal" and not chosen.anew:
-        kept = {what: whole.pop(what) for what in (*IN_UPDATE, *WEIGHINGS)}
+        kept = {what: whole.pop(what) for what in (*IN_UPDATE, *WEIGHINGS) if what in whole}
     lines = {}
 
     def measure(what, change):
         run = f"{name}-{what.replace(' ', '-')}"
         one = train_rung(changed(recipe, name=run, **change), material, runs / run, advance=advance)
-        return line_of(one, measured)
+        return line_of(one, measured, chosen.overrides)
 
     for what, change in whole.items():
         scores, line = measure(what, change)
         lines[f"without {what}"] = {"whole": True, "better_with_it": measured.better_by(full, scores), **line}
+        keep(chosen, name, f"without {what}", lines[f"without {what}"])
         print(f"{name} without {what}: PR-AUC {line['pr_auc']['value']}", flush=True)
     for what, change in additions(recipe, chosen, runs, material, advance).items():
         scores, line = measure(what, change)
         lines[f"with {what}"] = {"whole": True, "better_with_it": measured.better_by(scores, full), **line}
+        keep(chosen, name, f"with {what}", lines[f"with {what}"])
         print(f"{name} with {what}: PR-AUC {line['pr_auc']['value']}", flush=True)
     if kept:
         latents = {fold: latents_of(trained.model, one, recipe) for fold, one in material.folds.items()}
         base = changed(recipe, name="update-all", learning=changed(recipe.learning, **UPDATE_LEARNING))
         everything = train_update_rung(base, material, latents, runs / base.name, advance=advance)
-        control, line = line_of(everything, measured)
+        control, line = line_of(everything, measured, chosen.overrides)
         lines["nothing off, on kept latents"] = {"whole": False, **line}
+        keep(chosen, name, "nothing off, on kept latents", lines["nothing off, on kept latents"])
         for what, change in kept.items():
             one = changed(base, name=f"update-{what.replace(' ', '-')}", **change)
             scores, line = line_of(
-                train_update_rung(one, material, latents, runs / one.name, advance=advance), measured
+                train_update_rung(one, material, latents, runs / one.name, advance=advance),
+                measured,
+                chosen.overrides,
             )
             gain = measured.better_by(control, scores)
             lines[f"without {what}"] = {"whole": False, "better_with_it": gain, **line}
+            keep(chosen, name, f"without {what}", lines[f"without {what}"])
             print(f"{name} without {what}, update alone: PR-AUC {line['pr_auc']['value']}", flush=True)
     return lines
 
@@ -263,14 +297,12 @@ def sources(name, material, chosen, runs, advance, measured, full, trained):
 def add(result, scores, folder):
     """Add what another machine kept of the same material."""
     other = json.loads((folder / KEPT).read_text())
-    if other["material"] != result["material"]:
-        raise SystemExit(f"ladder.py: {folder} holds a result of other material; name one of this material.")
-    for key in ("rungs", "overrides", "wall_seconds", "sources"):
-        result[key] = {**other[key], **result[key]}
-    for name in other["rungs"]:
-        if name not in scores:
-            scores[name] = np.load(folder / f"{name}.npy", allow_pickle=False)
-    result["rungs"] = {name: result["rungs"][name] for name in RUNGS if name in result["rungs"]}
+    rungs = other.pop("rungs", {})
+    for name in set(rungs) - set(scores):
+        scores[name] = np.load(folder / f"{name}.npy", allow_pickle=False)
+    every = {**rungs, **result["rungs"]}
+    result["rungs"] = {name: every[name] for name in RUNGS if name in every}
+    result["sources"] = {**other, **result["sources"]}
 
 
 def settle(result, scores, measured, chosen):
@@ -283,11 +315,6 @@ def settle(result, scores, measured, chosen):
         for lower, upper in itertools.pairwise(names)
         if upper != "light"
     }
-    if chosen.keep:
-        chosen.keep.mkdir(parents=True, exist_ok=True)
-        (chosen.keep / KEPT).write_text(json.dumps(result, indent=1) + "\n")
-        for name, one in scores.items():
-            np.save(chosen.keep / f"{name}.npy", one.astype(np.float32))
 
 
 def show(result):
@@ -341,10 +368,6 @@ def main(chosen):
             if name in rungs and not chosen.no_sources:
                 full = scores[name]
                 without[name] = sources(name, material, chosen, runs, advance, measured, full, rungs[name])
-    device = torch.accelerator.current_accelerator() or torch.device("cpu")
-    on = torch.cuda.get_device_name() if device.type == "cuda" else f"{chosen.threads} threads"
-    for of in (lines, *without.values()):
-        of.update({name: line | {"device": on} for name, line in of.items()})
     result = {
         "material": {
             "history": material.described.history,
@@ -354,13 +377,11 @@ def main(chosen):
                 for name, one in material.described.populations.items()
             },
         },
-        "overrides": {on: [*chosen.overrides, *chosen.pretrain]},
         "torch": torch.__version__,
         "measured_posts": len(measured.drawn),
         "prevalence_by_views": round(measured.view_prevalence, 6),
         "rungs": lines,
         "sources": without,
-        "wall_seconds": {on: round(time.monotonic() - began)},
     }
     settle(result, scores, measured, chosen)
     show(result)
