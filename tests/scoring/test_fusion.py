@@ -4,9 +4,11 @@ import dataclasses
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import helper, numpy_helper
 
 from sievert.errors import BundleError
 from sievert.features.behaviour.rows import CREATORS, FEATURES, OWN, BehaviourSpec
@@ -37,7 +39,30 @@ def plain(colour):
     return np.broadcast_to(np.array(colour, np.uint8)[:, None, None], (3, SIDE, SIDE)).copy()
 
 
-def made_up(count, seed=0):
+@pytest.fixture(scope="module")
+def wide():
+    """A fusion model as wide as real ones, with a sum of the kind whose order hangs on the rows of a run."""
+    made = hand_made_fusion(HEADS, text_width=384, picture_width=128)
+    model = onnx.load_from_string(made.graph)
+    nodes, weights = model.graph.node, model.graph.initializer
+    (last,) = (node for node in nodes if node.output[0] == "logits")
+    nodes.remove(last)
+    spoken = np.random.default_rng(2).normal(0, 0.1, (8, len(HEADS))).astype(np.float32)
+    for name, array in (("shape", [0, 48, 8]), ("axis", [1])):
+        weights.append(numpy_helper.from_array(np.array(array, np.int64), name))
+    weights.append(numpy_helper.from_array(spoken, "spoken"))
+    nodes.extend(
+        [
+            helper.make_node("Reshape", ["text", "shape"], ["parts"]),
+            helper.make_node("ReduceSum", ["parts", "axis"], ["sum"], keepdims=0),
+            helper.make_node("MatMul", ["sum", "spoken"], ["more"]),
+            helper.make_node("Add", [last.input[0], "more"], ["logits"]),
+        ]
+    )
+    return FusionModel.of_files(msgspec.json.encode(made.spec), model.SerializeToString(), HEADS)
+
+
+def made_up(count, seed=0, *, text=WIDTH, picture=3):
     """Facets of random content, encodings, pictures and behaviour."""
     rng = np.random.default_rng(seed)
     flags = rng.random((3, count)) < 0.7
@@ -46,11 +71,11 @@ def made_up(count, seed=0):
         return np.where(known[:, None], rng.normal(size=(count, width)), 0).astype(np.float32)
 
     latents = Latents(
-        text=vectors(WIDTH, flags[0]),
+        text=vectors(text, flags[0]),
         text_known=flags[0],
-        words=vectors(WIDTH, flags[1]),
+        words=vectors(text, flags[1]),
         words_known=flags[1],
-        picture=vectors(3, flags[2]),
+        picture=vectors(picture, flags[2]),
         picture_known=flags[2],
     )
     rows = rng.normal(size=(count, len(FEATURES))).astype(np.float32)
@@ -63,20 +88,20 @@ def taken(latents, rows):
     return Latents(**{one.name: getattr(latents, one.name)[rows] for one in dataclasses.fields(Latents)})
 
 
-def test_a_reading_gets_the_same_probabilities_at_any_place_of_any_batch(fused):
-    content, latents, rows = made_up(3 * ROWS + 5)
-    whole = fused.fusion.probabilities(content, latents, rows)
+def test_a_facet_gets_the_same_probabilities_at_any_place_of_any_batch(wide):
+    content, latents, rows = made_up(3 * ROWS + 5, text=384, picture=128)
+    whole = wide.probabilities(content, latents, rows)
     for at in range(len(content)):
-        alone = fused.fusion.probabilities(content[[at]], taken(latents, [at]), rows[[at]])
+        alone = wide.probabilities(content[[at]], taken(latents, [at]), rows[[at]])
         assert alone[0].tobytes() == whole[at].tobytes()
 
 
 @given(order=st.permutations(range(2 * ROWS + 3)), size=st.integers(1, 2 * ROWS + 3))
-def test_neither_order_nor_size_of_a_batch_makes_a_difference(fused, order, size):
-    content, latents, rows = made_up(2 * ROWS + 3)
-    whole = fused.fusion.probabilities(content, latents, rows)
+def test_neither_order_nor_size_of_a_batch_makes_a_difference(wide, order, size):
+    content, latents, rows = made_up(2 * ROWS + 3, text=384, picture=128)
+    whole = wide.probabilities(content, latents, rows)
     some = list(order)[:size]
-    found = fused.fusion.probabilities(content[some], taken(latents, some), rows[some])
+    found = wide.probabilities(content[some], taken(latents, some), rows[some])
     assert found.tobytes() == whole[some].tobytes()
 
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from made_pictures import film, long_gif, png, saved, scene
 from picture_server import answer, redirect, serving, until
 from running_server import NDJSON, ndjson, running
+from tiny_fusion import plain, write_fused
 
 PICTURE = saved(scene(seed=3), "JPEG", quality=85)
 FINE = "what a lovely morning"
@@ -239,3 +240,14 @@ def test_isolated_posts_are_listed_to_the_designated_person_alone_and_that_is_no
         assert other.get("/api/v1/banks/MINORS/entries").status_code == 403
     assert "isolated.listed" in {entry.event for entry in server.doors.stores.audit.entries()}
     assert client.get(f"/api/v1/media/{hashlib.sha256(mine).hexdigest()}").status_code == 404
+
+
+def test_harm_that_stands_in_a_picture_alone_is_found_and_its_vector_is_not_told(tmp_path):
+    write_fused(tmp_path)
+    with running(tmp_path / "data", tmp_path / "fused") as server, server.client() as client:
+        answered = post(client, "red", inline(plain("red"))).json()
+        assert (answered["decision"], answered["stage"]) == ("review", "heavy")
+        assert {reason["where"] for reason in answered["reasons"]} == {"text and picture"}
+        (told,) = client.get("/api/v1/posts/red").json()["pictures"]
+        assert told["vectors"] == []
+        assert 'sievert_pictures_total{what="encoded"} 1.0' in client.get("/metrics").text

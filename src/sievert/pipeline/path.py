@@ -154,7 +154,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     # everything is read by the light model, the likeliest harm by the heavy one as well
     looked = look_at_posts(parts.bundle, posts, shares=parts.shares, passed=known.passed, lap=lap)
 
-    # 5b fuse (1 for each 1 % of posts): what encoders made of the few, with what is known of behaviour;
+    # 5b fuse (0.6 for each 1 % of posts): what encoders made of the few, with what is known of behaviour;
     # nothing where the bundle has no fusion model
     scored = known.scored(fused(parts.bundle, looked, functools.partial(_behaviour, posts, parts)))
     lap("fuse")
