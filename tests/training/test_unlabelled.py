@@ -86,8 +86,9 @@ def test_no_text_of_a_later_fold_or_one_like_it_is_among_those_to_learn_from(
 
 
 def test_what_posts_drew_is_what_had_been_received_when_their_time_ended(
-    world, spare, material, encoder, tiny_bundle, tmp_path
+    world, material, encoder, tiny_bundle, tmp_path
 ):
+    spare = read_unlabelled(material)
     earlier = without_later_events(
         world, tmp_path / "earlier", received_before=material.described.first["calibrate"]
     )

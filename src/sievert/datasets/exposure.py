@@ -117,9 +117,9 @@ def fit_exposure_to(
         everybody = rng.choice(everybody, most, replace=False)
     anchor_hits, anchor_trials = _counted(anchors.hits, anchors.trials)
     known = np.flatnonzero(anchor_trials > 0)
-    weight = anchors.weight[known]
-    weight = np.concatenate([np.ones(len(everybody)), weight / weight.mean() if len(known) else weight])
-    held = np.concatenate([np.full(len(everybody), -1.0), anchors.label[known]])
+    side = anchors.label[known]
+    weight = np.concatenate([np.ones(len(everybody)), _voices(anchors.weight[known], side)])
+    held = np.concatenate([np.full(len(everybody), -1.0), side])
     hits = np.concatenate([hits[everybody], anchor_hits[known]])
     trials = np.concatenate([trials[everybody], anchor_trials[known]])
     # Equal posts are one row with their weight: most posts have few views and no report. Weighed reports
@@ -128,6 +128,20 @@ def fit_exposure_to(
     (hits, trials, held), inverse = np.unique(key, axis=1, return_inverse=True)
     weight = np.asarray(np.bincount(inverse.reshape(-1), weight, minlength=len(hits)), np.float64)
     return _expectation_maximisation(hits, trials, held, weight)
+
+
+def _voices(weight: Floats, side: Floats) -> Floats:
+    """Return what anchors [n] weigh: on each side together as much as posts that are worth as many (Kish 1965).
+
+    Anchors speak for the rate of their side, so that only those of one side have to be weighed against each
+    other: weighed all together, the few harmful posts of a balanced draw would have no voice. Where some weigh
+    far more than others, few speak in truth, and they must not drown the posts of which nothing is known.
+    """
+    found = weight.copy()
+    for one in np.unique(side):
+        mine = weight[side == one]
+        found[side == one] *= mine.sum() / np.square(mine).sum()
+    return found
 
 
 def _expectation_maximisation(hits: Floats, trials: Floats, held: Floats, weight: Floats) -> ExposureModel:
