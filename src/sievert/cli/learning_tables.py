@@ -83,7 +83,7 @@ def views_table(lines: "Iterable[ViewsLine]") -> Table:
 
 
 def quantised_table(table: "QuantisedTable") -> Table:
-    """Draw three precisions of a model side by side."""
+    """Draw three variants of a model side by side."""
     from sievert.training.quantised_table import measured_on, table_cells
 
     heads, rows = table_cells(table)

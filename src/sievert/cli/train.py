@@ -352,7 +352,7 @@ def quantise(
     out: RunOut,
     recipe: RecipeFile = None,
 ) -> None:
-    """Round a trained multimodal model to bytes, let it learn on so, and write its graphs in three precisions.
+    """Round a trained multimodal model to bytes, let it learn on so, and write its graphs in three variants.
 
     Needs the extra `train`. The run folder's card and quantised.json tell what that costs and gains; killed and
     started again, it goes on.
