@@ -157,18 +157,20 @@ class ImageTower(nn.Module):
 
     def _patches(self, pixels: Tensor) -> Tensor:
         share = 1.0 if pixels.is_floating_point() else 1 / 255
-        sized = self._sized(pixels.to(self.mean.dtype))
-        scaled = (sized * share - self.mean) / self.spread
+        scaled = (sized(pixels, self.side).to(self.mean.dtype) * share - self.mean) / self.spread
         hidden: Tensor = self.encoder(pixel_values=scaled).last_hidden_state
         # Convolutional encoders answer [n, d, h, w], transformers [n, P, d].
         return hidden.flatten(2).transpose(1, 2) if hidden.ndim == 4 else hidden
 
-    def _sized(self, pixels: Tensor) -> Tensor:
-        if pixels.shape[-1] == self.side:
-            return pixels
-        return nn.functional.interpolate(
-            pixels, (self.side, self.side), mode="bilinear", antialias=True, align_corners=False
-        )
+
+def sized(pixels: Tensor, side: int) -> Tensor:
+    """Return pictures [n, 3, S, S] at so many pixels a side, as what they were: bytes stay bytes."""
+    if pixels.shape[-1] == side:
+        return pixels
+    found = nn.functional.interpolate(
+        pixels.float(), (side, side), mode="bilinear", antialias=True, align_corners=False
+    )
+    return (found if pixels.is_floating_point() else found.round()).to(pixels.dtype)
 
 
 def architecture_of(tower: TextTower | ImageTower) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from sievert.models.batch import PostBatch
 from sievert.models.multimodal import Multimodal
+from sievert.models.towers import sized
 from sievert.training.export_models import Lane, export_encoder
 from sievert.training.material import MaterialFold
 from sievert.training.rung_batches import without_words
@@ -74,7 +74,11 @@ class GraphModel:
         """Return what the graph of a lane takes of contents [c]."""
         parts = ["tokens", "pictures"] if lane is Lane.PICTURED else ["tokens"]
         batch = without_words(fold.content_batch(contents, parts), self._recipe)
-        return content_inputs(batch)
+        found = {} if batch.tokens is None else dict(batch.tokens.tensors())
+        if batch.pictures is not None:
+            side = next(one.shape[-1] for one in self.sessions[lane].get_inputs() if one.name == "pixels")
+            found |= {"pixels": sized(batch.pictures.pixels, side), "shown": batch.pictures.known}
+        return {name: one.numpy() for name, one in found.items()}
 
     def encode(self, lane: Lane, inputs: Inputs) -> Floats:
         """Return latents [n, K, d]."""
@@ -120,11 +124,3 @@ class GraphModel:
                 for at in range(0, len(rows), _AT_ONCE)
             ]
         )
-
-
-def content_inputs(batch: PostBatch) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the content of a batch by the names of a graph's inputs."""
-    found = {} if batch.tokens is None else dict(batch.tokens.tensors())
-    if batch.pictures is not None:
-        found |= {"pixels": batch.pictures.pixels, "shown": batch.pictures.known}
-    return {name: one.numpy() for name, one in found.items()}
