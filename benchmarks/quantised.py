@@ -1,4 +1,4 @@
-"""What bytes gain and cost: a trained multimodal run in three precisions, and the encoders of which such models are made.
+"""What bytes gain and cost: a trained multimodal run in three variants, and the encoders of which such models are made.
 
     sievert train multimodal --material MATERIAL --out RUN
     python benchmarks/quantised.py MATERIAL --run RUN    # --write keeps the result; KEY=VALUE changes the recipe

@@ -15,7 +15,7 @@ from sievert.training.export_models import Lane
 from sievert.training.graph_model import UPDATE, GraphModel
 from sievert.training.material import read_material
 from sievert.training.quantise_recipe import QuantiseRecipe
-from sievert.training.quantised_table import PRECISIONS, QuantisedTable
+from sievert.training.quantised_table import VARIANTS, QuantisedTable
 from sievert.training.quantising import TABLE, quantise_run, trained_model
 from sievert.training.recipes import read_recipe, recipe_file
 from sievert.training.rounded import RoundedLayer
@@ -147,7 +147,7 @@ def test_a_card_says_that_pictures_are_made_larger(run):
     assert "24 pixels a side, are made 32; material with `--side 32` would show more" in told
 
 
-def test_graphs_say_what_torch_says_in_every_precision(run, material, quantised):
+def test_graphs_say_what_torch_says_in_every_variant(run, material, quantised):
     folder, trained, _ = quantised
     fold = material.folds["calibrate"]
     rows = drawn_rows(fold)
@@ -178,15 +178,15 @@ def test_both_encoders_round_and_the_update_network_does_not(quantised):
     assert any(name.startswith("encoder.resampling.") for name in rounds)
     assert not any(name.startswith("updating.") for name in rounds)
     for part in ("text", "pictured"):
-        sizes = [len((folder / name / f"{part}.onnx").read_bytes()) for name in PRECISIONS]
+        sizes = [len((folder / name / f"{part}.onnx").read_bytes()) for name in VARIANTS]
         assert sizes[1] < sizes[0]
         assert sizes[2] < sizes[0]
 
 
-def test_the_table_tells_three_precisions_and_every_cost(quantised, material):
+def test_the_table_tells_three_variants_and_every_cost(quantised, material):
     folder, _, table = quantised
     assert msgspec.json.decode((folder / TABLE).read_bytes(), type=QuantisedTable) == table
-    assert tuple(table.lines) == PRECISIONS
+    assert tuple(table.lines) == VARIANTS
     exact = table.lines["exact"]
     assert exact.largest_difference == exact.mean_difference == 0
     for line in table.lines.values():

@@ -93,7 +93,7 @@ def fusion_table(report: "FusionReport") -> Table:
 
 
 def quantised_table(table: "QuantisedTable") -> Table:
-    """Draw three precisions of a model side by side."""
+    """Draw three variants of a model side by side."""
     from sievert.training.quantised_table import measured_on, table_cells
 
     heads, rows = table_cells(table)

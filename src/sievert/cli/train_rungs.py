@@ -79,7 +79,7 @@ def quantise(
 ) -> None:
     """Round a trained multimodal model, or a heavy run's image tower, to bytes, and let it learn on so.
 
-    Needs the extra `train`. Of a multimodal model graphs are written in three precisions; of a heavy run floats are
+    Needs the extra `train`. Of a multimodal model graphs are written in three variants; of a heavy run floats are
     kept if rounding loses more than noise. The run folder's card and quantised.json tell what that costs and gains; killed and
     started again, it goes on.
     """

@@ -1,7 +1,7 @@
-"""What rounding to bytes costs and gains: the graphs of several precisions side by side, on the same posts.
+"""What rounding to bytes costs and gains: the graphs of several variants side by side, on the same posts.
 
 Ranking is measured on posts of the time to calibrate on, at natural prevalence, one snapshot a post; bytes
-are those of the files; core-microseconds those of ONNX Runtime on one thread, the precisions in turns.
+are those of the files; core-microseconds those of ONNX Runtime on one thread, the variants in turns.
 Differences are of logits of harm, to those of the graphs of floats.
 
 A product of bytes is exact, in any order. What stays in floats (norms, softmax, products of queries and
@@ -30,7 +30,7 @@ from sievert.training.rung_recipe import RungRecipe
 Rows = npt.NDArray[np.int64]
 Advance = Callable[[str, int, int], None]
 
-PRECISIONS = ("exact", "after", "quantised")
+VARIANTS = ("exact", "after", "quantised")
 """Floats, rounded after training, and rounded in training."""
 _NAMES = {"exact": "32-bit floats", "after": "rounded after training", "quantised": "rounded in training"}
 _TIMED = 256
@@ -50,8 +50,8 @@ class SameBits(msgspec.Struct, frozen=True, kw_only=True):
     largest_difference: float
 
 
-class PrecisionLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What one precision comes to; by graph, or by lane."""
+class VariantLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What one variant comes to; by graph, or by lane."""
 
     pr_auc: Estimate
     bytes: dict[str, int]
@@ -63,19 +63,19 @@ class PrecisionLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuantisedTable(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines by precision, and what they were measured on."""
+    """Lines by variant, and what they were measured on."""
 
     posts: int
     harmful: int
     prevalence: float
-    lines: dict[str, PrecisionLine]
+    lines: dict[str, VariantLine]
 
 
 def table_of(
     graphs: Mapping[str, Graphs], recipe: RungRecipe, fold: MaterialFold, rows: Rows, *, advance: Advance
 ) -> QuantisedTable:
-    """Measure graphs of each precision on snapshots [n] of the time to calibrate on."""
-    models = {name: GraphModel(graphs[name], recipe) for name in PRECISIONS}
+    """Measure graphs of each variant on snapshots [n] of the time to calibrate on."""
+    models = {name: GraphModel(graphs[name], recipe) for name in VARIANTS}
     y = fold.harmful()[rows]
     prevalence = fold.described.populations["calibrate"].prevalence
     steps = 2 * len(models) + 1
@@ -90,7 +90,7 @@ def table_of(
         advance("measure", done, steps)
         away = np.abs(logits[name] - logits["exact"])
         ranking = measure_ranking(y, logits[name], prevalence=prevalence)
-        lines[name] = PrecisionLine(
+        lines[name] = VariantLine(
             pr_auc=ranking.pr_auc,
             bytes={part: len(graph) for part, graph in graphs[name].items()},
             core_microseconds=costs[name],
@@ -128,8 +128,8 @@ def measured_on(table: QuantisedTable) -> str:
 
 
 def table_cells(table: QuantisedTable) -> tuple[list[str], list[list[str]]]:
-    """Return the heads of the columns, and the rows: what is told, and a cell for each precision."""
-    lines = [table.lines[name] for name in PRECISIONS]
+    """Return the heads of the columns, and the rows: what is told, and a cell for each variant."""
+    lines = [table.lines[name] for name in VARIANTS]
     lanes = list(lines[0].core_microseconds)
     rows = [
         ["PR-AUC", *(value_of(one.pr_auc) for one in lines)],
@@ -147,7 +147,7 @@ def table_cells(table: QuantisedTable) -> tuple[list[str], list[list[str]]]:
             for lane in lanes
         ),
     ]
-    return ["", *(_NAMES[name] for name in PRECISIONS)], rows
+    return ["", *(_NAMES[name] for name in VARIANTS)], rows
 
 
 def _told(one: SameBits) -> str:
@@ -163,7 +163,7 @@ def _some(fold: MaterialFold, lane: Lane, most: int) -> Rows:
 
 
 def _costs(models: Mapping[str, GraphModel], fold: MaterialFold) -> dict[str, dict[str, float]]:
-    """Return core-microseconds a post by precision and lane: the median of turns that all take one by one."""
+    """Return core-microseconds a post by variant and lane: the median of turns that all take one by one."""
     costs: dict[str, dict[str, float]] = {name: {} for name in models}
     first = next(iter(models.values()))
     for lane in Lane:

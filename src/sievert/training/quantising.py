@@ -4,7 +4,7 @@
 3 exported (PTQ)   4 on with learning, by `loop`, in a run folder of its own (QAT)   5 exported
 6 all three side by side, in the run's card and as JSON
 
-    RUN2/PRECISION/LANE.onnx, RUN2/PRECISION/update.onnx    precision: exact, after, quantised
+    RUN2/VARIANT/LANE.onnx, RUN2/VARIANT/update.onnx    variant: exact, after, quantised
     RUN2/quantised.json                                     the table of `quantised_table`
 
 The encoder is rounded: both towers and what joins them. The update network stays in floats, since it costs
@@ -31,7 +31,7 @@ from sievert.training.export_models import export_update
 from sievert.training.graph_model import UPDATE, encoder_graphs
 from sievert.training.material import Material, MaterialFold
 from sievert.training.quantise_recipe import QuantiseRecipe
-from sievert.training.quantised_table import PRECISIONS, QuantisedTable, table_lines, table_of
+from sievert.training.quantised_table import VARIANTS, QuantisedTable, table_lines, table_of
 from sievert.training.rounded import RoundedLayer, rounded
 from sievert.training.run_folder import CARD, WEIGHTS, read_run
 from sievert.training.rung import Advance, Trained, drawn_rows, teach
@@ -62,9 +62,9 @@ def quantise_run(
 
     def export(name: str, **others: bytes) -> None:
         if known is None:
-            advance("export", len(graphs), len(PRECISIONS))
+            advance("export", len(graphs), len(VARIANTS))
             graphs[name] = others | encoder_graphs(model, longest=longest)
-            advance("export", len(graphs), len(PRECISIONS))
+            advance("export", len(graphs), len(VARIANTS))
 
     update = {} if known else {UPDATE: export_update(model)}
     export("exact", **update)
