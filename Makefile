@@ -65,6 +65,9 @@ bundle: .venv-dev/.made ## train the text part of a bundle anew, from the corpor
 	@$(DEV)/sievert train light-linear --data "$$SIEVERT_DATA" --heavy var/heavy --out var/bundle
 	@echo "sievert: update model, forecasts of views and the lane of pictures join it by"
 	@echo "  sievert train update|views|lane --history HISTORY --bundle var/bundle --out OTHER"
+	@echo "sievert: the fusion model joins last, since it learns for one bundle (docs/train-fusion.md), by"
+	@echo "  sievert data material --history HISTORY --bundle OTHER --out MATERIAL"
+	@echo "  sievert train chain --material MATERIAL --bundle OTHER --out var/fusion"
 
 docs: .venv-dev/.made ## write the generated parts of the documents anew
 	@$(DEV)/python tests/generated_docs.py --write

@@ -61,11 +61,8 @@ def load(folder, content):
 def student(layers, data, reader, recipe, heads, epochs):
     """Train a model of so many layers on soft labels; return it rounded, as ONNX."""
     model = briefly_tuned(data, reader, recipe, heads, epochs=epochs, layers=layers)
-    rounded = with_rounding(model.encoder)
-    shown = random.Random(recipe.seed).sample(data.texts, SHOWN)  # noqa: S311 - repeatable
-    logits_of(model, reader.ids(shown), reader.pad)
-    for layer in rounded:
-        layer.settle()
+    shown = reader.ids(random.Random(recipe.seed).sample(data.texts, SHOWN))  # noqa: S311 - repeatable
+    with_rounding(model.encoder, lambda: logits_of(model, shown, reader.pad))
     return export(model, longest=512)
 
 

@@ -1,8 +1,8 @@
 """The ladder: every model learns from the same material, and is measured on the same posts of a later time.
 
-    sievert simulate --out WORLD --creators 100000 --days 20 --seed 20270601 --texts FILE
+    sievert simulate --out WORLD --creators 150000 --days 20 --seed 20271120 --texts FILE
     sievert data material --history WORLD --texts FILE --out MATERIAL
-    python benchmarks/ladder.py MATERIAL            # half an hour on two cores; --write keeps the result
+    python benchmarks/ladder.py MATERIAL            # an hour or two on two cores; --write keeps the result
 
 One snapshot of each post is drawn evenly from its moments (created, first report, milestones of views), so
 rows are independent and a post with many moments counts once. Measured are average precision and the
@@ -10,16 +10,19 @@ recall at a precision of 0.95, at natural prevalence, of posts and of impression
 views that came after the snapshot, up to 10,000, with nothing done. Intervals are those of
 `measurement.ranking`; a recall that the sample could not prove is not told.
 
-Then sources of the multimodal model are switched off, in training and in testing. Text, picture and the
-words of pictures: the whole model learns anew. Behaviour, the creator's context, the weights by views (every post alike), the forecast of views (their
-literal number so far in its place):
-update networks learn anew on the latents of the full model, beside one that hears all; with --anew the
-whole model does.
+Then sources of the multimodal model and of the heavy one that ships are switched off, in training and in
+testing, one by one: text, picture, the words of pictures, behaviour, the creator's context, the weights by
+views (every post alike), the forecast of views (their literal number so far in its place, the first
+formula). And two are added: pretrained towers, and unlabelled posts with soft labels from reports. Of the
+multimodal model all that an update network alone hears is switched off there, on the latents of the full
+model, beside one that hears all; with --anew the whole model learns anew.
 
 It needs torch, transformers, accelerate, NumPy, safetensors, msgspec and PyYAML, and neither a history nor
 a network: it runs wherever the material is. `--encoder` names a folder where the package of the text
 encoder is not installed. Runs go on where they were stopped if `--runs` names their folder. Costs are core
-seconds, or seconds of the GPU where there is one. The last line is one JSON object.
+seconds, or seconds of the GPU where there is one. Rungs may be shared out among machines: each keeps its
+result and its scores (`--keep`), and the last one tells them all (`--beside`). The last line is one JSON
+object.
 """
 
 import argparse
@@ -31,19 +34,22 @@ import time
 from pathlib import Path
 
 RESULT = Path(__file__).parent / "results" / "ladder.json"
-CAP = 10_000
-WITHOUT = {
-    "text": {"hears": ("pictures", "behaviour", "context")},
-    "picture": {"hears": ("tokens", "behaviour", "context")},
-    "words in pictures": {"words": False},
+KEPT = "ladder.json"
+CONTENT = ("tokens", "pictures", "spoken", "text_encoding", "words_encoding")
+OFF = {
+    "text": ("tokens", "spoken", "text_encoding", "words_encoding"),
+    "picture": ("pictures",),
+    "words in pictures": ("words_encoding",),
+    "behaviour": ("behaviour",),
+    "creator context": ("context",),
+    "both": ("behaviour", "context"),
 }
-UPDATE_WITHOUT = {
-    "behaviour": {"hears": ("tokens", "pictures", "context")},
-    "creator context": {"hears": ("tokens", "pictures", "behaviour")},
-    "both": {"hears": ("tokens", "pictures")},
-}
+"""What each source is made of, as parts of a batch."""
+IN_UPDATE = ("behaviour", "creator context", "both")
 WEIGHINGS = {"views in the loss": "even", "forecast in the loss": "literal"}
 UPDATE_LEARNING = {"epochs": 8.0, "rate": 0.001}
+LEVELLED = ("multimodal", "heavy")
+"""Rungs whose sources are switched off."""
 
 
 def parsed():
@@ -58,8 +64,16 @@ def parsed():
     parser.add_argument("--device", choices=("cpu", "cuda"), help="by default a GPU if there is one")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resamples", type=int, default=300)
+    parser.add_argument("--pretrain", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--anew", action="store_true", help="let the whole model learn anew for each source")
     parser.add_argument("--no-sources", action="store_true", help="switch nothing off")
+    parser.add_argument(
+        "--sources-of", default=",".join(LEVELLED), help="rungs whose sources are switched off"
+    )
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the result and scores here too")
+    parser.add_argument(
+        "--beside", type=Path, metavar="FOLDER", help="tell what another machine kept of the same material"
+    )
     parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/results")
     return parser.parse_args()
 
@@ -74,35 +88,24 @@ import torch
 
 from sievert.measurement.paired import pr_auc_difference
 from sievert.measurement.prevalence import natural_weights
-from sievert.measurement.ranking import average_precision, measure_ranking
-from sievert.training.material import read_material
+from sievert.measurement.ranking import average_precision
+from sievert.training.material import UNLABELLED, read_material
+from sievert.training.measured_fold import MeasuredFold
 from sievert.training.pooling import with_pooled
+from sievert.training.pretrain_recipe import PretrainRecipe
+from sievert.training.pretraining import pretrain
 from sievert.training.recipes import read_recipe, recipe_file
-from sievert.training.rung import drawn_rows, latents_of, train_rung, train_update_rung
+from sievert.training.rung import latents_of, train_rung, train_update_rung
 from sievert.training.rung_recipe import RUNGS, RungRecipe
 
 
-class Measured:
-    """Rows of the test fold, and how scores do on them."""
+class Lines(MeasuredFold):
+    """Rows of the test fold, and how scores do on them, as lines of the result."""
 
-    def __init__(self, fold, resamples):
-        self.fold, self.resamples = fold, resamples
-        self.drawn = drawn_rows(fold)
-        self.created = np.flatnonzero(fold.columns["cause"] == fold.described.causes.index("created"))
-        self.rows = np.union1d(self.drawn, self.created)
-        self.prevalence = fold.described.populations["test"].prevalence
-        self.y = fold.harmful()[self.drawn]
-        views = np.minimum(fold.columns["to_come"][self.drawn], CAP).astype(float)
-        self.views = views * fold.columns["stands_for"][self.drawn]
-        self.view_prevalence = float(self.views[self.y].sum() / self.views.sum())
-
-    def of(self, scores):
+    def line(self, scores):
         """Return how the scores of all rows do."""
-        drawn, created = (scores[np.searchsorted(self.rows, rows)] for rows in (self.drawn, self.created))
-        seen = self.views > 0
-        posts = self._ranking(self.y, drawn, self.prevalence)
-        views = self._ranking(self.y[seen], drawn[seen], self.view_prevalence, self.views[seen])
-        first = self.fold.harmful()[self.created]
+        found = self.of(scores)
+        posts, views = found.posts, found.views
         return {
             "pr_auc": rounded(posts.pr_auc),
             "recall_at_precision_95": rounded(posts.recall_at_precision),
@@ -110,13 +113,11 @@ class Measured:
                 "pr_auc": rounded(views.pr_auc),
                 "recall_at_precision_95": rounded(views.recall_at_precision),
             },
-            "when_created_pr_auc": round(
-                average_precision(first, created, natural_weights(first, prevalence=self.prevalence)), 4
-            ),
+            "when_created_pr_auc": round(found.created, 4),
             "recall_at_1_percent": round(
                 next(one for one in posts.at_shares if one.share == 0.01).recall.value, 3
             ),
-            "by_form": self.by_form(drawn),
+            "by_form": self.by_form(scores[np.searchsorted(self.rows, self.drawn)]),
             "provable_recall_at_precision_95": round(posts.provable_recall, 3),
         }
 
@@ -144,9 +145,6 @@ class Measured:
         )
         return {name: round(getattr(gain, name), 4) for name in ("value", "low", "high")}
 
-    def _ranking(self, y, score, prevalence, weight=None):
-        return measure_ranking(y, score, prevalence=prevalence, weight=weight, resamples=self.resamples)
-
 
 def rounded(estimate):
     return {
@@ -166,7 +164,7 @@ def line_of(trained, measured):
     scores, seconds = trained.logits(measured.fold, measured.rows)
     cost = trained.result.cost
     return scores, {
-        **measured.of(scores),
+        **measured.line(scores),
         "parameters": sum(one.numel() for one in trained.model.parameters()),
         "updates": trained.result.update,
         "kept": trained.result.kept,
@@ -178,61 +176,125 @@ def line_of(trained, measured):
 
 
 def climb(material, chosen, runs, advance):
-    """Train and measure every rung; return lines and scores by name, and the multimodal rung."""
-    measured = Measured(material.folds["test"], chosen.resamples)
-    lines, scores, multimodal = {}, {}, None
+    """Train and measure every rung; return lines, scores and what was trained by name."""
+    measured = Lines(material.folds["test"], "test", resamples=chosen.resamples)
+    lines, scores, rungs = {}, {}, {}
     for name in chosen.rungs.split(",") if chosen.rungs else RUNGS:
         recipe = recipe_of(name, chosen)
         if "pooled" in recipe.hears:
             with_pooled(material, recipe.text.encoder, advance=advance)
-        trained = train_rung(recipe, material, runs / name, advance=advance)
-        scores[name], lines[name] = line_of(trained, measured)
+        rungs[name] = train_rung(recipe, material, runs / name, advance=advance)
+        scores[name], lines[name] = line_of(rungs[name], measured)
         print(f"{name}: PR-AUC {lines[name]['pr_auc']['value']}", flush=True)
-        if name == "multimodal":
-            multimodal = trained
-    return measured, lines, scores, multimodal
+    return measured, lines, scores, rungs
 
 
-def sources(material, chosen, runs, advance, measured, full, multimodal):
-    """Switch sources of the multimodal model off, one by one; return lines by what is off."""
-    recipe = recipe_of("multimodal", chosen)
+def changes_of(recipe):
+    """Return by what is off how a recipe changes: what it hears, or how it weighs."""
+    found = {}
+    for what, parts in OFF.items():
+        hears = tuple(one for one in recipe.hears if one not in parts)
+        if what == "words in pictures" and "tokens" in recipe.hears:
+            found[what] = {"words": False}
+        elif hears != recipe.hears and set(hears) & {*CONTENT, "behaviour", "context"}:
+            found[what] = {"hears": hears}
+    for what, how in WEIGHINGS.items():
+        found[what] = {"loss": msgspec.structs.replace(recipe.loss, weighing=how)}
+    return found
+
+
+def additions(recipe, chosen, runs, material, advance):
+    """Return by what is added how a recipe changes: pretrained towers, soft labels from reports.
+
+    A rung that hears what a bundle says has neither: its text encoder is the bundle's, and nobody asked
+    the bundle about unlabelled posts.
+    """
+    if "tokens" not in recipe.hears or not (material.folder / UNLABELLED).is_file():
+        return {}
+    encoder = [f"text.encoder={chosen.encoder}"] if chosen.encoder else []
+    how = read_recipe(PretrainRecipe, None, [*encoder, *chosen.pretrain])
+    pretrain(how, material, runs / "pretrain", advance=advance)
+    return {
+        "pretraining": {"towers": str(runs / "pretrain")},
+        "report labels": {"reports": msgspec.structs.replace(recipe.reports, use="soft")},
+    }
+
+
+def sources(name, material, chosen, runs, advance, measured, full, trained):
+    """Switch sources of a rung off, one by one, and add others; return lines by what differs."""
+    recipe = recipe_of(name, chosen)
     changed = msgspec.structs.replace
-    whole = dict(WITHOUT)
-    weighed = {name: {"loss": changed(recipe.loss, weighing=how)} for name, how in WEIGHINGS.items()}
-    kept = {**UPDATE_WITHOUT, **weighed}
-    if chosen.anew:
-        whole, kept = {**whole, **kept}, {}
+    whole = changes_of(recipe)
+    kept = {}
+    if name == "multimodal" and not chosen.anew:
+        kept = {what: whole.pop(what) for what in (*IN_UPDATE, *WEIGHINGS)}
     lines = {}
 
-    def named(what):
-        return f"multimodal-{what.replace(' ', '-')}"
+    def measure(what, change):
+        run = f"{name}-{what.replace(' ', '-')}"
+        one = train_rung(changed(recipe, name=run, **change), material, runs / run, advance=advance)
+        return line_of(one, measured)
 
     for what, change in whole.items():
-        trained = train_rung(
-            changed(recipe, name=named(what), **change), material, runs / named(what), advance=advance
-        )
-        scores, line = line_of(trained, measured)
-        lines[what] = {"whole": True, "better_with_it": measured.better_by(full, scores), **line}
-        print(f"without {what}: PR-AUC {line['pr_auc']['value']}", flush=True)
+        scores, line = measure(what, change)
+        lines[f"without {what}"] = {"whole": True, "better_with_it": measured.better_by(full, scores), **line}
+        print(f"{name} without {what}: PR-AUC {line['pr_auc']['value']}", flush=True)
+    for what, change in additions(recipe, chosen, runs, material, advance).items():
+        scores, line = measure(what, change)
+        lines[f"with {what}"] = {"whole": True, "better_with_it": measured.better_by(scores, full), **line}
+        print(f"{name} with {what}: PR-AUC {line['pr_auc']['value']}", flush=True)
     if kept:
-        latents = {name: latents_of(multimodal.model, fold, recipe) for name, fold in material.folds.items()}
+        latents = {fold: latents_of(trained.model, one, recipe) for fold, one in material.folds.items()}
         base = changed(recipe, name="update-all", learning=changed(recipe.learning, **UPDATE_LEARNING))
         everything = train_update_rung(base, material, latents, runs / base.name, advance=advance)
         control, line = line_of(everything, measured)
-        lines["nothing, on kept latents"] = {"whole": False, **line}
+        lines["nothing off, on kept latents"] = {"whole": False, **line}
         for what, change in kept.items():
             one = changed(base, name=f"update-{what.replace(' ', '-')}", **change)
-            trained = train_update_rung(one, material, latents, runs / one.name, advance=advance)
-            scores, line = line_of(trained, measured)
-            lines[what] = {"whole": False, "better_with_it": measured.better_by(control, scores), **line}
-            print(f"without {what}: PR-AUC {line['pr_auc']['value']}", flush=True)
+            scores, line = line_of(
+                train_update_rung(one, material, latents, runs / one.name, advance=advance), measured
+            )
+            gain = measured.better_by(control, scores)
+            lines[f"without {what}"] = {"whole": False, "better_with_it": gain, **line}
+            print(f"{name} without {what}, update alone: PR-AUC {line['pr_auc']['value']}", flush=True)
     return lines
 
 
+def add(result, scores, folder):
+    """Add what another machine kept of the same material."""
+    other = json.loads((folder / KEPT).read_text())
+    if other["material"] != result["material"]:
+        raise SystemExit(f"ladder.py: {folder} holds a result of other material; name one of this material.")
+    for key in ("rungs", "overrides", "wall_seconds", "sources"):
+        result[key] = {**other[key], **result[key]}
+    for name in other["rungs"]:
+        if name not in scores:
+            scores[name] = np.load(folder / f"{name}.npy", allow_pickle=False)
+    result["rungs"] = {name: result["rungs"][name] for name in RUNGS if name in result["rungs"]}
+
+
+def settle(result, scores, measured, chosen):
+    """Add what others found and the steps between rungs, and keep all of it where the command line says."""
+    if chosen.beside:
+        add(result, scores, chosen.beside)
+    names = [name for name in RUNGS if name in result["rungs"]]
+    result["steps"] = {
+        f"{upper} over {lower}": measured.better_by(scores[upper], scores[lower])
+        for lower, upper in itertools.pairwise(names)
+        if upper != "light"
+    }
+    if chosen.keep:
+        chosen.keep.mkdir(parents=True, exist_ok=True)
+        (chosen.keep / KEPT).write_text(json.dumps(result, indent=1) + "\n")
+        for name, one in scores.items():
+            np.save(chosen.keep / f"{name}.npy", one.astype(np.float32))
+
+
 def show(result):
-    for title, lines in (("rung", result["rungs"]), ("switched off", result["sources"])):
+    tables = [("rung", result["rungs"]), *result["sources"].items()]
+    for title, lines in tables:
         print(
-            f"\n{title:>26}{'PR-AUC':>24}{'by views':>24}{'recall at 0.95':>24}{'by views':>24}"
+            f"\n{title:>30}{'PR-AUC':>24}{'by views':>24}{'recall at 0.95':>24}{'by views':>24}"
             f"{'created':>9}{'train s':>9}{'us':>9}"
         )
         for name, line in lines.items():
@@ -243,16 +305,17 @@ def show(result):
             ]
             seconds = line["training_gpu_seconds"] or line["training_core_seconds"]
             print(
-                f"{name:>26}"
+                f"{name:>30}"
                 + "".join(f"{cell:>24}" for cell in cells)
                 + f"{line['when_created_pr_auc']:>9.3f}"
                 f"{seconds:>9,.0f}{line['microseconds_a_snapshot']:>9,.0f}"
             )
     for name, line in result["rungs"].items():
         print(name, {form: one["average_precision"] for form, one in line["by_form"].items()})
-    for name, line in result["sources"].items():
-        if "better_with_it" in line:
-            print(f"better with {name} by {interval(line['better_with_it'])}")
+    for name, lines in result["sources"].items():
+        for what, line in lines.items():
+            if "better_with_it" in line:
+                print(f"{name}, {what}: better with it by {interval(line['better_with_it'])}")
 
 
 def interval(one):
@@ -272,37 +335,36 @@ def main(chosen):
 
     with tempfile.TemporaryDirectory() as scratch:
         runs = chosen.runs or Path(scratch)
-        measured, lines, scores, multimodal = climb(material, chosen, runs, advance)
+        measured, lines, scores, rungs = climb(material, chosen, runs, advance)
         without = {}
-        if multimodal is not None and not chosen.no_sources:
-            full = scores["multimodal"]
-            without = sources(material, chosen, runs, advance, measured, full, multimodal)
-    steps = {}
-    names = list(lines)
-    for lower, upper in itertools.pairwise(names):
-        if upper != "light":
-            steps[f"{upper} over {lower}"] = measured.better_by(scores[upper], scores[lower])
+        for name in chosen.sources_of.split(","):
+            if name in rungs and not chosen.no_sources:
+                full = scores[name]
+                without[name] = sources(name, material, chosen, runs, advance, measured, full, rungs[name])
     device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    on = torch.cuda.get_device_name() if device.type == "cuda" else f"{chosen.threads} threads"
+    for of in (lines, *without.values()):
+        of.update({name: line | {"device": on} for name, line in of.items()})
     result = {
         "material": {
+            "history": material.described.history,
             "settings": material.described.settings,
             "populations": {
                 name: msgspec.to_builtins(one) | {"prevalence": round(one.prevalence, 6)}
                 for name, one in material.described.populations.items()
             },
         },
-        "overrides": chosen.overrides,
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else f"{chosen.threads} threads",
+        "overrides": {on: [*chosen.overrides, *chosen.pretrain]},
         "torch": torch.__version__,
         "measured_posts": len(measured.drawn),
         "prevalence_by_views": round(measured.view_prevalence, 6),
         "rungs": lines,
-        "steps": steps,
         "sources": without,
-        "wall_seconds": round(time.monotonic() - began),
+        "wall_seconds": {on: round(time.monotonic() - began)},
     }
+    settle(result, scores, measured, chosen)
     show(result)
-    for name, gain in steps.items():
+    for name, gain in result["steps"].items():
         print(f"{name}: {interval(gain)}")
     if chosen.write:
         RESULT.write_text(json.dumps(result, indent=1) + "\n")

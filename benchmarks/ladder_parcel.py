@@ -5,8 +5,9 @@
 
 The encoder's matrices travel as bytes with one scale a row, a quarter of their size; what is unpacked is
 within half a step of what it was, less than 0.4 % of a row's largest number, and then learns anyway. Without
-n-grams the light rung cannot learn there: name the others with --rungs. Unlabelled posts travel along where
-the material has them. Unpacking needs NumPy and safetensors alone.
+n-grams the light rung cannot learn there, and what a bundle says of contents is too large to travel, so
+that the heavy rung cannot either: name the others with --rungs. Unlabelled posts travel along where the
+material has them. Unpacking needs NumPy and safetensors alone.
 """
 
 import argparse
@@ -29,7 +30,8 @@ def pack(material, parcel, *, encoder, grams):
 
     with tarfile.open(parcel, "w:xz", preset=6) as tar:
         for path in sorted(material.glob("*.json")) + sorted(material.glob("*.safetensors")):
-            left_out = ".pooled." in path.name or (".grams." in path.name and not grams)
+            made_there = ".pooled." in path.name
+            left_out = made_there or ".said." in path.name or (".grams." in path.name and not grams)
             if not left_out:
                 tar.add(path, f"material/{path.name}")
         folder = Path(encoder_folder(encoder))

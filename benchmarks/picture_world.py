@@ -53,7 +53,13 @@ def main():
     posts = [Post(id=str(at), text=one["text"]) for at, one in enumerate(drawn)]
     began = time.perf_counter()
     with Openers() as opener:
-        pictures = Pictures(opener=opener, log=MemoryPictures(), clock=ManualClock(0), words_cut=WORDS_CUT)
+        pictures = Pictures(
+            opener=opener,
+            log=MemoryPictures(),
+            clock=ManualClock(0),
+            words_cut=WORDS_CUT,
+            encoders=bundle.encoders,
+        )
         seen = {}
         for at, one in enumerate(drawn):
             facts = pictures.take(one["picture"])

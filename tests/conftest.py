@@ -53,3 +53,11 @@ def tiny_folder(tmp_path_factory):
 def tiny_bundle(tiny_folder):
     """A bundle that is sure of the stand-in words, and of nothing else."""
     return load_bundle(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def said_folders(tmp_path_factory):
+    """Material of a tiny world, and the tiny bundle that was asked what it says of it."""
+    from tiny_chain import said_material
+
+    return said_material(tmp_path_factory.mktemp("said"))

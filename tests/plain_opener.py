@@ -6,6 +6,8 @@ import msgspec
 from PIL import Image, ImageDraw
 
 from sievert.features.content.pictures import open_picture, view_picture
+from sievert.features.content.pixels import pixels_of
+from sievert.features.content.thumbnail import thumbnail_features
 
 
 class PlainOpener:
@@ -17,8 +19,17 @@ class PlainOpener:
         self.read = []
 
     def open(self, data):
+        return self.open_with_pixels(data, ())[0]
+
+    def open_with_pixels(self, data, sides):
         self.opened.append(data)
-        return msgspec.structs.replace(open_picture(data).facts, has_words=1.0 if data in self.words else 0.0)
+        opened = open_picture(data)
+        facts = msgspec.structs.replace(
+            opened.facts,
+            features=thumbnail_features(opened.small),
+            has_words=1.0 if data in self.words else 0.0,
+        )
+        return facts, tuple(pixels_of(opened.small, side) for side in sides)
 
     def read_words(self, data):
         self.read.append(data)

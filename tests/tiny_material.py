@@ -28,15 +28,16 @@ SETTINGS = GatherSettings(
 WORDS = ("the", "a", "you", "we", "they", "is", "are", "and", "garden", "goose", "people", "buy")
 
 
-def tiny_world(folder):
+def tiny_world(folder, **changes):
     """Write a world's history into a folder."""
-    settings = WorldSettings(creators=300, seed=3, harm_of_toxic=0.15, labelled=0.6, image=0.5, copied=0.1)
+    plain = {"creators": 300, "harm_of_toxic": 0.15, "seed": 3}
+    settings = WorldSettings(labelled=0.6, image=0.5, copied=0.1, **{**plain, **changes})
     write_history(World(settings, Writer()), folder, lambda done, of: None, steps=24 * DAYS)
     return folder
 
 
-def gathered(world, out, bundle, encoder, **changes):
-    """Gather a world's material."""
+def gathered(world, out, bundle, encoder, *, said=False, **changes):
+    """Gather a world's material; with `said` the bundle is asked what it says of it."""
     import msgspec
 
     settings = msgspec.structs.replace(SETTINGS, **changes)
@@ -46,7 +47,7 @@ def gathered(world, out, bundle, encoder, **changes):
         out,
         settings,
         judge=None,
-        contents=contents_by(bundle, str(encoder), pooled=True),
+        contents=contents_by(bundle, str(encoder), pooled=True, said=said),
         draw=drawing(world, texts=None, side=settings.side, advance=quiet),
         advance=quiet,
     )

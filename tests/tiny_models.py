@@ -6,14 +6,25 @@ import torch
 import transformers
 
 from sievert.models import MODELS, build
-from sievert.models.batch import NUMBER_PARTS, Grams, Latents, Numbers, Pictures, PostBatch, Progress, Tokens
+from sievert.models.batch import (
+    NUMBER_PARTS,
+    Grams,
+    Latents,
+    Numbers,
+    Pictures,
+    PostBatch,
+    Progress,
+    Tokens,
+    Vectors,
+)
 from sievert.models.numeric import Scale
 from sievert.models.towers import ImageTowerConfig, TowerConfig
 
 POLICIES = ("hate", "spam")
-WIDTHS = {"behaviour": 5, "context": 4, "creator": 6, "facts": 3, "thumbnail": 7, "pooled": 9}
+WIDTHS = {"behaviour": 5, "context": 4, "creator": 6, "facts": 3, "thumbnail": 7, "pooled": 9, "spoken": 4}
 HEARD = {name: WIDTHS[name] for name in ("behaviour", "context", "creator")}
-SIDE, VOCABULARY, BITS, LATENTS = 32, 60, 8, (4, 24)
+SIDE, VOCABULARY, BITS, LATENTS, ENCODING = 32, 60, 8, (4, 24), 10
+SPEAKS = ("harm", "hate", "threat", "spam")
 
 _SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 TEXT = TowerConfig(
@@ -39,10 +50,26 @@ CONFIGS = {
     "max_pool": {"policies": POLICIES, "text": TEXT, "image": IMAGE},
     "late_fusion": {"policies": POLICIES, "numbers": WIDTHS, "text": TEXT, "image": IMAGE, "units": 8},
     "multimodal": MULTIMODAL,
+    "latent_fusion": {
+        "policies": POLICIES,
+        "numbers": {**HEARD, "spoken": WIDTHS["spoken"]},
+        "speaks": SPEAKS,
+        "encoding_width": ENCODING,
+        "image": IMAGE,
+        "picture_width": 12,
+        "update_width": 16,
+    },
     "light": {"policies": POLICIES, "numbers": WIDTHS, "bits": BITS, "vector": 6, "units": 5},
     "log_linear_views": {},
     "view_forecaster": {"numbers": HEARD, "latent_width": LATENTS[1], "units": 8},
 }
+
+
+def tiny_vision(folder):
+    """A folder with a vision model as Hugging Face saves one, with random weights."""
+    torch.manual_seed(2)
+    transformers.ViTModel(transformers.ViTConfig(**IMAGE.architecture)).save_pretrained(folder)
+    return folder
 
 
 def config_of(name, **changes):
@@ -83,6 +110,10 @@ def random_batch(posts=12, *, tokens=9, seed=2, share=0.7):
         known = some(posts, WIDTHS[name]) & some(posts, 1)
         numbers[name] = Numbers(values=normal(posts, WIDTHS[name]) * known, known=known)
     shown, kept, begun = some(posts), some(posts), some(posts)
+    encodings = {}
+    for name in ("text_encoding", "words_encoding"):
+        known = some(posts)
+        encodings[name] = Vectors(values=normal(posts, ENCODING) * known[:, None], known=known)
     return PostBatch(
         posts=posts,
         tokens=Tokens(
@@ -107,6 +138,7 @@ def random_batch(posts=12, *, tokens=9, seed=2, share=0.7):
             known=begun,
         ),
         **numbers,
+        **encodings,
     )
 
 

@@ -4,16 +4,18 @@ What is here is small on purpose: a clock that stands still, texts as columns, p
 bundle whose judgement is known, so that a test can say in advance what must be decided.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from sievert.calibration.logit_map import LogitMap
-from sievert.features.behaviour.rows import DEFINITIONS, FEATURES, BehaviourSpec
+from sievert.features.behaviour.rows import CREATORS, DEFINITIONS, FEATURES, OWN, BehaviourSpec
 from sievert.features.content.fold import FoldTables, build_fold_tables
 from sievert.features.content.ngrams import index_batch
+from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
 from sievert.features.content.tokens import STATS
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.budgets import Budgets
@@ -28,7 +30,9 @@ from sievert.schema.clock import SECOND, Clock, ManualClock, Micros
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import Post
 from sievert.scoring.bundle import Bundle, load_bundle, write_bundle
+from sievert.scoring.fusion import FusionModel, FusionSpec
 from sievert.scoring.light_tensors import LightTensors
+from sievert.scoring.picture_model import LightImage, PictureModel, PictureSpec
 from sievert.scoring.update import MOODS, UpdateModel, UpdateSpec, UpdateTensors
 from sievert.scoring.views import OUTPUTS, PROGRESS, ViewsModel, ViewsSpec, ViewsTensors
 from sievert.stores.memory import MemoryStores
@@ -171,6 +175,128 @@ def hand_made_views(*, unseen: float = 50.0, cap: float = 100_000.0) -> ViewsMod
             bias=np.array([np.log(np.expm1(np.log1p(unseen))), -20.0, -3.5], np.float32),
         ),
     )
+
+
+def hand_made_fusion(heads: Sequence[str], *, text_width: int, picture_width: int = 0) -> FusionModel:
+    """Return a fusion model that believes in reports, in red pictures and a little in encodings.
+
+    It adds to the logits of the content 1.5 times the lift of reports, a hundredth of some sum over each
+    encoding, and for all heads what a vector of `hand_made_picture` says of red: about 10 of plain red, else
+    nothing. Needs the package onnx.
+    """
+    rng = np.random.default_rng(5)
+    columns = len(heads)
+    lift = np.zeros((len(OWN), columns), np.float32)
+    lift[OWN.index(FEATURES.index("post_reports_lift"))] = 1.5
+    sums = {name: rng.normal(0, 0.01, (text_width, columns)).astype(np.float32) for name in ("text", "words")}
+    sums["behaviour"] = lift
+    if picture_width:
+        red = np.zeros((picture_width, columns), np.float32)
+        red[:3] = [[20.0], [-20.0], [-20.0]]
+        sums["picture"] = red
+    nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = []
+    said = "content"
+    for name in sums:
+        nodes.append(("MatMul", [name, f"{name}_sum"], [f"{name}_said"], {}))
+        counted = f"{name}_said"
+        if name == "picture":
+            nodes += [
+                ("Sub", [counted, "doubt"], ["reddish"], {}),
+                ("Relu", ["reddish"], ["red"], {}),
+            ]
+            counted = "red"
+        # A row of numbers is known as a whole, a vector by one flag: a flag needs a column of its own.
+        if name != "behaviour":
+            nodes += [
+                ("Cast", [f"{name}_known"], [f"{name}_flag"], {"to": 1}),
+                ("Unsqueeze", [f"{name}_flag", "last"], [f"{name}_column"], {}),
+                ("Mul", [counted, f"{name}_column"], [f"{name}_counted"], {}),
+            ]
+            counted = f"{name}_counted"
+        nodes.append(("Add", [said, counted], [f"with_{name}"], {}))
+        said = f"with_{name}"
+    nodes.append(("Identity", [said], ["logits"], {}))
+    inputs: dict[str, tuple[type, list[int | str]]] = {"content": (np.float32, ["posts", columns])}
+    vectors = {"text": text_width, "words": text_width} | (
+        {"picture": picture_width} if picture_width else {}
+    )
+    for name, width in vectors.items():
+        inputs |= {name: (np.float32, ["posts", width]), f"{name}_known": (np.bool_, ["posts"])}
+    for name, width in {"behaviour": len(OWN), "context": len(CREATORS)}.items():
+        inputs |= {
+            name: (np.float32, ["posts", width]),
+            f"{name}_known": (np.bool_, ["posts", width]),
+        }
+    graph = _graph(
+        nodes,
+        inputs,
+        {"logits": (np.float32, ["posts", columns])},
+        {
+            **{f"{name}_sum": weights for name, weights in sums.items()},
+            "doubt": np.array([10.0], np.float32),
+            "last": np.array([1], np.int64),
+        },
+    )
+    spec = FusionSpec(
+        behaviour=BehaviourSpec(definitions=DEFINITIONS),
+        text_width=text_width,
+        picture_width=picture_width,
+        calibrators={name: {"x": [-1.0, 1.0], "y": [-1.0, 1.0]} for name in heads},
+    )
+    return FusionModel.of_files(msgspec.json.encode(spec), graph, heads)
+
+
+def hand_made_picture(heads: Sequence[str], *, side: int = 16, width: int = 3) -> PictureModel:
+    """Return a picture model that knows colours: its vector begins with the mean of red, green and blue.
+
+    Its cheap look takes vivid red for harm under every head. Needs the package onnx.
+    """
+    colours = np.zeros((3, width), np.float32)
+    np.fill_diagonal(colours, 1 / 255)
+    graph = _graph(
+        [
+            ("Cast", ["pixels"], ["levels"], {"to": 1}),
+            ("ReduceMean", ["levels"], ["mean"], {"axes": [2, 3], "keepdims": 0}),
+            ("MatMul", ["mean", "colours"], ["vector"], {}),
+        ],
+        {"pixels": (np.uint8, ["posts", 3, side, side])},
+        {"vector": (np.float32, ["posts", width])},
+        {"colours": colours},
+    )
+    weights = [0.0] * len(THUMBNAIL_FEATURES)
+    weights[THUMBNAIL_FEATURES.index("vivid_red")] = 12.0
+    spec = PictureSpec(
+        side=side,
+        width=width,
+        light=LightImage(weights=dict.fromkeys(heads, weights), bias=dict.fromkeys(heads, -6.0)),
+    )
+    return PictureModel.of_files(msgspec.json.encode(spec), graph, heads)
+
+
+def _graph(
+    nodes: Sequence[tuple[str, list[str], list[str], dict[str, Any]]],
+    inputs: Mapping[str, tuple[type, list[int | str]]],
+    outputs: Mapping[str, tuple[type, list[int | str]]],
+    weights: Mapping[str, np.ndarray],
+) -> bytes:
+    """Write an ONNX graph: nodes are what they do, inputs, outputs and attributes."""
+    from onnx import TensorProto, checker, helper, numpy_helper  # noqa: PLC0415 -- serving lacks it
+
+    types = {np.float32: TensorProto.FLOAT, np.bool_: TensorProto.BOOL, np.uint8: TensorProto.UINT8}
+    graph = helper.make_graph(
+        [helper.make_node(kind, takes, gives, **more) for kind, takes, gives, more in nodes],
+        "hand-made",
+        [helper.make_tensor_value_info(name, types[dtype], shape) for name, (dtype, shape) in inputs.items()],
+        [
+            helper.make_tensor_value_info(name, types[dtype], shape)
+            for name, (dtype, shape) in outputs.items()
+        ],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def _teach(weights: np.ndarray, fold: FoldTables, word: str, heads: tuple[int, ...], sure: float) -> None:

@@ -15,6 +15,7 @@ from sievert.models.towers import (
     TextTower,
     TowerConfig,
     image_tower,
+    sized,
     text_tower,
 )
 from tiny_models import (
@@ -117,9 +118,18 @@ def test_what_does_not_fit_is_refused_by_name(model):
     z[0, 0, 0] = float("inf")
     with pytest.raises(InvalidField, match=r"latents\.values holds a number"):
         model.update(z, batch)
-    small = Pictures(pixels=batch.pictures.pixels[..., :16, :16], known=batch.pictures.known)
-    with pytest.raises(InvalidField, match="16 pixels a side, the encoder takes 32"):
-        model(dataclasses.replace(batch, pictures=small))
+
+
+@torch.no_grad()
+def test_pictures_of_any_size_are_made_the_encoders(model):
+    batch = random_batch()
+    small = batch.pictures.pixels[..., :16, :16]
+    asked = [Pictures(pixels=one, known=batch.pictures.known) for one in (small, sized(small, SIDE))]
+    one, other = (model(dataclasses.replace(batch, pictures=pictures)) for pictures in asked)
+    assert torch.equal(one, other)
+    assert sized(small, SIDE).dtype == torch.uint8
+    even = torch.full((1, 3, 40, 40), 77, dtype=torch.uint8)
+    assert torch.equal(sized(even, SIDE), even[..., :SIDE, :SIDE])
 
 
 _SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}

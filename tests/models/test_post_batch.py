@@ -66,3 +66,13 @@ def test_means_and_spreads_are_those_of_what_is_known():
     found = scale(Numbers(values=values * 1000, known=known))
     assert found[:, :3].tolist() == [[8.0, 8.0, 0.0], [8.0, 0.0, 0.0], [0.0, 8.0, 0.0]]
     assert found[:, 3:].tolist() == known.float().tolist()
+
+
+def test_a_number_that_never_differed_is_not_heard():
+    scale = Scale(2)
+    values = torch.tensor([[7.0, 1.0], [7.0, 2.0], [7.0, 3.0]])
+    known = torch.ones(3, 2, dtype=torch.bool)
+    scale.fit(Numbers(values=values, known=known))
+    later = scale(Numbers(values=torch.tensor([[9.0, 9.0]] * 3), known=known))
+    assert later[:, 0].abs().max() < 1e-4
+    assert later[:, 1].min() > 1

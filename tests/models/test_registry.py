@@ -21,11 +21,12 @@ FLOATS = [
     if one.is_floating_point()
 ]
 PARAMETERS = {
-    "logistic": 276,
+    "logistic": 308,
     "max_pool": 22_460,
-    "late_fusion": 23_180,
+    "late_fusion": 23_244,
     "multimodal": 60_684,
-    "light": 2_231,
+    "latent_fusion": 25_936,
+    "light": 2_303,
     "log_linear_views": 7,
     "view_forecaster": 642,
 }
@@ -38,10 +39,10 @@ every_model = pytest.mark.parametrize("name", MODELS)
 
 
 def test_the_sweep_has_all_models():
-    assert len(MODELS) == 7
+    assert len(MODELS) == 8
     assert set(CONFIGS) == set(MODELS) == set(PARAMETERS)
-    assert len(PARTS) == 11
-    assert len(FLOATS) == 10
+    assert len(PARTS) == 14
+    assert len(FLOATS) == 13
 
 
 @every_model

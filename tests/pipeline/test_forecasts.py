@@ -22,6 +22,7 @@ from sievert.policy.rules import hang_on_views
 from sievert.schema.event import Report, Views
 from sievert.schema.policy import StatedRule
 from sievert.schema.post import Post
+from sievert.scoring.facets import fused
 from sievert.scoring.utterances import score_posts
 from sievert.scoring.views import OUTPUTS, PROGRESS, ViewsModel
 from sievert.stores.activity.base import PostName
@@ -124,14 +125,12 @@ def test_a_certificate_of_another_forecaster_does_not_hold(parts, stores):
 
 
 def test_the_threshold_of_removal_falls_as_more_will_see_a_post(parts, stores, monkeypatch):
-    really = score_posts
-
     def doubtful(*arguments, **named):
-        scored = really(*arguments, **named)
+        scored = fused(*arguments, **named)
         scored.policies[:, scored.heads.index("hate")] = 0.93
         return scored
 
-    monkeypatch.setattr("sievert.pipeline.path.score_posts", doubtful)
+    monkeypatch.setattr("sievert.pipeline.path.fused", doubtful)
     parts = certified(parts, stores)
     run_events(records(seen("seen", 20)), parts)
     answers = run(records(Post(id="seen", text="one thing"), Post(id="unseen", text="another thing")), parts)

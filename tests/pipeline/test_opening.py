@@ -10,12 +10,14 @@ import zlib
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from PIL import Image
 
 from made_pictures import png, saved, scene
 from sievert.errors import InvalidField, MissingExtra, Overloaded, TooLarge
 from sievert.features.content.pictures import View, open_picture
+from sievert.features.content.pixels import pixels_of
 from sievert.pipeline import opening, opening_pipes, opening_process
 from sievert.pipeline.opening import Openers, _raised
 from sievert.pipeline.opening_messages import (
@@ -29,6 +31,7 @@ from sievert.pipeline.opening_messages import (
 )
 from sievert.pipeline.opening_pipes import Death
 from sievert.pipeline.opening_process import answered
+from sievert.schema.media import PictureVector
 
 SMALL = saved(scene(), "JPEG")
 LARGE = png(6000, 6000, zlib.compress(bytes(6000 * 18_001), 1), colour=2)
@@ -84,6 +87,15 @@ def test_facts_and_views_come_from_another_process_as_from_this_one(openers, dea
     assert len(pids(openers)) == 1
     assert Image.open(io.BytesIO(openers.view(SMALL))).mode == "L"
     assert Image.open(io.BytesIO(openers.view(SMALL, how=View.PLAIN))).size == (320, 240)
+    assert deaths == []
+
+
+def test_pixels_come_with_the_facts_for_every_side_that_is_asked_for(openers, deaths):
+    facts, pixels = openers.open_with_pixels(SMALL, (16, 96))
+    small = open_picture(SMALL).small
+    assert facts == openers.open(SMALL)
+    for one, side in zip(pixels, (16, 96), strict=True):
+        assert np.array_equal(one, pixels_of(small, side))
     assert deaths == []
 
 
@@ -306,15 +318,35 @@ sys.stdin.buffer.read()
         framed(Answer()),
         framed(Answer(words="you blorp")),
         framed(Answer(facts=open_picture(saved(scene(seed=5), "PNG")).facts)),
+        framed(Answer(facts=open_picture(SMALL).facts)),
+        framed(Answer(facts=open_picture(SMALL).facts, pixels=(bytes(3 * 8 * 8 - 1),))),
+        framed(
+            Answer(
+                facts=msgspec.structs.replace(
+                    open_picture(SMALL).facts,
+                    vectors=(PictureVector(encoder="picture", model="any", values=b""),),
+                ),
+                pixels=(bytes(3 * 8 * 8),),
+            )
+        ),
     ],
-    ids=["too long", "no message", "empty", "of another kind", "about another picture"],
+    ids=[
+        "too long",
+        "no message",
+        "empty",
+        "of another kind",
+        "about another picture",
+        "without pixels",
+        "with too few pixels",
+        "for an encoder",
+    ],
 )
 def test_a_process_that_was_taken_over_is_not_believed(answer, monkeypatch, deaths):
     program = LIAR.format(ready=framed(Answer()).hex(), answer=answer.hex())
     monkeypatch.setattr(opening_pipes, "_COMMAND", (sys.executable, "-c", program))
     with Openers(on_death=deaths.append) as openers:
         with pytest.raises(InvalidField, match="abruptly"):
-            openers.open(SMALL)
+            openers.open_with_pixels(SMALL, (8,))
         assert pids(openers) == []
     assert deaths == [Death.ABRUPT]
 

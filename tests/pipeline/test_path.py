@@ -16,7 +16,7 @@ from sievert.schema.clock import DAY, HOUR
 from sievert.schema.decision import Answer
 from sievert.schema.post import Post
 from sievert.schema.sentinel import SENTINEL
-from sievert.scoring.utterances import score_posts
+from sievert.scoring.facets import fused
 from sievert.testing import memory_parts, records
 
 
@@ -179,11 +179,11 @@ def test_a_post_of_which_a_model_says_nothing_goes_to_a_person_and_its_record_is
     parts, stores, monkeypatch
 ):
     def broken(*args, **kwargs):
-        scored = score_posts(*args, **kwargs)
+        scored = fused(*args, **kwargs)
         scored.harm[0], scored.policies[0] = np.nan, np.inf
         return scored
 
-    monkeypatch.setattr("sievert.pipeline.path.score_posts", broken)
+    monkeypatch.setattr("sievert.pipeline.path.fused", broken)
     lost, fine = run(records(RUDE, FINE), parts)
     assert (lost.decision, fine.decision) == ("review", "allow")
     (kept,) = stores.journal.trail("default", "rude")

@@ -19,6 +19,7 @@ from sievert.training.rung import drawn_rows, latents_of, train_rung, train_upda
 from sievert.training.rung_batches import batches_of, flattened, heard, posts_of, restored
 from sievert.training.rung_models import model_of, rate_of
 from sievert.training.rung_recipe import RUNGS, RungRecipe
+from tiny_fusion import write_fused
 from tiny_material import encoder_of, gathered, tiny_world
 
 IMAGE = "image={architecture: {model_type: resnet, embedding_size: 8, hidden_sizes: [8], depths: [1], layer_type: basic}}"
@@ -38,10 +39,10 @@ def encoder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, tiny_bundle, encoder):
+def folder(tmp_path_factory, encoder):
     world = tiny_world(tmp_path_factory.mktemp("world") / "history")
     out = tmp_path_factory.mktemp("material") / "material"
-    gathered(world, out, tiny_bundle, encoder)
+    gathered(world, out, write_fused(tmp_path_factory.mktemp("bundle")), encoder, said=True)
     return out
 
 
@@ -53,9 +54,13 @@ def material(folder):
 @pytest.fixture
 def recipe(encoder):
     def of(name, *overrides):
-        pictured = [IMAGE] if name in {"max-pool", "late-fusion", "multimodal"} else []
-        small = ["config={latents: 3, latent_width: 16, latent_heads: 2, resamplings: 1, update_width: 16}"]
-        small = small if name == "multimodal" else []
+        pictured = [IMAGE] if name in {"max-pool", "late-fusion", "multimodal", "heavy"} else []
+        small = {
+            "multimodal": [
+                "config={latents: 3, latent_width: 16, latent_heads: 2, resamplings: 1, update_width: 16}"
+            ],
+            "heavy": ["config={picture_width: 8, update_width: 16}"],
+        }.get(name, [])
         every = (*QUICK, f"text.encoder={encoder}", *pictured, *small, *overrides)
         return read_recipe(RungRecipe, recipe_file(name), every)
 
@@ -150,7 +155,7 @@ def test_layers_that_are_kept_stay_and_the_others_learn_slowly(material, recipe,
     chosen = recipe("late-fusion")
     before = {name: one.clone() for name, one in model_of(chosen, material).state_dict().items()}
     after = train_rung(chosen, material, tmp_path / "run", advance=quiet).model.state_dict()
-    factor = rate_of(chosen.text)
+    factor = rate_of(chosen.text, chosen.image)
     moved = {name for name, one in before.items() if not torch.equal(one, after[name].cpu())}
     kept = {name for name in before if ".embeddings." in name or ".layer.0." in name}
     kept = {name for name in kept if name.startswith("text.")}

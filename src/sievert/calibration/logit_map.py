@@ -36,6 +36,10 @@ class LogitMap:
         calibrated: npt.NDArray[np.float64] = self.y[piece] + slopes[piece] * (raw - self.x[piece])
         return calibrated
 
+    def inverse(self) -> "LogitMap":
+        """Return the map from calibrated logits back to raw ones."""
+        return LogitMap(x=self.y, y=self.x)
+
     def shifted(self, by: float) -> "LogitMap":
         """Return the map to calibrated logits that are this much higher: where harm is more frequent."""
         return LogitMap(x=self.x, y=self.y + by)

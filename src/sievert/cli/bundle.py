@@ -5,6 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+_MODELS = {
+    "light": "light.safetensors",
+    "heavy": "heavy.onnx",
+    "update": "update.json",
+    "fusion": "fusion.onnx",
+    "picture": "picture.onnx",
+    "views": "views.json",
+}
+"""Models by the file that a bundle has of each."""
+
 _Folder = Annotated[Path | None, typer.Argument(help="A bundle's folder; the default bundle if left out.")]
 
 
@@ -36,10 +46,13 @@ def show(
     )
     console.print(f"languages: {', '.join(described['languages'])}", highlight=False)
     table = Table("head", "calibrated to prevalence", "harmful labels", "harmless labels")
-    for head in described["heads"]:
-        table.add_row(head.name, f"{head.prevalence:.2%}", f"{head.positives:,}", f"{head.negatives:,}")
+    added = {head.name for head in described["added"]}
+    for head in (*described["heads"], *described["added"]):
+        name = f"{head.name} (added)" if head.name in added else head.name
+        table.add_row(name, f"{head.prevalence:.2%}", f"{head.positives:,}", f"{head.negatives:,}")
     console.print(table)
     console.print(f"no labels, hence no head: {', '.join(described['without_head'])}", highlight=False)
+    console.print(f"models: {', '.join(described['models'])}", highlight=False)
     console.print(
         f"{described['bytes'] / 1e6:.1f} MB in {len(described['files'])} files; the cards are in {described['folder']}"
     )
@@ -69,12 +82,14 @@ def describe(folder: Path | None) -> dict[str, Any]:
         "folder": str(folder),
         "prevalence": {
             "overall": manifest.prevalence,
-            "policies": {head.name: head.prevalence for head in manifest.heads[1:]},
+            "policies": {head.name: head.prevalence for head in manifest.every_head[1:]},
         },
         "heads": manifest.heads,
+        "added": manifest.added,
         "languages": manifest.languages,
         "without_head": manifest.without_head,
         "feature_spec": manifest.feature_spec,
+        "models": [name for name, file in _MODELS.items() if file in manifest.files],
         "bytes": sum(file.size for file in manifest.files.values()),
         "files": manifest.files,
     }

@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
 
     data.command()(check)
     data.command()(material)
+    data.command()(join)
     app.add_typer(data, name="data")
 
 
@@ -67,9 +68,28 @@ def material(
         int,
         typer.Option(min=0, help="Posts without labels that drew comments or hashtags, at most; 0: none."),
     ] = 60_000,
+    calibrate_from: Annotated[
+        float, typer.Option(min=0, max=1, help="Where in the history's time the fold to calibrate on begins.")
+    ] = 0.55,
+    test_from: Annotated[
+        float, typer.Option(min=0, max=1, help="Where the fold to test on begins, behind it.")
+    ] = 0.7,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other posts.")] = 20270601,
+    side: Annotated[
+        int,
+        typer.Option(min=16, max=512, help="Pixels a side of pictures; as many as the image encoder takes."),
+    ] = 96,
     pictures: Annotated[
         bool, typer.Option(help="Draw the posts' pictures; the world is lived again.")
+    ] = True,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that reads texts, instead of the one that ships.")
+    ] = None,
+    said: Annotated[
+        bool,
+        typer.Option(
+            help="Ask the bundle what it says of each content: `train heavy` hears it; some 5 ms a content."
+        ),
     ] = True,
 ) -> None:
     """Gather what the models of the ladder learn from: a sample of posts as tensors, once for all of them.
@@ -88,16 +108,23 @@ def material(
 
     console = Console(stderr=True)
     settings = GatherSettings(
-        seed=seed, labels=labels, learn=learn, harmless_to_test=harmless, unlabelled=unlabelled
+        seed=seed,
+        labels=labels,
+        learn=learn,
+        harmless_to_test=harmless,
+        calibrate_from=calibrate_from,
+        test_from=test_from,
+        unlabelled=unlabelled,
+        side=side,
     )
-    bundle = load_bundle(default_bundle_path())
+    reader = load_bundle(bundle or default_bundle_path())
     with stages(console) as advance:
         described = gather(
             history,
             out,
             settings,
-            judge=judge_of(bundle),
-            contents=contents_by(bundle, ENCODER, pooled=False),
+            judge=judge_of(reader),
+            contents=contents_by(reader, ENCODER, pooled=False, said=said),
             draw=drawing(history, texts=texts, side=settings.side, advance=advance) if pictures else None,
             advance=advance,
         )
@@ -114,6 +141,35 @@ def material(
             f"{spare.held:,} held out; {spare.left_out:,} were left out, since a later fold shows their text",
             highlight=False,
         )
+
+
+def join(
+    first: Annotated[Path, typer.Argument(help="Material whose later folds are kept.")],
+    second: Annotated[
+        Path, typer.Argument(help="Material of another history, of which the learning fold is taken.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Where the joined material goes; a folder, made if missing.")],
+) -> None:
+    """Join the learning folds of two materials: more labels than one history holds.
+
+    Needs the extra `train`. Posts that say what a later fold of the first says are left out.
+    """
+    from rich.console import Console
+
+    from sievert.cli.extras import needing
+
+    with needing("train", what="Joining material"):
+        from sievert.training.material import FOLDS, read_material
+        from sievert.training.material_join import join as joined
+
+    described = joined(read_material(first), read_material(second), out)
+    learn = described.populations[FOLDS[0]]
+    Console(stderr=True).print(
+        f"learn: {learn.taken:,} posts, {learn.taken_harmful:,} harmful, stand for {learn.posts:,} with "
+        f"{learn.harmful:,}",
+        highlight=False,
+    )
 
 
 def _print(report: "DataReport") -> None:

@@ -139,7 +139,7 @@ def _evaluate_folder(
         test,
         scores,
         prevalence=prevalence,
-        calibrated_to={head.name: head.prevalence for head in bundle.manifest.heads},
+        calibrated_to={head.name: head.prevalence for head in bundle.manifest.every_head},
         confidence=confidence,
         resamples=resamples,
     )

@@ -11,6 +11,8 @@ from sievert.measurement.ranking import RankingReport
 from sievert.measurement.reliability import Reliability
 
 if TYPE_CHECKING:
+    from sievert.training.fusion_report import FusionReport
+    from sievert.training.quantised_table import QuantisedTable
     from sievert.training.updating import CauseLine
     from sievert.training.views_report import ViewsLine
 
@@ -79,3 +81,23 @@ def views_table(lines: "Iterable[ViewsLine]") -> Table:
         measured = (f"{line.error:.3f}", correlation, f"{line.top:.1%}", coverage)
         table.add_row(line.age, line.forecaster, f"{line.looks:,}", *measured)
     return table
+
+
+def fusion_table(report: "FusionReport") -> Table:
+    """Draw a line for each way to score the test fold."""
+    title = f"{report.posts:,} later posts, {report.prevalence:.2%} harmful"
+    table = Table("scored by", "PR-AUC, posts", "PR-AUC, views", "when created", title=title)
+    for line in report.lines:
+        table.add_row(line.scored_by, shown(line.pr_auc), shown(line.views_pr_auc), f"{line.created:.3f}")
+    return table
+
+
+def quantised_table(table: "QuantisedTable") -> Table:
+    """Draw three precisions of a model side by side."""
+    from sievert.training.quantised_table import measured_on, table_cells
+
+    heads, rows = table_cells(table)
+    drawn = Table(*heads, title=measured_on(table))
+    for cells in rows:
+        drawn.add_row(*cells)
+    return drawn

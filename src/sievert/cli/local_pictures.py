@@ -10,7 +10,7 @@ from typing import Self
 from sievert.errors import InputError, InvalidField
 from sievert.pipeline.attaching import check_way, field_of, inline_bytes, too_large_picture
 from sievert.pipeline.opening import Openers
-from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.pictures import PictureEncoder, Pictures
 from sievert.schema.clock import SystemClock
 from sievert.schema.media import MAX_PICTURE_BYTES, Media, SeenPicture
 from sievert.serving.fetching import fetch_all
@@ -22,9 +22,10 @@ _WAYS = ("path", "url", "base64")
 class LocalPictures:
     """Opens pictures in a process that starts with the first of them."""
 
-    def __init__(self, folder: Path) -> None:
-        """Look paths up in this folder."""
+    def __init__(self, folder: Path, *, encoders: Sequence[PictureEncoder] = ()) -> None:
+        """Look paths up in this folder; `encoders` are those of the bundle that will score."""
         self._folder = folder
+        self._encoders = encoders
         self._stack = contextlib.ExitStack()
         self._pictures: Pictures | None = None
 
@@ -88,5 +89,7 @@ class LocalPictures:
         if self._pictures is None:
             opener = Openers()
             self._stack.callback(opener.close)
-            self._pictures = Pictures(opener=opener, log=MemoryPictures(), clock=SystemClock())
+            self._pictures = Pictures(
+                opener=opener, log=MemoryPictures(), clock=SystemClock(), encoders=self._encoders
+            )
         return self._pictures

@@ -82,7 +82,9 @@ def score(
     )
     with contextlib.ExitStack() as stack:
         pictures = stack.enter_context(
-            LocalPictures(Path.cwd() if file == STANDARD_INPUT else Path(file).parent)
+            LocalPictures(
+                Path.cwd() if file == STANDARD_INPUT else Path(file).parent, encoders=loaded.encoders
+            )
         )
         raw = stack.enter_context(open_source(file))
         target = stack.enter_context(_target(out))

@@ -1,10 +1,13 @@
 """`sievert train`: from a folder of labelled corpora to a heavy model, and to a bundle."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sievert.cli import train_fusion, train_rungs
+from sievert.cli.train_policy import policy
+from sievert.cli.training_options import Overrides, RecipeFile
 
 if TYPE_CHECKING:
     from sievert.evaluation.trained import TrainedReport
@@ -21,26 +24,6 @@ _SECONDS_OF_HEAVY = 900
 _LEAVING_OUT = 3.5
 """How many times as long it takes with the leave-one-corpus-out table."""
 
-_RUNGS = {
-    "logistic": "Train logistic regression on numbers and on what a frozen encoder says of the text.",
-    "max-pool": "Train a text model and an image model apart, of which the larger logit counts.",
-    "late-fusion": "Train text and image encoders that a small network joins with the numbers.",
-    "multimodal": "Train the heavy model: text and picture look at each other, an update network hears behaviour.",
-    "light": "Train the light model on n-grams and numbers, from labels.",
-}
-"""The recipes of the ladder, in its order."""
-
-_OF_RUNGS = "Needs the extra `train`. The run folder tells all; killed and started again, a run goes on."
-
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[KEY=VALUE]...",
-        help="Entries of the recipe to change, such as seed=7; dots lead into nested parts.",
-        show_default=False,
-    ),
-]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
@@ -51,9 +34,9 @@ def register(app: typer.Typer) -> None:
     train.command("update")(update)
     train.command("views")(views)
     train.command("lane")(lane)
-    train.command("pretrain")(pretrain)
-    for name, about in _RUNGS.items():
-        train.command(name, help=f"{about}\n\n{_OF_RUNGS}")(_rung(name))
+    train.command("policy")(policy)
+    train_rungs.register(train)
+    train_fusion.register(train)
     app.add_typer(train, name="train")
 
 
@@ -66,7 +49,7 @@ def light_linear(
     *,
     data: Annotated[Path, typer.Option(help="The folder of the corpora, as NAME.jsonl.gz.")],
     out: Annotated[Path, typer.Option(help="Where the bundle goes; a folder, made if missing.")],
-    recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
+    recipe: RecipeFile = None,
     heavy: Annotated[
         Path | None, typer.Option(help="A folder made by `sievert train heavy-text`, to join the bundle.")
     ] = None,
@@ -153,7 +136,7 @@ def heavy_text(
     *,
     data: Annotated[Path, typer.Option(help="The folder of the corpora, as NAME.jsonl.gz.")],
     out: Annotated[Path, typer.Option(help="Where the model goes; a folder, made if missing.")],
-    recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
+    recipe: RecipeFile = None,
     quick: Annotated[bool, typer.Option("--quick", help="One text in fifty: to try things.")] = False,
 ) -> None:
     """Train the heavy model and write it in three precisions; `train light-linear --heavy` takes it from there.
@@ -202,7 +185,7 @@ def update(
     labels: Annotated[
         str, typer.Option(help="The source of labels to learn from; truth: that of a simulated world.")
     ] = "expert",
-    recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
+    recipe: RecipeFile = None,
 ) -> None:
     """Train the update model, which hears what people did with a post, and write the bundle with it.
 
@@ -241,7 +224,7 @@ def views(
     bundle: Annotated[
         Path | None, typer.Option(help="The bundle to join, instead of the one that ships.")
     ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
+    recipe: RecipeFile = None,
 ) -> None:
     """Train the view forecaster, which tells how often a post will be seen, and write a bundle with it.
 
@@ -332,82 +315,6 @@ def lane(
         table.add_row(*line)
     Console().print(table)
     console.print(f"{version} written to {out}", highlight=False)
-
-
-def pretrain(
-    overrides: Overrides = None,
-    *,
-    material: Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")],
-    out: Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")],
-    recipe: Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")] = None,
-) -> None:
-    """Pretrain text and image encoders without labels, by matching posts with what they drew.
-
-    Needs the extra `train`. Rungs begin with them by the entry towers=RUN; killed and started again, a run
-    goes on.
-    """
-    from rich.console import Console
-
-    from sievert.cli.extras import needing
-
-    with needing("train", what="Pretraining"):
-        from sievert.training.pretraining import pretrain as pretrained
-    from sievert.cli.learning_progress import stages
-    from sievert.training.material import read_material
-    from sievert.training.pretrain_recipe import PretrainRecipe
-    from sievert.training.recipes import read_recipe
-
-    console = Console(stderr=True)
-    chosen = read_recipe(PretrainRecipe, recipe, overrides or ())
-    with stages(console) as advance:
-        result = pretrained(chosen, read_material(material), out, advance=advance)
-    console.print(
-        f"the likeliest of {chosen.pool} replies is the right one for "
-        f"{result.metrics['recall_at_1'].value or 0.0:.1%} of held-out posts; "
-        f"{out / 'CARD.md'} tells the rest",
-        highlight=False,
-    )
-
-
-def _rung(name: str) -> Callable[..., None]:
-    """Return the command that trains a rung of the ladder."""
-
-    def rung(
-        overrides: Overrides = None,
-        *,
-        material: Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")],
-        out: Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")],
-        recipe: Annotated[
-            Path | None, typer.Option(help="A recipe file, instead of the one that ships.")
-        ] = None,
-    ) -> None:
-        from rich.console import Console
-
-        from sievert.cli.extras import needing
-
-        with needing("train", what=f"Training {name}"):
-            from sievert.training.pooling import with_pooled
-            from sievert.training.rung import train_rung
-        from sievert.cli.learning_progress import stages
-        from sievert.training.material import read_material
-        from sievert.training.recipes import read_recipe, recipe_file
-        from sievert.training.rung_recipe import RungRecipe
-
-        console = Console(stderr=True)
-        chosen = read_recipe(RungRecipe, recipe or recipe_file(name), overrides or ())
-        gathered = read_material(material)
-        with stages(console) as advance:
-            if "pooled" in chosen.hears:
-                with_pooled(gathered, chosen.text.encoder, advance=advance)
-            trained = train_rung(chosen, gathered, out, advance=advance)
-        found = trained.result.metrics["pr_auc"].value or 0.0
-        console.print(
-            f"average precision {found:.3f} at natural prevalence, on the time to calibrate on; "
-            f"{out / 'CARD.md'} tells the rest",
-            highlight=False,
-        )
-
-    return rung
 
 
 def _expected_seconds(data: Path, *, epochs: int, factor: float) -> float:

@@ -165,7 +165,7 @@ def evaluate_lines(
         columns = {head: scores.of(head) for head in scores.heads}
         languages = {word.word: int((scores.language == word).sum()) for word in Language}
     # A policy's probabilities are made for the policy's own share of traffic, and are judged there.
-    stated = {head.name: head.prevalence for head in bundle.manifest.heads if head.name != HARM}
+    stated = {head.name: head.prevalence for head in bundle.manifest.every_head if head.name != HARM}
     reports: list[HeadReport] = []
     for head, probability in columns.items():
         labels = _labels(lines, head)

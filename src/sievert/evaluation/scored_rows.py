@@ -34,7 +34,7 @@ def score_texts(
     advance: Callable[[int], None] = lambda _: None,
 ) -> Scores:
     """Score n texts. `advance` hears how many each step has done."""
-    heads = tuple(head.name for head in bundle.manifest.heads)
+    heads = tuple(head.name for head in bundle.manifest.every_head)
     probability = np.empty((len(texts), len(heads)), np.float32)
     language = np.empty(len(texts), np.int8)
     for start in range(0, len(texts), _CHUNK):

@@ -25,9 +25,9 @@ Layout = Mapping[str, tuple[int, tuple[torch.dtype, ...]]]
 
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 
-NUMBER_PARTS = ("behaviour", "context", "creator", "facts", "thumbnail", "pooled")
+NUMBER_PARTS = ("behaviour", "context", "creator", "facts", "thumbnail", "pooled", "spoken")
 """Parts that are rows of numbers: a post's own behaviour, its creator's context and embedding, facts about
-the text, numbers of the thumbnail, vectors of frozen encoders."""
+the text, numbers of the thumbnail, vectors of frozen encoders, logits of a bundle."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +120,15 @@ class Latents(Part):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Vectors(Part):
+    """One latent a post, of an encoder that looked at one kind of content."""
+
+    LAYOUT: ClassVar[Layout] = {"values": (2, _FLOATS), "known": (1, (torch.bool,))}
+    values: Tensor  # [n, d]
+    known: Tensor  # [n]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Progress(Part):
     """What posts have come to by now: views so far and age in hours, plain and not faded."""
 
@@ -142,6 +151,9 @@ class PostBatch:
     facts: Numbers | None = None
     thumbnail: Numbers | None = None
     pooled: Numbers | None = None
+    spoken: Numbers | None = None
+    text_encoding: Vectors | None = None
+    words_encoding: Vectors | None = None
     grams: Grams | None = None
     latents: Latents | None = None
     progress: Progress | None = None

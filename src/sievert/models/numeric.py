@@ -17,6 +17,9 @@ from sievert.models.batch import Numbers, PostBatch
 _FARTHEST = 8.0
 """Standard deviations from the mean beyond which a number says no more."""
 _LEAST_SPREAD = 1e-3
+_NO_SPREAD = 1e-6
+_UNHEARD = 1e6
+"""The spread of a number that never differed: nobody knows what another value means, so that none is heard."""
 
 
 class Scale(nn.Module):
@@ -33,14 +36,16 @@ class Scale(nn.Module):
 
     @torch.no_grad()
     def fit(self, numbers: Numbers) -> None:
-        """Measure on rows [n, W]; what is never known keeps a mean of 0 and a spread of 1."""
+        """Measure on rows [n, W]; what is never known keeps a mean of 0 and a spread of 1, what never differs is not heard."""
         known = numbers.known.double()
         count = known.sum(dim=0)
         mean = (numbers.values.double() * known).sum(dim=0) / count.clamp_min(1)
         square = (torch.square(numbers.values.double() - mean) * known).sum(dim=0) / count.clamp_min(1)
         seen = count > 0
         self.mean.copy_(torch.where(seen, mean, 0.0))
-        self.spread.copy_(torch.where(seen, square.sqrt().clamp_min(_LEAST_SPREAD), 1.0))
+        spread = square.sqrt()
+        spread = torch.where(spread < _NO_SPREAD, _UNHEARD, spread.clamp_min(_LEAST_SPREAD))
+        self.spread.copy_(torch.where(seen, spread, 1.0))
 
     def forward(self, numbers: Numbers) -> Tensor:
         """Return [n, 2 W]: standardised numbers, 0 where not known, and whether each is known."""

@@ -14,6 +14,7 @@ from sievert.errors import ConfigurationError, NotFound
 from sievert.models.base import ModelConfig, PostModel
 from sievert.models.forecaster import ForecasterConfig, LogLinearConfig, LogLinearViews, ViewForecaster
 from sievert.models.late_fusion import LateFusion, LateFusionConfig
+from sievert.models.latent_fusion import LatentFusion, LatentFusionConfig
 from sievert.models.light import Light, LightConfig
 from sievert.models.logistic import Logistic, LogisticConfig
 from sievert.models.max_pool import MaxPool, MaxPoolConfig
@@ -33,6 +34,7 @@ MODELS: Mapping[str, Entry] = {
     "max_pool": Entry(MaxPoolConfig, MaxPool),
     "late_fusion": Entry(LateFusionConfig, LateFusion),
     "multimodal": Entry(MultimodalConfig, Multimodal),
+    "latent_fusion": Entry(LatentFusionConfig, LatentFusion),
     "light": Entry(LightConfig, Light),
     "log_linear_views": Entry(LogLinearConfig, LogLinearViews),
     "view_forecaster": Entry(ForecasterConfig, ViewForecaster),

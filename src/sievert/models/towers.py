@@ -4,10 +4,11 @@ A text tower takes any `AutoModel` that reads token ids, an image tower any that
 words of a picture come as a second segment: by the encoder's own segment vectors where it has two,
 and by vectors of ours, added to what it says, where it has none.
 
-No code of a model's folder ever runs, and nothing is loaded from a network.
+Of a model that looks at text and pictures at once, such as SigLIP or CLIP, an image tower takes the half
+that looks at pictures. Pictures of another size than the encoder's are made its size in the batch; a graph
+that is exported takes no other size.
 
-Not covered: models that look at text and pictures at once (their image half, saved alone, will do), and
-pictures of another size than the encoder was configured for.
+No code of a model's folder ever runs, and nothing is loaded from a network.
 
 Legend: n posts, T tokens, S side of a picture, P patches, d width of an encoder.
 """
@@ -22,7 +23,7 @@ from msgspec import Meta
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 
-from sievert.errors import ConfigurationError, InvalidField, NotFound
+from sievert.errors import ConfigurationError, NotFound
 from sievert.models.batch import Pictures, Tokens
 
 _SEGMENTS = 2
@@ -88,7 +89,7 @@ def image_tower(name: str, *, layers: Layers | None = None) -> ImageTowerConfig:
     file = Path(encoder_folder(name)) / "preprocessor_config.json"
     colours = msgspec.json.decode(file.read_bytes(), type=_Colours) if file.is_file() else _Colours()
     return ImageTowerConfig(
-        architecture=_architecture(name, layers),
+        architecture=_architecture(name, layers, half="vision_config"),
         weights=name,
         mean=colours.image_mean,
         spread=colours.image_std,
@@ -143,18 +144,7 @@ class ImageTower(nn.Module):
         self.register_buffer("spread", torch.tensor(config.spread).view(3, 1, 1), persistent=False)
 
     def forward(self, pictures: Pictures) -> Tensor:
-        """Return [n, P, d]; what stands at posts without a picture means nothing, and costs nothing.
-
-        Raises:
-            InvalidField: pictures are of another size than the encoder takes.
-        """
-        if pictures.pixels.shape[-1] != self.side:
-            raise InvalidField(
-                f"The batch's pictures have {pictures.pixels.shape[-1]} pixels a side, "
-                f"the encoder takes {self.side}.",
-                remedy="Prepare pictures at the encoder's size.",
-                field="pictures.pixels",
-            )
+        """Return [n, P, d]; what stands at posts without a picture means nothing, and costs nothing."""
         if torch.compiler.is_compiling():  # a traced graph does the same for every post
             return self._patches(pictures.pixels)
         # Encoders do not take empty batches, so where no post has a picture the first post shows one.
@@ -167,10 +157,20 @@ class ImageTower(nn.Module):
 
     def _patches(self, pixels: Tensor) -> Tensor:
         share = 1.0 if pixels.is_floating_point() else 1 / 255
-        scaled = (pixels.to(self.mean.dtype) * share - self.mean) / self.spread
+        scaled = (sized(pixels, self.side).to(self.mean.dtype) * share - self.mean) / self.spread
         hidden: Tensor = self.encoder(pixel_values=scaled).last_hidden_state
         # Convolutional encoders answer [n, d, h, w], transformers [n, P, d].
         return hidden.flatten(2).transpose(1, 2) if hidden.ndim == 4 else hidden
+
+
+def sized(pixels: Tensor, side: int) -> Tensor:
+    """Return pictures [n, 3, S, S] at so many pixels a side, as what they were: bytes stay bytes."""
+    if pixels.shape[-1] == side:
+        return pixels
+    found = nn.functional.interpolate(
+        pixels.float(), (side, side), mode="bilinear", antialias=True, align_corners=False
+    )
+    return (found if pixels.is_floating_point() else found.round()).to(pixels.dtype)
 
 
 def architecture_of(tower: TextTower | ImageTower) -> dict[str, Any]:
@@ -189,14 +189,18 @@ class _Colours(msgspec.Struct, frozen=True):
     image_std: Channel = (0.5, 0.5, 0.5)
 
 
-def _architecture(name: str, layers: int | None) -> dict[str, Any]:
+def _architecture(name: str, layers: int | None, half: str = "") -> dict[str, Any]:
     try:
         settings = AutoConfig.from_pretrained(encoder_folder(name), local_files_only=True)
     except (OSError, ValueError) as error:
         raise NotFound(
-            f"There is no encoder at {name}: {error}",
-            remedy="Name a folder as Hugging Face saves one, or a package that carries it.",
+            f"There is no encoder at {name}: {str(error).splitlines()[0]}",
+            remedy=(
+                f"Nothing is ever downloaded: put the folder {name} here, with config.json and model.safetensors "
+                "as Hugging Face saves them, or name a folder or package that holds one."
+            ),
         ) from error
+    settings = getattr(settings, half, settings) if half else settings
     if layers is not None:
         settings.num_hidden_layers = min(layers, settings.num_hidden_layers)
     found: dict[str, Any] = settings.to_dict()
@@ -209,6 +213,8 @@ def _encoder(config: TowerConfig) -> tuple[nn.Module, PretrainedConfig]:
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigurationError("An encoder's architecture", [str(error)]) from error
     settings.dtype = torch.float32
+    if hasattr(settings, "vision_use_head"):
+        settings.vision_use_head = False  # SigLIP's summary of a picture, as a pooler is
     if config.weights:
         try:
             encoder = AutoModel.from_pretrained(
@@ -216,7 +222,7 @@ def _encoder(config: TowerConfig) -> tuple[nn.Module, PretrainedConfig]:
             )
         except (OSError, ValueError) as error:
             raise NotFound(
-                f"There are no weights for an encoder at {config.weights}: {error}",
+                f"There are no weights for an encoder at {config.weights}: {str(error).splitlines()[0]}",
                 remedy="Name a folder with model.safetensors, or leave the weights out to begin at random.",
             ) from error
     else:

@@ -70,8 +70,10 @@ class UpdateNetwork(nn.Module):
             if isinstance(token, NumberToken) and numbers is not None:
                 token.scale.fit(numbers)
 
-    def forward(self, z: Tensor, batch: PostBatch) -> Tensor:
-        """Return logits [n, H] of latents [n, K, d] and the batch's numbers.
+    def forward(self, z: Tensor, batch: PostBatch, known_latents: Tensor | None = None) -> Tensor:
+        """Return logits [n, H] of latents [n, K, d], those that are known [n, K], and the batch's numbers.
+
+        Without `known_latents` all are known.
 
         Raises:
             InvalidField: latents or numbers are of another shape than the network takes.
@@ -84,6 +86,8 @@ class UpdateNetwork(nn.Module):
             )
         row = [self.cls.expand(batch.posts, 1, -1), self.from_latents(z) + self.place]
         known = [torch.ones(batch.posts, 1 + self.shape[0], dtype=torch.bool, device=z.device)]
+        if known_latents is not None:
+            known = [known[0][:, :1], known_latents]
         for name, token in self.numbers.items():
             numbers = numbers_of(batch, name, self.widths[name])
             if numbers is not None:

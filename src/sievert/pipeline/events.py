@@ -11,29 +11,19 @@ from collections.abc import Container, Sequence
 from typing import Annotated
 
 import msgspec
-import numpy as np
 from msgspec import Meta
 
 from sievert.errors import InputError, InvalidField, TooLarge
-from sievert.features.behaviour.rows import Rows, behaviour_rows
+from sievert.features.behaviour.rows import behaviour_rows
 from sievert.pipeline.activity import Taken
-from sievert.pipeline.again import (
-    Again,
-    batch_again,
-    decide_again,
-    first_probabilities,
-    scored_again,
-    worth_deciding,
-)
+from sievert.pipeline.again import batch_again, decide_again, worth_deciding
 from sievert.pipeline.decode import MAX_RECORD_BYTES, check_id, explain, split_lines
 from sievert.pipeline.path import Parts
+from sievert.pipeline.rescoring import rescored
 from sievert.pipeline.triggers import causes_of
-from sievert.schema.batch import PostBatch, ScoredBatch
 from sievert.schema.clock import Micros, moment_of
-from sievert.schema.decision import Stage
 from sievert.schema.event import CLOCK_AHEAD, EVENT_TYPES, BaseEvent, Event
 from sievert.scoring.update import UpdateModel
-from sievert.scoring.utterances import score_posts
 from sievert.stores.activity.base import LoggedEvent, PostName
 
 MOST_AT_ONCE = 500
@@ -152,22 +142,5 @@ def _decide_anew(taken: Taken, update: UpdateModel, parts: Parts, now: Micros) -
     names = [PostName(post.platform, post.id) for post in posts.posts]
     known = parts.counters.known(names, taken.tick, taken.change)
     behaviour = behaviour_rows(known, update.spec.behaviour)
-    scored = _scored(again, behaviour, posts, update, parts)
+    scored = rescored(again, posts, known=known, behaviour=behaviour, update=update, parts=parts)
     decide_again(again, posts, scored, parts, now=now, behaviour=behaviour, known=known)
-
-
-def _scored(
-    again: Sequence[Again], behaviour: Rows, posts: PostBatch, update: UpdateModel, parts: Parts
-) -> ScoredBatch:
-    """Return the probabilities that text and behaviour lead to together."""
-    bundle = parts.bundle
-    heads = bundle.policy_heads
-    content = first_probabilities(again, heads)
-    stale = np.array([one.first.bundle != bundle.version for one in again], np.bool_)
-    if stale.any():
-        passed = parts.banks.glance(posts).passed if parts.banks is not None else ()
-        fresh = score_posts(bundle, posts, shares=parts.shares, passed=passed)
-        content[stale, 0] = fresh.harm[stale]
-        content[stale, 1:] = fresh.policies[stale][:, : len(heads)]
-    p = update.probabilities(content, behaviour)
-    return scored_again(again, p, bundle, stage=np.full(len(again), Stage.UPDATE, np.int8))

@@ -10,9 +10,12 @@ import contextlib
 import hashlib
 import math
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from sievert.errors import (
     InputError,
@@ -41,6 +44,8 @@ _PATIENCE = 3
 
 _SLOWER = 3
 """Reading the words in a picture may take so many times as long as opening it."""
+
+Pixels = npt.NDArray[np.uint8]
 
 _Found = TypeVar("_Found")
 _FAILURES: dict[str, type[SievertError]] = {
@@ -89,13 +94,28 @@ class Openers:
             InvalidField: no picture, not a whole one, or one that could not be opened in time or at all.
             Overloaded: every process is busy with other pictures, or none can be started.
         """
-        # Facts are kept by content: whoever takes over a process must not speak of other pictures.
+        return self.open_with_pixels(data, ())[0]
+
+    def open_with_pixels(self, data: bytes, sides: Sequence[int]) -> tuple[PictureFacts, tuple[Pixels, ...]]:
+        """Return the facts about a picture, and its pixels [3, S, S] for each of these sides S.
+
+        Raises:
+            TooLarge, InvalidField, Overloaded: as `open`.
+        """
         digest = hashlib.sha256(data).hexdigest()
-        return self._asked(
-            Task.FACTS,
-            data,
-            lambda answer: answer.facts if answer.facts and answer.facts.sha256 == digest else None,
-        )
+
+        def sound(answer: Answer) -> tuple[PictureFacts, tuple[Pixels, ...]] | None:
+            facts = answer.facts
+            # Facts are kept by content: whoever takes over a process must not speak of other pictures, nor
+            # for an encoder.
+            if facts is None or facts.sha256 != digest or facts.vectors:
+                return None
+            if [len(one) for one in answer.pixels] != [3 * side * side for side in sides]:
+                return None
+            squares = zip(answer.pixels, sides, strict=True)
+            return facts, tuple(np.frombuffer(one, np.uint8).reshape(3, side, side) for one, side in squares)
+
+        return self._asked(Task.FACTS, data, sound, sides=sides)
 
     def read_words(self, data: bytes) -> str:
         """Return the words in a picture; none where nothing can be read.
@@ -129,10 +149,12 @@ class Openers:
         """Close."""
         self.close()
 
-    def _asked(self, task: Task, data: bytes, wanted: Callable[[Answer], _Found | None]) -> _Found:
+    def _asked(
+        self, task: Task, data: bytes, wanted: Callable[[Answer], _Found | None], *, sides: Sequence[int] = ()
+    ) -> _Found:
         check_bytes(data)  # what is plainly no picture wakes no process
         seconds = self._seconds * (_SLOWER if task is Task.WORDS else 1)
-        request = framed(Request(task=task, seconds=seconds, data=data))
+        request = framed(Request(task=task, seconds=seconds, data=data, sides=tuple(sides)))
         process, kept = self._free(), False
         try:
             answer = process.answer_to(request, seconds)

@@ -14,7 +14,8 @@ from sievert.schema.media import MAX_PICTURE_BYTES, PictureFacts
 LENGTH = struct.Struct("<I")
 MOST_REQUEST_BYTES = MAX_PICTURE_BYTES + 1024
 MOST_ANSWER_BYTES = 4 << 20
-"""An answer is facts, a few words, or a small picture; whoever says more is not to be trusted."""
+"""An answer is facts with some small squares of pixels, a few words, or a small picture; whoever says more is
+not to be trusted."""
 
 
 class Task(enum.StrEnum):
@@ -27,11 +28,15 @@ class Task(enum.StrEnum):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One picture, what is asked about it, and after how many seconds nobody waits any more."""
+    """One picture, what is asked about it, and after how many seconds nobody waits any more.
+
+    With the facts come its pixels, once for each of `sides`.
+    """
 
     task: Task
     seconds: float
     data: bytes
+    sides: tuple[int, ...] = ()
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +56,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     facts: PictureFacts | None = None
+    pixels: tuple[bytes, ...] = ()
     words: str | None = None
     picture: bytes | None = None
     failure: Failure | None = None

@@ -23,7 +23,8 @@ from PIL import AvifImagePlugin, Image
 
 from sievert.errors import SievertError, TooLarge
 from sievert.features.content.picture_words import MOST_SIDE, read_words_of
-from sievert.features.content.pictures import View, open_picture, picture_of, view_picture
+from sievert.features.content.pictures import Opened, View, open_picture, picture_of, view_picture
+from sievert.features.content.pixels import pixels_of
 from sievert.features.content.thumbnail import has_words, thumbnail_features
 from sievert.pipeline.opening_messages import (
     LENGTH,
@@ -70,7 +71,9 @@ def answered(request: Request) -> Answer:
     """Do what is asked; what is wrong with the picture becomes part of the answer."""
     try:
         if request.task is Task.FACTS:
-            return Answer(facts=_facts(request.data))
+            opened = open_picture(request.data)
+            pixels = tuple(pixels_of(opened.small, side).tobytes() for side in request.sides)
+            return Answer(facts=_facts(opened), pixels=pixels)
         if request.task is Task.WORDS:
             return Answer(words=_words(request.data))
         return Answer(picture=view_picture(request.data, how=View(request.task.value)))
@@ -85,8 +88,7 @@ def answered(request: Request) -> Answer:
         return Answer(failure=_failure(error), last=isinstance(error.__context__, MemoryError))
 
 
-def _facts(data: bytes) -> PictureFacts:
-    opened = open_picture(data)
+def _facts(opened: Opened) -> PictureFacts:
     return msgspec.structs.replace(
         opened.facts, features=thumbnail_features(opened.small), has_words=has_words(opened.small)
     )
@@ -126,7 +128,9 @@ def _warm_up() -> None:
     """Open and show one picture, so that the first that counts finds everything imported."""
     out = io.BytesIO()
     Image.linear_gradient("L").save(out, "JPEG")
-    _facts(out.getvalue())
+    opened = open_picture(out.getvalue())
+    _facts(opened)
+    pixels_of(opened.small, 8)
     view_picture(out.getvalue(), how=View.BLURRED)
 
 

@@ -6,14 +6,17 @@ batches of 2,000 posts of mean 98 characters. A billion posts a day on two cores
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.errors import InputError
+from sievert.features.behaviour.rows import Rows, behaviour_rows
 from sievert.pipeline.activity import ActivityCounters, new_post
 from sievert.pipeline.answers import UNOPENED, answer_new, assemble
 from sievert.pipeline.banks import Banks, Known
@@ -22,6 +25,7 @@ from sievert.pipeline.copies import Copies
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.forecasts import Forecasts
+from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
 from sievert.pipeline.triggers import TRIGGERS_NAME
@@ -35,7 +39,9 @@ from sievert.schema.media import SeenPicture
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import MAX_TEXT_BYTES
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.utterances import Shares, score_posts
+from sievert.scoring.facets import fused
+from sievert.scoring.utterances import Shares, look_at_posts
+from sievert.stores.activity.base import PostName
 from sievert.stores.journal.base import NEW, Found, Journal
 
 HEAVY_SHARE = 0.03
@@ -79,6 +85,7 @@ class Parts:
     counters: ActivityCounters
     ruling: Ruling
     copies: Copies = dataclasses.field(default_factory=Copies)
+    latents: LatentCache = dataclasses.field(default_factory=LatentCache)
     certificates: tuple[Certificate, ...] = ()
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
@@ -145,8 +152,12 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 2 features and 3 light (3.7), 4 heavy (30 for each 1 % of posts), 5 calibrate (0.2):
     # everything is read by the light model, the likeliest harm by the heavy one as well
-    scored = score_posts(parts.bundle, posts, shares=parts.shares, passed=known.passed, lap=lap)
-    scored = known.scored(scored)
+    looked = look_at_posts(parts.bundle, posts, shares=parts.shares, passed=known.passed, lap=lap)
+
+    # 5b fuse (1 for each 1 % of posts): what encoders made of the few, with what is known of behaviour;
+    # nothing where the bundle has no fusion model
+    scored = known.scored(fused(parts.bundle, looked, functools.partial(_behaviour, posts, parts)))
+    lap("fuse")
 
     # 6a forecasts (1.4 where one post in a hundred asks): how often posts will be seen, for those whose
     # decision may hang on that; nothing where the bundle has no forecaster
@@ -188,6 +199,8 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
             posts, scored, decided, effects, hashes=found.hashes[new], decided_at=parts.clock.now()
         )
         parts.budgets.spend(cases, actions)
+        for row in looked.facets.keys() - set(known.isolated):
+            parts.latents.keep(parts.bundle.version, posts.keys[row], looked.facets[row], at=now)
         if parts.pictures is not None:
             parts.pictures.let_go(known.gone)
     lap("record")
@@ -197,6 +210,15 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     parts.observer.batch_decided(posts, scored, decided)
     lap("answer")
     return answers
+
+
+def _behaviour(posts: PostBatch, parts: Parts, rows: npt.NDArray[np.intp]) -> Rows:
+    """Return what the fusion model hears of the behaviour of new posts in these rows, and of their creators."""
+    if parts.bundle.fusion is None:
+        raise AssertionError("A bundle without a fusion model has nothing to hear.")
+    names = [PostName(posts.posts[row].platform, posts.posts[row].id) for row in rows.tolist()]
+    known = parts.counters.known(names, parts.counters.latest)
+    return behaviour_rows(known, parts.bundle.fusion.spec.behaviour)
 
 
 def _pictures(posts: PostBatch, found: Found, parts: Parts) -> dict[int, tuple[SeenPicture, ...]]:

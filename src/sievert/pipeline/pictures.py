@@ -5,7 +5,11 @@ file's reader. What was found hangs on the content's hash: the same picture in a
 copy, costs a look-up. The path itself (`path.py`) opens nothing; it finds what is known by the hashes in
 the posts.
 
-What is like an entry of a bank of material with minors is neither kept nor read.
+Encoders of the bundle make vectors of pictures, each once, here and not in the process that opens: they
+see a small square of pixels, never a file. Under another bundle a picture has no vector until its file
+comes again.
+
+What is like an entry of a bank of material with minors is neither kept nor read nor encoded.
 """
 
 import hashlib
@@ -15,13 +19,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from sievert.errors import InputError
+from sievert.errors import InputError, Overloaded
 from sievert.features.content.pictures import FACTS_VERSION, View, can_hash
 from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.schema.batch import PostBatch
 from sievert.schema.clock import Clock
-from sievert.schema.media import Media, PictureFacts, SeenPicture
+from sievert.schema.media import Media, PictureFacts, PictureVector, SeenPicture
 from sievert.schema.post import Post
 from sievert.stores.media.base import MediaStore
 from sievert.stores.pictures.base import PicturedPost, PictureLog
@@ -33,8 +39,13 @@ MOST_REMEMBERED = 20_000
 class Opener(Protocol):
     """Opens pictures where a bad one can do no harm."""
 
-    def open(self, data: bytes) -> PictureFacts:
-        """Return what a picture's file tells; raises InputError where it tells nothing."""
+    def open_with_pixels(
+        self, data: bytes, sides: Sequence[int]
+    ) -> tuple[PictureFacts, tuple[npt.NDArray[np.uint8], ...]]:
+        """Return what a picture's file tells, and its pixels at these sides.
+
+        Raises InputError where it tells nothing.
+        """
         ...
 
     def read_words(self, data: bytes) -> str:
@@ -50,6 +61,29 @@ class Opener(Protocol):
         ...
 
 
+class PictureEncoder(Protocol):
+    """Makes a vector of a picture."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in its bundle; no two have the same name."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The very encoder, by hash."""
+        ...
+
+    @property
+    def side(self) -> int:
+        """The side S of the pixels that it takes."""
+        ...
+
+    def vector(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the vector of pixels [3, S, S]."""
+        ...
+
+
 class Isolates(Protocol):
     """Tells whether a picture is like one that must not be kept."""
 
@@ -62,7 +96,7 @@ class Watch(Protocol):
     """Counts what happens to pictures; for metrics."""
 
     def picture(self, what: str) -> None:
-        """Count one that was known, opened, read, or refused."""
+        """Count one that was known, opened, read, encoded, or refused."""
         ...
 
 
@@ -85,15 +119,20 @@ class Pictures:
         files: MediaStore | None = None,
         isolates: Isolates = lambda _: False,
         words_cut: float | None = WORDS_CUT,
+        encoders: Sequence[PictureEncoder] = (),
         watch: Watch | None = None,
     ) -> None:
-        """Without `files` no picture can be shown later; words are read from `words_cut` on, None for never."""
+        """Take parts; `encoders` are those of the bundle.
+
+        Without `files` no picture can be shown later; words are read from `words_cut` on, None for never.
+        """
         self._opener = opener
         self._log = log
         self._clock = clock
         self._files = files
         self._isolates = isolates
         self._words_cut = words_cut
+        self._encoders = tuple(encoders)
         self._watch = watch or NoWatch()
         self._known: OrderedDict[str, PictureFacts] = OrderedDict()
         self._unlogged: set[str] = set()  # of these: in memory alone
@@ -129,18 +168,66 @@ class Pictures:
         """
         sha256 = hashlib.sha256(data).hexdigest()
         found = self.facts([sha256]).get(sha256)
-        if found is not None and not self._must_be_read(found):
+        if found is not None and (self._is_complete(found) or self._isolates(found)):
             self._watch.picture("known")
             return found
-        facts = found or self._opener.open(data)
-        if found is None:
-            self._watch.picture("opened")
+        facts = self._opened(data) if found is None else self._encoded_anew(found, data)
         if self._must_be_read(facts) and not self._isolates(facts):
             facts = msgspec.structs.replace(facts, words=self._words(data))
-        self._remember(facts)
-        with self._lock:
-            self._unlogged.add(sha256)
+        if facts != found:
+            self._remember(facts)
+            with self._lock:
+                self._unlogged.add(sha256)
         return facts
+
+    def _is_complete(self, facts: PictureFacts) -> bool:
+        return not self._must_be_read(facts) and not self._missing(facts)
+
+    def _missing(self, facts: PictureFacts) -> list[PictureEncoder]:
+        """Return the encoders that have not looked at a picture."""
+        made = {one.model for one in facts.vectors}
+        return [one for one in self._encoders if one.model not in made]
+
+    def _opened(self, data: bytes) -> PictureFacts:
+        facts, pixels = self._opener.open_with_pixels(data, [one.side for one in self._encoders])
+        self._watch.picture("opened")
+        if self._isolates(facts):
+            return facts
+        return self._encoded(facts, self._encoders, pixels)
+
+    def _encoded_anew(self, facts: PictureFacts, data: bytes) -> PictureFacts:
+        """Return facts with the vectors that they lack; as they are where the picture cannot be opened now.
+
+        It was opened before: that no encoder sees it now is no reason to refuse its post.
+        """
+        missing = self._missing(facts)
+        if not missing:
+            return facts
+        try:
+            _, pixels = self._opener.open_with_pixels(data, [one.side for one in missing])
+        except (InputError, Overloaded):
+            self._watch.picture("unseen")
+            return facts
+        return self._encoded(facts, missing, pixels)
+
+    def _encoded(
+        self,
+        facts: PictureFacts,
+        encoders: Sequence[PictureEncoder],
+        pixels: Sequence[npt.NDArray[np.uint8]],
+    ) -> PictureFacts:
+        """Return facts with vectors of these encoders; those of encoders that are gone are left out."""
+        known = {one.model for one in self._encoders}
+        made = [
+            PictureVector(
+                encoder=one.name, model=one.model, values=one.vector(square).astype("<f4").tobytes()
+            )
+            for one, square in zip(encoders, pixels, strict=True)
+        ]
+        for _ in made:
+            self._watch.picture("encoded")
+        kept = [one for one in facts.vectors if one.model in known]
+        return msgspec.structs.replace(facts, vectors=(*kept, *made))
 
     def _words(self, data: bytes) -> str:
         """Return the words in a picture; none if they cannot be read in time, which the watch hears of."""
@@ -235,7 +322,7 @@ class Pictures:
         )
 
     def let_go(self, sha256s: Sequence[str]) -> None:
-        """Forget the files of pictures, their words, and what is known about those that no post shows.
+        """Forget the files of pictures, their words and vectors, and what is known about those that no post shows.
 
         What posts show stays known until a hunt has found those posts. Hashes stay in memory for a while:
         other copies may be on their way, and must be known again.
@@ -247,7 +334,7 @@ class Pictures:
                 self._log.drop([sha256])
             with self._lock:
                 if sha256 in self._known:
-                    self._known[sha256] = msgspec.structs.replace(self._known[sha256], words=None)
+                    self._known[sha256] = msgspec.structs.replace(self._known[sha256], words=None, vectors=())
                     self._unlogged.add(sha256)
 
     def forget(self, sha256s: Sequence[str]) -> None:

@@ -25,11 +25,12 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     negatives: int
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a bundle is, what it holds, and the hash of each file.
 
     `heads[0]` is the primary head, harm. `without_head` lists policies that have no labels and
-    therefore no head: their probability is never invented.
+    therefore no head: their probability is never invented. `added` are heads that somebody added from a
+    few examples; the bundle's models know nothing of them.
     """
 
     format: int
@@ -41,6 +42,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     without_head: tuple[str, ...]
     feature_spec: str
     files: dict[str, BundleFile]
+    added: tuple[Head, ...] = ()
+
+    @property
+    def every_head(self) -> tuple[Head, ...]:
+        """The heads of the bundle's models, then the added ones."""
+        return (*self.heads, *self.added)
 
     @property
     def prevalence(self) -> float:

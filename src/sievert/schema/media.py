@@ -55,6 +55,14 @@ class PictureHash(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ]
 
 
+class PictureVector(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What an encoder made of a picture; another model of the same name says something else."""
+
+    encoder: Annotated[str, Meta(description="the encoder's name in its bundle")]
+    model: Annotated[str, Meta(description="the very encoder, by hash")]
+    values: Annotated[bytes, Meta(description="the numbers, float32, little-endian, in base64")]
+
+
 class PictureFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about a picture's content, whoever posts it: it hangs on the file's bytes alone.
 
@@ -76,6 +84,10 @@ class PictureFacts(msgspec.Struct, frozen=True, kw_only=True):
     words: Annotated[
         str | None, Meta(description="the words in the picture; null where they were not looked for")
     ] = None
+    vectors: Annotated[
+        tuple[PictureVector, ...],
+        Meta(description="what the bundle's picture encoders made of it; kept, and never told"),
+    ] = ()
 
 
 class SeenPicture(msgspec.Struct, frozen=True, kw_only=True):

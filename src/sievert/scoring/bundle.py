@@ -17,6 +17,8 @@
     views.json, views.safetensors
                         the view forecaster, and the behaviour features that it was made for; a bundle may
                         do without
+    heads.json, heads.safetensors
+                        heads that somebody added from a few examples (`added_heads`); a bundle may do without
     lanes.json          from which light score a share of posts with pictures is read by the heavy model, and
                         what that loses; a bundle may do without
     MODEL_CARD.md, DATA_CARD.md, report.json
@@ -33,7 +35,7 @@ import math
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -45,16 +47,21 @@ from safetensors.numpy import save as save_tensors
 
 from sievert.calibration.logit_map import LogitMap
 from sievert.errors import BundleError
-from sievert.features.content.fold import DROP, PAGE, FoldTables
+from sievert.features.content.fold import FoldTables
 from sievert.features.content.ngrams import KERNEL_VERSION, KnownWords, known_words
 from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
 from sievert.schema.decision import Language
+from sievert.scoring.added_encoders import AddedEncoder
+from sievert.scoring.added_heads import NO_ADDED, AddedHeads, added_of, is_added
+from sievert.scoring.bundle_checks import check_numbers, check_spec
 from sievert.scoring.bundle_files import REMEDY, pretty, read_manifest, read_verified, write_files
 from sievert.scoring.examples import Examples
+from sievert.scoring.fusion import FUSION_FILES, FusionModel
 from sievert.scoring.heavy import HeavyModel
 from sievert.scoring.lanes import LANE_FILE, Lane, cut_of, lane_of
 from sievert.scoring.light_tensors import LightTensors
+from sievert.scoring.picture_model import PICTURE_FILES, PictureModel
 from sievert.scoring.update import UPDATE_FILES, UpdateModel
 from sievert.scoring.views import VIEWS_FILES, ViewsModel
 
@@ -62,12 +69,6 @@ _HEAVY_FILES = ("heavy.onnx", "tokenizer.json", "heavy.json")
 _EXAMPLE_FILES = ("examples.safetensors", "examples.json")
 LANGUAGE_COLUMNS = tuple(f"language.{language.word}" for language in Language)
 """The last three columns of the light table, in the order of schema.decision.Language."""
-
-_MOST_BITS = 26
-_MOST_WIDTH = 256
-_LARGEST = 1e6
-"""No weight, scale or knot is larger: sums of so many posts' n-grams stay finite."""
-_CODE_POINTS = 0x110000
 
 
 class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +144,7 @@ class HeavyParts:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bundle:
-    """A loaded, verified bundle. `calibrators[h]` belongs to `manifest.heads[h]`."""
+    """A loaded, verified bundle. `calibrators[h]` belongs to `manifest.heads[h]`; `added` are further heads."""
 
     version: str
     manifest: Manifest
@@ -155,11 +156,31 @@ class Bundle:
     update: UpdateModel | None = None
     pictures: Lane | None = None
     views: ViewsModel | None = None
+    added: AddedHeads = NO_ADDED
+    fusion: FusionModel | None = None
+    picture: PictureModel | None = None
 
     @property
     def policy_heads(self) -> tuple[str, ...]:
-        """The names of the heads behind the primary one."""
-        return tuple(head.name for head in self.manifest.heads[1:])
+        """The names of the heads behind the primary one: those of the models, then the added ones."""
+        return tuple(head.name for head in self.manifest.every_head[1:])
+
+    @property
+    def light_maps(self) -> tuple[LogitMap, ...]:
+        """The maps [H + T] of what the light model says."""
+        return (*self.calibrators, *(head.first_map for head in self.added.of_text))
+
+    @property
+    def heavy_maps(self) -> tuple[LogitMap, ...]:
+        """The maps [H + T] of what a second look says; none without a heavy model."""
+        if self.heavy is None:
+            return ()
+        return (*self.heavy.calibrators, *(head.second_map for head in self.added.of_text))
+
+    @property
+    def encoders(self) -> tuple[PictureModel | AddedEncoder, ...]:
+        """What makes vectors of pictures, each under its own name."""
+        return (*(() if self.picture is None else (self.picture,)), *self.added.encoders.values())
 
 
 def at_prevalence(bundle: Bundle, share: float) -> Bundle:
@@ -174,7 +195,14 @@ def at_prevalence(bundle: Bundle, share: float) -> Bundle:
     heavy = bundle.heavy
     if heavy is not None:
         heavy = dataclasses.replace(heavy, calibrators=tuple(one.shifted(by) for one in heavy.calibrators))
-    return dataclasses.replace(bundle, calibrators=moved, heavy=heavy)
+    return dataclasses.replace(
+        bundle,
+        calibrators=moved,
+        heavy=heavy,
+        fusion=None if bundle.fusion is None else bundle.fusion.shifted(by),
+        added=bundle.added.shifted(by),
+        picture=None if bundle.picture is None else bundle.picture.shifted(by),
+    )
 
 
 def default_bundle_path() -> Path:
@@ -198,8 +226,11 @@ def load_bundle(folder: Path) -> Bundle:
             *_HEAVY_FILES,
             *_EXAMPLE_FILES,
             *UPDATE_FILES,
+            *FUSION_FILES,
+            *PICTURE_FILES,
             *VIEWS_FILES,
             LANE_FILE,
+            *filter(is_added, manifest.files),
         )
         if name in manifest.files
     }
@@ -213,13 +244,23 @@ def load_bundle(folder: Path) -> Bundle:
         more = any(name in parts for name in (*_HEAVY_FILES, *_EXAMPLE_FILES))
         heavy = _heavy(manifest, parts, fold) if more else None
         update = None
+        names = [head.name for head in manifest.heads]
         if any(name in parts for name in UPDATE_FILES):
-            names = [head.name for head in manifest.heads]
             update = UpdateModel.of_files(parts[UPDATE_FILES[0]], parts[UPDATE_FILES[1]], names)
         pictures = lane_of(parts[LANE_FILE]) if LANE_FILE in parts else None
         views = None
         if any(name in parts for name in VIEWS_FILES):
             views = ViewsModel.of_files(*(parts[name] for name in VIEWS_FILES))
+        fusion, picture = None, None
+        if any(name in parts for name in (*FUSION_FILES, *PICTURE_FILES)):
+            fusion, picture = _fusion(parts, names, heavy)
+        added = added_of(
+            parts,
+            [head.name for head in manifest.added],
+            light,
+            encoding=heavy.model.width if heavy is not None else 0,
+            widths={} if picture is None else {picture.name: picture.spec.width},
+        )
     except (
         KeyError,
         TypeError,
@@ -242,9 +283,12 @@ def load_bundle(folder: Path) -> Bundle:
         update=update,
         pictures=pictures,
         views=views,
+        added=added,
+        fusion=fusion,
+        picture=picture,
     )
-    _check_spec(folder, bundle)
-    _check_numbers(folder, bundle)
+    check_spec(folder, bundle, columns=len(manifest.heads) + len(LANGUAGE_COLUMNS))
+    check_numbers(folder, bundle)
     return bundle
 
 
@@ -271,6 +315,31 @@ def _heavy(manifest: Manifest, parts: Mapping[str, bytes], fold: FoldTables) -> 
         manifest,
         fold,
     )
+
+
+def _fusion(
+    parts: Mapping[str, bytes], heads: list[str], heavy: Heavy | None
+) -> tuple[FusionModel, PictureModel | None]:
+    """Build the fusion model and what makes its pictures' vectors.
+
+    Raises:
+        KeyError, ValueError: a part is missing or wrong, or does not fit the others.
+    """
+    fusion = FusionModel.of_files(parts[FUSION_FILES[0]], parts[FUSION_FILES[1]], heads)
+    wide = 0 if heavy is None else heavy.model.width
+    if wide != fusion.spec.text_width:
+        raise ValueError(
+            f"the fusion model takes encodings of {fusion.spec.text_width}, the heavy model gives {wide}"
+        )
+    picture = None
+    if any(name in parts for name in PICTURE_FILES):
+        picture = PictureModel.of_files(parts[PICTURE_FILES[0]], parts[PICTURE_FILES[1]], heads)
+    wide = 0 if picture is None else picture.spec.width
+    if wide != fusion.spec.picture_width:
+        raise ValueError(
+            f"the fusion model takes vectors of {fusion.spec.picture_width}, the picture model gives {wide}"
+        )
+    return fusion, picture
 
 
 def heavy_of(parts: HeavyParts, manifest: Manifest, fold: FoldTables) -> Heavy:
@@ -353,83 +422,3 @@ def write_bundle(
             files={},
         ),
     )
-
-
-def _check_spec(folder: Path, bundle: Bundle) -> None:
-    """Refuse a bundle whose numbers would mean something else under this release's definitions."""
-    spec, light = bundle.spec, bundle.light
-    if spec.kernel != KERNEL_VERSION or spec.stats != STATS:
-        raise BundleError(
-            f"The bundle in {folder} was made with feature kernel {spec.kernel}; this release has {KERNEL_VERSION}.",
-            remedy=REMEDY,
-        )
-    if not 1 <= spec.bits <= _MOST_BITS:
-        raise BundleError(f"{folder / 'features.json'} states {spec.bits} bits.", remedy=REMEDY)
-    columns = len(bundle.manifest.heads) + len(LANGUAGE_COLUMNS)
-    width, units = len(light.scale), len(light.hidden_bias)
-    if not columns <= width <= _MOST_WIDTH or units > _MOST_WIDTH:
-        raise BundleError(
-            f"The light model of the bundle in {folder} is {width} wide with {units} hidden units; "
-            f"it may be {columns} to {_MOST_WIDTH} wide, with as many units at most.",
-            remedy=REMEDY,
-        )
-    fold = bundle.fold
-    entries = (len(fold.kind) // PAGE * PAGE,)
-    shapes: dict[str, tuple[npt.NDArray[Any], tuple[int, ...], type]] = {
-        "table": (light.table, (2**spec.bits, width), np.int8),
-        "scale": (light.scale, (width,), np.float32),
-        "bias": (light.bias, (columns,), np.float32),
-        "dense": (light.dense, (len(STATS), columns), np.float32),
-        "hidden": (light.hidden, (width + len(STATS), units), np.float32),
-        "hidden_bias": (light.hidden_bias, (units,), np.float32),
-        "spoken": (light.spoken, (units, columns), np.float32),
-        "fold.index": (fold.index, (_CODE_POINTS // PAGE,), np.uint16),
-        "fold.folded": (fold.folded, entries, np.uint32),
-        "fold.plain": (fold.plain, entries, np.uint32),
-        "fold.kind": (fold.kind, entries, np.uint8),
-    }
-    for name, (tensor, shape, dtype) in shapes.items():
-        if tensor.shape != shape or tensor.dtype != dtype:
-            raise BundleError(
-                f"Tensor {name!r} of the bundle in {folder} is {tensor.dtype}{list(tensor.shape)}, "
-                f"not {np.dtype(dtype)}{list(shape)}.",
-                remedy=REMEDY,
-            )
-
-
-def _check_numbers(folder: Path, bundle: Bundle) -> None:
-    """Refuse numbers that the compiled kernels would follow out of an array, or that make no sum."""
-    light, fold = bundle.light, bundle.fold
-    wrong = [
-        f"{name!r} in light.safetensors"
-        for name, numbers in (
-            ("scale", light.scale),
-            ("bias", light.bias),
-            ("dense", light.dense),
-            ("hidden", light.hidden),
-            ("hidden_bias", light.hidden_bias),
-            ("spoken", light.spoken),
-        )
-        if not _are_moderate(numbers)
-    ]
-    if fold.index.max() >= len(fold.kind) // PAGE:
-        wrong.append("'fold.index' in light.safetensors")
-    for name, points in (("fold.folded", fold.folded), ("fold.plain", fold.plain)):
-        if np.any((points >= _CODE_POINTS) & (points != DROP)):
-            wrong.append(f"{name!r} in light.safetensors")
-    for head, one in zip(bundle.manifest.heads, bundle.calibrators, strict=True):
-        knots = np.concatenate([one.x, one.y])
-        with np.errstate(over="ignore"):
-            slopes = np.diff(one.y) / np.diff(one.x)
-        if not _are_moderate(knots) or not _are_moderate(slopes):
-            wrong.append(f"{head.name!r} in calibrators.json")
-    if wrong:
-        raise BundleError(
-            f"The bundle in {folder} holds numbers that are not finite or out of bounds: {', '.join(wrong)}.",
-            remedy=REMEDY,
-        )
-
-
-def _are_moderate(numbers: npt.NDArray[Any]) -> bool:
-    # A comparison with a NaN is false.
-    return bool(np.all(np.abs(numbers) <= _LARGEST))

@@ -4,7 +4,7 @@ Not covered: the hashes show that files are as they were written, not who wrote 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from sievert.schema.sentinel import SENTINEL_POLICY
 
 REMEDY = "Rebuild it with `sievert train light-linear`, or reinstall Sievert to get the default bundle."
 
-_MOST_BYTES = 512 << 20
+MOST_BYTES = 512 << 20
 """A file of a bundle may be this long; the manifest says how long each is."""
 _MOST_MANIFEST_BYTES = 1 << 20
 
@@ -36,8 +36,8 @@ def read_manifest(folder: Path) -> tuple[str, Manifest]:
             f"The bundle in {folder} has format {manifest.format}; this release reads {BUNDLE_FORMAT}.",
             remedy=REMEDY,
         )
-    names = [head.name for head in manifest.heads]
-    if not names or len(set(names)) < len(names) or SENTINEL_POLICY in names:
+    names = [head.name for head in manifest.every_head]
+    if not manifest.heads or len(set(names)) < len(names) or SENTINEL_POLICY in names:
         raise BundleError(
             f"The heads in {folder / 'manifest.json'} are not names that differ: {names}.", remedy=REMEDY
         )
@@ -72,15 +72,31 @@ def write_files(folder: Path, files: Mapping[str, bytes], manifest: Manifest) ->
     return verify(folder)[0]
 
 
-def with_files(folder: Path, out: Path, files: Mapping[str, bytes]) -> str:
+def with_files(
+    folder: Path,
+    out: Path,
+    files: Mapping[str, bytes],
+    *,
+    without: Collection[str] = (),
+    stating: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+) -> str:
     """Write a bundle anew with these files, in place of those of the same names; return its version.
+
+    Files in `without` are left out, also of `out` if they lie there; `stating` says what else the manifest
+    states from now on.
 
     Raises:
         BundleError: the bundle in `folder` is damaged.
     """
     _, manifest = read_manifest(folder)
-    kept = {name: read_verified(folder, name, expected) for name, expected in manifest.files.items()}
-    return write_files(out, {**kept, **files}, manifest)
+    kept = {
+        name: read_verified(folder, name, expected)
+        for name, expected in manifest.files.items()
+        if name not in without
+    }
+    for name in set(without) - set(files):
+        (out / name).unlink(missing_ok=True)
+    return write_files(out, {**kept, **files}, stating(manifest))
 
 
 def pretty(value: object) -> bytes:
@@ -99,7 +115,7 @@ def read_verified(folder: Path, name: str, expected: BundleFile) -> bytes:
         raise BundleError(
             f"The manifest in {folder} names {name!r}, which is no plain file name.", remedy=REMEDY
         )
-    if not 0 <= expected.size <= _MOST_BYTES:
+    if not 0 <= expected.size <= MOST_BYTES:
         raise BundleError(f"{folder / name} may not be {expected.size} bytes long.", remedy=REMEDY)
     try:
         content = _read_plain(folder, name, most=expected.size)

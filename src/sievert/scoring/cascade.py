@@ -5,7 +5,9 @@ of traffic allows; they are judged by both together, everybody else by the light
 a fixed score that belongs to the share, not a rank within the batch: what happens to a post does not
 depend on who comes with it.
 
-Legend: n posts of a batch, m <= n of them for heavy, H heads (harm first).
+An added head sends on a share of its own beside that: what its light half finds likely.
+
+Legend: n posts of a batch, m <= n of them for heavy, H heads (harm first), T added heads of text.
 """
 
 from collections.abc import Callable
@@ -17,9 +19,9 @@ from sievert.calibration.logit_map import LogitMap
 from sievert.schema.batch import ScoredBatch, TextColumn
 from sievert.schema.decision import Language, Stage
 from sievert.schema.sentinel import SENTINEL_POLICY, rows_with_sentinel
-from sievert.scoring.bundle import Bundle
+from sievert.scoring.bundle import Bundle, mixed
 from sievert.scoring.light import LightScores, light_scores
-from sievert.scoring.passages import heavy_logits
+from sievert.scoring.passages import heavy_logits, heavy_logits_and_encodings
 from sievert.scoring.rereading import FirstLook, first_look, light_logits_again
 
 HARM_COLUMN = 0
@@ -59,11 +61,11 @@ def score_from(
 
     # 4 heavy: the few that deserve a second look
     rows = choose_for_heavy(bundle, light, cuts=cuts)
-    heavy = _second_look(bundle, first, text, rows)
+    heavy, _ = second_look(bundle, first, text, rows)
     lap("heavy")
 
     # 5 calibrate: logits to probabilities at natural prevalence
-    scored = _calibrate(bundle, light, text, rows, heavy)
+    scored = calibrate(bundle, light, text, rows, heavy)
     lap("calibrate")
     return scored
 
@@ -79,29 +81,42 @@ def look(bundle: Bundle, text: TextColumn) -> FirstLook:
 
 
 def choose_for_heavy(bundle: Bundle, light: LightScores, *, cuts: Cuts) -> npt.NDArray[np.intp]:
-    """Return the rows [m] that the heavy model shall read: likeliest harm, in a language it knows."""
+    """Return the rows [m] that the heavy model shall read, in a language it knows.
+
+    They are the likeliest harm, and what added heads call for, where the heavy model reads anything at all.
+    """
     if bundle.heavy is None:
         return np.empty(0, np.intp)
     chosen = light.logits[:, HARM_COLUMN] >= cuts
+    if bundle.added.of_text:
+        called = bundle.added.calls(light.logits[:, len(bundle.manifest.heads) :])
+        chosen |= called & np.isfinite(cuts)
     return np.flatnonzero(chosen & (light.language == Language.ENGLISH))
 
 
-def _second_look(
+def second_look(
     bundle: Bundle, first: FirstLook, text: TextColumn, rows: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float32]:
-    """Return the logits [m, H] of both models together for the chosen rows."""
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the logits [m, H + T] of both models together for the chosen rows, and encodings [m, d].
+
+    There are no encodings where no fusion model hears them: d is 0.
+    """
     if bundle.heavy is None or not len(rows):
-        return np.empty((0, len(bundle.manifest.heads)), np.float32)
+        return np.empty((0, first.light.logits.shape[1]), np.float32), np.empty((0, 0), np.float32)
     texts = text.texts(rows)
     model = bundle.heavy.model
     light = first.light.logits[rows]
     new = np.flatnonzero(~np.isin(rows, first.read_again))
     if len(new):
         light[new] = light_logits_again(model, bundle, [texts[at] for at in new.tolist()], light[new])
-    return bundle.heavy.together(heavy_logits(model, bundle, texts), light)
+    counts = np.concatenate([bundle.heavy.weights, bundle.added.counts])
+    if bundle.fusion is None:
+        return mixed(counts, heavy_logits(model, bundle, texts), light), np.empty((len(rows), 0), np.float32)
+    heavy, encodings = heavy_logits_and_encodings(model, bundle, texts)
+    return mixed(counts, heavy, light), encodings
 
 
-def _calibrate(
+def calibrate(
     bundle: Bundle,
     light: LightScores,
     text: TextColumn,
@@ -113,15 +128,15 @@ def _calibrate(
     The sentinel gets probability 1 under its own test policy and as harm, whatever the model says
     and whatever the language.
     """
-    calibrated = _apply(bundle.calibrators, light.logits)
+    calibrated = _apply(bundle.light_maps, light.logits)
     stage = np.full(len(text), Stage.LIGHT, np.int8)
     if bundle.heavy is not None and len(rows):
-        calibrated[rows] = _apply(bundle.heavy.calibrators, heavy)
+        calibrated[rows] = _apply(bundle.heavy_maps, heavy)
         stage[rows] = Stage.HEAVY
     harm = np.ascontiguousarray(calibrated[:, HARM_COLUMN])
     heads = (*bundle.policy_heads, SENTINEL_POLICY)
     policies = np.zeros((len(text), len(heads)), np.float32)
-    policies[:, :-1] = calibrated[:, 1:]
+    policies[:, : calibrated.shape[1] - 1] = calibrated[:, 1:]  # heads of pictures follow: 0 without one
     language = light.language.copy()
     marked = rows_with_sentinel(text)
     if len(marked):

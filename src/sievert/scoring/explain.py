@@ -6,6 +6,9 @@ midway between the least and the most of the passage, where they stand in the po
 
 The examples are the labelled texts that the passage is most like, as the model sees it.
 
+An added head has the encoding of a whole passage and no share of a word in it: its words are weighed by
+its light half alone, in the passage that this half finds worst. It has no confirmed examples.
+
 Not covered: what the heavy model makes of a word in its company, which would take a run without it.
 
 Legend: T tokens, H heads.
@@ -38,7 +41,23 @@ def evidence(bundle: Bundle, posts: Mapping[int, tuple[str, str]]) -> dict[int, 
     if heavy is None or not heavy.model.explains:
         return {}
     heads = [head.name for head in bundle.manifest.heads]
-    return {row: _evidence(bundle, heavy, text, heads.index(head)) for row, (text, head) in posts.items()}
+    added = [head.spec.name for head in bundle.added.of_text]
+    found = {}
+    for row, (text, head) in posts.items():
+        if head in heads:
+            found[row] = _evidence(bundle, heavy, text, heads.index(head))
+        elif head in added:
+            found[row] = _evidence_of_added(bundle, heavy, text, len(heads) + added.index(head))
+    return found
+
+
+def _evidence_of_added(bundle: Bundle, heavy: Heavy, text: str, column: int) -> Evidence:
+    read = worst_passages(bundle, text)
+    light = light_scores(bundle, TextColumn.of([passage for _, passage in read])).logits[:, column]
+    start, passage = read[int(light.argmax())]
+    windows = heavy.model.read_tokens(passage, bundle.fold)
+    words = sorted({word for one in windows for word in _words(one, np.zeros(len(one.places), np.float32))})
+    return Evidence(spans=_chosen(_weighed(bundle, heavy, passage, words, column), offset=start))
 
 
 def _evidence(bundle: Bundle, heavy: Heavy, text: str, head: int) -> Evidence:
@@ -64,12 +83,13 @@ def _weighed(
     """Say of words what each adds to what both models say together, in logits.
 
     For the heavy model that is its share in a mean over words; the light one is asked without the word.
+    Of an added head the light half is asked alone.
     """
     said = [passage, *(f"{passage[:start]} {passage[end:]}" for start, end, _ in words)]
     light = light_logits_again(heavy.model, bundle, said, light_scores(bundle, TextColumn.of(said)).logits)
     lost = light[0, head] - light[1:, head]
     adds = np.array([word[2] for word in words])
-    share = float(heavy.weights[head])
+    share = float(heavy.weights[head]) if head < len(heavy.weights) else 0.0
     both = share * (adds - adds.mean()) / len(words) + (1 - share) * lost if len(words) else adds
     return [(start, end, float(one)) for (start, end, _), one in zip(words, both, strict=True)]
 

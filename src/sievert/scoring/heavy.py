@@ -4,28 +4,34 @@ A text is read in windows of as many tokens as the model takes, and is as harmfu
 them: signs and symbols, of which each is a token, do not push the words out of sight.
 
 A window is padded to a length that depends on nothing but itself, and windows of one length share a
-batch; the model's scales are static. So a text's score does not depend on its neighbours, and
+batch; the model's scales are static. A lone window runs beside its own twin, since ONNX Runtime adds up
+a batch of one in another order than any other. So a text's score does not depend on its neighbours, and
 padding, which would cost several times the text, costs next to nothing.
 
-Legend: m texts, w >= m windows, H heads, T tokens, d width of an encoding.
+Legend: m texts, w >= m windows, H heads, T tokens, d width of an encoding, A columns that others add.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
 from sievert.features.content.fold import FoldTables
 from sievert.features.content.reading import Glasses, Reading, reading, readings
 from sievert.features.content.spelling import Spelling
+from sievert.scoring.onnx_session import session_of
+
+Beside = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+"""Makes columns [w, A] of encodings [w, d]."""
 
 _STEP = 8
 """Lengths are multiples of this, in tokens."""
 _BATCH = 32
 """Windows a run of the model; more gain nothing, and memory grows."""
+_FEWEST = 2
+"""Windows a run of the model, at least."""
 _OVERLAP = 8
 """Tokens that a window repeats of the one before, so that none is a scrap."""
 _MOST_WINDOWS = 6
@@ -65,14 +71,10 @@ class HeavyModel:
         Raises:
             ValueError: the bytes are no such model or tokenizer, or not one with these inputs.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
+        self._session = session_of(model)
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
             self._tokenizer = Tokenizer.from_str(tokenizer.decode())
-        except Exception as error:  # both libraries raise nothing narrower
+        except Exception as error:  # it raises nothing narrower
             raise ValueError(str(error)) from error
         if [one.name for one in self._session.get_inputs()] != ["ids", "mask"]:
             raise ValueError("the heavy model's inputs are not ids and mask")
@@ -87,21 +89,52 @@ class HeavyModel:
         self._symbols = symbols
         self._spelling = Spelling(words)
 
-    def logits(self, texts: list[str], tables: FoldTables) -> npt.NDArray[np.float32]:
-        """Return logits [m, H], on balanced data like the light model's, of m >= 1 texts."""
-        return self.logits_as_read(self.read(texts, tables))
+    def logits(
+        self, texts: list[str], tables: FoldTables, *, beside: Beside | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return logits [m, H], on balanced data like the light model's, of m >= 1 texts.
+
+        What `beside` makes of the same windows' encodings follows as more columns: [m, H + A].
+        """
+        return self.logits_as_read(self.read(texts, tables), beside=beside)
 
     def read(self, texts: list[str], tables: FoldTables) -> list[str]:
         """Return m texts as the model reads them, their disguises off."""
         return readings(texts, self._glasses(tables))
 
-    def logits_as_read(self, texts: list[str]) -> npt.NDArray[np.float32]:
+    def logits_as_read(self, texts: list[str], *, beside: Beside | None = None) -> npt.NDArray[np.float32]:
         """Return logits [m, H] of m >= 1 texts whose disguises are off already, or shall stay on."""
-        windows = [_windows(one) for one in self._tokenizer.encode_batch_fast(texts)]
-        starts = np.cumsum([0, *map(len, windows[:-1])])
-        logits = self._run_all([one.ids for of_text in windows for one in of_text], "logits")
-        worst: npt.NDArray[np.float32] = np.maximum.reduceat(logits, starts, axis=0)
+        if beside is not None:
+            return self._logits_and_encodings(texts, beside)[0]
+        ids, starts = self._read_windows(texts)
+        worst: npt.NDArray[np.float32] = np.maximum.reduceat(
+            self._run_all(ids, ["logits"])[0], starts, axis=0
+        )
         return worst
+
+    def logits_and_encodings(
+        self, texts: list[str], tables: FoldTables, *, beside: Beside | None = None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return what `logits` and `encodings` do of m >= 1 texts, and run each window once."""
+        return self._logits_and_encodings(self.read(texts, tables), beside)
+
+    def _logits_and_encodings(
+        self, texts: list[str], beside: Beside | None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        ids, starts = self._read_windows(texts)
+        logits, encodings = self._run_all(ids, ["logits", "encoding"])
+        if beside is not None:
+            logits = np.concatenate([logits, beside(encodings)], axis=1)
+        worst: npt.NDArray[np.float32] = np.maximum.reduceat(logits, starts, axis=0)
+        return worst, encodings[starts]
+
+    def window_encodings(
+        self, texts: list[str], tables: FoldTables
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+        """Return the encodings [w, d] of all windows of m >= 1 texts, and of each the text [w] it belongs to."""
+        ids, starts = self._read_windows(self.read(texts, tables))
+        owner = np.repeat(np.arange(len(texts)), np.diff(np.append(starts, len(ids))))
+        return self._run_all(ids, ["encoding"])[0], owner
 
     def encodings(self, texts: list[str], tables: FoldTables) -> npt.NDArray[np.float32]:
         """Return encodings [m, d], of any length, of m >= 1 texts; only a model of `width` d > 0 can.
@@ -109,22 +142,31 @@ class HeavyModel:
         A text's first window speaks for it.
         """
         encoded = self._tokenizer.encode_batch_fast(self.read(texts, tables))
-        return self._run_all([one.ids for one in encoded], "encoding")
+        return self._run_all([one.ids for one in encoded], ["encoding"])[0]
 
-    def _run_all(self, ids: list[list[int]], output: str) -> npt.NDArray[np.float32]:
-        """Return an output of windows given as token ids, those of one length together."""
+    def _read_windows(self, texts: list[str]) -> tuple[list[list[int]], npt.NDArray[np.intp]]:
+        """Return the token ids of all windows of m texts, and where the windows of each begin [m]."""
+        windows = [_windows(one) for one in self._tokenizer.encode_batch_fast(texts)]
+        starts = np.cumsum([0, *map(len, windows[:-1])])
+        return [one.ids for of_text in windows for one in of_text], starts
+
+    def _run_all(self, ids: list[list[int]], outputs: list[str]) -> list[npt.NDArray[np.float32]]:
+        """Return outputs of windows given as token ids, those of one length together."""
         lengths = np.array([-(-len(one) // _STEP) * _STEP for one in ids])
         order = np.argsort(lengths, kind="stable")
-        parts: list[npt.NDArray[np.float32]] = []
+        parts: list[list[npt.NDArray[np.float32]]] = []
         at = 0
         while at < len(order):
             length = int(lengths[order[at]])
             stop = min(at + _BATCH, int(np.searchsorted(lengths[order], length, side="right")))
-            parts.append(self._run([ids[row] for row in order[at:stop].tolist()], length, output))
+            parts.append(self._run([ids[row] for row in order[at:stop].tolist()], length, outputs))
             at = stop
-        out = np.empty((len(ids), parts[0].shape[1]), np.float32)
-        out[order] = np.concatenate(parts)
-        return out
+        found = []
+        for pieces in zip(*parts, strict=True):
+            out = np.empty((len(ids), pieces[0].shape[1]), np.float32)
+            out[order] = np.concatenate(pieces)
+            found.append(out)
+        return found
 
     def read_tokens(self, text: str, tables: FoldTables) -> list[ReadTokens]:
         """Say what each token of a text adds, window by window; only a model that `explains` can."""
@@ -150,14 +192,15 @@ class HeavyModel:
     def _glasses(self, tables: FoldTables) -> Glasses:
         return Glasses(tables=tables, symbols=self._symbols, spelling=self._spelling)
 
-    def _run(self, ids: list[list[int]], length: int, output: str) -> npt.NDArray[np.float32]:
-        table = np.zeros((len(ids), length), np.int64)
-        mask = np.zeros((len(ids), length), np.int64)
+    def _run(self, ids: list[list[int]], length: int, outputs: list[str]) -> list[npt.NDArray[np.float32]]:
+        table = np.zeros((max(_FEWEST, len(ids)), length), np.int64)
+        mask = np.zeros_like(table)
         for row, one in enumerate(ids):
             table[row, : len(one)] = one
             mask[row, : len(one)] = 1
-        found: npt.NDArray[np.float32] = self._session.run([output], {"ids": table, "mask": mask})[0]
-        return found
+        table[len(ids) :], mask[len(ids) :] = table[:1], mask[:1]
+        found = self._session.run(outputs, {"ids": table, "mask": mask})
+        return [one[: len(ids)] for one in found]
 
 
 def _columns(shape: Sequence[int | str | None]) -> int:

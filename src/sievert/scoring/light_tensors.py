@@ -29,6 +29,11 @@ class LightTensors:
     hidden_bias: npt.NDArray[np.float32]  # [W]
     spoken: npt.NDArray[np.float32]  # [W, K]
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers its layers hold of a text: D + S + W."""
+        return len(self.hidden) + len(self.hidden_bias)
+
     @classmethod
     def linear(
         cls,

@@ -102,6 +102,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=16, le=1 << 20, description="disk for answers that wait for slow readers, all together"),
     ] = 4096
+    latents_megabytes: Annotated[
+        int,
+        Meta(
+            ge=1, le=1 << 20, description="memory for what encoders made of posts, so that events cost little"
+        ),
+    ] = 64
     connections: Annotated[
         int, Meta(ge=16, le=100_000, description="connections open at once; further ones are turned away")
     ] = 1000

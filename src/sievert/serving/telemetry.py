@@ -60,7 +60,8 @@ class Metrics:
         )
         self.pictures = Counter(
             "sievert_pictures",
-            "Pictures that came, by whether they were known, opened, read for words, or too full of them to be read.",
+            "Pictures that came, by whether they were known, opened, encoded, read for words, too full of them to be "
+            "read, or could not be opened anew for an encoder.",
             ["what"],
             registry=self.registry,
         )

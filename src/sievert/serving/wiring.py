@@ -19,6 +19,7 @@ from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.hunting import Hunter
+from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.opening import Openers
 from sievert.pipeline.path import Parts
 from sievert.pipeline.pictures import Pictures
@@ -97,6 +98,7 @@ def open_doors(
         files=media,
         isolates=banks.isolates,
         words_cut=WORDS_CUT if can_read_words() else None,
+        encoders=bundle.encoders,
         watch=metrics,
     )
     observer = PathObserver(metrics, clock, publish=news)
@@ -114,6 +116,7 @@ def open_doors(
         shares=Shares(text=settings.heavy_share, pictures=settings.image_heavy_share),
         pictures=pictures,
         banks=banks,
+        latents=LatentCache(settings.latents_megabytes << 20),
     )
     walk = functools.partial(take_the_path, parts=parts, observer=observer)
     worker = Worker(capacity=settings.queue_posts, gauge=metrics.queue_posts)

@@ -7,6 +7,7 @@ Legend: c contents, t tokens, q pictures, m n-grams.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -20,7 +21,9 @@ from sievert.features.content.fold import FoldTables
 from sievert.features.content.ngrams import index_batch
 from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
 from sievert.schema.batch import TextColumn
+from sievert.training.material import FOLDS
 from sievert.training.packed_pictures import PackedPictures
+from sievert.training.said import Speaker
 from sievert.training.world_pictures import Picture
 
 Int64s = npt.NDArray[np.int64]
@@ -44,7 +47,8 @@ class Contents:
     """How texts are read.
 
     `read` takes the disguises off texts, `tokenizer` is the encoder's, and `pooled` gives the mean of what
-    it says of tokens (ids, mask) [c, T]; without it no vectors are kept.
+    it says of tokens (ids, mask) [c, T]; without it no vectors are kept. `speaker` is a bundle that is asked what
+    it says of them, or none.
     """
 
     tables: FoldTables
@@ -52,6 +56,7 @@ class Contents:
     tokenizer: bytes
     pad: int
     pooled: Callable[[Array, Array], npt.NDArray[np.float32]] | None
+    speaker: Speaker | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +105,12 @@ def contents_of(
     made, at = [], 0
     for number, some in enumerate(rows):
         mine = slice(at, at + len(some))
-        columns = _texts(texts[mine], _words(drawn, mine), contents, settings)
+        words = _words(drawn, mine)
+        columns = _texts(texts[mine], words, contents, settings)
+        if contents.speaker is not None and number < len(FOLDS):  # the unlabelled teach without it
+            columns |= contents.speaker.contents(
+                texts[mine], words, functools.partial(advance, f"ask the bundle of {FOLDS[number]}")
+            )
         columns |= _pictures(drawn, mine, settings.side)
         made.append(ContentColumns(columns=columns, group=group[mine]))
         at += len(some)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from sievert.models.batch import Numbers, Pictures, PostBatch, Tokens
 from sievert.models.light import Light
 from sievert.models.multimodal import Multimodal
+from sievert.models.towers import ImageTower
 from sievert.training.onnx_graph import finished, graph_of
 
 _POSTS, _TOKENS = 3, 11
@@ -61,6 +62,16 @@ def export_encoder(model: Multimodal, lane: Lane, *, longest: int) -> bytes:
     return finished(graph)
 
 
+def export_image_tower(tower: ImageTower) -> bytes:
+    """Return a graph from pixels [n, 3, S, S] to vector [n, d], the mean of a vision model's patches."""
+    pixels = torch.zeros(_POSTS, 3, tower.side, tower.side, dtype=torch.uint8)
+    posts = torch.export.Dim("posts", min=1, max=_MOST_POSTS)
+    graph = graph_of(
+        _Looking(tower.eval()), (pixels,), dynamic=({0: posts},), inputs=["pixels"], outputs=["vector"]
+    )
+    return finished(graph)
+
+
 def export_update(model: Multimodal) -> bytes:
     """Return a graph: latents [n, K, d] and, for each part of numbers, NAME and NAME_known [n, W] to logits."""
     z = torch.zeros(_POSTS, *model.updating.shape)
@@ -89,6 +100,17 @@ class _Encoding(nn.Module):
         pictures = None if pixels is None or shown is None else Pictures(pixels=pixels, known=shown)
         tokens = Tokens(ids=ids, mask=mask, segment=segment)
         return self.model.encode(PostBatch(posts=ids.shape[0], tokens=tokens, pictures=pictures))
+
+
+class _Looking(nn.Module):
+    def __init__(self, tower: ImageTower) -> None:
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        known = torch.ones(pixels.shape[0], dtype=torch.bool)
+        patches: Tensor = self.tower(Pictures(pixels=pixels, known=known))
+        return patches.mean(dim=1)
 
 
 class _Updating(nn.Module):

@@ -3,6 +3,9 @@
 1 label and split by time   2 draw posts   3 leave out what was learned from   4 snapshots   5 numbers as of then
 6 views and reports   7 unlabelled posts   8 texts   9 pictures   10 write
 
+*Numbers.* Behaviour is counted by the priors that the bundle's update model was made for, so that both hear
+the same row and materials of several histories fit together; without such a model priors are fitted here.
+
 *Draw.* The learning fold is a balanced sample of the labelled posts of its time (`datasets.sampling`). Of
 the later folds all harmful posts are taken, and so many harmless ones, each standing for as many as it
 must, so that sums over the sample speak of the whole population at natural prevalence.
@@ -40,7 +43,7 @@ from sievert.datasets.snapshots import CAUSES, Snapshots, snapshots
 from sievert.datasets.splits import TimeSplit
 from sievert.errors import InvalidField
 from sievert.features.behaviour.history import BehaviourHistory
-from sievert.features.behaviour.rows import FEATURES, BehaviourSpec
+from sievert.features.behaviour.rows import CREATORS, FEATURES, OWN, BehaviourSpec
 from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
 from sievert.features.content.tokens import STATS
 from sievert.models.forecaster import LogLinearViews
@@ -65,8 +68,6 @@ Draw = Callable[[History, Int64s], Drawn]
 
 HEADS = (HARM, *LABELLED)
 _PRIOR_SNAPSHOTS = 40_000
-_OWN = [place for place, name in enumerate(FEATURES) if name.startswith("post_")]
-_CREATORS = [place for place, name in enumerate(FEATURES) if name.startswith("creator_")]
 
 
 class GatherSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,7 +127,8 @@ def gather(
     chosen, populations, stands_for = _drawn_posts(known, settings, rng)
     taken = snapshots(known.history)
     behaviour = behaviour_of(known.history)
-    spec = fit_spec(behaviour, known.history, known.split)
+    told = None if contents.speaker is None else contents.speaker.behaviour
+    spec = told or fit_spec(behaviour, known.history, known.split)
     advance("behaviour", 1, 1)
     fold_of = known.split.of_snapshots(taken)
     forecast = _forecaster(known, taken, fold_of, rng, settings.seed)
@@ -150,9 +152,14 @@ def gather(
         )
         columns["forecast"] = forecast_views(forecast, columns["views"], columns["hours"])
         columns["content"] = np.searchsorted(rows[fold], taken.row[kept[fold]]).astype(np.int32)
+        if contents.speaker is not None and told is not None:
+            columns["updated"] = contents.speaker.updated(
+                made[fold].columns["spoken"][columns["content"]],
+                behaviour.rows(taken.post[kept[fold]], taken.as_of[kept[fold]], told),
+            )
         columns["stands_for"] = stands_for[taken.post[kept[fold]]].astype(np.float32)
         columns |= {"labels": known.y[rows[fold]], "row": rows[fold], "form": known.form[rows[fold]]}
-        write_fold(out, name, columns, made[fold])
+        write_fold(out, name, {**columns, **made[fold].columns})
         populations[name] = msgspec.structs.replace(
             populations[name], alike=_alike(made[0], made[fold]) if fold else 0
         )
@@ -163,7 +170,11 @@ def gather(
             known.history, spare, contents, split=known.split, tokens=settings.tokens
         )
     write_unlabelled(out, columns, None if spare is None else made[-1])
-    described = _described(folder, known, settings, populations, spare)
+    described = msgspec.structs.replace(
+        _described(folder, known, settings, populations, spare),
+        behaviour=msgspec.to_builtins(spec),
+        said=None if contents.speaker is None else contents.speaker.told,
+    )
     write_described(out, described)
     return described
 
@@ -333,9 +344,9 @@ def _snapshot_columns(
         "cause": taken.cause[rows],
         "drawn": drawn,
         "weight": (1 / count[place]).astype(np.float32),
-        "behaviour": numbers[:, _OWN],
+        "behaviour": numbers[:, OWN],
         "behaviour_known": np.ones(len(rows), np.bool_),
-        "context": numbers[:, _CREATORS],
+        "context": numbers[:, CREATORS],
         "context_known": known.history.posts.creator[post] >= 0,
         "views": so_far,
         "hours": _hours(known, post, at),
@@ -389,8 +400,8 @@ def _described(
         settings={**msgspec.to_builtins(settings), "forms": list(known.forms)},
         heads=HEADS,
         numbers={
-            "behaviour": tuple(FEATURES[place] for place in _OWN),
-            "context": tuple(FEATURES[place] for place in _CREATORS),
+            "behaviour": tuple(FEATURES[place] for place in OWN),
+            "context": tuple(FEATURES[place] for place in CREATORS),
             "thumbnail": THUMBNAIL_FEATURES,
             "facts": STATS,
         },

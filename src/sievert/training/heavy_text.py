@@ -71,11 +71,8 @@ def train_heavy_text(
     model = HeavyText(recipe.encoder, len(heads), layers=recipe.layers)
     fine_tune(model, data, reader, recipe, epochs=recipe.epochs, advance=advance)
     exact = export(model, longest=_LONGEST)
-    layers = with_rounding(model.encoder)
-    shown = random.Random(recipe.seed).sample(data.texts, min(_OBSERVED, len(data.texts)))
-    logits_of(model, reader.ids(shown), reader.pad)
-    for layer in layers:
-        layer.settle()
+    shown = reader.ids(random.Random(recipe.seed).sample(data.texts, min(_OBSERVED, len(data.texts))))
+    with_rounding(model.encoder, lambda: logits_of(model, shown, reader.pad))
     rounded_after = export(model, longest=_LONGEST)
     fit(
         model,

@@ -31,9 +31,10 @@ from sievert.datasets.history_parts import files_of
 from sievert.errors import InputError, InvalidField
 from sievert.measurement.binomial import highest_share
 from sievert.pipeline.decode import to_batch
-from sievert.pipeline.pictures import Opener
+from sievert.pipeline.pictures import Opener, Pictures
 from sievert.policy.rules import decide
 from sievert.schema.batch import PostBatch
+from sievert.schema.clock import ManualClock
 from sievert.schema.event import KIND_WORDS
 from sievert.schema.media import Media, PictureFacts, SeenPicture
 from sievert.schema.policy import PolicySet
@@ -43,7 +44,9 @@ from sievert.scoring.bundle import Bundle
 from sievert.scoring.bundle_files import pretty, with_files
 from sievert.scoring.cascade import HARM_COLUMN, look
 from sievert.scoring.lanes import LANE_FILE, Lane, LanePoint
+from sievert.scoring.thumbnails import worst_thumbnails
 from sievert.scoring.utterances import Shares, score_posts, utterances_of
+from sievert.stores.pictures.memory import MemoryPictures
 from sievert.training.history_truth import labels_of
 
 SHARES = (0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
@@ -140,7 +143,14 @@ def _draw(
     even = rng.choice(lane, min(posts, len(lane)), replace=False)
     more = np.setdiff1d(rng.choice(harmful, min(posts, len(harmful)), replace=False), even)
     rows = np.concatenate([even, more])
-    pictures = _opened(folder, history, rows, opener=opener, words_cut=words_cut, advance=advance)
+    eyes = Pictures(
+        opener=opener,
+        log=MemoryPictures(),
+        clock=ManualClock(0),
+        words_cut=words_cut,
+        encoders=bundle.encoders,
+    )
+    pictures = _opened(folder, history, rows, pictures=eyes, advance=advance)
     readable = np.array([row in pictures for row in rows.tolist()], np.bool_)
     even_count, rows = int(readable[: len(even)].sum()), rows[readable]
     texts = history.posts.text.texts(rows)
@@ -161,8 +171,7 @@ def _opened(
     history: History,
     rows: npt.NDArray[np.int64],
     *,
-    opener: Opener,
-    words_cut: float,
+    pictures: Pictures,
     advance: Advance,
 ) -> dict[int, SeenPicture]:
     """Open the pictures of these posts, each once; one that cannot be opened is left out."""
@@ -171,9 +180,7 @@ def _opened(
     seen: dict[str, PictureFacts] = {}
     for name, data in _files(folder, wanted):
         try:
-            facts = opener.open(data)
-            if facts.has_words >= words_cut:
-                facts = msgspec.structs.replace(facts, words=opener.read_words(data))
+            facts = pictures.look_at(data)
         except InputError:
             continue
         seen[name] = facts
@@ -183,12 +190,6 @@ def _opened(
         for row, name in zip(rows.tolist(), names, strict=True)
         if name in seen
     }
-
-
-def _with_words(facts: PictureFacts, words: str) -> PictureFacts:
-    return PictureFacts(
-        **{**{name: getattr(facts, name) for name in facts.__struct_fields__}, "words": words}
-    )
 
 
 def _files(folder: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
@@ -214,14 +215,14 @@ def _chunks(batch: PostBatch) -> Iterator[PostBatch]:
 
 
 def _worst_logits(bundle: Bundle, batch: PostBatch) -> npt.NDArray[np.float64]:
-    """Return the highest light logit of harm among each post's utterances [n]."""
+    """Return the highest light logit of harm among each post's utterances and pictures [n]."""
     parts: list[npt.NDArray[np.float64]] = []
     for some in _chunks(batch):
         utterances = utterances_of(some)
         worst = np.full(len(some), -np.inf)
         logits = look(bundle, utterances.text).light.logits[:, HARM_COLUMN]
         np.maximum.at(worst, utterances.post, logits.astype(np.float64))
-        parts.append(worst)
+        parts.append(np.maximum(worst, worst_thumbnails(bundle, some)))
     return np.concatenate(parts)
 
 

@@ -4,6 +4,7 @@
     FOLD.safetensors              contents and snapshots of the folds learn, calibrate and test
     FOLD.grams.safetensors        hashed n-grams of the contents, for the light model
     FOLD.pooled.safetensors       what a frozen encoder says of them; may be left out and made anew
+    FOLD.said.safetensors         what a bundle says of them (`said`); may be left out
     unlabelled.safetensors        posts without labels, and what they drew (`unlabelled`); may be left out
 
 It was written once by `gathering`, and is read here with torch and NumPy alone, so that a machine that
@@ -30,7 +31,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from sievert.errors import MalformedInput, NotFound
-from sievert.models.batch import Grams, Numbers, Part, Pictures, PostBatch, Progress, Tokens
+from sievert.models.batch import Grams, Numbers, Part, Pictures, PostBatch, Progress, Tokens, Vectors
 from sievert.training.losses import Supervision
 from sievert.training.packed_pictures import PackedPictures
 
@@ -64,6 +65,14 @@ class Population(msgspec.Struct, frozen=True, kw_only=True):
         return self.harmful / self.posts
 
 
+class SaidBy(msgspec.Struct, frozen=True, kw_only=True):
+    """Which bundle said what material holds of its contents."""
+
+    bundle: str  # its version
+    parts: str  # a hash of those files of it that what it says hangs on
+    heads: tuple[str, ...]  # columns of what it says, harm first
+
+
 class UnlabelledPopulation(msgspec.Struct, frozen=True, kw_only=True):
     """What the unlabelled posts are drawn from."""
 
@@ -88,6 +97,8 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     populations: dict[str, Population]
     causes: tuple[str, ...]  # why a snapshot was taken; a column holds the place
+    behaviour: dict[str, Any] = {}  # the spec of the behaviour rows, with its priors
+    said: SaidBy | None = None  # None where no bundle was asked
     unlabelled: UnlabelledPopulation | None = None
 
 
@@ -200,6 +211,16 @@ LAYOUT: Mapping[str, str] = {
 }
 """The columns of FOLD.safetensors; beside them stand gram_indices [m], gram_starts [2c + 1], pooled [c, F]."""
 
+SAID: Mapping[str, str] = {
+    "spoken": "float32 [c, H] logits of the cascade, all of it read by the heavy model",
+    "text_encoding": "float16 [c, D] of the text, by the heavy model",
+    "text_encoding_known": "bool [c]",
+    "words_encoding": "float16 [c, D] of the words in the picture",
+    "words_encoding_known": "bool [c]",
+    "updated": "float32 [s, H] logits of the update model; only of a bundle that has one",
+}
+"""The columns of FOLD.said.safetensors; heads are those of the bundle."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Material:
@@ -211,7 +232,12 @@ class Material:
 
     def digest(self) -> dict[str, str]:
         """Return the SHA-256 of each file that a run depends on."""
-        names = (MATERIAL, *(f"{fold}.safetensors" for fold in self.folds))
+        said = [f"{fold}.said.safetensors" for fold in self.folds]
+        names = (
+            MATERIAL,
+            *(f"{fold}.safetensors" for fold in self.folds),
+            *(name for name in said if (self.folder / name).is_file()),
+        )
         return {name: hashlib.sha256((self.folder / name).read_bytes()).hexdigest() for name in names}
 
 
@@ -236,7 +262,7 @@ def read_material(folder: Path) -> Material:
 
 def _read_fold(folder: Path, name: str, described: Described) -> MaterialFold:
     columns = {key: one.numpy() for key, one in load_file(folder / f"{name}.safetensors").items()}
-    for more in ("grams", "pooled"):
+    for more in ("grams", "pooled", "said"):
         if (path := folder / f"{name}.{more}.safetensors").is_file():
             columns |= {key: one.numpy() for key, one in load_file(path).items()}
     if missing := sorted(LAYOUT.keys() - columns.keys()):
@@ -288,6 +314,16 @@ def _numbers(values: npt.NDArray[np.float32], known: npt.NDArray[np.bool_]) -> N
     return Numbers(values=torch.from_numpy(values), known=torch.from_numpy(known))
 
 
+def _encoding(name: str) -> Any:
+    def made(fold: MaterialFold, rows: Rows) -> Vectors:
+        return Vectors(
+            values=torch.from_numpy(fold.columns[name][rows].astype(np.float32)),
+            known=torch.from_numpy(fold.columns[f"{name}_known"][rows]),
+        )
+
+    return made
+
+
 def _grams(fold: MaterialFold, rows: Rows) -> Grams:
     """Return n-grams, each weighing 1 / sqrt(how many there are of its part), as the kernels weigh."""
     starts, flat = fold.columns["gram_starts"], fold.columns["gram_indices"]
@@ -310,4 +346,7 @@ _MAKERS: Mapping[str, Any] = {
     "facts": _whole("facts"),
     "pooled": _whole("pooled"),
     "grams": _grams,
+    "spoken": _whole("spoken"),
+    "text_encoding": _encoding("text_encoding"),
+    "words_encoding": _encoding("words_encoding"),
 }

@@ -1,5 +1,6 @@
 """Material is written: the same material gives the same bytes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,21 @@ import numpy.typing as npt
 from safetensors.numpy import save
 
 from sievert.training.contents import ContentColumns
-from sievert.training.material import MATERIAL, UNLABELLED, Described
+from sievert.training.material import MATERIAL, SAID, UNLABELLED, Described
 
-_APART = {"gram_indices": "grams", "gram_starts": "grams", "pooled": "pooled"}
+_APART = {
+    "gram_indices": "grams",
+    "gram_starts": "grams",
+    "pooled": "pooled",
+    **dict.fromkeys(SAID, "said"),
+}
 """Columns that stand in files of their own, so that one may travel without them."""
 
 
-def write_fold(
-    folder: Path, name: str, columns: dict[str, npt.NDArray[Any]], contents: ContentColumns
-) -> None:
+def write_fold(folder: Path, name: str, columns: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write a fold's files."""
     files: dict[str, dict[str, npt.NDArray[Any]]] = {"": {}}
-    for key, values in sorted({**columns, **contents.columns}.items()):
+    for key, values in sorted(columns.items()):
         files.setdefault(_APART.get(key, ""), {})[key] = np.ascontiguousarray(values)
     for more, tensors in files.items():
         (folder / f"{name}{f'.{more}' if more else ''}.safetensors").write_bytes(save(tensors))

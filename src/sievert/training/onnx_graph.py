@@ -1,5 +1,9 @@
-"""A torch module becomes an ONNX graph, by torch's exporter, with nothing of this machine in it."""
+"""A torch module becomes an ONNX graph, by torch's exporter, with nothing of this machine in it.
 
+What rounds to bytes is exported as what multiplies bytes; nobody has to ask for it.
+"""
+
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +11,8 @@ from typing import Any
 import onnx
 import torch
 from torch import nn
+
+from sievert.training.byte_layers import ByteLayer, refuse_lost, with_bytes
 
 
 def graph_of(
@@ -20,9 +26,15 @@ def graph_of(
     """Return the graph of a module, as its `forward` does with the example: tensors, or lists of them.
 
     `dynamic` has the shape of the example and names, for each tensor, the dimensions that may differ.
+
+    Raises:
+        AssertionError: the exporter fixed a dimension, or lost the bytes of a layer.
     """
+    module = with_bytes(module)
+    # Torch's exporter warns of parts of torch, and of a package that is not needed.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's exporter warns of parts of torch
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
             example,
@@ -41,6 +53,7 @@ def graph_of(
             # The exporter falls back to the example's size without a word where a module fixes it.
             if not value.type.tensor_type.shape.dim[at].dim_param:
                 raise AssertionError(f"Dimension {at} of {value.name} was to differ, and was fixed.")
+    refuse_lost(graph, [one for one in module.modules() if isinstance(one, ByteLayer) and one.used])
     return graph
 
 

@@ -69,7 +69,7 @@ def pretrain(recipe: PretrainRecipe, material: Material, folder: Path, *, advanc
         width=recipe.width,
         temperature=recipe.temperature,
     )
-    keep_layers(model, recipe.text.kept)
+    keep_layers(model, recipe.text.kept, recipe.image.kept)
     result = fit(
         Task(
             model=model,
@@ -77,7 +77,7 @@ def pretrain(recipe: PretrainRecipe, material: Material, folder: Path, *, advanc
             loss=matching_loss,
             recipe=recipe,
             evaluate=lambda _: recalls(model, spare, held, pool=recipe.pool, tokens=recipe.tokens),
-            factor_of=rate_of(recipe.text),
+            factor_of=rate_of(recipe.text, recipe.image),
         ),
         folder=folder,
         data={UNLABELLED: spare.digest},

@@ -16,7 +16,7 @@ Legend: n posts, c contents, s snapshots, K latents, d width of a latent.
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,10 +28,13 @@ from torch import nn
 from sievert.measurement.prevalence import natural_weights
 from sievert.measurement.ranking import average_precision
 from sievert.models import PostModel
-from sievert.models.batch import PostBatch
+from sievert.models.batch import PostBatch, Vectors
+from sievert.models.latent_fusion import LatentFusion
 from sievert.models.multimodal import Multimodal
+from sievert.models.towers import ImageTower
 from sievert.models.update_network import UpdateNetwork
 from sievert.training.batches import Batches, Tensors
+from sievert.training.learning import LearnedRecipe
 from sievert.training.loop import Task, fit
 from sievert.training.losses import Supervision, loss_of
 from sievert.training.material import UNLABELLED, Material, MaterialFold
@@ -81,31 +84,8 @@ def train_rung(
         NotFound, ConfigurationError, TrainingStopped, StoreCorrupt: see `model_of` and `loop.fit`.
     """
     model = model_of(recipe, material)
-    learn, data, about = (
-        material.folds["learn"],
-        material.digest() | _towers_of(recipe),
-        _about(recipe, material),
-    )
-
-    def score(fold: MaterialFold, rows: Rows) -> Floats:
-        return logits_of(model, fold, rows, recipe)
-
-    def run(batches: Batches, chosen: RungRecipe, into: Path) -> RunResult:
-        return fit(
-            Task(
-                model=model,
-                batches=batches,
-                loss=lambda net, tensors: _taught(net, tensors, recipe),
-                recipe=chosen,
-                evaluate=lambda _: _measured(score, material.folds["calibrate"], recipe),
-                factor_of=rate_of(recipe.text),
-            ),
-            folder=into,
-            data=data,
-            about=about,
-            advance=advance,
-        )
-
+    learn, data = material.folds["learn"], material.digest() | _towers_of(recipe)
+    about = _about(recipe, material, model)
     batches = batches_of(learn, recipe)
     if recipe.reports.use != "none":
         spare = spare or read_unlabelled(material)
@@ -116,9 +96,59 @@ def train_rung(
         else:
             epochs = msgspec.structs.replace(recipe.learning, epochs=recipe.reports.epochs)
             noisy = msgspec.structs.replace(recipe, name=f"{recipe.name[:34]}-noisy", learning=epochs)
-            run(said.batches(recipe), noisy, folder.with_name(f"{folder.name}.noisy"))
+            teach(
+                model,
+                recipe,
+                material,
+                folder.with_name(f"{folder.name}.noisy"),
+                batches=said.batches(recipe),
+                data=data,
+                about=about,
+                advance=advance,
+                by=noisy,
+            )
             model.train()
-    result = run(batches, recipe, folder)
+    return teach(model, recipe, material, folder, batches=batches, data=data, about=about, advance=advance)
+
+
+def teach(
+    model: PostModel,
+    recipe: RungRecipe,
+    material: Material,
+    folder: Path,
+    *,
+    batches: Batches | None = None,
+    data: Mapping[str, str],
+    about: Sequence[str],
+    advance: Advance,
+    by: LearnedRecipe | None = None,
+    factor_of: Callable[[str], float] | None = None,
+) -> Trained:
+    """Let a model learn in a run folder what a rung's recipe says; how, another recipe may say (`by`).
+
+    Without `batches` it learns from the learning fold.
+
+    Raises:
+        ConfigurationError, TrainingStopped, StoreCorrupt: see `loop.fit`.
+    """
+
+    def score(fold: MaterialFold, rows: Rows) -> Floats:
+        return logits_of(model, fold, rows, recipe)
+
+    result = fit(
+        Task(
+            model=model,
+            batches=batches or batches_of(material.folds["learn"], recipe),
+            loss=lambda net, tensors: _taught(net, tensors, recipe),
+            recipe=by or recipe,
+            evaluate=lambda _: _measured(score, material.folds["calibrate"], recipe),
+            factor_of=factor_of or rate_of(recipe.text, recipe.image),
+        ),
+        folder=folder,
+        data=data,
+        about=about,
+        advance=advance,
+    )
     _to_device(model)
     return Trained(model, result, score)
 
@@ -164,7 +194,7 @@ def train_update_rung(
         ),
         folder=folder,
         data={**material.digest(), "latents": _digest(latents)},
-        about=_about(recipe, material),
+        about=_about(recipe, material, model),
         advance=advance,
     )
     _to_device(network)
@@ -193,6 +223,8 @@ def logits_of(model: PostModel, fold: MaterialFold, rows: Rows, recipe: RungReci
             return model.updating(z, batch.to(device))  # type: ignore[no-any-return]
 
         return _in_chunks(model, np.arange(len(rows)), update)
+    if isinstance(model, LatentFusion):
+        return fused_logits(model, fold, rows, recipe)[:, 0]
     if not {"behaviour", "context"} & set(recipe.hears):
         contents, place = np.unique(fold.columns["content"][rows].astype(np.int64), return_inverse=True)
         found = _by_length(
@@ -215,6 +247,47 @@ def logits_of(model: PostModel, fold: MaterialFold, rows: Rows, recipe: RungReci
         .double()
         .numpy()
     )
+
+
+@torch.inference_mode()
+def fused_logits(
+    model: LatentFusion,
+    fold: MaterialFold,
+    rows: Rows,
+    recipe: RungRecipe,
+    *,
+    without: Collection[str] = (),
+) -> Floats:
+    """Return all logits [n, H] of snapshots [n], each picture looked at once; parts in `without` are not heard."""
+    model.eval()
+    device = device_of(model)
+    hears = [name for name in recipe.hears if name not in without]
+    contents, place = np.unique(fold.columns["content"][rows].astype(np.int64), return_inverse=True)
+    pictures = latents_of_pictures(model, fold, contents) if "pictures" in hears else None
+    found = []
+    for at in range(0, len(rows), 4 * _AT_ONCE):
+        some = slice(at, at + 4 * _AT_ONCE)
+        batch = fold.batch(rows[some], [name for name in hears if name != "pictures"]).to(device)
+        seen = None if pictures is None else pictures.take(torch.from_numpy(place[some])).to(device)
+        found.append(model.update(seen, batch).double().cpu())
+    return torch.cat(found).numpy()
+
+
+@torch.inference_mode()
+def latents_of_pictures(model: LatentFusion, fold: MaterialFold, contents: Rows) -> Vectors | None:
+    """Return the latents of the pictures of contents [c]; None for a model that looks at none."""
+    if model.image is None:
+        return None
+    shown = np.flatnonzero(fold.columns["picture"][contents] >= 0)
+    values = torch.zeros(len(contents), model.config.picture_width)
+    for at in range(0, len(shown), _AT_ONCE):
+        some = shown[at : at + _AT_ONCE]
+        seen = model.encode(fold.content_batch(contents[some], ["pictures"]).to(device_of(model)))
+        if seen is not None:
+            values[torch.from_numpy(some)] = seen.values.float().cpu()
+    known = torch.zeros(len(contents), dtype=torch.bool)
+    known[torch.from_numpy(shown)] = True
+    return Vectors(values=values, known=known)
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -317,12 +390,19 @@ def _measured(score: Score, fold: MaterialFold, recipe: RungRecipe) -> dict[str,
     return {"pr_auc": average_precision(y, score(fold, rows), weight)}
 
 
-def _about(recipe: RungRecipe, material: Material) -> Sequence[str]:
-    learn = material.described.populations["learn"]
+def _about(recipe: RungRecipe, material: Material, model: nn.Module) -> Sequence[str]:
+    learn, side = material.described.populations["learn"], material.described.side
+    takes = {tower.side for tower in model.modules() if isinstance(tower, ImageTower)}
+    sizes = [
+        f"Its pictures, {side} pixels a side, are made {one}; material with `--side {one}` would show more."
+        for one in takes - {side}
+        if "pictures" in recipe.hears
+    ]
     return (
         f"The model {recipe.model} learned from {learn.taken:,} posts, drawn from {learn.posts:,}.",
         f"Of these {learn.taken_harmful:,} are harmful.",
         f"It hears: {', '.join(recipe.hears)}.",
+        *sizes,
     )
 
 

@@ -22,6 +22,7 @@ from sievert.models.batch import (
     PostBatch,
     Progress,
     Tokens,
+    Vectors,
 )
 from sievert.training.batches import Batches, Make, ShuffledBatches
 from sievert.training.losses import Supervision
@@ -37,6 +38,8 @@ _KINDS: Mapping[str, type[Part]] = {
     "grams": Grams,
     "latents": Latents,
     "progress": Progress,
+    "text_encoding": Vectors,
+    "words_encoding": Vectors,
 }
 _KNOWN = "known about"
 

@@ -1,7 +1,8 @@
 """From a recipe and material to a model of the ladder that can begin to learn.
 
-The text encoder begins with its own weights, of which the first layers may stay as they are, the image
-encoder at random; or both with those of a pretrained run (`first_towers`). Means and spreads of numbers are measured on the learning fold.
+The text encoder begins with its own weights, of which the first layers may stay as they are; the image
+encoder likewise, or at random; or both with those of a pretrained run (`first_towers`). Means and spreads of
+numbers are measured on the learning fold.
 
 Legend: n posts.
 """
@@ -19,12 +20,14 @@ from sievert.errors import ConfigurationError
 from sievert.models import PostModel, build
 from sievert.models.batch import NUMBER_PARTS
 from sievert.models.numeric import NumberBlock
-from sievert.models.towers import ImageTowerConfig, TextTower, text_tower
+from sievert.models.towers import ImageTower, ImageTowerConfig, TextTower, image_tower, text_tower
 from sievert.models.update_network import UpdateNetwork
 from sievert.training.first_towers import begin_with_towers
 from sievert.training.material import Material, MaterialFold
 from sievert.training.rung_recipe import ImageSettings, RungRecipe, TextSettings
 
+_EMBEDDINGS = {"embeddings", "embedder"}
+"""What encoders of Hugging Face call what comes before their layers."""
 _MEASURED = 20_000
 """Rows by which means and spreads are measured, at most."""
 
@@ -35,9 +38,11 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
     Raises:
         NotFound: there is no such encoder, or no finished run where its towers shall come from.
         ConfigurationError: recipe, material and towers do not fit.
+        InvalidField: a number of the material is not finite.
         StoreCorrupt: the run of the towers was altered.
     """
     torch.manual_seed(recipe.seed)
+    given = _given(recipe, material) if recipe.model == "latent_fusion" else {}
     config: dict[str, Any] = {
         "policies": material.described.heads[1:],
         "numbers": _widths(recipe, material),
@@ -50,21 +55,24 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
         config["image"] = None if recipe.image is None else image_of(recipe.image, material)
     if recipe.model == "late_fusion" and "tokens" not in recipe.hears:
         config["text"] = None
+    config |= given
     if recipe.model == "multimodal" and "pictures" not in recipe.hears:
         config["image"] = None
     model = build(recipe.model, _plain(config))
     if recipe.towers:
         begin_with_towers(model, Path(recipe.towers))
     _measure(model, recipe, material.folds["learn"])
-    keep_layers(model, recipe.text.kept)
+    keep_layers(model, recipe.text.kept, 0 if recipe.image is None else recipe.image.kept)
     return model
 
 
-def rate_of(settings: TextSettings) -> Callable[[str], float]:
+def rate_of(text: TextSettings, image: ImageSettings | None = None) -> Callable[[str], float]:
     """Return by how much faster than the recipe's rate a weight of a name learns."""
 
     def factor(name: str) -> float:
-        return settings.rate if ".text.encoder." in f".{name}" else 1.0
+        if image is not None and ".image.encoder." in f".{name}":
+            return image.rate
+        return text.rate if ".text.encoder." in f".{name}" else 1.0
 
     return factor
 
@@ -84,9 +92,32 @@ def _widths(recipe: RungRecipe, material: Material) -> dict[str, int]:
     return widths
 
 
+def _given(recipe: RungRecipe, material: Material) -> dict[str, Any]:
+    """Return what latent fusion is told of the bundle whose latents it hears."""
+    said, learn = material.described.said, material.folds["learn"].columns
+    if said is None or "spoken" not in learn:
+        raise ConfigurationError(
+            f"The recipe {recipe.name}",
+            [
+                "the material does not hold what a bundle says of it: gather it with `sievert data material --said`"
+            ],
+        )
+    return {
+        "speaks": said.heads,
+        "encoding_width": int(learn["text_encoding"].shape[1]),
+        "image": None
+        if recipe.image is None or "pictures" not in recipe.hears
+        else image_of(recipe.image, material),
+    }
+
+
 def image_of(settings: ImageSettings, material: Material) -> ImageTowerConfig:
-    """Return the image tower that settings ask for, for pictures of the material's size."""
-    return ImageTowerConfig(architecture={**settings.architecture, "image_size": material.described.side})
+    """Return the image tower that settings ask for; one that begins at random takes the material's pictures."""
+    if settings.tower:
+        return image_tower(settings.tower, layers=settings.layers)
+    return ImageTowerConfig(
+        architecture={**(settings.architecture or {}), "image_size": material.described.side}
+    )
 
 
 def _measure(model: nn.Module, recipe: RungRecipe, learn: MaterialFold) -> None:
@@ -94,19 +125,22 @@ def _measure(model: nn.Module, recipe: RungRecipe, learn: MaterialFold) -> None:
     numbers = [name for name in recipe.hears if name in NUMBER_PARTS]
     rows = np.arange(0, len(learn), max(1, len(learn) // _MEASURED), dtype=np.int64)
     batch = learn.batch(rows, numbers)
+    batch.refuse_unless_sound()
     for module in model.modules():
         if isinstance(module, NumberBlock | UpdateNetwork):
             module.fit(batch)
 
 
-def keep_layers(model: nn.Module, kept: int) -> None:
-    """Let the embeddings and the first layers of the text encoder stay as they are; 0 lets all learn."""
+def keep_layers(model: nn.Module, text: int, image: int = 0) -> None:
+    """Let the embeddings and the first layers of a model's encoders stay as they are; 0 lets all learn."""
     for tower in model.modules():
-        if isinstance(tower, TextTower) and kept:
-            layers = next(one for one in tower.encoder.modules() if isinstance(one, nn.ModuleList))
-            stay = [
-                *layers[:kept],
-                *(one for name, one in tower.encoder.named_children() if "embeddings" in name),
-            ]
-            for module in stay:
-                module.requires_grad_(requires_grad=False)
+        if isinstance(tower, TextTower | ImageTower):
+            _keep(tower.encoder, text if isinstance(tower, TextTower) else image)
+
+
+def _keep(encoder: nn.Module, kept: int) -> None:
+    if kept:
+        layers = next(one for one in encoder.modules() if isinstance(one, nn.ModuleList))
+        embeddings = [one for name, one in encoder.named_modules() if name.rpartition(".")[2] in _EMBEDDINGS]
+        for module in (*layers[:kept], *embeddings):
+            module.requires_grad_(requires_grad=False)

@@ -9,9 +9,21 @@ from sievert.training.learning import LearnedRecipe
 from sievert.training.losses import LossSettings
 
 Count = Annotated[int, Meta(ge=1, le=1 << 20)]
-HeardPart = Literal["tokens", "pictures", "grams", "facts", "thumbnail", "pooled", "behaviour", "context"]
+HeardPart = Literal[
+    "tokens",
+    "pictures",
+    "grams",
+    "facts",
+    "thumbnail",
+    "pooled",
+    "behaviour",
+    "context",
+    "spoken",
+    "text_encoding",
+    "words_encoding",
+]
 
-RUNGS = ("logistic", "max-pool", "late-fusion", "multimodal", "light")
+RUNGS = ("logistic", "max-pool", "late-fusion", "multimodal", "heavy", "light")
 """The recipes that ship, in the order of the ladder; the light model stands beside it."""
 
 
@@ -25,9 +37,13 @@ class TextSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class ImageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The image encoder, which begins at random: any architecture that transformers knows."""
+    """The image encoder, and how much of it learns: a folder of weights, or an architecture that begins at random."""
 
-    architecture: dict[str, Any]
+    architecture: dict[str, Any] | None = None  # any that transformers knows
+    tower: str = ""  # a folder as Hugging Face saves it, or a package that carries one
+    layers: Count | None = None  # of the tower, at most its first so many; none: all
+    kept: Annotated[int, Meta(ge=0, le=1 << 20)] = 0  # its embeddings and first so many layers stay
+    rate: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0  # of it, as a share of the recipe's rate
 
 
 class ReportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +60,7 @@ class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
 
     shipped: ClassVar[str] = "multimodal"
 
-    model: Literal["logistic", "max_pool", "late_fusion", "multimodal", "light"]
+    model: Literal["logistic", "max_pool", "late_fusion", "multimodal", "latent_fusion", "light"]
     hears: tuple[HeardPart, ...]
     words: bool = True  # whether the words of pictures are read beside the text
     config: dict[str, Any] = msgspec.field(
@@ -66,10 +82,16 @@ class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
         found = [*super().problems()]
         if self.model in needs and not pictured:
             found.append(f"image: {self.model} needs an image encoder")
+        if self.image is not None and (self.image.architecture is None) == (not self.image.tower):
+            found.append(
+                "image: state either architecture, to begin at random, or tower, a folder of weights"
+            )
         if len(set(self.hears)) < len(self.hears):
             found.append("hears: a part is named twice")
         if not self.hears:
             found.append("hears: name a part at least")
         if self.reports.use != "none" and "grams" in self.hears:
             found.append("reports.use: unlabelled posts have no n-grams; hear tokens, or leave reports out")
+        if self.reports.use != "none" and "spoken" in self.hears:
+            found.append("reports.use: no bundle was asked about unlabelled posts; leave reports out")
         return found

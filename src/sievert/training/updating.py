@@ -32,7 +32,6 @@ from sievert.features.behaviour.history import BehaviourHistory
 from sievert.features.behaviour.rows import DEFINITIONS, FEATURES, BehaviourSpec
 from sievert.measurement.ranking import average_precision
 from sievert.schema.batch import TextColumn
-from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.cascade import score
 from sievert.scoring.update import UPDATE_FILES, UpdateModel, UpdateSpec, UpdateTensors, logits_of
@@ -105,7 +104,7 @@ def train_update(
     judge = _judge(comments, bundle)
     history = read_history(folder, judge=judge)
     advance("read", 1, 1)
-    heads = (HARM, *bundle.policy_heads)
+    heads = tuple(head.name for head in bundle.manifest.heads)
     y, drawn = labels_of(history, folder, heads, source=learn_from)
     split = _split(history, bundle, recipe)
     behaviour = behaviour_of(history)
@@ -142,7 +141,7 @@ def train_update(
 
 def _judge(comments: CommentModel, bundle: Bundle) -> Callable[[TextColumn], npt.NDArray[np.int16]]:
     """Return what reads comments as the bundle will: by the very function that serves."""
-    heads = 1 + len(bundle.policy_heads)
+    heads = len(bundle.manifest.heads)
     blank = UpdateModel(
         spec=UpdateSpec(behaviour=BehaviourSpec(definitions=DEFINITIONS), calibrators={}),
         tensors=_with_comments(_blank(heads), comments),
@@ -302,7 +301,7 @@ def _lines(
     for start in range(0, len(posts), _CHUNK):
         texts = TextColumn.of(history.posts.text.texts(posts[start : start + _CHUNK]))
         scored = score(bundle, texts, heavy_share=0.03)
-        heads = len(bundle.policy_heads)
+        heads = len(bundle.manifest.heads) - 1
         parts.append(np.concatenate([scored.harm[:, None], scored.policies[:, :heads]], axis=1))
         advance("score texts", min(start + _CHUNK, len(posts)), len(posts))
     content = np.concatenate(parts)[place]

@@ -89,6 +89,10 @@ def _names() -> tuple[str, ...]:
 FEATURES = _names()
 """What each column of a row means: a lift is the logarithm of a believed rate over the prior's."""
 
+OWN = [place for place, name in enumerate(FEATURES) if name.startswith("post_")]
+CREATORS = [place for place, name in enumerate(FEATURES) if name.startswith("creator_")]
+"""Places of what people did with the post itself, and of what is known of its creator."""
+
 
 class BehaviourSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle believes behaviour rows to be: version, names, priors."""

@@ -139,7 +139,7 @@ async def trail(
         decisions=told,
         truncated=len(decisions) > MOST_OF_A_TRAIL,
         post=kept,
-        pictures=tuple(one.facts for one in seen),
+        pictures=tuple(msgspec.structs.replace(one.facts, vectors=()) for one in seen),
     )
 
 

@@ -1,0 +1,189 @@
+"""Latents that separate encoders made, each cached on its own, meet in the update network with behaviour.
+
+Text and words of the picture come as vectors of a bundle's heavy model, and with them the logits that the
+bundle's cascade came to. The picture is looked at by an image tower that learns here; its mean over patches,
+projected, is the third latent. The network's word is added to the logits of the cascade and is nothing at the
+beginning, so that the model begins as the text model. A head that it has and the cascade has not begins at 0.
+
+`encode(batch)` gives the picture's latent, `update(latent, batch)` logits: a first classification is both in a
+row, a re-classification the second alone. In training, whole latents and rows of numbers are forgotten at
+random, so that a post of which any of them is missing has a sound answer.
+
+Legend: n posts, P width of a picture's latent, D of an encoding, w of the network, S heads of the cascade, H heads.
+"""
+
+import dataclasses
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from sievert.errors import InvalidField
+from sievert.models.base import Count, HeadedConfig, PostModel, Share, check, divides
+from sievert.models.batch import Numbers, PostBatch, Vectors
+from sievert.models.numeric import numbers_of
+from sievert.models.towers import ImageTower, ImageTowerConfig
+from sievert.models.update_network import UpdateNetwork
+
+LATENTS = ("text_encoding", "words_encoding", "picture")
+"""What the rows of Z are, in their order."""
+
+_HEARD = ("spoken", "behaviour", "creator", "context")
+_FORGOTTEN = ("behaviour", "creator", "context")
+
+
+class LatentFusionConfig(HeadedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose logits come in, how wide the latents are, and the sizes of the network.
+
+    Without an image tower pictures are not looked at.
+    """
+
+    speaks: tuple[str, ...]  # heads of the cascade, in the order of its logits
+    encoding_width: Count = 384
+    image: ImageTowerConfig | None = None
+    picture_width: Count = 128
+    update_width: Count = 128
+    update_heads: Count = 4
+    update_layers: Count = 2
+    dropout: Share = 0.1
+    forget: Share = 0.15  # how often a latent, or a row of numbers, is left out in training
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the configuration."""
+        spoken = self.numbers.get("spoken", len(self.speaks))
+        return [
+            *super().problems(),
+            *(
+                f"numbers: {name!r} is not heard by latent fusion"
+                for name in self.numbers
+                if name not in _HEARD
+            ),
+            *divides(self.update_width, self.update_heads, "update_heads"),
+            *(["speaks: a head is named twice"] if len(set(self.speaks)) < len(self.speaks) else []),
+            *(
+                [f"numbers: {spoken} logits are spoken for {len(self.speaks)} heads"]
+                if spoken != len(self.speaks)
+                else []
+            ),
+        ]
+
+
+class LatentFusion(PostModel):
+    """An image tower, and an update network over latents and numbers."""
+
+    source: Tensor
+
+    def __init__(self, config: LatentFusionConfig) -> None:
+        """Build both; the network's last layer begins at zero."""
+        super().__init__(config, config.heads)
+        self.config: LatentFusionConfig = config
+        self.image = None if config.image is None else ImageTower(config.image)
+        self.to_latent = None if self.image is None else nn.Linear(self.image.width, config.picture_width)
+        widths = dict.fromkeys(LATENTS[:2], config.encoding_width)
+        if self.image is not None:
+            widths["picture"] = config.picture_width
+        self.kinds = tuple(widths)
+        self.entrances = nn.ModuleDict(
+            {
+                name: nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.update_width))
+                for name, width in widths.items()
+            }
+        )
+        self.updating = UpdateNetwork(
+            config.numbers,
+            latents=(len(widths), config.update_width),
+            width=config.update_width,
+            heads=config.update_heads,
+            layers=config.update_layers,
+            outputs=len(config.heads),
+            dropout=config.dropout,
+        )
+        nn.init.zeros_(self.updating.heads.weight)
+        nn.init.zeros_(self.updating.heads.bias)
+        # For each head its place among the logits of the cascade, and behind the last for a head that has none.
+        places = [
+            config.speaks.index(one) if one in config.speaks else len(config.speaks) for one in config.heads
+        ]
+        self.register_buffer("source", torch.tensor(places), persistent=False)
+
+    @final
+    def encode(self, batch: PostBatch) -> Vectors | None:
+        """Return the latents [n, P] of pictures; None where the batch has none, or nothing looks at them.
+
+        Raises:
+            InvalidField: the batch is not sound.
+        """
+        check(batch)
+        return self._look(batch)
+
+    @final
+    def update(self, picture: Vectors | None, batch: PostBatch) -> Tensor:
+        """Return logits [n, H] of pictures' latents [n, P] and all else of the batch; its pixels are not looked at.
+
+        Raises:
+            InvalidField: the batch is not sound, or a latent is of another shape.
+        """
+        check(batch)
+        if picture is not None:
+            check(PostBatch(posts=batch.posts, text_encoding=picture))
+        return self._fuse(picture, batch)
+
+    def outputs(self, batch: PostBatch) -> Tensor:
+        """Return logits [n, H]."""
+        return self._fuse(self._look(batch), batch)
+
+    def _look(self, batch: PostBatch) -> Vectors | None:
+        pictures = batch.pictures
+        if self.image is None or self.to_latent is None or pictures is None:
+            return None
+        seen: Tensor = self.to_latent(self.image(pictures).mean(dim=1))
+        return Vectors(values=seen * pictures.known[:, None], known=pictures.known)
+
+    def _fuse(self, picture: Vectors | None, batch: PostBatch) -> Tensor:
+        given = {
+            "text_encoding": batch.text_encoding,
+            "words_encoding": batch.words_encoding,
+            "picture": picture,
+        }
+        rows, known = zip(*(self._row(name, given[name], batch.posts) for name in self.kinds), strict=True)
+        added = self.updating(torch.stack(rows, dim=1), self._heard(batch), torch.stack(known, dim=1))
+        spoken = numbers_of(batch, "spoken", len(self.config.speaks))
+        if spoken is None:
+            return added  # type: ignore[no-any-return]
+        said = nn.functional.pad(spoken.values * spoken.known, (0, 1))  # [n, S + 1]
+        logits: Tensor = said[:, self.source] + added
+        return logits
+
+    def _row(self, name: str, given: Vectors | None, posts: int) -> tuple[Tensor, Tensor]:
+        """Return a row of Z [n, w], and of which posts it is known [n]."""
+        entrance = self.entrances[name]
+        if given is None:
+            nothing = self.source.new_zeros(posts, dtype=torch.bool)
+            return self.updating.cls.new_zeros(posts, self.config.update_width), nothing
+        width = entrance[0].normalized_shape[0]  # type: ignore[index]
+        if given.values.shape[1] != width:
+            raise InvalidField(
+                f"The batch's {name} has {given.values.shape[1]} numbers a post, the model takes {width}.",
+                remedy="Use latents of the encoder that the model was built for.",
+                field=f"{name}.values",
+            )
+        return entrance(given.values), given.known & self._remembered(posts)
+
+    def _heard(self, batch: PostBatch) -> PostBatch:
+        """Return the batch with whole rows of numbers forgotten, in training."""
+        if not self.training:
+            return batch
+        kept: dict[str, Numbers] = {}
+        for name in _FORGOTTEN:
+            numbers: Numbers | None = getattr(batch, name)
+            if numbers is not None:
+                known = numbers.known & self._remembered(batch.posts)[:, None]
+                kept[name] = Numbers(values=numbers.values * known, known=known)
+        return dataclasses.replace(batch, **kept)  # type: ignore[arg-type]
+
+    def _remembered(self, posts: int) -> Tensor:
+        """Draw which posts [n] keep what they have; outside training all do."""
+        if not self.training:
+            return self.source.new_ones(posts, dtype=torch.bool)
+        drawn = torch.rand(posts, device=self.source.device)
+        return drawn >= self.config.forget

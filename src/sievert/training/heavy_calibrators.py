@@ -1,0 +1,165 @@
+"""Calibrators of a heavy run: from its logits to those of natural prevalence, one map a head.
+
+They are fitted on the time to calibrate on, one snapshot a post, each post weighing as many as it stands for,
+at the share that each head has there. A bundle states its own prevalence; the maps are moved there when the
+run is brought into it (`at`).
+
+A head with too few labels of either kind cannot be told what its logits are worth. It is passed through: the
+bundle goes on saying of it what its cascade says.
+
+Legend: n posts, H heads that learned.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sievert.calibration.fitting import fit_logit_map, prior_correction
+from sievert.calibration.logit_map import LogitMap
+from sievert.errors import InvalidField, NotFound, StoreCorrupt
+from sievert.schema.taxonomy import HARM
+from sievert.stores.durable import write_durably
+from sievert.training.heavy_run import HeavyRun
+from sievert.training.material import MaterialFold
+from sievert.training.rung import drawn_rows
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
+
+CALIBRATORS = "calibrators.json"
+FEWEST = 20
+"""Labels of each kind that a head needs."""
+_LABELS_A_PIECE = 300
+_MOST_PIECES = 3
+
+
+class HeadMap(msgspec.Struct, frozen=True, kw_only=True):
+    """The calibrator of a head, and what it rests on."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    prevalence: float  # of the time to calibrate on
+    harmful: int
+    harmless: int
+
+    @property
+    def map(self) -> LogitMap:
+        """Return the map, at the prevalence of the material."""
+        return LogitMap(x=np.array(self.x), y=np.array(self.y))
+
+    def at(self, prevalence: float) -> LogitMap:
+        """Return the map at another prevalence, by Bayes' rule (Saerens et al. 2002)."""
+        return self.map.shifted(prior_correction(to=prevalence, was=self.prevalence))
+
+
+class RunCalibrators(msgspec.Struct, frozen=True, kw_only=True):
+    """What `calibrators.json` of a run folder says."""
+
+    format: Literal[1] = 1
+    weights: str  # SHA-256 of the weights whose logits they are for
+    heads: dict[str, HeadMap]
+    passed: dict[str, str]  # heads that are passed through, and why
+
+    def apply(self, logits: Floats, heads: tuple[str, ...]) -> Floats:
+        """Return calibrated logits [n, K] of those of `heads` that have a map, from logits [n, H]."""
+        return np.stack(
+            [one.map.logits(logits[:, heads.index(head)]) for head, one in self.heads.items()], axis=1
+        )
+
+
+def calibrate(run: HeavyRun, *, advance: Callable[[str, int, int], None]) -> RunCalibrators:
+    """Fit the calibrators of a run and write them into its folder; those that stand there are kept.
+
+    Raises:
+        InvalidField: the time to calibrate on has too few posts that are harmful, or harmless.
+        StoreCorrupt: calibrators stand there that cannot be read, or belong to other weights.
+    """
+    if (run.folder / CALIBRATORS).is_file():
+        return read_calibrators(run)
+    fold = run.material.folds["calibrate"]
+    rows = drawn_rows(fold)
+    logits = run.logits(fold, rows)
+    labels = labels_of_heads(run, fold, rows)
+    weight = fold.columns["stands_for"][rows].astype(np.float64)
+    heads: dict[str, HeadMap] = {}
+    passed = {head: "the material has no labels for it" for head in run.said.heads if head not in run.heads}
+    for at, head in enumerate(run.heads):
+        known = np.isfinite(labels[:, at])
+        y = labels[known, at] > 0.5
+        if reason := _too_few(y):
+            passed[head] = reason
+        else:
+            heads[head] = _fitted(logits[known, at], y, weight[known])
+        advance("calibrate", at + 1, len(run.heads))
+    if HARM in passed:
+        raise InvalidField(
+            f"The run cannot be calibrated: for {HARM}, {passed[HARM]}.",
+            remedy="Gather material of a longer history, or with another source of labels.",
+            field="labels",
+        )
+    found = RunCalibrators(weights=run.result.weights, heads=heads, passed=passed)
+    write_durably(run.folder / CALIBRATORS, msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    return found
+
+
+def read_calibrators(run: HeavyRun) -> RunCalibrators:
+    """Read the calibrators in a run's folder.
+
+    Raises:
+        NotFound: it has none.
+        StoreCorrupt: they cannot be read, or belong to other weights.
+    """
+    path = run.folder / CALIBRATORS
+    if not path.is_file():
+        raise NotFound(
+            f"The run in {run.folder} has no calibrators.", remedy="Fit them with `sievert train calibrate`."
+        )
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=RunCalibrators)
+        for one in found.heads.values():
+            one.map  # noqa: B018  knots that do not rise are refused
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StoreCorrupt(
+            f"{path} cannot be read: {error}.", remedy="Delete it and calibrate anew."
+        ) from error
+    if found.weights != run.result.weights:
+        raise StoreCorrupt(f"{path} belongs to other weights.", remedy="Delete it and calibrate anew.")
+    return found
+
+
+def calibrators_digest(run: HeavyRun) -> str:
+    """Return the SHA-256 of the calibrators in a run's folder."""
+    return hashlib.sha256((run.folder / CALIBRATORS).read_bytes()).hexdigest()
+
+
+def labels_of_heads(run: HeavyRun, fold: MaterialFold, rows: Rows) -> Floats:
+    """Return the labels [n, H] of the heads that learned, NaN where nobody says, of snapshots [n]."""
+    columns = [run.material.described.heads.index(head) for head in run.heads]
+    found: Floats = fold.columns["labels"][fold.columns["content"][rows]][:, columns].astype(np.float64)
+    return found
+
+
+def _too_few(y: Bools) -> str:
+    """Return why labels [n] do not carry a calibrator; nothing if they do."""
+    for word, count in (("harmful", int(y.sum())), ("harmless", int((~y).sum()))):
+        if count < FEWEST:
+            return f"the time to calibrate on has {count} {word} posts, and {FEWEST} are needed"
+    return ""
+
+
+def _fitted(z: Floats, y: Bools, weight: Floats) -> HeadMap:
+    prevalence = float(weight[y].sum() / weight.sum())
+    pieces = int(np.clip(y.sum() // _LABELS_A_PIECE, 1, _MOST_PIECES))
+    found = fit_logit_map(z, y, weight, prevalence=prevalence, pieces=pieces)
+    return HeadMap(
+        x=tuple(found.x.tolist()),
+        y=tuple(found.y.tolist()),
+        prevalence=prevalence,
+        harmful=int(y.sum()),
+        harmless=int((~y).sum()),
+    )

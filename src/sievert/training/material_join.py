@@ -1,0 +1,161 @@
+"""The learning folds of two materials become one; what is calibrated and tested on stays the first's.
+
+A world of some million posts holds more harmless posts than its events leave room for in memory, and few
+thousand harmful ones. Several smaller worlds, gathered one by one, hold as many labels as are wanted. Each
+should be made from texts of its own. A post of the second whose text is, word by word, one of the later
+folds' is left out, since it would be learned from and tested on.
+
+Legend: c contents, s snapshots, p posts.
+"""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sievert.errors import InvalidField
+from sievert.training.material import (
+    FOLDS,
+    LAYOUT,
+    SAID,
+    UNLABELLED,
+    Array,
+    Described,
+    Material,
+    MaterialFold,
+    Population,
+)
+from sievert.training.material_files import write_described, write_fold
+
+_STARTS = {"token_starts": "token_ids", "picture_starts": "picture_data", "gram_starts": "gram_indices"}
+"""Where the rows of a flat column begin."""
+_OF_SNAPSHOTS = frozenset(
+    name for name, told in {**LAYOUT, **SAID}.items() if told.split()[1].startswith("[s")
+)
+_FEWEST_TOKENS = 4
+"""Shorter texts are said by many, and tell nothing of each other."""
+
+
+def join(first: Material, second: Material, out: Path) -> Described:
+    """Write material whose learning fold is that of both.
+
+    Raises:
+        InvalidField: the two do not hold the same columns, or not of the same meaning.
+    """
+    _refuse_unless_alike(first.described, second.described)
+    learn = _without_later(second.folds[FOLDS[0]], [first.folds[name] for name in FOLDS[1:]])
+    forms = _forms(first.described, second.described)
+    one, other = first.folds[FOLDS[0]], _with_forms(learn, second.described, forms)
+    if one.columns.keys() != other.columns.keys():
+        missing = sorted(one.columns.keys() ^ other.columns.keys())
+        raise InvalidField(
+            f"Only one of the materials has {', '.join(missing)}.",
+            remedy="Gather both with the same options.",
+            field="material",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    write_fold(out, FOLDS[0], _joined(one, other))
+    for name in FOLDS[1:]:
+        write_fold(out, name, first.folds[name].columns)
+    if (spare := first.folder / UNLABELLED).is_file():
+        (out / UNLABELLED).write_bytes(spare.read_bytes())
+    described = _described(first.described, second.described, learn, forms)
+    write_described(out, described)
+    return described
+
+
+def _refuse_unless_alike(first: Described, second: Described) -> None:
+    differ = [
+        name
+        for name in ("heads", "numbers", "grams", "side", "encoder", "causes", "said", "behaviour")
+        if getattr(first, name) != getattr(second, name)
+    ]
+    if first.history == second.history:
+        differ.append("history (both come from the same)")
+    if differ:
+        raise InvalidField(
+            f"The materials do not fit together; what does not fit: {', '.join(differ)}.",
+            remedy="Gather both with the same release and options, from histories that are not the same.",
+            field="material",
+        )
+
+
+def _without_later(learn: MaterialFold, later: list[MaterialFold]) -> MaterialFold:
+    """Return a learning fold without the posts that say what a content of a later fold says."""
+    known = {said for fold in later for said in _said(fold) if said}
+    out = np.array([said in known for said in _said(learn)], np.bool_)
+    content = learn.columns["content"]
+    gone = np.zeros(int(learn.columns["post"].max(initial=-1)) + 1, np.bool_)
+    gone[learn.columns["post"][out[content]]] = True
+    keep = ~gone[learn.columns["post"]]
+    columns = {name: one[keep] if name in _OF_SNAPSHOTS else one for name, one in learn.columns.items()}
+    columns["post"] = np.unique(columns["post"], return_inverse=True)[1].astype(np.int32)
+    return dataclasses.replace(learn, columns=columns)
+
+
+def _said(fold: MaterialFold) -> list[bytes]:
+    """Return the tokens of each content's own text [c], none where it is short."""
+    starts, words_at = fold.columns["token_starts"], fold.columns["words_at"].astype(np.int64)
+    flat = fold.columns["token_ids"]
+    return [
+        flat[begin : begin + many].tobytes() if many >= _FEWEST_TOKENS else b""
+        for begin, many in zip(starts[:-1].tolist(), words_at.tolist(), strict=True)
+    ]
+
+
+def _forms(first: Described, second: Described) -> list[str]:
+    """Return the forms of harm of both; those of the first keep their places."""
+    return list(dict.fromkeys([*first.settings.get("forms", ()), *second.settings.get("forms", ())]))
+
+
+def _with_forms(learn: MaterialFold, told: Described, forms: list[str]) -> MaterialFold:
+    """Return a fold whose forms are places among other forms."""
+    places = np.array([*map(forms.index, told.settings.get("forms", ())), -1], np.int16)
+    return dataclasses.replace(
+        learn, columns={**learn.columns, "form": places[learn.columns["form"]]}
+    )  # a form of -1 stays one
+
+
+def _joined(one: MaterialFold, other: MaterialFold) -> dict[str, Array]:
+    """Return the columns of both, those of the other behind."""
+    found: dict[str, Array] = {}
+    pictures = len(one.columns["picture_starts"]) - 1
+    shift = {"content": one.contents, "post": int(one.columns["post"].max(initial=-1)) + 1}
+    for name, mine in one.columns.items():
+        theirs = other.columns[name]
+        if name in _STARTS:
+            theirs = theirs[1:] + len(one.columns[_STARTS[name]])
+        elif name == "picture":
+            theirs = np.where(theirs >= 0, theirs + pictures, -1).astype(theirs.dtype)
+        elif name in shift:
+            theirs = theirs + np.asarray(shift[name], theirs.dtype)
+        found[name] = np.concatenate([mine, theirs])
+    return found
+
+
+def _described(first: Described, second: Described, learn: MaterialFold, forms: list[str]) -> Described:
+    mine, theirs = first.populations[FOLDS[0]], second.populations[FOLDS[0]]
+    harmful = _posts(learn, learn.harmful())
+    both = Population(
+        posts=mine.posts + theirs.posts,
+        harmful=mine.harmful + theirs.harmful,
+        left_out=mine.left_out + theirs.left_out,
+        left_out_harmful=mine.left_out_harmful + theirs.left_out_harmful,
+        taken=mine.taken + _posts(learn, np.ones(len(learn), np.bool_)),
+        taken_harmful=mine.taken_harmful + harmful,
+        alike=0,
+    )
+    history = hashlib.blake2b(f"{first.history} {second.history}".encode(), digest_size=16).hexdigest()
+    return msgspec.structs.replace(
+        first,
+        history=history,
+        settings={**first.settings, "forms": forms},
+        populations={**first.populations, FOLDS[0]: both},
+    )
+
+
+def _posts(fold: MaterialFold, rows: npt.NDArray[np.bool_]) -> int:
+    return len(np.unique(fold.columns["post"][rows]))

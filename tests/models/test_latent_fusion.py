@@ -1,0 +1,75 @@
+"""Latent fusion begins as the cascade, adds to it, and says the same whenever its latents were made."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from sievert.errors import ConfigurationError, InvalidField
+from sievert.models import build
+from sievert.models.batch import Vectors
+from tiny_models import POLICIES, SPEAKS, config_of, random_batch, tiny, unknown, without
+
+HEADS = ("harm", "reports", *POLICIES)
+
+
+def fresh():
+    torch.manual_seed(1)
+    return build("latent_fusion", config_of("latent_fusion")).eval()
+
+
+def test_it_begins_as_what_the_cascade_says_head_by_head():
+    batch = random_batch()
+    found = fresh()(batch)
+    said = batch.spoken.values
+    for at, head in enumerate(HEADS):
+        expected = said[:, SPEAKS.index(head)] if head in SPEAKS else torch.zeros(batch.posts)
+        assert torch.equal(found[:, at], expected), head
+
+
+def test_a_re_classification_says_what_a_first_one_says():
+    model, batch = tiny("latent_fusion"), random_batch()
+    with torch.no_grad():
+        first = model(batch)
+        kept = model.encode(batch)
+        again = model.update(kept, without(batch, "pictures", "tokens"))
+    assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize(
+    "name", ["spoken", "text_encoding", "words_encoding", "pictures", "behaviour", "context"]
+)
+def test_each_thing_it_is_given_is_heard(name):
+    model, batch = tiny("latent_fusion"), random_batch()
+    with torch.no_grad():
+        assert not torch.allclose(model(batch), model(unknown(batch, name)), atol=1e-4)
+
+
+def test_in_training_whole_latents_and_rows_are_forgotten_and_what_is_spoken_never():
+    model, batch = tiny("latent_fusion", forget=0.9, dropout=0.0).train(), random_batch(64, share=1.0)
+    torch.manual_seed(5)
+    nothing = unknown(batch, "text_encoding", "words_encoding", "pictures", "behaviour", "context", "creator")
+    with torch.no_grad():
+        found, silent = model(batch), model.eval()(nothing)
+    alike = torch.isclose(found, silent, atol=1e-5).all(dim=1).float().mean()
+    assert 0.3 < alike < 0.8  # 0.9 ** 6 is 0.53
+    assert (found[:, 0] - silent[:, 0]).abs().max() > 1e-3
+
+
+def test_latents_of_another_width_are_refused():
+    model, batch = tiny("latent_fusion"), random_batch()
+    wide = Vectors(values=torch.zeros(batch.posts, 99), known=torch.ones(batch.posts, dtype=torch.bool))
+    with pytest.raises(InvalidField, match="text_encoding has 99 numbers a post, the model takes 10"):
+        model(dataclasses.replace(batch, text_encoding=wide))
+    with pytest.raises(InvalidField, match="picture has 99"):
+        model.update(wide, batch)
+    broken = Vectors(values=torch.full((batch.posts, 12), torch.nan), known=wide.known)
+    with pytest.raises(InvalidField):
+        model.update(broken, batch)
+
+
+def test_a_configuration_that_contradicts_itself_is_refused():
+    with pytest.raises(ConfigurationError, match=r"(?s)'facts' is not heard.*named twice"):
+        build("latent_fusion", config_of("latent_fusion", numbers={"facts": 3}, speaks=("harm", "harm")))
+    with pytest.raises(ConfigurationError, match="4 logits are spoken for 1 heads"):
+        build("latent_fusion", config_of("latent_fusion", speaks=("harm",)))
