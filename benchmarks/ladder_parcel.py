@@ -1,4 +1,4 @@
-"""What `ladder.py` needs on a machine without a network, in one file: material, and the text encoder.
+"""What `ladder.py` and `label_efficiency.py` need on a machine without a network, in one file.
 
     python benchmarks/ladder_parcel.py pack MATERIAL parcel.tar.xz           # --without-grams: 30 % less
     python benchmarks/ladder_parcel.py unpack parcel.tar.xz FOLDER           # FOLDER/material, FOLDER/encoder
@@ -6,8 +6,8 @@
 The encoder's matrices travel as bytes with one scale a row, a quarter of their size; what is unpacked is
 within half a step of what it was, less than 0.4 % of a row's largest number, and then learns anyway. Without
 n-grams the light rung cannot learn there, and what a bundle says of contents is too large to travel, so
-that the heavy rung cannot either: name the others with --rungs. Unpacking needs NumPy and safetensors
-alone.
+that the heavy rung cannot either: name the others with --rungs. Unlabelled posts travel along where the
+material has them. Unpacking needs NumPy and safetensors alone.
 """
 
 import argparse

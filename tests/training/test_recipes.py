@@ -10,12 +10,13 @@ from sievert.errors import ConfigurationError, NotFound
 from sievert.training.heavy_recipe import HeavyRecipe
 from sievert.training.light_recipe import LightRecipe
 from sievert.training.quantise_recipe import QuantiseRecipe
+from sievert.training.pretrain_recipe import PretrainRecipe
 from sievert.training.recipes import dotted, read_recipe, recipe_file, recipe_names
 from sievert.training.rung_recipe import RUNGS, RungRecipe
 from sievert.training.update_recipe import UpdateRecipe
 from sievert.training.views_recipe import ViewsRecipe
 
-KINDS = (LightRecipe, HeavyRecipe, UpdateRecipe, ViewsRecipe, QuantiseRecipe)
+KINDS = (LightRecipe, HeavyRecipe, UpdateRecipe, ViewsRecipe, PretrainRecipe, QuantiseRecipe)
 
 
 def test_every_recipe_that_ships_is_read_by_its_kind():
