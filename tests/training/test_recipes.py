@@ -9,8 +9,8 @@ from command_line import sievert
 from sievert.errors import ConfigurationError, NotFound
 from sievert.training.heavy_recipe import HeavyRecipe
 from sievert.training.light_recipe import LightRecipe
-from sievert.training.quantise_recipe import QuantiseRecipe
 from sievert.training.pretrain_recipe import PretrainRecipe
+from sievert.training.quantise_recipe import QuantiseRecipe
 from sievert.training.recipes import dotted, read_recipe, recipe_file, recipe_names
 from sievert.training.rung_recipe import RUNGS, RungRecipe
 from sievert.training.update_recipe import UpdateRecipe
