@@ -1,5 +1,7 @@
 """Material holds what a bundle says, by the functions that serve, and names whose word it is."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -13,10 +15,12 @@ from sievert.scoring.bundle import load_bundle
 from sievert.scoring.bundle_files import with_files
 from sievert.scoring.cascade import score
 from sievert.scoring.update import logits_of
+from sievert.scoring.utterances import Shares, score_posts
 from sievert.training.heavy_run import refuse_unless_said_by
 from sievert.training.material import FOLDS, SAID, read_material
 from sievert.training.said import Speaker
 from tiny_chain import quiet
+from tiny_fusion import write_fused
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +97,20 @@ def test_material_goes_into_the_bundle_that_said_it_whatever_else_that_gained(fo
     with_files(folders[1], tmp_path / "other", {"heavy.json": heavy})
     with pytest.raises(ConfigurationError, match="said by the bundle tiny@"):
         refuse_unless_said_by(material.described, tmp_path / "other")
+
+
+def test_a_fusion_model_that_the_bundle_has_already_says_nothing(tmp_path):
+    fused = write_fused(tmp_path)
+    plain = dataclasses.replace(fused, fusion=None, picture=None)
+    texts, words = ["you people in the garden", "the goose"], ["", "are a goose"]
+    one, other = (Speaker(bundle).contents(texts, words, quiet) for bundle in (fused, plain))
+    assert one.keys() == other.keys()
+    for name in one:
+        assert np.array_equal(one[name], other[name]), name
+    batch = to_batch([Post(id="a", text=texts[0])], [texts[0].encode()], received_at=0)
+    whole = Shares(text=1.0, pictures=1.0)
+    by_fusion, by_text = (score_posts(bundle, batch, shares=whole).harm for bundle in (fused, plain))
+    assert by_fusion[0] != by_text[0]  # else it could say something and nobody would see it
 
 
 def test_a_bundle_that_gives_no_encodings_is_not_asked(tiny_bundle):

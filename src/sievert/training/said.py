@@ -10,6 +10,7 @@ that what was said hangs on; a bundle that gained other parts since says the sam
 Legend: c contents, s snapshots, H heads, D width of an encoding, F behaviour features.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -59,7 +60,9 @@ class Speaker:
                 remedy="Name a bundle with one, or leave out what a bundle says.",
                 field="bundle",
             )
-        self._bundle, self._model = bundle, bundle.heavy.model
+        # What a fusion model adds is what a new one is to learn; it must not teach itself.
+        self._bundle = dataclasses.replace(bundle, fusion=None, picture=None)
+        self._model = bundle.heavy.model
         self.told = said_by(bundle.version, bundle.manifest)
 
     @property
@@ -103,7 +106,9 @@ class Speaker:
         posts = [Post(id=str(at), text=text) for at, (text, _) in enumerate(pairs)]
         batch = to_batch(posts, [text.encode() for text, _ in pairs], received_at=0)
         batch.pictures.update({at: (_with_words(words),) for at, (_, words) in enumerate(pairs) if words})
-        return logits_of(_probabilities(score_posts(self._bundle, batch, shares=_WHOLE)))
+        return logits_of(
+            _probabilities(score_posts(self._bundle, batch, shares=_WHOLE), len(self.told.heads))
+        )
 
     def _encodings(self, texts: list[str]) -> Floats:
         parts = [
@@ -122,9 +127,9 @@ def said_by(version: str, manifest: Manifest) -> SaidBy:
     return SaidBy(bundle=version, parts=digest.hexdigest(), heads=tuple(head.name for head in manifest.heads))
 
 
-def _probabilities(scored: ScoredBatch) -> Floats:
-    """Return probabilities [n, H] of the bundle's own heads: the sentinel's, the last one, is no model's."""
-    return np.concatenate([scored.harm[:, None], scored.policies[:, :-1]], axis=1)
+def _probabilities(scored: ScoredBatch, heads: int) -> Floats:
+    """Return probabilities [n, H] of the bundle's own heads; behind them stand added ones and the sentinel's."""
+    return np.concatenate([scored.harm[:, None], scored.policies[:, : heads - 1]], axis=1)
 
 
 def _with_words(words: str) -> SeenPicture:
