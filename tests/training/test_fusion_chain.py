@@ -16,12 +16,14 @@ from sievert.cli import train_fusion
 from sievert.errors import ConfigurationError, InvalidField, NotFound, StoreCorrupt, TrainingStopped
 from sievert.features.behaviour.rows import CREATORS, OWN, BehaviourSpec
 from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
+from sievert.models.batch import Pictures, PostBatch
 from sievert.schema.media import PictureFacts
 from sievert.scoring.bundle import load_bundle
 from sievert.scoring.fusion import Latents
+from sievert.scoring.onnx_session import session_of
 from sievert.training.chain import BUNDLE, HEAVY, QUANTISED, run_chain
 from sievert.training.exporting import export_run
-from sievert.training.fusion_graphs import graphs_of
+from sievert.training.fusion_graphs import export_picture, graphs_of
 from sievert.training.heavy_calibrators import CALIBRATORS, calibrate, read_calibrators
 from sievert.training.heavy_rounding import ROUNDED, compared, read_rounding
 from sievert.training.heavy_run import read_heavy
@@ -34,6 +36,7 @@ from sievert.training.rounded import RoundedLayer
 from sievert.training.run_folder import WEIGHTS
 from sievert.training.rung import drawn_rows, train_rung
 from tiny_chain import IMAGE, SMALL, quiet, small_recipe
+from tiny_models import tiny
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +218,18 @@ def test_a_run_that_began_with_pretrained_towers_is_read_without_them(folders, m
     fold = material.folds["test"]
     rows = drawn_rows(fold)[:20]
     assert np.allclose(run.logits(fold, rows)[:, 0], trained.logits(fold, rows)[0])
+
+
+def test_a_picture_of_another_size_than_the_tower_takes_is_brought_there_by_the_graph():
+    model, side = tiny("latent_fusion"), 48
+    assert model.image.side == 32
+    session = session_of(export_picture(model, side=side))
+    pixels = torch.randint(0, 256, (3, 3, side, side), dtype=torch.uint8)
+    known = torch.ones(3, dtype=torch.bool)
+    with torch.no_grad():
+        expected = model.encode(PostBatch(posts=3, pictures=Pictures(pixels=pixels, known=known))).values
+    found = session.run(["vector"], {"pixels": pixels.numpy()})[0]
+    np.testing.assert_allclose(found, expected.numpy(), atol=0.02 * float(expected.std()))
 
 
 def test_without_pictures_a_bundle_gets_a_fusion_model_alone(folders, material, tmp_path):
