@@ -21,31 +21,9 @@ from sievert.training.counts_as_of import CountsAsOf
 from sievert.training.material import FOLDS, LAYOUT, read_material
 from sievert.training.packed_pictures import PackedPictures
 from sievert.training.world_pictures import pictures_of_world
-from tiny_material import encoder_of, gathered, middle_of, tiny_world, without_later_events
+from tiny_material import gathered, middle_of, without_later_events
 
 KNOWN_THEN = ("behaviour", "context", "views", "hours", "forecast", "cause")
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return tiny_world(tmp_path_factory.mktemp("world") / "history")
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return encoder_of(tmp_path_factory.mktemp("encoder"))
-
-
-@pytest.fixture(scope="module")
-def folder(world, encoder, tiny_bundle, tmp_path_factory):
-    out = tmp_path_factory.mktemp("material") / "first"
-    gathered(world, out, tiny_bundle, encoder)
-    return out
-
-
-@pytest.fixture(scope="module")
-def material(folder):
-    return read_material(folder)
 
 
 def test_columns_are_those_that_the_layout_names(material):
@@ -89,24 +67,28 @@ def test_snapshots_lie_in_the_time_of_their_fold(material, name):
     assert as_of.max() < times[at + 1]
 
 
-def test_the_same_seed_gives_the_same_bytes(world, folder, encoder, tiny_bundle, tmp_path):
+def test_the_same_seed_gives_the_same_bytes(world, gathered_folder, encoder, tiny_bundle, tmp_path):
     gathered(world, tmp_path / "again", tiny_bundle, encoder)
-    names = sorted(path.name for path in folder.iterdir())
+    names = sorted(path.name for path in gathered_folder.iterdir())
     assert len(names) == 2 + 3 * len(FOLDS)
     for name in names:
-        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+        assert (gathered_folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
     gathered(world, tmp_path / "other", tiny_bundle, encoder, seed=4)
-    assert (folder / "learn.safetensors").read_bytes() != (tmp_path / "other/learn.safetensors").read_bytes()
+    assert (gathered_folder / "learn.safetensors").read_bytes() != (
+        tmp_path / "other/learn.safetensors"
+    ).read_bytes()
 
 
-def test_what_is_learned_from_knows_nothing_that_came_later(world, folder, encoder, tiny_bundle, tmp_path):
-    material = read_material(folder)
+def test_what_is_learned_from_knows_nothing_that_came_later(
+    world, gathered_folder, encoder, tiny_bundle, tmp_path
+):
+    material = read_material(gathered_folder)
     earlier = without_later_events(
         world, tmp_path / "earlier", received_before=material.described.first["calibrate"]
     )
     gathered(earlier, tmp_path / "then", tiny_bundle, encoder)
     for name in ("learn.safetensors", "learn.grams.safetensors"):
-        now, then = (load_file(one / name) for one in (folder, tmp_path / "then"))
+        now, then = (load_file(one / name) for one in (gathered_folder, tmp_path / "then"))
         assert [key for key in now if now[key].tobytes() != then[key].tobytes()] == []
 
 
@@ -202,11 +184,11 @@ def test_another_world_is_noticed(world):
         pictures_of_world(world / "none", {1}, {}, texts=None, side=24, advance=lambda *_: None)
 
 
-def test_material_that_is_missing_or_torn_is_refused(folder, tmp_path):
+def test_material_that_is_missing_or_torn_is_refused(gathered_folder, tmp_path):
     with pytest.raises(NotFound, match="no material"):
         read_material(tmp_path)
     for name in ("material.json", "learn.safetensors"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes()[:-9])
+        (tmp_path / name).write_bytes((gathered_folder / name).read_bytes()[:-9])
     with pytest.raises(MalformedInput, match="cannot be read"):
         read_material(tmp_path)
 

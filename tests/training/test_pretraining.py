@@ -34,7 +34,6 @@ from sievert.training.rung_models import model_of
 from sievert.training.rung_recipe import RungRecipe
 from sievert.training.topics import topics_of
 from tiny_encoder import tiny_encoder
-from tiny_material import encoder_of, gathered, tiny_world
 
 IMAGE = "image={architecture: {model_type: resnet, embedding_size: 8, hidden_sizes: [8], depths: [1], layer_type: basic}}"
 QUICK = ("learning.epochs=1", "batch=32", "width=16", "topic_posts=20")
@@ -42,24 +41,6 @@ QUICK = ("learning.epochs=1", "batch=32", "width=16", "topic_posts=20")
 
 def quiet(*_):
     pass
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return encoder_of(tmp_path_factory.mktemp("encoder"))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, tiny_bundle, encoder):
-    world = tiny_world(tmp_path_factory.mktemp("world") / "history")
-    out = tmp_path_factory.mktemp("material") / "material"
-    gathered(world, out, tiny_bundle, encoder)
-    return out
-
-
-@pytest.fixture(scope="module")
-def material(folder):
-    return read_material(folder)
 
 
 @pytest.fixture(scope="module")
@@ -182,8 +163,8 @@ def test_pretraining_looks_at_no_label_and_at_no_fold(material, recipe, run, tmp
     assert "in pools of" in (run / "CARD.md").read_text()
 
 
-def test_material_without_unlabelled_posts_is_refused(folder, recipe, tmp_path):
-    for path in folder.iterdir():
+def test_material_without_unlabelled_posts_is_refused(gathered_folder, recipe, tmp_path):
+    for path in gathered_folder.iterdir():
         if path.name != UNLABELLED:
             (tmp_path / path.name).write_bytes(path.read_bytes())
     with pytest.raises(NotFound, match="no unlabelled posts"):
@@ -249,9 +230,9 @@ def test_a_run_that_was_altered_or_is_none_lends_no_towers(run, material, encode
         model_of(rung("late-fusion", encoder, f"towers={tmp_path}"), material)
 
 
-def test_the_command_pretrains_and_tells_how_well_posts_are_matched(folder, encoder, tmp_path):
+def test_the_command_pretrains_and_tells_how_well_posts_are_matched(gathered_folder, encoder, tmp_path):
     overrides = (*QUICK, "text.kept=1", f"text.encoder={encoder}", IMAGE, "posts=40")
-    done = sievert("train", "pretrain", *overrides, "--material", folder, "--out", tmp_path / "run")
+    done = sievert("train", "pretrain", *overrides, "--material", gathered_folder, "--out", tmp_path / "run")
     told = " ".join(done.stderr.decode().split())
     assert done.returncode == 0, told
     assert "of held-out posts" in told

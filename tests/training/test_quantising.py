@@ -22,7 +22,6 @@ from sievert.training.rounded import RoundedLayer
 from sievert.training.rung import drawn_rows, train_rung
 from sievert.training.rung_models import model_of
 from sievert.training.rung_recipe import RungRecipe
-from tiny_material import encoder_of, gathered, tiny_world
 
 _SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
 _VISION = {**_SIZES, "image_size": 32, "patch_size": 16}
@@ -43,19 +42,6 @@ ROUNDING = ("observed=60", *QUICK)
 
 def quiet(*_):
     pass
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return encoder_of(tmp_path_factory.mktemp("encoder"))
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory, tiny_bundle, encoder):
-    world = tiny_world(tmp_path_factory.mktemp("world") / "history")
-    out = tmp_path_factory.mktemp("material") / "material"
-    gathered(world, out, tiny_bundle, encoder)
-    return read_material(out)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from command_line import sievert
 from sievert.errors import ConfigurationError, NotFound
 from sievert.training.heavy_recipe import HeavyRecipe
+from sievert.training.light_image import DistilRecipe
 from sievert.training.light_recipe import LightRecipe
 from sievert.training.pretrain_recipe import PretrainRecipe
 from sievert.training.quantise_recipe import QuantiseRecipe
@@ -16,7 +17,7 @@ from sievert.training.rung_recipe import RUNGS, RungRecipe
 from sievert.training.update_recipe import UpdateRecipe
 from sievert.training.views_recipe import ViewsRecipe
 
-KINDS = (LightRecipe, HeavyRecipe, UpdateRecipe, ViewsRecipe, PretrainRecipe, QuantiseRecipe)
+KINDS = (LightRecipe, HeavyRecipe, UpdateRecipe, ViewsRecipe, PretrainRecipe, QuantiseRecipe, DistilRecipe)
 
 
 def test_every_recipe_that_ships_is_read_by_its_kind():
@@ -24,7 +25,7 @@ def test_every_recipe_that_ships_is_read_by_its_kind():
     read |= {read_recipe(RungRecipe, recipe_file(name)).name for name in RUNGS}
 
     assert read == set(recipe_names())
-    assert len(read) == 10
+    assert len(read) == 13
 
 
 def test_overrides_reach_nested_entries_and_leave_the_rest():

@@ -10,7 +10,6 @@ from scipy import stats
 from made_up_unlabelled import unlabelled
 from sievert.errors import ConfigurationError
 from sievert.training.batches import Shard
-from sievert.training.material import read_material
 from sievert.training.recipes import read_recipe, recipe_file
 from sievert.training.reported import BESIDE, Reported, drawn_by, heard_alone, reported
 from sievert.training.run_folder import read_run
@@ -18,7 +17,6 @@ from sievert.training.rung import train_rung
 from sievert.training.rung_batches import batches_of
 from sievert.training.rung_recipe import RungRecipe
 from sievert.training.unlabelled import read_unlabelled
-from tiny_material import encoder_of, gathered, tiny_world
 
 IMAGE = "image={architecture: {model_type: resnet, embedding_size: 8, hidden_sizes: [8], depths: [1], layer_type: basic}}"
 PREVALENCE = 0.03
@@ -141,19 +139,6 @@ def test_posts_are_drawn_half_by_what_reports_say_and_half_evenly(made_up):
     assert found.soft[drawn].mean() > 3 * found.soft[rows].mean()
     assert (found.soft[drawn] < found.soft[rows].mean()).mean() > 0.4
     assert np.array_equal(drawn_by(found.soft, rows[:9], 10, np.random.default_rng(1)), rows[:9])
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return encoder_of(tmp_path_factory.mktemp("encoder"))
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory, tiny_bundle, encoder):
-    world = tiny_world(tmp_path_factory.mktemp("world") / "history")
-    out = tmp_path_factory.mktemp("material") / "material"
-    gathered(world, out, tiny_bundle, encoder)
-    return read_material(out)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from sievert.training.rung_batches import batches_of, flattened, heard, posts_of
 from sievert.training.rung_models import model_of, rate_of
 from sievert.training.rung_recipe import RUNGS, RungRecipe
 from tiny_fusion import write_fused
-from tiny_material import encoder_of, gathered, tiny_world
+from tiny_material import gathered
 
 IMAGE = "image={architecture: {model_type: resnet, embedding_size: 8, hidden_sizes: [8], depths: [1], layer_type: basic}}"
 QUICK = ("learning.epochs=1", "batch=32", "watched=40", "text.kept=1")
@@ -34,13 +34,7 @@ def quiet(*_):
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return encoder_of(tmp_path_factory.mktemp("encoder"))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, encoder):
-    world = tiny_world(tmp_path_factory.mktemp("world") / "history")
+def folder(tmp_path_factory, world, encoder):
     out = tmp_path_factory.mktemp("material") / "material"
     gathered(world, out, write_fused(tmp_path_factory.mktemp("bundle")), encoder, said=True)
     return out

@@ -18,32 +18,10 @@ from sievert.schema.event import KIND_WORDS
 from sievert.training.material import FOLDS, UNLABELLED, read_material
 from sievert.training.unlabelled import LAYOUT, read_unlabelled
 from sievert.training.unlabelled_posts import MOST_REPLIES, without_hashtags
-from tiny_material import encoder_of, gathered, tiny_world, without_later_events
+from tiny_material import gathered, without_later_events
 
 WORDS = st.lists(st.sampled_from(["geese", "a", "#1", "&#8230;", "x#y", "now."]), max_size=5).map(" ".join)
 TAGS = st.sampled_from(["geese", "Gardens2", "übung", "a_b"])
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return tiny_world(tmp_path_factory.mktemp("world") / "history")
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return encoder_of(tmp_path_factory.mktemp("encoder"))
-
-
-@pytest.fixture(scope="module")
-def folder(world, encoder, tiny_bundle, tmp_path_factory):
-    out = tmp_path_factory.mktemp("material") / "first"
-    gathered(world, out, tiny_bundle, encoder)
-    return out
-
-
-@pytest.fixture(scope="module")
-def material(folder):
-    return read_material(folder)
 
 
 @pytest.fixture(scope="module")
@@ -108,26 +86,26 @@ def test_what_posts_drew_is_what_had_been_received_when_their_time_ended(
 
 
 def test_the_folds_are_the_same_with_and_without_unlabelled_posts(
-    world, folder, encoder, tiny_bundle, tmp_path
+    world, gathered_folder, encoder, tiny_bundle, tmp_path
 ):
     (tmp_path / UNLABELLED).write_bytes(b"of an earlier gathering")
     gathered(world, tmp_path, tiny_bundle, encoder, unlabelled=0)
     for name in FOLDS:
         for more in ("", ".grams", ".pooled"):
             file = f"{name}{more}.safetensors"
-            assert (folder / file).read_bytes() == (tmp_path / file).read_bytes(), file
+            assert (gathered_folder / file).read_bytes() == (tmp_path / file).read_bytes(), file
     with pytest.raises(NotFound, match="no unlabelled posts"):
         read_unlabelled(read_material(tmp_path))
     assert json.loads((tmp_path / "material.json").read_bytes())["unlabelled"] is None
 
 
-def test_a_torn_file_is_refused(folder, material, tmp_path):
-    for path in folder.iterdir():
+def test_a_torn_file_is_refused(gathered_folder, material, tmp_path):
+    for path in gathered_folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / UNLABELLED).write_bytes((folder / UNLABELLED).read_bytes()[:-5])
+    (tmp_path / UNLABELLED).write_bytes((gathered_folder / UNLABELLED).read_bytes()[:-5])
     with pytest.raises(MalformedInput, match="cannot be read"):
         read_unlabelled(read_material(tmp_path))
-    (tmp_path / UNLABELLED).write_bytes((folder / "learn.safetensors").read_bytes())
+    (tmp_path / UNLABELLED).write_bytes((gathered_folder / "learn.safetensors").read_bytes())
     with pytest.raises(MalformedInput, match="reply_ids"):
         read_unlabelled(read_material(tmp_path))
 
