@@ -21,7 +21,6 @@ import numpy.typing as npt
 from sievert.errors import InvalidField
 from sievert.features.behaviour.rows import BehaviourSpec, Rows
 from sievert.pipeline.decode import to_batch
-from sievert.schema.batch import ScoredBatch
 from sievert.schema.bundle import Manifest
 from sievert.schema.media import Media, PictureFacts, SeenPicture
 from sievert.schema.post import Post
@@ -106,9 +105,8 @@ class Speaker:
         posts = [Post(id=str(at), text=text) for at, (text, _) in enumerate(pairs)]
         batch = to_batch(posts, [text.encode() for text, _ in pairs], received_at=0)
         batch.pictures.update({at: (_with_words(words),) for at, (_, words) in enumerate(pairs) if words})
-        return logits_of(
-            _probabilities(score_posts(self._bundle, batch, shares=_WHOLE), len(self.told.heads))
-        )
+        scored = score_posts(self._bundle, batch, shares=_WHOLE)
+        return logits_of(np.stack([scored.of(head) for head in self.told.heads], axis=1))
 
     def _encodings(self, texts: list[str]) -> Floats:
         parts = [
@@ -125,11 +123,6 @@ def said_by(version: str, manifest: Manifest) -> SaidBy:
         if name in manifest.files:
             digest.update(f"{name} {manifest.files[name].sha256}\n".encode())
     return SaidBy(bundle=version, parts=digest.hexdigest(), heads=tuple(head.name for head in manifest.heads))
-
-
-def _probabilities(scored: ScoredBatch, heads: int) -> Floats:
-    """Return probabilities [n, H] of the bundle's own heads; behind them stand added ones and the sentinel's."""
-    return np.concatenate([scored.harm[:, None], scored.policies[:, : heads - 1]], axis=1)
 
 
 def _with_words(words: str) -> SeenPicture:
