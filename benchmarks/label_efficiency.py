@@ -147,9 +147,15 @@ def told(estimate):
     }
 
 
+def rung_of(chosen):
+    """Return the recipe of late fusion with what the command line changes."""
+    encoder = [f"text.encoder={chosen.encoder}"] if chosen.encoder else []
+    return read_recipe(RungRecipe, recipe_file("late-fusion"), [*encoder, *chosen.overrides])
+
+
 def recipe_for(way, size, seed, posts, chosen, pretrained):
     """Return the recipe of one run."""
-    base = read_recipe(RungRecipe, recipe_file("late-fusion"), chosen.overrides)
+    base = rung_of(chosen)
     changed = msgspec.structs.replace
     epochs = max(base.learning.epochs, chosen.updates * base.batch / posts)
     reports = changed(base.reports, use=chosen.reports) if way in ("reports", "both") else base.reports
@@ -180,7 +186,7 @@ class Ways:
     """What each way learns from: its tower's words for texts, and where its image tower comes from."""
 
     def __init__(self, material, spare, asked, chosen, runs, advance):
-        recipe = read_recipe(RungRecipe, recipe_file("late-fusion"), chosen.overrides)
+        recipe = rung_of(chosen)
         encoder = chosen.encoder or recipe.text.encoder
         self.names = [way for way in WAYS if way in chosen.ways.split(",")]
         self.pretrained, self.matching, self.given = chosen.pretrained or runs / "pretrain", None, {}
@@ -240,7 +246,7 @@ def main(chosen):
             print(f"{time.monotonic() - began:7.0f} s  {stage}: {of:,}", flush=True)
 
     measured = Measured(material.folds["test"], chosen.test_posts, chosen.resamples)
-    recipe = read_recipe(RungRecipe, recipe_file("late-fusion"), chosen.overrides)
+    recipe = rung_of(chosen)
     with tempfile.TemporaryDirectory() as scratch:
         runs = chosen.runs or Path(scratch)
         asked = asked_of(material, spare, measured, recipe)
