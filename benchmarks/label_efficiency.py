@@ -2,7 +2,7 @@
 
     sievert simulate --out WORLD --creators 100000 --days 20 --seed 20270601 --texts FILE
     sievert data material --history WORLD --texts FILE --out MATERIAL
-    python benchmarks/label_efficiency.py MATERIAL      # about 25 minutes on two cores; --write keeps the result
+    python benchmarks/label_efficiency.py MATERIAL      # --write keeps the result
 
 Late fusion learns from 200, 1,000, 5,000 and all labelled posts of the learning fold, each draw as balanced
 as the fold is; of the smaller draws three, by other seeds. Four ways, on the same draws:
@@ -55,6 +55,7 @@ def parsed():
     parser.add_argument("--pretrain", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--updates", type=int, default=150, help="of each run, at least")
     parser.add_argument("--test-posts", type=int, default=8000)
+    parser.add_argument("--unlabelled", type=int, default=12_000, help="posts that reports may speak of")
     parser.add_argument("--runs", type=Path, help="where runs are kept and go on")
     parser.add_argument("--encoder", help="a folder with the text encoder, in place of the package")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="by default a GPU if there is one")
@@ -101,6 +102,14 @@ def read_by(tower, material, spare, asked, advance):
         dataclasses.replace(material, folds=folds),
         dataclasses.replace(spare, posts=read("unlabelled", spare.posts)),
     )
+
+
+def fewer(spare, most):
+    """Return unlabelled posts of which at most so many, evenly over time, are learned from."""
+    rows = spare.rows(held=False)
+    held = np.ones(len(spare), np.bool_)
+    held[rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64))]] = False
+    return dataclasses.replace(spare, columns={**spare.columns, "held": held})
 
 
 def asked_of(material, spare, measured, recipe):
@@ -239,7 +248,7 @@ def main(chosen):
     torch.set_num_threads(chosen.threads)
     began = time.monotonic()
     material = read_material(chosen.material)
-    spare = read_unlabelled(material)
+    spare = fewer(read_unlabelled(material), chosen.unlabelled)
 
     def advance(stage, done, of):
         if done == of and stage != "learn":
