@@ -24,6 +24,7 @@ from ladder import interval, rounded
 from sievert.measurement.paired import pr_auc_difference
 from sievert.measurement.ranking import measure_ranking
 from sievert.training.material import read_material
+from sievert.training.run_folder import read_run
 from sievert.training.rung import train_rung
 from sievert.training.rung_recipe import RungRecipe
 
@@ -89,8 +90,7 @@ def main():
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     material = read_material(chosen.material)
-    told = json.loads((chosen.run / "config.json").read_bytes())
-    recipe = msgspec.convert(told["recipe"], RungRecipe, strict=False)
+    recipe = msgspec.convert(read_run(chosen.run).config.recipe, RungRecipe)
     trained = train_rung(recipe, material, chosen.run, advance=lambda *_: None)
     fold = material.folds["test"]
     wanted = {views: states(fold, views) for views in VIEWS}

@@ -73,6 +73,7 @@ import msgspec
 import numpy as np
 import torch
 
+from ladder import rounded
 from sievert.measurement.paired import pr_auc_difference
 from sievert.measurement.prevalence import natural_weights
 from sievert.measurement.ranking import average_precision, measure_ranking
@@ -140,20 +141,13 @@ class Measured:
 
     def interval(self, scores):
         found = measure_ranking(self.y, scores, prevalence=self.prevalence, resamples=self.resamples)
-        return told(found.pr_auc)
+        return rounded(found.pr_auc)
 
     def better(self, scores, than):
         *_, gain = pr_auc_difference(
             self.y, scores, than, prevalence=self.prevalence, resamples=min(200, self.resamples)
         )
-        return told(gain)
-
-
-def told(estimate):
-    return {
-        name: None if (value := getattr(estimate, name)) is None else round(value, 4)
-        for name in ("value", "low", "high")
-    }
+        return rounded(gain)
 
 
 def rung_of(chosen):

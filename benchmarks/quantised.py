@@ -28,7 +28,7 @@ from torch import nn
 
 from sievert.models.batch import Pictures, Tokens
 from sievert.models.towers import ImageTower, ImageTowerConfig, TextTower, text_tower
-from sievert.training.graph_model import session
+from sievert.scoring.onnx_session import session_of
 from sievert.training.material import read_material
 from sievert.training.onnx_graph import finished, graph_of
 from sievert.training.quantise_recipe import QuantiseRecipe
@@ -91,7 +91,7 @@ def costs(module, given, turns):
     graphs = {"floats": exported(module.eval(), given)}
     with torch.no_grad():
         graphs["bytes"] = exported(rounded(module, [given]), given)
-    sessions = {name: session(graph) for name, graph in graphs.items()}
+    sessions = {name: session_of(graph) for name, graph in graphs.items()}
     took = {name: [] for name in graphs}
     for turn in range(turns + 1):
         for name, one in sessions.items():

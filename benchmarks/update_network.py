@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 import transformers
 
@@ -25,6 +24,7 @@ from sievert.models import build
 from sievert.models.multimodal import MultimodalConfig
 from sievert.models.towers import ImageTowerConfig, text_tower
 from sievert.schema.taxonomy import LABELLED
+from sievert.scoring.onnx_session import session_of
 from sievert.training.export_models import Lane, export_encoder, export_update
 
 RESULT = Path(__file__).parent / "results" / "update_network.json"
@@ -33,13 +33,6 @@ LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128)
 TYPICAL = 24
 AIMS = {"text": 20, "pictured": 50}
 OWN = sum(name.startswith("post_") for name in FEATURES)
-
-
-def session(graph):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def core_us(runs, repetitions):
@@ -84,8 +77,8 @@ def mix(costs, rng):
 
 def measure(rng, repetitions):
     heavy = model()
-    text, pictured = (session(export_encoder(heavy, lane, longest=LENGTHS[-1])) for lane in Lane)
-    update = session(export_update(heavy))
+    text, pictured = (session_of(export_encoder(heavy, lane, longest=LENGTHS[-1])) for lane in Lane)
+    update = session_of(export_update(heavy))
     z = rng.standard_normal((POSTS, *heavy.updating.shape)).astype(np.float32)
     rows = {"latents": z}
     for name, width in heavy.updating.widths.items():

@@ -10,9 +10,9 @@ from sievert.policy.loading import default_policies_path, load_policies, policy_
 from sievert.schema.media import Media, PictureFacts, PictureVector, SeenPicture
 from sievert.schema.policy import Policy
 from sievert.schema.post import Post
-from sievert.scoring.added_encoders import AddedEncoder, EncoderSpec
 from sievert.scoring.added_heads import AddedHead, AddedSpec, Reads
 from sievert.scoring.bundle import at_prevalence
+from sievert.scoring.picture_encoder import EncoderSpec, PictureEncoder
 from sievert.scoring.utterances import Shares, score_posts
 from sievert.testing import batch_of, hand_made_picture
 from tiny_added import PROMO, STRAIGHT, linear, promo_head, write_added, write_encoding
@@ -23,7 +23,7 @@ ALL = Shares(text=0.01, pictures=0.01)
 
 @pytest.fixture(scope="module")
 def encoder():
-    return AddedEncoder.of_graph(EncoderSpec(side=16, width=3), hand_made_picture(("harm",)).graph)
+    return PictureEncoder.of_graph(EncoderSpec(side=16, width=3), hand_made_picture(("harm",)).graph)
 
 
 def reds(seen_by, **fields):
@@ -146,6 +146,6 @@ def test_a_head_without_its_encoder_is_refused(tmp_path, folder, own, encoder, f
 
 def test_a_file_that_is_no_encoder_is_refused(tmp_path, folder, own, encoder):
     for graph in (b"no graph", hand_made_picture(("harm",), side=32).graph):
-        spoilt = AddedEncoder(spec=encoder.spec, graph=graph, session=None, model=encoder.model)
+        spoilt = PictureEncoder(spec=encoder.spec, graph=graph, session=None, model=encoder.model)
         with pytest.raises(BundleError, match="bad one"):
             write_added(folder, tmp_path, (reds(encoder), spoilt))

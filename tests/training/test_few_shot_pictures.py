@@ -16,8 +16,8 @@ from sievert.errors import ConfigurationError, NotFound
 from sievert.models.batch import Pictures
 from sievert.models.towers import ImageTower, image_tower
 from sievert.schema.media import PictureFacts, PictureHash
-from sievert.scoring.added_encoders import AddedEncoder, EncoderSpec
 from sievert.scoring.bundle import load_bundle
+from sievert.scoring.picture_encoder import EncoderSpec, PictureEncoder
 from sievert.testing import hand_made_picture
 from sievert.training.few_shot import Stated
 from sievert.training.few_shot_card import with_added
@@ -63,7 +63,7 @@ def encoder(vision):
 @pytest.fixture(scope="module")
 def colours():
     """An encoder made by hand, which knows the mean of each colour."""
-    return AddedEncoder.of_graph(EncoderSpec(side=16, width=3), hand_made_picture(("harm",)).graph)
+    return PictureEncoder.of_graph(EncoderSpec(side=16, width=3), hand_made_picture(("harm",)).graph)
 
 
 def learn(folder, encoder, traffic=None):
@@ -178,7 +178,9 @@ def test_a_head_of_pictures_goes_with_its_encoder_and_is_replaced_with_it(tmp_pa
     with_added(own, out, bundle, head)
     one = load_bundle(out)
     assert [encoder.model for encoder in one.encoders] == [colours.model]
-    other = AddedEncoder.of_graph(EncoderSpec(side=24, width=3), hand_made_picture(("harm",), side=24).graph)
+    other = PictureEncoder.of_graph(
+        EncoderSpec(side=24, width=3), hand_made_picture(("harm",), side=24).graph
+    )
     again, _ = learn(tmp_path / "pictures", other)
     with_added(out, out, one, again)  # in place: nothing of the first encoder stays
     assert [encoder.model for encoder in load_bundle(out).encoders] == [other.model]

@@ -12,7 +12,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from command_line import sievert
-from sievert.cli import train_fusion
+from sievert.cli import train_fusion, train_rungs
 from sievert.errors import ConfigurationError, InvalidField, NotFound, StoreCorrupt, TrainingStopped
 from sievert.features.behaviour.rows import CREATORS, OWN, BehaviourSpec
 from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
@@ -408,7 +408,7 @@ def test_material_that_no_bundle_was_asked_about_is_refused(folders, tmp_path):
 
 def test_the_commands_say_what_they_did_and_what_does_not_belong(folders, went_on, capsys, tmp_path):
     with pytest.raises(ConfigurationError, match="said by the bundle tiny@"):
-        train_fusion.heavy(material=folders[0], out=tmp_path / "run")
+        train_rungs.heavy(material=folders[0], out=tmp_path / "run")
     train_fusion.calibrate(run=went_on, material=folders[0])
     train_fusion.distil(run=went_on, material=folders[0])
     told = " ".join(capsys.readouterr().err.split())

@@ -1,6 +1,8 @@
 """The map from a model's logit to a probability at natural prevalence."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,20 @@ class LogitMap:
             raise ValueError("A calibrator needs at least two knots, as many in x as in y.")
         if not (np.all(np.diff(self.x) > 0) and np.all(np.diff(self.y) > 0)):
             raise ValueError("A calibrator's knots must strictly increase in x and in y.")
+
+    @classmethod
+    def of_knots(cls, knots: Mapping[str, Sequence[float]]) -> Self:
+        """Return the map that `arrays` told.
+
+        Raises:
+            KeyError, ValueError: x or y is missing, or they make no map.
+        """
+        return cls(x=np.array(knots["x"]), y=np.array(knots["y"]))
+
+    def line(self) -> tuple[float, float]:
+        """Return slope and height at 0 of the straight line through the outer knots."""
+        slope = float((self.y[-1] - self.y[0]) / (self.x[-1] - self.x[0]))
+        return slope, float(self.y[0] - slope * self.x[0])
 
     def logits(self, z: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the calibrated logits of raw logits z [n]."""

@@ -72,6 +72,7 @@ def light_linear(
     from sievert.evaluation.trained import report_on
     from sievert.features.content.fold import build_fold_tables
     from sievert.schema.clock import SystemClock, to_text
+    from sievert.scoring.bundle_files import pretty
     from sievert.training.distilled import learning_from
     from sievert.training.joining import teacher, with_heavy
     from sievert.training.light_linear import save, train_light_linear
@@ -123,7 +124,7 @@ def light_linear(
         documents={
             "MODEL_CARD.md": model_card(manifest, report).encode(),
             "DATA_CARD.md": data_card(folded).encode(),
-            "report.json": msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n",
+            "report.json": pretty(report),
         },
         heavy=trained.heavy,
     )
@@ -231,17 +232,17 @@ def views(
     Needs the extra `train`. A run that was stopped goes on. The same history, recipe and machine give the
     same model.
     """
-    import msgspec
     from rich.console import Console
 
     from sievert.cli.extras import needing
 
     with needing("train", what="Training the view forecaster"):
-        from sievert.training.view_learning import train_views
+        from sievert.scoring.bundle_files import pretty
     from sievert.cli.learning_progress import stages
     from sievert.cli.learning_tables import views_table
     from sievert.scoring.bundle import default_bundle_path, load_bundle
     from sievert.training.recipes import read_recipe
+    from sievert.training.view_learning import train_views
     from sievert.training.views_card import CARD, views_card, with_views
     from sievert.training.views_recipe import ViewsRecipe
     from sievert.training.views_report import report_on
@@ -253,7 +254,7 @@ def views(
         trained = train_views(history, load_bundle(folder), chosen, out=out, advance=advance)
     report = report_on(trained)
     card = views_card(trained, report, chosen)
-    (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    (out / "report.json").write_bytes(pretty(report))
     (out / CARD).write_text(card)
     version = with_views(folder, out / "bundle", trained.model, card=card)
     Console().print(views_table(report.lines))

@@ -1,69 +1,25 @@
-"""`sievert train heavy`, `calibrate`, `distil`, `export` and `chain`: from material to a bundle that fuses."""
+"""`sievert train calibrate`, `distil`, `export` and `chain`: from a heavy run, or material, to a bundle that fuses."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sievert.cli.training_options import MaterialFolder, Overrides, RecipeFile, RunOut
+from sievert.cli.training_options import BundleFolder, MaterialFolder, Overrides, RecipeFile
 
 if TYPE_CHECKING:
     from sievert.training.exporting import Exported
     from sievert.training.quantise_recipe import QuantiseRecipe
 
 RunFolder = Annotated[Path, typer.Option(help="A run folder of `sievert train heavy`.")]
-BundleFolder = Annotated[
-    Path | None, typer.Option(help="The bundle to join, instead of the one that ships; it is not changed.")
-]
 
 
 def register(train: typer.Typer) -> None:
     """Add the commands to `sievert train`."""
-    train.command("heavy")(heavy)
     train.command("calibrate")(calibrate)
     train.command("distil")(distil)
     train.command("export")(export)
     train.command("chain")(chain)
-
-
-def heavy(
-    overrides: Overrides = None,
-    *,
-    material: MaterialFolder,
-    out: RunOut,
-    bundle: BundleFolder = None,
-    recipe: RecipeFile = None,
-) -> None:
-    """Train the fusion model of a bundle: what its cascade says, encodings, pictures and behaviour meet.
-
-    Needs the extra `train`, and material that this bundle was asked about (`sievert data material --said`). The run
-    folder tells all; killed and started again, a run goes on.
-    """
-    from rich.console import Console
-
-    from sievert.cli.extras import needing
-
-    with needing("train", what="Training the fusion model"):
-        from sievert.training.heavy_run import refuse_unless_said_by
-        from sievert.training.rung import train_rung
-    from sievert.cli.learning_progress import stages
-    from sievert.scoring.bundle import default_bundle_path
-    from sievert.training.material import read_material
-    from sievert.training.recipes import read_recipe, recipe_file
-    from sievert.training.rung_recipe import RungRecipe
-
-    console = Console(stderr=True)
-    chosen = read_recipe(RungRecipe, recipe or recipe_file("heavy"), overrides or ())
-    gathered = read_material(material)
-    refuse_unless_said_by(gathered.described, bundle or default_bundle_path())
-    with stages(console) as advance:
-        trained = train_rung(chosen, gathered, out, advance=advance)
-    found = trained.result.metrics["pr_auc"].value or 0.0
-    console.print(
-        f"average precision {found:.3f} at natural prevalence, on the time to calibrate on; "
-        f"{out / 'CARD.md'} tells the rest",
-        highlight=False,
-    )
 
 
 def heavy_rounded(run: Path, material: Path, recipe: "QuantiseRecipe", out: Path) -> None:

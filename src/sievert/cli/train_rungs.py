@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sievert.cli.train_fusion import heavy_rounded
-from sievert.cli.training_options import MaterialFolder, Overrides, RecipeFile, RunOut
+from sievert.cli.training_options import BundleFolder, MaterialFolder, Overrides, RecipeFile, RunOut
+
+if TYPE_CHECKING:
+    from sievert.training.material import Material
 
 _RUNGS = {
     "logistic": "Train logistic regression on numbers and on what a frozen encoder says of the text.",
@@ -32,6 +35,7 @@ def register(train: typer.Typer) -> None:
     for name, about in _RUNGS.items():
         command = _pictured_rung(name) if name in _PICTURED else _rung(name)
         train.command(name, help=f"{about}\n\n{_OF_RUNGS}")(command)
+    train.command("heavy")(heavy)
 
 
 def pretrain(
@@ -107,6 +111,31 @@ def quantise(
     console.print(f"graphs written to {out}; {out / 'CARD.md'} tells the rest", highlight=False)
 
 
+def heavy(
+    overrides: Overrides = None,
+    *,
+    material: MaterialFolder,
+    out: RunOut,
+    bundle: BundleFolder = None,
+    recipe: RecipeFile = None,
+) -> None:
+    """Train the fusion model of a bundle: what its cascade says, encodings, pictures and behaviour meet.
+
+    Needs the extra `train`, and material that this bundle was asked about (`sievert data material --said`). The run
+    folder tells all; killed and started again, a run goes on.
+    """
+    from sievert.cli.extras import needing
+    from sievert.scoring.bundle import default_bundle_path
+
+    with needing("train", what="Training the fusion model"):
+        from sievert.training.heavy_run import refuse_unless_said_by
+
+    def fits(gathered: "Material") -> None:
+        refuse_unless_said_by(gathered.described, bundle or default_bundle_path())
+
+    _train_rung("heavy", material, out, recipe, overrides or [], fits=fits)
+
+
 def _rung(name: str) -> Callable[..., None]:
     """Return the command that trains a rung of the ladder."""
 
@@ -143,7 +172,16 @@ def _pictured_rung(name: str) -> Callable[..., None]:
     return rung
 
 
-def _train_rung(name: str, material: Path, out: Path, recipe: Path | None, overrides: list[str]) -> None:
+def _train_rung(
+    name: str,
+    material: Path,
+    out: Path,
+    recipe: Path | None,
+    overrides: list[str],
+    *,
+    fits: Callable[["Material"], None] = lambda _: None,
+) -> None:
+    """Train a rung by its name; `fits` refuses material that is not for it."""
     from rich.console import Console
 
     from sievert.cli.extras import needing
@@ -159,6 +197,7 @@ def _train_rung(name: str, material: Path, out: Path, recipe: Path | None, overr
     console = Console(stderr=True)
     chosen = read_recipe(RungRecipe, recipe or recipe_file(name), overrides)
     gathered = read_material(material)
+    fits(gathered)
     with stages(console) as advance:
         if "pooled" in chosen.hears:
             with_pooled(gathered, chosen.text.encoder, advance=advance)

@@ -16,3 +16,6 @@ Overrides = Annotated[
 MaterialFolder = Annotated[Path, typer.Option(help="A folder made by `sievert data material`.")]
 RunOut = Annotated[Path, typer.Option(help="The run folder, made if missing; a run in it goes on.")]
 RecipeFile = Annotated[Path | None, typer.Option(help="A recipe file, instead of the one that ships.")]
+BundleFolder = Annotated[
+    Path | None, typer.Option(help="The bundle to join, instead of the one that ships; it is not changed.")
+]

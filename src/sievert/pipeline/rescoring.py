@@ -47,10 +47,12 @@ def rescored(
     heard = _facets(again, posts, p[:, 0], parts)
     if bundle.fusion is not None and heard:
         rows = np.array(sorted(heard), np.intp)
+        spec = bundle.fusion.spec.behaviour
+        # A chain gives both models one spec, and then the row is made already.
+        alike = spec == update.spec.behaviour
+        hears = behaviour[rows] if alike else behaviour_rows(known.take(rows), spec)
         p[rows, :own], where[rows] = probabilities(
-            bundle.fusion,
-            [heard[row] for row in rows.tolist()],
-            behaviour_rows(known.take(rows), bundle.fusion.spec.behaviour),
+            bundle.fusion, [heard[row] for row in rows.tolist()], hears
         )
     scored = scored_again(again, p, bundle, stage=np.full(len(again), Stage.UPDATE, np.int8))
     return dataclasses.replace(scored, where=where) if where.any() else scored

@@ -33,12 +33,12 @@ from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
 from sievert.scoring.added_encoders import (
     ENCODER_PREFIX,
     ENCODERS_FILE,
-    AddedEncoder,
     encoder_files,
     encoders_of,
 )
 from sievert.scoring.bundle_files import pretty
 from sievert.scoring.light_tensors import LightTensors
+from sievert.scoring.picture_encoder import PictureEncoder
 from sievert.scoring.tensor_records import refuse_unless_shaped, tensors_of
 
 ADDED_FILES = ("heads.json", "heads.safetensors")
@@ -167,7 +167,7 @@ class AddedHeads:
     """
 
     heads: tuple[AddedHead, ...]
-    encoders: Mapping[str, AddedEncoder] = dataclasses.field(default_factory=dict)
+    encoders: Mapping[str, PictureEncoder] = dataclasses.field(default_factory=dict)
     table: npt.NDArray[np.int8] = dataclasses.field(default_factory=lambda: np.empty((0, 0), np.int8))
     scale: Floats = dataclasses.field(default_factory=lambda: np.empty(0, np.float32))
 
@@ -246,7 +246,7 @@ class AddedHeads:
         )
         return dataclasses.replace(self, heads=moved)
 
-    def with_head(self, new: AddedHead, *, encoder: AddedEncoder | None = None) -> "AddedHeads":
+    def with_head(self, new: AddedHead, *, encoder: PictureEncoder | None = None) -> "AddedHeads":
         """Return the heads with this one, in place of one of its name, and the encoders that are still read."""
         heads = [head for head in self.heads if head.spec.name != new.spec.name] + [new]
         encoders = {**self.encoders, **({} if encoder is None else {encoder.name: encoder})}
@@ -350,7 +350,7 @@ def _map_of(knots: Mapping[str, list[float]]) -> LogitMap:
     Raises:
         KeyError, ValueError: it does not.
     """
-    found = LogitMap(x=np.array(knots["x"]), y=np.array(knots["y"]))
+    found = LogitMap.of_knots(knots)
     with np.errstate(over="ignore"):
         slopes = np.diff(found.y) / np.diff(found.x)
     if not all(np.all(np.abs(part) <= _LARGEST) for part in (found.x, found.y, slopes)):

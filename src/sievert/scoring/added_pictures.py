@@ -3,7 +3,7 @@
 A picture that an encoder has seen is judged by both halves of a head, any other by the numbers of its
 thumbnail alone. A post without pictures has nothing that such a head could speak of: its probability is 0.
 
-Legend: n posts, q pictures, A added heads of pictures, P width of a vector.
+Legend: n posts, q pictures, A added heads of pictures.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -52,8 +52,8 @@ def _said(bundle: Bundle, head: AddedHead, facts: Sequence[PictureFacts]) -> Flo
         return p
     light = head.light.logits(np.array([facts[at].features for at in shown], np.float32))
     p[shown] = head.first_map.apply(light)
-    model = next(one.model for one in bundle.encoders if one.name == head.spec.encoder)
-    vectors = {at: _kept(facts[at], model, len(head.heavy.weights)) for at in shown}
+    encoder = next(one for one in bundle.encoders if one.name == head.spec.encoder)
+    vectors = {at: encoder.kept(facts[at]) for at in shown}
     seen = {at: vector for at, vector in vectors.items() if vector is not None}
     if seen:
         counts = np.float32(head.spec.counts)
@@ -62,10 +62,3 @@ def _said(bundle: Bundle, head: AddedHead, facts: Sequence[PictureFacts]) -> Flo
             counts * heavy + (1 - counts) * light[np.isin(shown, list(seen))]
         )
     return p
-
-
-def _kept(facts: PictureFacts, model: str, width: int) -> Floats | None:
-    """Return the vector [P] that is kept with a picture's facts; None where this very encoder made none."""
-    values = next((one.values for one in facts.vectors if one.model == model), b"")
-    vector = np.frombuffer(values, "<f4").astype(np.float32)
-    return vector if len(vector) == width else None

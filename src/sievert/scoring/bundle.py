@@ -52,7 +52,6 @@ from sievert.features.content.ngrams import KERNEL_VERSION, KnownWords, known_wo
 from sievert.features.content.tokens import STATS
 from sievert.schema.bundle import BUNDLE_FORMAT, Head, Manifest
 from sievert.schema.decision import Language
-from sievert.scoring.added_encoders import AddedEncoder
 from sievert.scoring.added_heads import NO_ADDED, AddedHeads, added_of, is_added
 from sievert.scoring.bundle_checks import check_numbers, check_spec
 from sievert.scoring.bundle_files import REMEDY, pretty, read_manifest, read_verified, write_files
@@ -61,6 +60,7 @@ from sievert.scoring.fusion import FUSION_FILES, FusionModel
 from sievert.scoring.heavy import HeavyModel
 from sievert.scoring.lanes import LANE_FILE, Lane, cut_of, lane_of
 from sievert.scoring.light_tensors import LightTensors
+from sievert.scoring.picture_encoder import PictureEncoder
 from sievert.scoring.picture_model import PICTURE_FILES, PictureModel
 from sievert.scoring.update import UPDATE_FILES, UpdateModel
 from sievert.scoring.views import VIEWS_FILES, ViewsModel
@@ -178,7 +178,7 @@ class Bundle:
         return (*self.heavy.calibrators, *(head.second_map for head in self.added.of_text))
 
     @property
-    def encoders(self) -> tuple[PictureModel | AddedEncoder, ...]:
+    def encoders(self) -> tuple[PictureEncoder, ...]:
         """What makes vectors of pictures, each under its own name."""
         return (*(() if self.picture is None else (self.picture,)), *self.added.encoders.values())
 
@@ -293,10 +293,7 @@ def load_bundle(folder: Path) -> Bundle:
 
 
 def _maps(manifest: Manifest, calibrators: dict[str, dict[str, list[float]]]) -> tuple[LogitMap, ...]:
-    return tuple(
-        LogitMap(x=np.array(calibrators[head.name]["x"]), y=np.array(calibrators[head.name]["y"]))
-        for head in manifest.heads
-    )
+    return tuple(LogitMap.of_knots(calibrators[head.name]) for head in manifest.heads)
 
 
 def _heavy(manifest: Manifest, parts: Mapping[str, bytes], fold: FoldTables) -> Heavy:

@@ -102,10 +102,7 @@ class FusionModel:
             raise ValueError(
                 f"the fusion model has calibrators for {sorted(spec.calibrators)}, not {sorted(heads)}"
             )
-        maps = tuple(
-            LogitMap(x=np.array(spec.calibrators[head]["x"]), y=np.array(spec.calibrators[head]["y"]))
-            for head in heads
-        )
+        maps = tuple(LogitMap.of_knots(spec.calibrators[head]) for head in heads)
         for head, one in zip(heads, maps, strict=True):
             # A comparison with a NaN is false.
             if not (np.abs(one.x) <= _LARGEST).all() or not (np.abs(one.y) <= _LARGEST).all():

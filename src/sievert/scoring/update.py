@@ -119,10 +119,7 @@ class UpdateModel:
         spec.behaviour.refuse_if_stale()
         tensors = UpdateTensors(**load_tensors(raw_tensors))
         tensors.refuse_unless_sound(len(heads))
-        maps = tuple(
-            LogitMap(x=np.array(spec.calibrators[head]["x"]), y=np.array(spec.calibrators[head]["y"]))
-            for head in heads
-        )
+        maps = tuple(LogitMap.of_knots(spec.calibrators[head]) for head in heads)
         return cls(spec=spec, tensors=tensors, calibrators=maps)
 
     def files(self) -> Mapping[str, bytes]:

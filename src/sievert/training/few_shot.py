@@ -35,11 +35,11 @@ from sievert.schema.batch import TextColumn
 from sievert.schema.bundle import Manifest
 from sievert.schema.decision import Language
 from sievert.schema.sentinel import SENTINEL_POLICY
-from sievert.scoring.added_encoders import AddedEncoder
 from sievert.scoring.added_heads import NO_GRAMS, AddedHead, AddedSpec, Grams, LinearHead, Reads
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.light import light_numbers, light_scores
 from sievert.scoring.passages import encoded
+from sievert.scoring.picture_encoder import PictureEncoder
 from sievert.training.design import Design, design
 from sievert.training.few_shot_examples import Labelled
 from sievert.training.few_shot_linear import (
@@ -134,7 +134,7 @@ class TrainedHead:
     pr_auc: Estimate
     sent_on: tuple[float, float]  # shares of harmful and of harmless examples above the cut
     highest: float  # probability
-    encoder: AddedEncoder | None = None  # that came with it
+    encoder: PictureEncoder | None = None  # that came with it
 
     @property
     def name(self) -> str:

@@ -12,7 +12,6 @@ Legend: n pictures, S side, P width of a vector.
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +19,8 @@ import numpy.typing as npt
 from sievert.errors import ConfigurationError, InputError, InvalidField, NotFound
 from sievert.pipeline.opening import Openers
 from sievert.schema.media import MAX_PICTURE_BYTES, PictureFacts
-from sievert.scoring.added_encoders import AddedEncoder
 from sievert.scoring.added_heads import Reads
+from sievert.scoring.picture_encoder import PictureEncoder
 from sievert.training.few_shot import Advance, Numbers, Stated, TrainedHead, learn_head
 from sievert.training.few_shot_examples import FEWEST_UNLABELLED, too_few
 from sievert.training.few_shot_linear import Windows
@@ -31,24 +30,6 @@ NEAR = 31
 """Bits of a PDQ hash that may differ between pictures of one group."""
 
 _GOOD_HASH = 50
-
-
-class Encoder(Protocol):
-    """Makes a vector of a picture; see `scoring.added_encoders`."""
-
-    @property
-    def name(self) -> str:
-        """What it is called in its bundle."""
-        ...
-
-    @property
-    def side(self) -> int:
-        """The side S of the pixels that it takes."""
-        ...
-
-    def vector(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the vector [P] of pixels [3, S, S]."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +53,13 @@ class SeenFiles:
 
 def train_picture_head(
     folder: Path,
-    encoder: Encoder,
+    encoder: PictureEncoder,
     stated: Stated,
     *,
     opener: Openers,
     traffic: Path | None,
     most: int,
-    brought: AddedEncoder | None,
+    brought: PictureEncoder | None,
     advance: Advance,
 ) -> tuple[TrainedHead, tuple[Refused, ...]]:
     """Learn a head from a folder of pictures; return it, and what could not be opened.
@@ -190,7 +171,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _seen(
-    files: Sequence[Path], encoder: Encoder, opener: Openers, advance: Callable[[int, int], None]
+    files: Sequence[Path], encoder: PictureEncoder, opener: Openers, advance: Callable[[int, int], None]
 ) -> SeenFiles:
     facts: dict[str, PictureFacts] = {}
     names: list[str] = []

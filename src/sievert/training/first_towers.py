@@ -15,6 +15,7 @@ from torch import nn
 
 from sievert.errors import ConfigurationError, StoreCorrupt
 from sievert.models.towers import ImageTower, TextTower, architecture_of
+from sievert.scoring.bundle_files import pretty
 from sievert.stores.durable import write_durably
 from sievert.training.run_folder import WEIGHTS, read_run
 
@@ -29,7 +30,7 @@ _KINDS: dict[str, type[nn.Module]] = {"text": TextTower, "image": ImageTower}
 def tell_towers(model: nn.Module, folder: Path) -> None:
     """Write beside a finished run's weights how its towers are built; the model has them as `text` and `image`."""
     said: Towers = {name: architecture_of(tower) for name, tower in towers_in(model).items()}
-    write_durably(folder / TOWERS, msgspec.json.format(msgspec.json.encode(said), indent=1) + b"\n")
+    write_durably(folder / TOWERS, pretty(said))
 
 
 def towers_in(model: nn.Module) -> dict[str, TextTower | ImageTower]:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from sievert.models.multimodal import Multimodal
 from sievert.models.towers import sized
+from sievert.scoring.onnx_session import session_of
 from sievert.training.export_models import Lane, export_encoder
 from sievert.training.material import MaterialFold
 from sievert.training.rung_batches import without_words
@@ -38,21 +38,12 @@ def encoder_graphs(model: Multimodal, *, longest: int) -> dict[str, bytes]:
     return {str(lane): export_encoder(model, lane, longest=longest) for lane in lanes}
 
 
-def session(graph: bytes) -> onnxruntime.InferenceSession:
-    """Return a session on one thread, which does not spin while it waits."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
 class GraphModel:
     """The graphs of a model, and how they score a fold of material."""
 
     def __init__(self, graphs: Graphs, recipe: RungRecipe) -> None:
         """Load the graphs; the recipe says what the model hears."""
-        self.sessions = {name: session(graph) for name, graph in graphs.items()}
+        self.sessions = {name: session_of(graph) for name, graph in graphs.items()}
         self._recipe = recipe
 
     def lane(self, fold: MaterialFold, contents: Rows) -> npt.NDArray[np.bool_]:

@@ -22,6 +22,7 @@ from sievert.calibration.fitting import fit_logit_map, prior_correction
 from sievert.calibration.logit_map import LogitMap
 from sievert.errors import InvalidField, NotFound, StoreCorrupt
 from sievert.schema.taxonomy import HARM
+from sievert.scoring.bundle_files import pretty
 from sievert.stores.durable import write_durably
 from sievert.training.heavy_run import HeavyRun
 from sievert.training.material import MaterialFold
@@ -103,7 +104,7 @@ def calibrate(run: HeavyRun, *, advance: Callable[[str, int, int], None]) -> Run
             field="labels",
         )
     found = RunCalibrators(weights=run.result.weights, heads=heads, passed=passed)
-    write_durably(run.folder / CALIBRATORS, msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    write_durably(run.folder / CALIBRATORS, pretty(found))
     return found
 
 

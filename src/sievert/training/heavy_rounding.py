@@ -21,12 +21,13 @@ import numpy.typing as npt
 from sievert.errors import InvalidField, StoreCorrupt
 from sievert.measurement.paired import Difference, pr_auc_difference
 from sievert.models.latent_fusion import LatentFusion
+from sievert.scoring.bundle_files import pretty
 from sievert.stores.durable import write_durably
 from sievert.training.material import Material
 from sievert.training.quantise_recipe import QuantiseRecipe
-from sievert.training.quantising import rounding_rates
+from sievert.training.quantising import learn_rounded
 from sievert.training.rounded import RoundedLayer, rounded
-from sievert.training.rung import Advance, Floats, drawn_rows, fused_logits, teach
+from sievert.training.rung import Advance, Floats, drawn_rows, fused_logits
 from sievert.training.rung_recipe import RungRecipe
 
 ROUNDED = "rounded.json"
@@ -69,20 +70,17 @@ def round_tower(
     rows = drawn_rows(fold)
     before = fused_logits(model, fold, rows, rung)[:, 0]
     layers = begin_rounding(model, material, recipe)
-    teach(
+    learn_rounded(
         model,
-        msgspec.structs.replace(
-            rung, seed=recipe.seed, batch=recipe.batch, posts=recipe.posts, watched=recipe.watched
-        ),
+        rung,
+        recipe,
         material,
         folder,
-        data={**material.digest(), "run": digest},
+        digest=digest,
         about=(
             f"The image tower of a heavy run rounds to bytes in {layers:,} layers, with static scales, and learned on so.",
         ),
         advance=advance,
-        by=recipe,
-        factor_of=rounding_rates(rung, recipe),
     )
     model.cpu()
     found = compared(
@@ -93,7 +91,7 @@ def round_tower(
         seed=recipe.seed,
     )
     told = Rounding(rung=msgspec.to_builtins(rung), layers=layers, **found)
-    write_durably(folder / ROUNDED, msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
+    write_durably(folder / ROUNDED, pretty(told))
     return told
 
 

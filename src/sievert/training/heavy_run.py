@@ -20,7 +20,7 @@ from sievert.training.material import Described, Material, MaterialFold, SaidBy
 from sievert.training.quantise_recipe import QuantiseRecipe
 from sievert.training.run_folder import WEIGHTS, ReadRun, RunResult, read_run
 from sievert.training.rung import fused_logits
-from sievert.training.rung_models import model_of
+from sievert.training.rung_models import blank_of
 from sievert.training.rung_recipe import RungRecipe
 from sievert.training.said import said_by
 
@@ -78,8 +78,7 @@ def read_heavy(folder: Path, material: Material) -> HeavyRun:
         )
     recipe = _recipe_of(folder, read.config.recipe if rounding is None else rounding.rung)
     _refuse_stranger(folder, read, material)
-    # Its weights are in the run: where the towers came from may be gone.
-    model = model_of(msgspec.structs.replace(recipe, towers=""), material)
+    model = blank_of(recipe, material)
     said = material.described.said
     if not isinstance(model, LatentFusion) or said is None:
         raise AssertionError("A recipe of latent fusion built something else.")

@@ -232,7 +232,9 @@ def _as_said(model: ThumbnailModel, held: _Lesson) -> tuple[Floats, Floats]:
     for k in range(len(bias)):
         says = held.says[:, k].astype(np.float64)
         mass = np.concatenate([says, 1 - says]) * np.tile(held.weight.astype(np.float64), 2)
-        line = fit_logit_map(np.tile(logits[:, k], 2), y, mass, prevalence=float(mass[y].sum() / mass.sum()))
-        slope = float((line.y[-1] - line.y[0]) / (line.x[-1] - line.x[0]))
-        weights[k], bias[k] = slope * weights[k], line.y[0] + slope * (bias[k] - line.x[0])
+        fitted = fit_logit_map(
+            np.tile(logits[:, k], 2), y, mass, prevalence=float(mass[y].sum() / mass.sum())
+        )
+        slope, height = fitted.line()
+        weights[k], bias[k] = slope * weights[k], slope * bias[k] + height
     return weights, bias

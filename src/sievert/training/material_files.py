@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
+from sievert.scoring.bundle_files import pretty
 from sievert.training.contents import ContentColumns
 from sievert.training.material import MATERIAL, SAID, UNLABELLED, Described
 
@@ -44,4 +44,4 @@ def write_unlabelled(
 
 def write_described(folder: Path, described: Described) -> None:
     """Write what the folder is, last: a folder without it holds no material."""
-    (folder / MATERIAL).write_bytes(msgspec.json.format(msgspec.json.encode(described), indent=1) + b"\n")
+    (folder / MATERIAL).write_bytes(pretty(described))

@@ -15,7 +15,7 @@ any other module.
 Not covered: late fusion and max-pooling, which have no graphs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,8 +24,10 @@ import torch
 from safetensors.torch import load_file
 
 from sievert.errors import ConfigurationError, StoreCorrupt
+from sievert.models import PostModel
 from sievert.models.batch import PostBatch
 from sievert.models.multimodal import Multimodal
+from sievert.scoring.bundle_files import pretty
 from sievert.stores.durable import write_durably
 from sievert.training.export_models import export_update
 from sievert.training.graph_model import UPDATE, encoder_graphs
@@ -36,7 +38,7 @@ from sievert.training.rounded import RoundedLayer, rounded
 from sievert.training.run_folder import CARD, WEIGHTS, read_run
 from sievert.training.rung import Advance, Trained, drawn_rows, teach
 from sievert.training.rung_batches import heard, posts_of
-from sievert.training.rung_models import model_of, rate_of
+from sievert.training.rung_models import blank_of, rate_of
 from sievert.training.rung_recipe import RungRecipe
 
 TABLE = "quantised.json"
@@ -70,19 +72,8 @@ def quantise_run(
     export("exact", **update)
     rounded(model.encoder, _shown(material.folds["learn"], recipe.observed, rung))
     export("after", **update)  # with the same update network
-    changed = msgspec.structs.replace(
-        rung, seed=recipe.seed, batch=recipe.batch, posts=recipe.posts, watched=recipe.watched
-    )
-    trained = teach(
-        model,
-        changed,
-        material,
-        folder,
-        data={**material.digest(), "run": digest},
-        about=_about(run, model),
-        advance=advance,
-        by=recipe,
-        factor_of=rounding_rates(rung, recipe),
+    trained = learn_rounded(
+        model, rung, recipe, material, folder, digest=digest, about=_about(run, model), advance=advance
     )
     if known is not None:
         return trained, known
@@ -96,7 +87,7 @@ def quantise_run(
     told = table_lines(table)
     card = (folder / CARD).read_text().partition(f"\n{told[0]}\n")[0]
     write_durably(folder / CARD, "\n".join([card, *told]).encode())
-    write_durably(folder / TABLE, msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
+    write_durably(folder / TABLE, pretty(table))
     return trained, table
 
 
@@ -144,15 +135,47 @@ def trained_model(run: Path, material: Material) -> tuple[Multimodal, RungRecipe
     recipe = msgspec.convert(found.config.recipe, RungRecipe)
     if "tokens" not in recipe.hears:
         raise ConfigurationError(f"The run {run}", ["it hears no tokens: its encoder has no lane of text"])
-    # Its weights are in the run: where the towers came from may be gone.
-    model = model_of(msgspec.structs.replace(recipe, towers=""), material)
+    model = blank_of(recipe, material)
     if not isinstance(model, Multimodal):
         raise TypeError("a recipe of the multimodal model gave another one")
     model.load_state_dict(load_file(run / WEIGHTS))
     return model.eval(), recipe, digest
 
 
-def rounding_rates(rung: RungRecipe, recipe: QuantiseRecipe) -> Callable[[str], float]:
+def learn_rounded(
+    model: PostModel,
+    rung: RungRecipe,
+    recipe: QuantiseRecipe,
+    material: Material,
+    folder: Path,
+    *,
+    digest: str,
+    about: Sequence[str],
+    advance: Advance,
+) -> Trained:
+    """Let a model that rounds go on with learning what its rung says, in a run folder, as the recipe says.
+
+    `digest` names the weights that it came with.
+
+    Raises:
+        ConfigurationError, TrainingStopped, StoreCorrupt: see `loop.fit`.
+    """
+    return teach(
+        model,
+        msgspec.structs.replace(
+            rung, seed=recipe.seed, batch=recipe.batch, posts=recipe.posts, watched=recipe.watched
+        ),
+        material,
+        folder,
+        data={**material.digest(), "run": digest},
+        about=about,
+        advance=advance,
+        by=recipe,
+        factor_of=_rounding_rates(rung, recipe),
+    )
+
+
+def _rounding_rates(rung: RungRecipe, recipe: QuantiseRecipe) -> Callable[[str], float]:
     """Return by how much faster than the rate a weight learns: as in the run, and ranges faster."""
     as_before = rate_of(rung.text, rung.image)
 

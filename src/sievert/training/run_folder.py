@@ -29,6 +29,7 @@ import msgspec
 from sievert import __version__
 from sievert.errors import ConfigurationError, NotFound, StoreCorrupt, StoreUnavailable
 from sievert.measurement.ranking import Estimate
+from sievert.scoring.bundle_files import pretty
 from sievert.stores.durable import sha256_of, write_durably
 from sievert.stores.locking import FolderLock
 from sievert.training.recipes import dotted
@@ -166,7 +167,7 @@ class RunFolder:
 
     def _take_up(self, config: RunConfig, tell: Callable[[str], None]) -> None:
         if not (self.path / CONFIG).exists():
-            write_durably(self.path / CONFIG, _pretty(config))
+            write_durably(self.path / CONFIG, pretty(config))
             return
         before = _config_of(self.path)
         if differences := _differences(before, config):
@@ -220,10 +221,10 @@ class RunFolder:
 
     def finish(self, result: RunResult) -> None:
         """Write the result and the marker; what only an unfinished run needs goes."""
-        content = _pretty(result)
+        content = pretty(result)
         self.write(RESULT, content)
         done = _Done(weights=result.weights, result=hashlib.sha256(content).hexdigest())
-        self.write(DONE, _pretty(done))
+        self.write(DONE, pretty(done))
         self.result = result
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
@@ -266,10 +267,6 @@ def estimate_of(found: float | Estimate) -> Estimate:
     if isinstance(found, Estimate):
         return found
     return Estimate(value=float(found) if math.isfinite(found) else None)
-
-
-def _pretty(value: object) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
 def _config_of(path: Path) -> RunConfig:

@@ -66,6 +66,15 @@ def model_of(recipe: RungRecipe, material: Material) -> PostModel:
     return model
 
 
+def blank_of(recipe: RungRecipe, material: Material) -> PostModel:
+    """Build the model of a finished run: its weights are in the run, and where its towers came from may be gone.
+
+    Raises:
+        NotFound, ConfigurationError: as `model_of`.
+    """
+    return model_of(msgspec.structs.replace(recipe, towers=""), material)
+
+
 def rate_of(text: TextSettings, image: ImageSettings | None = None) -> Callable[[str], float]:
     """Return by how much faster than the recipe's rate a weight of a name learns."""
 

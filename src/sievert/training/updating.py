@@ -276,9 +276,7 @@ def _calibrated(tensors: UpdateTensors, tune: _Examples) -> UpdateTensors:
             spoken[:, h], direct[:, h], bias[h] = 0, 0, 0  # nobody can say what its evidence is worth
         else:
             share = float(weight[is_so].sum() / weight.sum())
-            line = fit_logit_map(raw[known, h], is_so, weight, prevalence=share)
-            slope = float((line.y[-1] - line.y[0]) / (line.x[-1] - line.x[0]))
-            height = float(line.y[0] - slope * line.x[0])
+            slope, height = fit_logit_map(raw[known, h], is_so, weight, prevalence=share).line()
             spoken[:, h] *= slope
             direct[:, h] *= slope
             bias[h] = slope * bias[h] + height - math.log(share / (1 - share))

@@ -2,12 +2,12 @@
 
 from sievert.errors import ConfigurationError
 from sievert.models.towers import ImageTower, image_tower
-from sievert.scoring.added_encoders import AddedEncoder, EncoderSpec
 from sievert.scoring.bundle_files import MOST_BYTES
+from sievert.scoring.picture_encoder import EncoderSpec, PictureEncoder
 from sievert.training.export_models import export_image_tower
 
 
-def encoder_of(name: str) -> AddedEncoder:
+def encoder_of(name: str) -> PictureEncoder:
     """Return the vision model in a folder, or in an installed package, as a picture encoder.
 
     Raises:
@@ -24,6 +24,6 @@ def encoder_of(name: str) -> AddedEncoder:
             ],
         )
     try:
-        return AddedEncoder.of_graph(EncoderSpec(side=tower.side, width=tower.width), graph)
+        return PictureEncoder.of_graph(EncoderSpec(side=tower.side, width=tower.width), graph)
     except ValueError as error:
         raise ConfigurationError(f"The vision model at {name}", [str(error)]) from error
