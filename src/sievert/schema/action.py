@@ -18,11 +18,27 @@ class ActionKind(enum.StrEnum):
     """What can be done to content. Each is reversible; `demote` lowers its reach.
 
     `isolate` shows it to nobody but the designated person, whatever the platform's moderators may see.
+    `restore` takes earlier actions back.
     """
 
     DEMOTE = "demote"
     REMOVE = "remove"
     ISOLATE = "isolate"
+    RESTORE = "restore"
+
+
+class CaseKind(enum.StrEnum):
+    """What asks a person: a decision, an audit of removals, an appeal, a known answer, or a measurement."""
+
+    DECISION = "decision"
+    AUDIT = "audit"
+    APPEAL = "appeal"
+    GOLD = "gold"
+    MEASUREMENT = "measurement"
+
+
+OURSELVES = "sievert"
+"""Who acted, where no person did."""
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +54,12 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     ]
     policy: Annotated[str, Meta(description="the policy for which it was done")]
     performed_at: Annotated[Micros, Meta(description="when it was done")]
+    by: Annotated[str, Meta(description="who did it: sievert, or a person")] = OURSELVES
+    case_id: Annotated[str | None, Meta(description="the case whose verdict called for it, if one did")] = (
+        None
+    )
+    undoes: Annotated[tuple[str, ...], Meta(description="the actions that a restore takes back")] = ()
+    expires_at: Annotated[Micros | None, Meta(description="when it is taken back by itself, if ever")] = None
     record_version: RecordVersion = 1
 
 
@@ -59,6 +81,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         tuple[Sha256, ...], Meta(description="its pictures; `GET /api/v1/media/{sha256}` shows one, blurred")
     ] = ()
     state: Annotated[str, Meta(description="open until a verdict closes it")] = "open"
+    kind: Annotated[str, Meta(description="what asks", extra_json_schema={"enum": [*map(str, CaseKind)]})] = (
+        CaseKind.DECISION
+    )
+    judges: Annotated[int, Meta(ge=1, le=9, description="people who must agree, each without the others")] = 1
+    blind: Annotated[bool, Meta(description="whoever judges sees no score, reason or earlier verdict")] = (
+        False
+    )
+    about: Annotated[str, Meta(description="the appeal or audit that it is for, by its id")] = ""
     record_version: RecordVersion = 1
 
 
