@@ -57,6 +57,7 @@ CONFIGS = {
         "encoding_width": ENCODING,
         "image": IMAGE,
         "picture_width": 12,
+        "picture_latents": 3,
         "update_width": 16,
     },
     "light": {"policies": POLICIES, "numbers": WIDTHS, "bits": BITS, "vector": 6, "units": 5},

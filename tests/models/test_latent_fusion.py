@@ -27,8 +27,9 @@ def test_it_begins_as_what_the_cascade_says_head_by_head():
         assert torch.equal(found[:, at], expected), head
 
 
-def test_a_re_classification_says_what_a_first_one_says():
-    model, batch = tiny("latent_fusion"), random_batch()
+@pytest.mark.parametrize("latents", [1, 3])
+def test_a_re_classification_says_what_a_first_one_says(latents):
+    model, batch = tiny("latent_fusion", picture_latents=latents), random_batch()
     with torch.no_grad():
         first = model(batch)
         kept = model.encode(batch)
@@ -71,5 +72,7 @@ def test_latents_of_another_width_are_refused():
 def test_a_configuration_that_contradicts_itself_is_refused():
     with pytest.raises(ConfigurationError, match=r"(?s)'facts' is not heard.*named twice"):
         build("latent_fusion", config_of("latent_fusion", numbers={"facts": 3}, speaks=("harm", "harm")))
+    with pytest.raises(ConfigurationError, match="picture_latents"):
+        build("latent_fusion", config_of("latent_fusion", picture_latents=5))
     with pytest.raises(ConfigurationError, match="4 logits are spoken for 1 heads"):
         build("latent_fusion", config_of("latent_fusion", speaks=("harm",)))

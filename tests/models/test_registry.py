@@ -25,7 +25,7 @@ PARAMETERS = {
     "max_pool": 22_460,
     "late_fusion": 23_244,
     "multimodal": 60_684,
-    "latent_fusion": 25_936,
+    "latent_fusion": 25_736,
     "light": 2_303,
     "log_linear_views": 7,
     "view_forecaster": 642,

@@ -2,23 +2,28 @@
 
 Text and words of the picture come as vectors of a bundle's heavy model, and with them the logits that the
 bundle's cascade came to. The picture is looked at by an image tower that learns here; its mean over patches,
-projected, is the third latent. The network's word is added to the logits of the cascade and is nothing at the
-beginning, so that the model begins as the text model. A head that it has and the cascade has not begins at 0.
+projected, is the third latent. Or learned queries look at the patches, and what each of them finds is a latent
+of its own: a picture's vector is all of them, end to end. The network's word is added to the logits of the
+cascade and is nothing at the beginning, so that the model begins as the text model. A head that it has and the
+cascade has not begins at 0.
 
 `encode(batch)` gives the picture's latent, `update(latent, batch)` logits: a first classification is both in a
 row, a re-classification the second alone. In training, whole latents and rows of numbers are forgotten at
 random, so that a post of which any of them is missing has a sound answer.
 
-Legend: n posts, P width of a picture's latent, D of an encoding, w of the network, S heads of the cascade, H heads.
+Legend: n posts, P width of a picture's vector, k latents in it, D width of an encoding, w of the network,
+S heads of the cascade, H heads.
 """
 
 import dataclasses
+import math
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from sievert.errors import InvalidField
+from sievert.models.attention import learned
 from sievert.models.base import Count, HeadedConfig, PostModel, Share, check, divides
 from sievert.models.batch import Numbers, PostBatch, Vectors
 from sievert.models.numeric import numbers_of
@@ -41,7 +46,8 @@ class LatentFusionConfig(HeadedConfig, frozen=True, kw_only=True, forbid_unknown
     speaks: tuple[str, ...]  # heads of the cascade, in the order of its logits
     encoding_width: Count = 384
     image: ImageTowerConfig | None = None
-    picture_width: Count = 128
+    picture_width: Count = 128  # of a picture's vector, all its latents together
+    picture_latents: Count = 1  # one: the mean over patches; more: what so many learned queries find
     update_width: Count = 128
     update_heads: Count = 4
     update_layers: Count = 2
@@ -59,6 +65,7 @@ class LatentFusionConfig(HeadedConfig, frozen=True, kw_only=True, forbid_unknown
                 if name not in _HEARD
             ),
             *divides(self.update_width, self.update_heads, "update_heads"),
+            *divides(self.picture_width, self.picture_latents, "picture_latents"),
             *(["speaks: a head is named twice"] if len(set(self.speaks)) < len(self.speaks) else []),
             *(
                 [f"numbers: {spoken} logits are spoken for {len(self.speaks)} heads"]
@@ -78,11 +85,12 @@ class LatentFusion(PostModel):
         super().__init__(config, config.heads)
         self.config: LatentFusionConfig = config
         self.image = None if config.image is None else ImageTower(config.image)
-        self.to_latent = None if self.image is None else nn.Linear(self.image.width, config.picture_width)
         widths = dict.fromkeys(LATENTS[:2], config.encoding_width)
+        self.latents = dict.fromkeys(widths, 1)  # how many of each kind there are
         if self.image is not None:
-            widths["picture"] = config.picture_width
-        self.kinds = tuple(widths)
+            self.latents["picture"] = config.picture_latents
+            widths["picture"] = config.picture_width // config.picture_latents
+            self.looking = _PictureLatents(self.image.width, widths["picture"], config.picture_latents)
         self.entrances = nn.ModuleDict(
             {
                 name: nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.update_width))
@@ -91,7 +99,7 @@ class LatentFusion(PostModel):
         )
         self.updating = UpdateNetwork(
             config.numbers,
-            latents=(len(widths), config.update_width),
+            latents=(sum(self.latents.values()), config.update_width),
             width=config.update_width,
             heads=config.update_heads,
             layers=config.update_layers,
@@ -134,9 +142,9 @@ class LatentFusion(PostModel):
 
     def _look(self, batch: PostBatch) -> Vectors | None:
         pictures = batch.pictures
-        if self.image is None or self.to_latent is None or pictures is None:
+        if self.image is None or pictures is None:
             return None
-        seen: Tensor = self.to_latent(self.image(pictures).mean(dim=1))
+        seen: Tensor = self.looking(self.image(pictures))
         return Vectors(values=seen * pictures.known[:, None], known=pictures.known)
 
     def _fuse(self, picture: Vectors | None, batch: PostBatch) -> Tensor:
@@ -145,8 +153,8 @@ class LatentFusion(PostModel):
             "words_encoding": batch.words_encoding,
             "picture": picture,
         }
-        rows, known = zip(*(self._row(name, given[name], batch.posts) for name in self.kinds), strict=True)
-        added = self.updating(torch.stack(rows, dim=1), self._heard(batch), torch.stack(known, dim=1))
+        rows, known = zip(*(self._rows(name, given[name], batch.posts) for name in self.latents), strict=True)
+        added = self.updating(torch.cat(rows, dim=1), self._heard(batch), torch.cat(known, dim=1))
         spoken = numbers_of(batch, "spoken", len(self.config.speaks))
         if spoken is None:
             return added  # type: ignore[no-any-return]
@@ -154,20 +162,21 @@ class LatentFusion(PostModel):
         logits: Tensor = said[:, self.source] + added
         return logits
 
-    def _row(self, name: str, given: Vectors | None, posts: int) -> tuple[Tensor, Tensor]:
-        """Return a row of Z [n, w], and of which posts it is known [n]."""
-        entrance = self.entrances[name]
+    def _rows(self, name: str, given: Vectors | None, posts: int) -> tuple[Tensor, Tensor]:
+        """Return the latents of a kind as rows of Z [n, k, w], and of which posts they are known [n, k]."""
+        entrance, many = self.entrances[name], self.latents[name]
         if given is None:
-            nothing = self.source.new_zeros(posts, dtype=torch.bool)
-            return self.updating.cls.new_zeros(posts, self.config.update_width), nothing
+            nothing = self.source.new_zeros(posts, many, dtype=torch.bool)
+            return self.updating.cls.new_zeros(posts, many, self.config.update_width), nothing
         width = entrance[0].normalized_shape[0]  # type: ignore[index]
-        if given.values.shape[1] != width:
+        if given.values.shape[1] != many * width:
             raise InvalidField(
-                f"The batch's {name} has {given.values.shape[1]} numbers a post, the model takes {width}.",
+                f"The batch's {name} has {given.values.shape[1]} numbers a post, the model takes {many * width}.",
                 remedy="Use latents of the encoder that the model was built for.",
                 field=f"{name}.values",
             )
-        return entrance(given.values), given.known & self._remembered(posts)
+        known = given.known & self._remembered(posts)
+        return entrance(given.values.reshape(posts, many, width)), known[:, None].expand(posts, many)
 
     def _heard(self, batch: PostBatch) -> PostBatch:
         """Return the batch with whole rows of numbers forgotten, in training."""
@@ -187,3 +196,21 @@ class LatentFusion(PostModel):
             return self.source.new_ones(posts, dtype=torch.bool)
         drawn = torch.rand(posts, device=self.source.device)
         return drawn >= self.config.forget
+
+
+class _PictureLatents(nn.Module):
+    """Patches [n, p, d] become a vector [n, P]: k latents of P / k, end to end."""
+
+    def __init__(self, width: int, latent: int, many: int) -> None:
+        super().__init__()
+        self.queries = learned(many, width) if many > 1 else None
+        self.to_latent = nn.Linear(width, latent)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        if self.queries is None:
+            mean: Tensor = self.to_latent(patches.mean(dim=1))
+            return mean
+        # Softmax over patches: each query takes the mean of those that it looks for.
+        weight = (patches @ self.queries.T / math.sqrt(patches.shape[2])).softmax(dim=1)  # [n, p, k]
+        found: Tensor = self.to_latent(weight.transpose(1, 2) @ patches)
+        return found.flatten(1)
