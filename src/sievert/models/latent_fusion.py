@@ -7,6 +7,10 @@ of its own: a picture's vector is all of them, end to end. The network's word is
 cascade and is nothing at the beginning, so that the model begins as the text model. A head that it has and the
 cascade has not begins at 0.
 
+Where texts of the material are not those that the model is for, as in a simulated world, what it learns about
+texts holds nowhere else. So `text_alone` may be kept: what the network says of a post less what it says of the
+same post with its texts alone is added, and of a post of which nothing but texts is known the cascade's word stays.
+
 `encode(batch)` gives the picture's latent, `update(latent, batch)` logits: a first classification is both in a
 row, a re-classification the second alone. In training, whole latents and rows of numbers are forgotten at
 random, so that a post of which any of them is missing has a sound answer.
@@ -17,7 +21,7 @@ S heads of the cascade, H heads.
 
 import dataclasses
 import math
-from typing import final
+from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +49,8 @@ class LatentFusionConfig(HeadedConfig, frozen=True, kw_only=True, forbid_unknown
 
     speaks: tuple[str, ...]  # heads of the cascade, in the order of its logits
     encoding_width: Count = 384
+    encodings: tuple[str, ...] = LATENTS[:2]  # both are heard, or none
+    text_alone: Literal["learned", "kept"] = "learned"  # what is said of a post of which only texts are known
     image: ImageTowerConfig | None = None
     picture_width: Count = 128  # of a picture's vector, all its latents together
     picture_latents: Count = 1  # one: the mean over patches; more: what so many learned queries find
@@ -66,6 +72,7 @@ class LatentFusionConfig(HeadedConfig, frozen=True, kw_only=True, forbid_unknown
             ),
             *divides(self.update_width, self.update_heads, "update_heads"),
             *divides(self.picture_width, self.picture_latents, "picture_latents"),
+            *([] if self.encodings in ((), LATENTS[:2]) else ["encodings: name both, or none"]),
             *(["speaks: a head is named twice"] if len(set(self.speaks)) < len(self.speaks) else []),
             *(
                 [f"numbers: {spoken} logits are spoken for {len(self.speaks)} heads"]
@@ -85,7 +92,7 @@ class LatentFusion(PostModel):
         super().__init__(config, config.heads)
         self.config: LatentFusionConfig = config
         self.image = None if config.image is None else ImageTower(config.image)
-        widths = dict.fromkeys(LATENTS[:2], config.encoding_width)
+        widths = dict.fromkeys(config.encodings, config.encoding_width)
         self.latents = dict.fromkeys(widths, 1)  # how many of each kind there are
         if self.image is not None:
             self.latents["picture"] = config.picture_latents
@@ -153,8 +160,14 @@ class LatentFusion(PostModel):
             "words_encoding": batch.words_encoding,
             "picture": picture,
         }
-        rows, known = zip(*(self._rows(name, given[name], batch.posts) for name in self.latents), strict=True)
-        added = self.updating(torch.cat(rows, dim=1), self._heard(batch), torch.cat(known, dim=1))
+        parts = [self._rows(name, given[name], batch.posts) for name in self.latents]
+        rows, known = (torch.cat(some, dim=1) for some in zip(*parts, strict=True))
+        added = self.updating(rows, self._heard(batch), known)
+        if self.config.text_alone == "kept":
+            # The picture's latents stand behind those of texts.
+            texts = torch.arange(rows.shape[1], device=rows.device) < len(self.config.encodings)
+            alone = PostBatch(posts=batch.posts, spoken=batch.spoken)
+            added = added - self.updating(rows, alone, known & texts)
         spoken = numbers_of(batch, "spoken", len(self.config.speaks))
         if spoken is None:
             return added  # type: ignore[no-any-return]

@@ -324,7 +324,7 @@ def _fusion(
     """
     fusion = FusionModel.of_files(parts[FUSION_FILES[0]], parts[FUSION_FILES[1]], heads)
     wide = 0 if heavy is None else heavy.model.width
-    if wide != fusion.spec.text_width:
+    if fusion.spec.text_width not in (0, wide):
         raise ValueError(
             f"the fusion model takes encodings of {fusion.spec.text_width}, the heavy model gives {wide}"
         )

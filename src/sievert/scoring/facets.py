@@ -113,6 +113,8 @@ def probabilities(
 def _latents(every: Sequence[Facet], fusion: FusionModel) -> Latents:
     text, words, picture = ([getattr(one, name) for one in every] for name in ("text", "words", "picture"))
     wide, wide_picture = fusion.spec.text_width, fusion.spec.picture_width
+    if not wide:
+        text = words = [None] * len(every)
     return Latents(
         text=_column(text, wide),
         text_known=_known(text),

@@ -45,7 +45,7 @@ class FusionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What `fusion.json` says: the behaviour features it was made for, widths, and a map for each head."""
 
     behaviour: BehaviourSpec
-    text_width: Width
+    text_width: Annotated[int, Meta(ge=0, le=4096)]  # 0: encodings of texts are not heard
     picture_width: Annotated[int, Meta(ge=0, le=4096)] = 0
     calibrators: dict[str, dict[str, list[float]]]
 
@@ -146,19 +146,17 @@ class FusionModel:
         return np.stack([one.apply(logits[:, h]) for h, one in enumerate(self.calibrators)], axis=1)
 
     def _vectors(self, latents: Latents) -> dict[str, npt.NDArray[Any]]:
-        found: dict[str, npt.NDArray[Any]] = {
-            "text": latents.text,
-            "text_known": latents.text_known,
-            "words": latents.words,
-            "words_known": latents.words_known,
-        }
+        found: dict[str, npt.NDArray[Any]] = {}
+        if self.spec.text_width:
+            found |= {"text": latents.text, "text_known": latents.text_known}
+            found |= {"words": latents.words, "words_known": latents.words_known}
         if self.spec.picture_width:
             found |= {"picture": latents.picture, "picture_known": latents.picture_known}
         return found
 
 
 def _inputs(spec: FusionSpec, heads: int) -> dict[str, tuple[type[np.generic], Shape]]:
-    vectors = {"text": spec.text_width, "words": spec.text_width}
+    vectors = dict.fromkeys(("text", "words"), spec.text_width) if spec.text_width else {}
     if spec.picture_width:
         vectors["picture"] = spec.picture_width
     inputs: dict[str, tuple[type[np.generic], Shape]] = {"content": (np.float32, (None, heads))}

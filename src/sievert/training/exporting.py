@@ -103,7 +103,7 @@ def files_of(
         maps[head] = {"x": there.x.tolist(), "y": there.y.tolist()}
     spec = FusionSpec(
         behaviour=msgspec.convert(run.material.described.behaviour, BehaviourSpec),
-        text_width=config.encoding_width,
+        text_width=config.encoding_width if config.encodings else 0,
         picture_width=config.picture_width if run.looks else 0,
         calibrators=maps,
     )

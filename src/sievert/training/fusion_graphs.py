@@ -68,7 +68,7 @@ def export_fusion(model: LatentFusion, heads: tuple[str, ...], calibrated: tuple
     """Return a graph to logits [n, H] of the bundle's `heads`."""
     config = model.config
     names, rows = ["content"], [torch.zeros(_POSTS, len(config.speaks))]
-    widths = {"text": config.encoding_width, "words": config.encoding_width}
+    widths = dict.fromkeys(("text", "words"), config.encoding_width) if config.encodings else {}
     if model.image is not None:
         widths["picture"] = config.picture_width
     for name, width in widths.items():
@@ -119,16 +119,18 @@ class _Fusing(nn.Module):
         batch = PostBatch(
             posts=content.shape[0],
             spoken=Numbers(values=content, known=torch.ones_like(content, dtype=torch.bool)),
-            text_encoding=Vectors(values=given["text"], known=given["text_known"]),
-            words_encoding=Vectors(values=given["words"], known=given["words_known"]),
+            text_encoding=_vectors(given, "text"),
+            words_encoding=_vectors(given, "words"),
             behaviour=Numbers(values=given["behaviour"], known=given["behaviour_known"]),
             context=Numbers(values=given["context"], known=given["context_known"]),
         )
-        picture = (
-            Vectors(values=given["picture"], known=given["picture_known"]) if "picture" in given else None
-        )
+        picture = _vectors(given, "picture")
         # What is said by the model, and behind it what came in: each head takes its own.
         return torch.cat([self.model.update(picture, batch), content], dim=1)[:, self.own]
+
+
+def _vectors(given: Mapping[str, Tensor], name: str) -> Vectors | None:
+    return Vectors(values=given[name], known=given[f"{name}_known"]) if name in given else None
 
 
 class _Looking(nn.Module):
@@ -172,7 +174,8 @@ def _every_other(batch: PostBatch) -> PostBatch:
     changed = {}
     for name in ("text_encoding", "words_encoding"):
         vectors = getattr(batch, name)
-        changed[name] = Vectors(values=vectors.values * kept[:, None], known=vectors.known & kept)
+        if vectors is not None:
+            changed[name] = Vectors(values=vectors.values * kept[:, None], known=vectors.known & kept)
     if (numbers := batch.behaviour) is not None:
         known = numbers.known & kept[:, None]
         changed["behaviour"] = Numbers(values=numbers.values * known, known=known)  # type: ignore[assignment]

@@ -19,6 +19,7 @@ from torch import nn
 from sievert.errors import ConfigurationError
 from sievert.models import PostModel, build
 from sievert.models.batch import NUMBER_PARTS
+from sievert.models.latent_fusion import LATENTS
 from sievert.models.numeric import NumberBlock
 from sievert.models.towers import ImageTower, ImageTowerConfig, TextTower, image_tower, text_tower
 from sievert.models.update_network import UpdateNetwork
@@ -114,6 +115,7 @@ def _given(recipe: RungRecipe, material: Material) -> dict[str, Any]:
     return {
         "speaks": said.heads,
         "encoding_width": int(learn["text_encoding"].shape[1]),
+        "encodings": LATENTS[:2] if set(LATENTS[:2]) & set(recipe.hears) else (),
         "image": None
         if recipe.image is None or "pictures" not in recipe.hears
         else image_of(recipe.image, material),
