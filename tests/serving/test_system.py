@@ -114,6 +114,10 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("get", "/api/v1/media/{sha256}"),
         ("get", "/api/v1/decisions"),
         ("get", "/api/v1/actions"),
+        ("post", "/api/v1/actions/{action_id}/undo"),
+        ("get", "/api/v1/actions/{action_id}/statement"),
+        ("get", "/api/v1/switch"),
+        ("post", "/api/v1/switch"),
         ("get", "/api/v1/cases"),
         ("get", "/api/v1/isolated"),
         ("get", "/api/v1/labels"),
@@ -180,7 +184,7 @@ def test_every_field_of_a_record_is_described_and_words_are_listed(client):
         ("Decision", "language"): ["english", "other", "unreadable"],
         ("Decision", "stage"): ["light", "heavy", "sentinel", "update", "bank"],
         ("Decision", "trigger"): ["created", "reports", "views", "comments", "hides", "edit", "bank"],
-        ("Action", "kind"): ["demote", "remove", "isolate"],
+        ("Action", "kind"): ["demote", "remove", "isolate", "restore"],
     }.items():
         assert fields[where]["enum"] == words
     assert "urn:sievert:problem:malformed" in fields["Problem", "type"]["enum"]

@@ -6,6 +6,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from contracts.enforcement import StandingContract, StopsContract
 from contracts.records import (
     AuditContract,
     KeysContract,
@@ -29,6 +30,8 @@ CONTRACTS = {
     "outbox": OutboxContract,
     "keys": KeysContract,
     "audit": AuditContract,
+    "standing": StandingContract,
+    "stops": StopsContract,
 }
 
 
@@ -73,7 +76,7 @@ for _name, _contract in CONTRACTS.items():
 
 def test_every_store_is_under_contract():
     suites = [name for name in globals() if name.startswith(("TestInMemory", "TestEmbedded"))]
-    assert len(suites) == 2 * len(CONTRACTS) == 10
+    assert len(suites) == 2 * len(CONTRACTS) == 14
 
 
 @pytest.fixture
@@ -173,9 +176,9 @@ def test_a_database_of_the_first_schema_gets_what_came_later_and_keeps_what_it_h
     stores.audit.append([AuditNote(actor="a", event="e", subject="kept")])
     stores.close()
     with sqlite3.connect(tmp_path / "sievert.db") as connection:
-        came_later = ("labels", "activity_", "bank", "picture")
+        came_later = ("labels", "activity_", "bank", "picture", "standing", "stops")
         later = [name for name in metadata.tables if name.startswith(came_later)]
-        assert len(later) == 14
+        assert len(later) == 16
         for name in later:
             connection.execute(f"DROP TABLE {name}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")

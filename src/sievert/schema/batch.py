@@ -15,6 +15,7 @@ from sievert.schema.clock import Micros
 from sievert.schema.decision import FIRST, Cause, Reason, decision_id
 from sievert.schema.media import SeenPicture
 from sievert.schema.post import Post, PostKey
+from sievert.schema.stop import Stop
 from sievert.schema.taxonomy import HARM
 
 Bytes = npt.NDArray[np.uint8]
@@ -169,3 +170,4 @@ class Effects:
     cases: tuple[Case, ...] = ()
     messages: tuple[OutboxMessage, ...] = ()
     audit: tuple[AuditNote, ...] = ()
+    stops: tuple[Stop, ...] = ()

@@ -147,6 +147,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     removals_per_day: Annotated[
         int, Meta(ge=0, description="beyond so many removals a day people decide")
     ] = 1_000
+    removals_flood: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="fewer removals an hour are never a flood; a policy without a past may remove no more",
+        ),
+    ] = 30
+    demotion_days: Annotated[
+        Annotated[float, Meta(gt=0.0)] | None,
+        Meta(description="after so many days a demotion is taken back by itself; null: never"),
+    ] = None
     demote_at: Annotated[Share, Meta(description="from this probability on, reach is lowered")] = 0.70
     demote_precision: Annotated[
         Share,

@@ -17,6 +17,7 @@ from sievert.serving.headers import secure
 from sievert.serving.problems import ProblemHandlers
 from sievert.serving.queries import refuse_unknown
 from sievert.serving.routes import (
+    actions,
     banks,
     comments,
     events,
@@ -26,6 +27,7 @@ from sievert.serving.routes import (
     moderations,
     posts,
     records,
+    switch,
     system,
     truth,
     webhooks,
@@ -41,6 +43,10 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     media.show,
     records.decisions,
     records.actions,
+    actions.undo,
+    actions.statement,
+    switch.switch,
+    switch.turn_switch,
     records.cases,
     records.isolated,
     records.labels,

@@ -8,7 +8,7 @@ import functools
 import importlib.util
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.opening import Openers
@@ -28,7 +29,7 @@ from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.rulebook import RuleBook
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
-from sievert.schema.batch import TextColumn
+from sievert.schema.batch import Effects, TextColumn
 from sievert.schema.clock import Clock
 from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
@@ -50,17 +51,21 @@ from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver
 from sievert.serving.webhooks import Receiver, WebhookDelivery
 from sievert.serving.worker import Worker
-from sievert.stores.audit import AuditLog, SqlAuditLog
+from sievert.stores.audit import AuditLog
 from sievert.stores.banks.base import BankStore
 from sievert.stores.banks.embedded import EmbeddedBanks
+from sievert.stores.consequences import SqlConsequences
 from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores, database_file
+from sievert.stores.grounds import Grounds
 from sievert.stores.keys import KeyStore, SqlKeyStore
 from sievert.stores.media.base import MediaStore
 from sievert.stores.media.folder import FolderMedia
 from sievert.stores.media.memory import NoMedia
 from sievert.stores.media.s3 import S3Media
-from sievert.stores.outbox import Outbox, SqlOutbox
+from sievert.stores.outbox import Outbox
+from sievert.stores.standing import StandingActions
+from sievert.stores.stops import Stops
 
 _FIRST_KEY = "first key"
 
@@ -110,6 +115,7 @@ def open_doors(
         ruling=Ruling(RuleBook(policies, bundle.fold), clock=clock, watch=RuleAlarms(stores.audit, metrics)),
         clock=clock,
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
+        checking=StoredChecks(policies, standing=stores.standing, stops=stores.stops),
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=bool(settings.webhook_url),
@@ -227,12 +233,16 @@ def policies_path(settings: Settings) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """What the command line may touch while a server runs: keys, audit log, outbox, banks."""
+    """What the command line may touch while a server runs: keys, audit log, outbox, banks, actions, switches."""
 
     keys: KeyStore
     audit: AuditLog
     outbox: Outbox
     banks: BankStore
+    standing: StandingActions
+    stops: Stops
+    grounds: Grounds
+    perform: Callable[[Effects], None]
 
 
 @contextlib.contextmanager
@@ -251,11 +261,16 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
         )
     database = Database(file)
     try:
+        consequences = SqlConsequences(database, clock=clock)
         yield Ledgers(
             keys=SqlKeyStore(database),
-            audit=SqlAuditLog(database, clock=clock),
-            outbox=SqlOutbox(database),
+            audit=consequences.audit,
+            outbox=consequences.outbox,
             banks=EmbeddedBanks(database),
+            standing=consequences.standing,
+            stops=consequences.stops,
+            grounds=consequences.grounds,
+            perform=consequences.perform,
         )
     finally:
         database.close()

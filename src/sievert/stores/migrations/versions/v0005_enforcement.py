@@ -1,0 +1,59 @@
+"""What was done to posts and still stands, and switches that are off."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the tables, and fill in what was done before they were."""
+    op.create_table(
+        "standing",
+        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("action_id", sa.String, nullable=False, unique=True),
+        sa.Column("platform", sa.String, nullable=False),
+        sa.Column("post_id", sa.String, nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("creator_id", sa.String, nullable=True),
+        sa.Column("kind", sa.String, nullable=False),
+        sa.Column("policy", sa.String, nullable=False),
+        sa.Column("automatic", sa.Integer, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=True),
+        sa.Column("undone_by", sa.String, nullable=True),
+        sa.Column("record", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("standing_by_post", "standing", ["platform", "post_id", "revision"])
+    op.create_index("standing_by_policy", "standing", ["policy", "kind", "at"])
+    op.create_index("standing_by_creator", "standing", ["platform", "creator_id", "policy", "at"])
+    op.create_index(
+        "standing_that_expire",
+        "standing",
+        ["expires_at"],
+        sqlite_where=sa.text("expires_at IS NOT NULL AND undone_by IS NULL"),
+    )
+    op.execute(
+        "INSERT INTO standing (action_id, platform, post_id, revision, kind, policy, automatic, at, record)"
+        " SELECT action_id, json_extract(CAST(record AS TEXT), '$.platform'),"
+        " json_extract(CAST(record AS TEXT), '$.post_id'),"
+        " json_extract(CAST(record AS TEXT), '$.revision'), kind, policy, 1, at, record"
+        " FROM actions ORDER BY sequence"
+    )
+    op.create_table(
+        "stops",
+        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("kind", sa.String, nullable=False),
+        sa.Column("policy", sa.String, nullable=False),
+        sa.Column("ended_at", sa.BigInteger, nullable=True),
+        sa.Column("record", sa.LargeBinary, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for name in ("stops", "standing"):
+        op.drop_table(name)
