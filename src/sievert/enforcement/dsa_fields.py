@@ -157,7 +157,8 @@ def _dates(record: Mapping[str, Any]) -> Iterator[str]:
 
 def _that_go_together(record: Mapping[str, Any]) -> Iterator[str]:
     for name, value, other in _WITH_OTHER:
-        if value in (record.get(name) or ()) and not record.get(other):
+        given = record.get(name)
+        if isinstance(given, list) and value in given and not record.get(other):
             yield f"{other} is needed with {value}"
     if record.get("source_type") == "SOURCE_VOLUNTARY" and record.get("source_identity"):
         yield "source_identity may not stand with SOURCE_VOLUNTARY"

@@ -23,7 +23,12 @@ REPORTS = "reports"
 _DONE = {
     ActionKind.DEMOTE: "Fewer people are shown your post {post}",
     ActionKind.REMOVE: "Your post {post} is hidden from everybody",
-    ActionKind.RESTORE: "What was done about your post {post} is taken back",
+    ActionKind.RESTORE: "Your post {post} is shown as before",
+}
+_WAS_DONE = {
+    ActionKind.DEMOTE: "Fewer people were shown your post {post}",
+    ActionKind.REMOVE: "Your post {post} was hidden from everybody",
+    ActionKind.RESTORE: "Your post {post} was shown as before",
 }
 _CAME_UP = {
     CREATED: "It was looked at when it was published.",
@@ -68,7 +73,7 @@ def statement_of(
     route = policy.appeal if policy is not None else AppealRoute.MODERATORS
     appeal = (
         "There is nothing to appeal against."
-        if action.kind == ActionKind.RESTORE
+        if action.kind == ActionKind.RESTORE or state.undone_by is not None
         else f"You can appeal; name the action {action.action_id}. {_HEARD_BY[route]}"
     )
     statement = Statement(
@@ -105,13 +110,14 @@ def _with_text(statement: Statement, decision: Decision | None, policy: Policy |
 
 
 def _what(statement: Statement) -> list[str]:
-    done = _DONE[ActionKind(statement.kind)].format(post=statement.post_id)
-    lines = [f"{done}, since {_moment(statement.performed_at)}."]
+    done = _DONE if statement.taken_back_by is None else _WAS_DONE
+    said = done[ActionKind(statement.kind)].format(post=statement.post_id)
+    lines = [f"{said}, since {_moment(statement.performed_at)}."]
     if statement.taken_back_by is not None:
-        lines.append("This was taken back since.")
+        lines.append("This was taken back.")
     elif statement.expires_at is not None:
         lines.append(f"It ends by itself on {_moment(statement.expires_at)}.")
-    if statement.kind == ActionKind.REMOVE:
+    elif statement.kind == ActionKind.REMOVE:
         lines.append(
             "It is not deleted: it can be shown again if this was a mistake."
             if statement.content == "kept"
@@ -136,7 +142,8 @@ def _facts(statement: Statement, decision: Decision | None) -> list[str]:
     lines.append(_CAME_UP.get(decision.trigger, f"It was looked at because of {decision.trigger}."))
     if (p := decision.policies.get(statement.policy)) is not None:
         lines.append(f"A model put the chance that it breaks this rule at {min(99, int(100 * p))} in 100.")
-    lines += [f"- {reason}" for reason in statement.reasons]
+    if statement.reasons:
+        lines += ["Of this policy these rules applied:", *(f"- {reason}" for reason in statement.reasons)]
     return lines
 
 
@@ -147,7 +154,7 @@ def _who(statement: Statement) -> list[str]:
     if statement.kind == ActionKind.RESTORE:
         return ["It ended by itself; no person was involved."]
     found = "It was found automatically" if statement.found_automatically else "Readers reported it"
-    return [f"{found}, and decided automatically. No person looked at it before."]
+    return [f"{found}. What to do was decided automatically. No person looked at it before."]
 
 
 def _moment(at: Micros) -> str:

@@ -4,19 +4,36 @@ The policy is the one in force now; where its version is another than then, the 
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from sievert.enforcement.dsa import dsa_record, is_stated
 from sievert.enforcement.statements import statement_of
 from sievert.errors import NotFound
-from sievert.policy.reasons import RULES, kind_of, reason_text
-from sievert.schema.action import ActionState
+from sievert.policy.reasons import (
+    BANK,
+    DEMOTE,
+    DENY_DEMOTES,
+    REMOVE,
+    RULE_DEMOTES,
+    kind_of,
+    reason_text,
+)
+from sievert.schema.action import ActionKind, ActionState
 from sievert.schema.clock import Micros
+from sievert.schema.decision import HELD_BACK
 from sievert.schema.policy import PolicySet
 from sievert.schema.statement import Statement
 from sievert.stores.grounds import Ground, Grounds
 from sievert.stores.standing import StandingActions
+
+_CALL_FOR: Mapping[str, frozenset[str]] = {
+    ActionKind.REMOVE: frozenset({REMOVE}),
+    ActionKind.DEMOTE: frozenset({DEMOTE, RULE_DEMOTES, DENY_DEMOTES, BANK, *HELD_BACK}),
+    ActionKind.RESTORE: frozenset(),
+    ActionKind.ISOLATE: frozenset(),
+}
+"""The rules that call for an action: an author need not read why nothing else was done."""
 
 
 class Stores(Protocol):
@@ -92,7 +109,7 @@ class Stating:
             reasons=[
                 reason_text(reason)
                 for reason in reasons
-                if reason.policy == state.action.policy and kind_of(reason)[0] in RULES
+                if reason.policy == state.action.policy and kind_of(reason)[0] in _CALL_FOR[state.action.kind]
             ],
             content_kept="kept" if ground.post is not None else "gone",
         )
