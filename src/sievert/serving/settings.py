@@ -29,7 +29,7 @@ _FILE = Path("sievert.toml")
 # SIEVERT_CONFIG names the file; SIEVERT_DATA is the folder of corpora that `make bundle` reads.
 _NOT_SETTINGS = frozenset({"SIEVERT_CONFIG", "SIEVERT_DATA"})
 _SECRET_BYTES = range(24, 65)
-_LISTS = frozenset({"fetch_private_hosts"})
+_LISTS = frozenset({"fetch_private_hosts", "webhook_private_hosts"})
 
 HostAndPort = Annotated[
     str, Meta(max_length=260, pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$")
@@ -114,6 +114,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stream_clients: Annotated[int, Meta(ge=0, le=10_000, description="live streams open at once")] = 100
     webhook_url: Annotated[str, Meta(description="where actions and cases are sent; empty: nowhere")] = ""
     webhook_secret: Annotated[str, Meta(description="whsec_ and base64: signs what is sent")] = ""
+    webhook_private_hosts: Annotated[
+        tuple[HostAndPort, ...],
+        Meta(
+            description="host:port of the own network that webhook_url may lead to; in the environment with "
+            "commas between"
+        ),
+    ] = ()
     webhook_attempts: Annotated[
         int, Meta(ge=1, le=100, description="attempts before a message is a dead letter")
     ] = 9

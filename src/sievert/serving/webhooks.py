@@ -22,6 +22,7 @@ from sievert.errors import StoreError
 from sievert.schema.action import OutboxMessage
 from sievert.schema.clock import SECOND, Clock, Micros
 from sievert.serving.problems import log_unexpected
+from sievert.serving.receivers import CheckedTransport
 from sievert.serving.telemetry import Metrics
 from sievert.stores.outbox import Outbox
 
@@ -48,6 +49,7 @@ class Receiver:
     schedule: tuple[float, ...] = SCHEDULE
     timeout: float = 10.0
     poll: float = 0.5
+    private_hosts: tuple[str, ...] = ()
 
 
 class WebhookDelivery:
@@ -109,7 +111,9 @@ class WebhookDelivery:
 
     async def _run(self) -> None:
         async with httpx.AsyncClient(
-            timeout=self._receiver.timeout, follow_redirects=False, trust_env=False
+            timeout=self._receiver.timeout,
+            follow_redirects=False,
+            transport=CheckedTransport(self._receiver.private_hosts),
         ) as client:
             stale = True
             while True:

@@ -216,7 +216,10 @@ def _delivery(
     if not settings.webhook_url:
         return None
     receiver = Receiver(
-        url=settings.webhook_url, secret=settings.webhook_secret, attempts=settings.webhook_attempts
+        url=settings.webhook_url,
+        secret=settings.webhook_secret,
+        attempts=settings.webhook_attempts,
+        private_hosts=settings.webhook_private_hosts,
     )
     return WebhookDelivery(outbox, receiver, clock=clock, metrics=metrics)
 
