@@ -14,12 +14,14 @@ Not covered: quotas (the decision rules spend them, `policy.rules`), and what pe
 import dataclasses
 from collections.abc import Mapping
 
+from sievert.enforcement.delaying import Draws, timed
 from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.schema.access import AuditNote
 from sievert.schema.action import OURSELVES, Action, ActionKind, ActionState
 from sievert.schema.batch import DecidedBatch, PostBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import FLOODED, STOPPED, TAKEN_BACK, Outcome, Reason
+from sievert.schema.decision import DELAYED, FLOODED, STOPPED, TAKEN_BACK, Outcome, Reason
+from sievert.schema.delay import DelayedRemoval
 from sievert.schema.policy import PolicySet
 from sievert.schema.stop import Stop, StopKind
 
@@ -37,6 +39,7 @@ class Checks:
     stops: tuple[Stop, ...] = ()
     flood_room: Mapping[str, int] = dataclasses.field(default_factory=dict)
     past: Mapping[int, tuple[ActionState, ...]] = dataclasses.field(default_factory=dict)
+    draws: Draws | None = None  # None: nothing is delayed
 
     def stopped(self, policy: str, kind: ActionKind) -> bool:
         """Tell whether a switch forbids this."""
@@ -57,6 +60,7 @@ class Performed:
     decided: DecidedBatch
     actions: tuple[Action, ...]
     stops: tuple[Stop, ...]  # breakers that tripped now
+    delayed: tuple[DelayedRemoval, ...]
     audit: tuple[AuditNote, ...]
 
 
@@ -71,14 +75,19 @@ def performed(
     draft = _Draft(decided)
     stops = _check_removals(draft, policies, checks, now)
     _check_demotions(draft, checks)
-    checked = draft.decided()
-    actions = tuple(
-        action
-        for row, action in actions_for(posts, checked, now=now, policies=policies)
+    called_for = [
+        (row, action)
+        for row, action in actions_for(posts, draft.decided(), now=now, policies=policies)
         if not _stands(checks.past.get(row, ()), action.kind)
+    ]
+    actions, delayed = _timed(draft, called_for, policies, checks, now)
+    return Performed(
+        decided=draft.decided(),
+        actions=actions,
+        stops=stops,
+        delayed=delayed,
+        audit=(*audit_notes(actions), *map(stop_note, stops)),
     )
-    notes = tuple(stop_note(stop) for stop in stops)
-    return Performed(decided=checked, actions=actions, stops=stops, audit=(*audit_notes(actions), *notes))
 
 
 class _Draft:
@@ -145,10 +154,40 @@ def _check_demotions(draft: _Draft, checks: Checks) -> None:
                 draft.outcome[row] = Outcome.ALLOW
 
 
+def held_back_later(row: int, policy: str, checks: Checks) -> bool:
+    """Tell whether a removal that waited must go to people now."""
+    return _held_back(row, policy, checks) is not None
+
+
 def stop_note(stop: Stop) -> AuditNote:
     """Return what the audit log shall say of a switch that goes off."""
     details = {"policy": stop.policy or "every policy", "reason": stop.reason}
     return AuditNote(actor=stop.by, event="switch.stopped", subject=stop.kind, details=details)
+
+
+def _timed(
+    draft: _Draft,
+    called_for: list[tuple[int, Action]],
+    policies: PolicySet,
+    checks: Checks,
+    now: Micros,
+) -> tuple[tuple[Action, ...], tuple[DelayedRemoval, ...]]:
+    """Part what is done now from what is done a little later; of that the decision says so."""
+    actions, delayed = [], []
+    for row, action in called_for:
+        policy = policies.named(action.policy)
+        if action.kind != ActionKind.REMOVE or policy is None or checks.draws is None:
+            actions.append(action)
+            continue
+        one = timed(action, policy, checks.draws, now=now)
+        if isinstance(one, Action):
+            actions.append(one)
+            continue
+        delayed.append(one)
+        del draft.removed[row]
+        draft.note(row, policy.name, DELAYED)
+        draft.outcome[row] = Outcome.ALLOW
+    return tuple(actions), tuple(delayed)
 
 
 def _held_back(row: int, policy: str, checks: Checks) -> str | None:

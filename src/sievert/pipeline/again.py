@@ -161,7 +161,14 @@ def decide_again(
     decided, actions = done.decided, done.actions
     cases = cases_for(posts, scored, decided, {}, now=now)
     messages = messages_for(actions, cases) if parts.announce else ()
-    effects = Effects(actions=actions, cases=cases, messages=messages, audit=done.audit, stops=done.stops)
+    effects = Effects(
+        actions=actions,
+        cases=cases,
+        messages=messages,
+        audit=done.audit,
+        stops=done.stops,
+        delayed=done.delayed,
+    )
     at = parts.clock.now()
     parts.journal.add(
         [

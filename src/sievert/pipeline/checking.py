@@ -7,8 +7,10 @@ turns off is seen within a quarter of a second.
 import abc
 from collections.abc import Sequence
 
+from sievert.enforcement.delaying import Draws
 from sievert.enforcement.performing import UNCHECKED, Checks
 from sievert.measurement.surges import surge_at
+from sievert.schema.action import ActionState
 from sievert.schema.batch import DecidedBatch
 from sievert.schema.clock import DAY, HOUR, SECOND, Micros
 from sievert.schema.policy import PolicySet
@@ -38,6 +40,10 @@ class Checking(abc.ABC):
     def again(self, keys: Sequence[PostKey], decided: DecidedBatch, now: Micros) -> Checks:
         """Return what holds for posts that came before, in the order of their keys."""
 
+    @abc.abstractmethod
+    def later(self, keys: Sequence[PostKey], now: Micros) -> Checks:
+        """Return what holds for removals of these posts that waited for their time."""
+
     def note(self, stops: Sequence[Stop]) -> None:
         """Hear which breakers have just tripped, durably."""
         if stops:
@@ -61,6 +67,11 @@ class NothingChecked(Checking):
         del keys, decided, now
         return UNCHECKED
 
+    def later(self, keys: Sequence[PostKey], now: Micros) -> Checks:
+        """Return no check."""
+        del keys, now
+        return UNCHECKED
+
     def forget(self) -> None:
         """Know nothing anyhow."""
 
@@ -71,8 +82,11 @@ NOTHING_CHECKED = NothingChecked()
 class StoredChecks(Checking):
     """Checks by what the stores hold. For the thread that walks the path."""
 
-    def __init__(self, policies: PolicySet, *, standing: StandingActions, stops: Stops) -> None:
-        """Ask these stores."""
+    def __init__(
+        self, policies: PolicySet, *, standing: StandingActions, stops: Stops, key: bytes | None = None
+    ) -> None:
+        """Ask these stores; without a key nothing is drawn to be done later."""
+        self._draws = None if key is None else Draws(key=key)
         self._policies = policies
         self._standing = standing
         self._stops = stops
@@ -81,17 +95,28 @@ class StoredChecks(Checking):
 
     def first(self, decided: DecidedBatch, now: Micros) -> Checks:
         """Read switches and rates."""
-        return Checks(stops=self._running(now), flood_room=self._flood_room(decided, now))
+        return Checks(stops=self._running(now), flood_room=self._flood_room(decided, now), draws=self._draws)
 
     def again(self, keys: Sequence[PostKey], decided: DecidedBatch, now: Micros) -> Checks:
         """Read what was done, too."""
-        known = self._standing.about(keys)
-        past = {row: known[key] for row, key in enumerate(keys) if key in known}
-        return Checks(stops=self._running(now), flood_room=self._flood_room(decided, now), past=past)
+        return Checks(
+            stops=self._running(now),
+            flood_room=self._flood_room(decided, now),
+            past=self._past(keys),
+            draws=self._draws,
+        )
+
+    def later(self, keys: Sequence[PostKey], now: Micros) -> Checks:
+        """Read switches, and what was done."""
+        return Checks(stops=self._running(now), past=self._past(keys))
 
     def forget(self) -> None:
         """Forget what was read."""
         self._read_at = None
+
+    def _past(self, keys: Sequence[PostKey]) -> dict[int, tuple[ActionState, ...]]:
+        known = self._standing.about(keys)
+        return {row: known[key] for row, key in enumerate(keys) if key in known}
 
     def _running(self, now: Micros) -> tuple[Stop, ...]:
         if self._read_at is None or not 0 <= now - self._read_at < STALE:

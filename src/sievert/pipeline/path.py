@@ -199,7 +199,14 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence
     cases = cases_for(posts, scored, decided, explained(parts.bundle, posts.text, scored, decided), now=now)
     messages = messages_for(actions, cases) if parts.announce else ()
-    effects = Effects(actions=actions, cases=cases, messages=messages, audit=done.audit, stops=done.stops)
+    effects = Effects(
+        actions=actions,
+        cases=cases,
+        messages=messages,
+        audit=done.audit,
+        stops=done.stops,
+        delayed=done.delayed,
+    )
     if len(posts):
         if parts.pictures is not None:
             parts.pictures.note(posts)

@@ -13,6 +13,7 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros
 from sievert.schema.decision import FIRST, Cause, Reason, decision_id
+from sievert.schema.delay import DelayedRemoval
 from sievert.schema.media import SeenPicture
 from sievert.schema.post import Post, PostKey
 from sievert.schema.stop import Stop
@@ -171,3 +172,5 @@ class Effects:
     messages: tuple[OutboxMessage, ...] = ()
     audit: tuple[AuditNote, ...] = ()
     stops: tuple[Stop, ...] = ()
+    delayed: tuple[DelayedRemoval, ...] = ()
+    released: tuple[str, ...] = ()  # delayed removals that wait no more, by the id of their action

@@ -20,6 +20,13 @@ class Mode(enum.StrEnum):
     LIVE = "live"
 
 
+class Severity(enum.StrEnum):
+    """How bad a wrong delay is: of low severity are terms of service, such as those on spam."""
+
+    LOW = "low"
+    HIGH = "high"
+
+
 class AppealRoute(enum.StrEnum):
     """Who hears an appeal: another moderator than the first, the policy's owner, or the platform itself."""
 
@@ -154,6 +161,25 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="fewer removals an hour are never a flood; a policy without a past may remove no more",
         ),
     ] = 30
+    severity: Annotated[
+        Severity, Meta(description="low or high; only what is low may be removed a little later")
+    ] = Severity.HIGH
+    holdout_share: Annotated[
+        float,
+        Meta(ge=0.0, le=0.2, description="the share of removals that is drawn to be done later; needs low"),
+    ] = 0.0
+    holdout_minutes: Annotated[
+        float, Meta(gt=0.0, le=1440.0, description="so much later they are done at the latest")
+    ] = 30.0
+    holdout_views: Annotated[int, Meta(ge=1, description="after so many views they are done at once")] = 100
+    timing_minutes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=120,
+            description="removals are done after a random number of minutes up to this; needs low",
+        ),
+    ] = 0
     demotion_days: Annotated[
         Annotated[float, Meta(gt=0.0)] | None,
         Meta(description="after so many days a demotion is taken back by itself; null: never"),

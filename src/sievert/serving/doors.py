@@ -12,6 +12,7 @@ from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.path import Parts, run
 from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.releasing import release
 from sievert.pipeline.undoing import Undoing
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
@@ -35,7 +36,7 @@ from sievert.stores.outbox import KEEP_DELIVERED
 
 FORGET_SECONDS = 3600
 SWEEP_SECONDS = 2
-"""How soon what has expired is taken back."""
+"""How soon what has expired is taken back, and what waited is done."""
 
 HUNT_SECONDS = 2
 """How soon posts of the past are hunted for after a bank has changed."""
@@ -143,7 +144,7 @@ class Doors:
             await asyncio.sleep(HUNT_SECONDS)
 
     async def _sweep(self) -> None:
-        """Take back what has expired."""
+        """Take back what has expired, and do what waited for its time."""
         while True:
             try:
                 while await self.worker.run(self._sweep_once):
@@ -156,7 +157,8 @@ class Doors:
     def _sweep_once(self) -> int:
         undoing = Undoing(stores=self.stores, announce=self.parts.announce)
         # One part at a time, so that posts have their turn in between.
-        return len(next(undoing.expired(self.clock.now()), ()))
+        now = self.clock.now()
+        return len(next(undoing.expired(now), ())) + release(self.stores, self.parts, now=now)
 
     async def _forget_records(self) -> None:
         await self.worker.run(self._forget_once)

@@ -115,7 +115,9 @@ def open_doors(
         ruling=Ruling(RuleBook(policies, bundle.fold), clock=clock, watch=RuleAlarms(stores.audit, metrics)),
         clock=clock,
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
-        checking=StoredChecks(policies, standing=stores.standing, stops=stores.stops),
+        checking=StoredChecks(
+            policies, standing=stores.standing, stops=stores.stops, key=stores.database.secret("draws")
+        ),
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=bool(settings.webhook_url),

@@ -8,6 +8,7 @@ from sievert.schema.clock import Clock
 from sievert.stores import tables
 from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
+from sievert.stores.delayed import SqlDelayed
 from sievert.stores.grounds import SqlGrounds
 from sievert.stores.outbox import SqlOutbox
 from sievert.stores.records import SqlRecords
@@ -27,6 +28,7 @@ class SqlConsequences:
         self.audit = SqlAuditLog(database, clock=clock)
         self.standing = SqlStanding(database)
         self.stops = SqlStops(database)
+        self.delayed = SqlDelayed(database)
         self.grounds = SqlGrounds(database)
 
     def write(self, connection: Connection, effects: Effects) -> None:
@@ -41,6 +43,8 @@ class SqlConsequences:
         self.outbox.add(connection, effects.messages)
         self.audit.add(connection, effects.audit)
         self.stops.add(connection, effects.stops)
+        self.delayed.add(connection, effects.delayed)
+        self.delayed.let_go(connection, effects.released)
 
     def perform(self, effects: Effects) -> None:
         """Make effects durable that no decision brought about: what people do, and what time does.

@@ -68,6 +68,7 @@ class EmbeddedStores:
             self.audit = self._consequences.audit
             self.standing = self._consequences.standing
             self.stops = self._consequences.stops
+            self.delayed = self._consequences.delayed
             self.grounds = self._consequences.grounds
             self.labels: SqlRecords[Label] = SqlRecords(self.database, tables.labels, Label)
             self.keys = SqlKeyStore(self.database)

@@ -7,6 +7,7 @@ from sievert.schema.label import Label
 from sievert.stores.activity.memory import MemoryActivity
 from sievert.stores.audit import MemoryAuditLog
 from sievert.stores.banks.memory import MemoryBanks
+from sievert.stores.delayed import MemoryDelayed
 from sievert.stores.grounds import MemoryGrounds
 from sievert.stores.journal.memory import MemoryJournal
 from sievert.stores.keys import MemoryKeyStore
@@ -33,6 +34,7 @@ class MemoryStores:
         self.pictures = MemoryPictures()
         self.standing = MemoryStanding()
         self.stops = MemoryStops()
+        self.delayed = MemoryDelayed()
         self.journal = MemoryJournal(apply=self.perform)
         self.grounds = MemoryGrounds(self.journal)
 
@@ -53,6 +55,8 @@ class MemoryStores:
         self.outbox.add(effects.messages)
         self.audit.append(effects.audit)
         self.stops.add(effects.stops)
+        self.delayed.add(effects.delayed)
+        self.delayed.let_go(effects.released)
 
     def close(self) -> None:
         """Nothing is held."""

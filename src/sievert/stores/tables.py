@@ -82,6 +82,16 @@ stops = sa.Table(
     sa.Column("record", sa.LargeBinary, nullable=False),  # the Stop, as JSON
 )
 
+delayed = sa.Table(
+    "delayed",
+    metadata,
+    sa.Column("action_id", sa.String, primary_key=True),
+    sa.Column("release_at", sa.BigInteger, nullable=False),
+    sa.Column("most_views", sa.BigInteger, nullable=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the DelayedRemoval, as JSON
+    sa.Index("delayed_by_time", "release_at"),
+)
+
 cases = sa.Table(
     "cases",
     metadata,

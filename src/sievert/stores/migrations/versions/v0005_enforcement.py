@@ -1,4 +1,4 @@
-"""What was done to posts and still stands, and switches that are off."""
+"""What was done to posts and still stands, switches that are off, and removals that wait."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -51,9 +51,17 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.BigInteger, nullable=True),
         sa.Column("record", sa.LargeBinary, nullable=False),
     )
+    op.create_table(
+        "delayed",
+        sa.Column("action_id", sa.String, primary_key=True),
+        sa.Column("release_at", sa.BigInteger, nullable=False),
+        sa.Column("most_views", sa.BigInteger, nullable=True),
+        sa.Column("record", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("delayed_by_time", "delayed", ["release_at"])
 
 
 def downgrade() -> None:
     """Drop them."""
-    for name in ("stops", "standing"):
+    for name in ("delayed", "stops", "standing"):
         op.drop_table(name)
