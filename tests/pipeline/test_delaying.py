@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ from sievert.pipeline.switching import Switching
 from sievert.pipeline.undoing import Undoing
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.schema.action import Action
+from sievert.schema.batch import Effects
 from sievert.schema.clock import SECOND
 from sievert.schema.event import Views
 from sievert.schema.policy import Severity
@@ -123,9 +125,25 @@ def test_what_was_removed_late_can_be_taken_back(parts, stores):
     assert restore.undoes == (one.action_id,)
 
 
+def test_a_post_that_was_decided_about_again_while_it_waited_is_removed_once(parts, stores):
+    later, _ = post_rude(parts)
+    (waiting,) = [
+        one for one in stores.delayed.due(START + 31 * MINUTE, limit=99) if one.action.post_id == later[0]
+    ]
+    twin = msgspec.structs.replace(
+        waiting, action=msgspec.structs.replace(waiting.action, action_id="a_twin")
+    )
+    stores.perform(Effects(delayed=(twin,)))
+    stores.clock.advance(30 * MINUTE)
+    release(stores, parts, now=stores.clock.now())
+    done = [one.post_id for one in stores.actions.list(limit=1000).items if one.kind == "remove"]
+    assert len(done) == len({*done}) == 60
+    assert stores.delayed.waiting() == 0
+
+
 def policy(**stated):
     hate = load_policies(default_policies_path()).named("hate")
-    return __import__("msgspec").structs.replace(hate, **stated)
+    return msgspec.structs.replace(hate, **stated)
 
 
 def test_what_is_severe_is_removed_at_once_whatever_is_stated():

@@ -116,6 +116,8 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("get", "/api/v1/actions"),
         ("post", "/api/v1/actions/{action_id}/undo"),
         ("get", "/api/v1/actions/{action_id}/statement"),
+        ("get", "/api/v1/limits"),
+        ("post", "/api/v1/limits/{limit_id}/undo"),
         ("get", "/api/v1/switch"),
         ("post", "/api/v1/switch"),
         ("get", "/api/v1/cases"),

@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sievert.enforcement.messages import messages_for
+from sievert.enforcement.limits import limit_note
+from sievert.enforcement.messages import limit_messages, messages_for
 from sievert.enforcement.performing import performed
 from sievert.features.behaviour.rows import AsOf
 from sievert.pipeline.forecasts import Forecasts
@@ -160,14 +161,16 @@ def decide_again(
     )
     decided, actions = done.decided, done.actions
     cases = cases_for(posts, scored, decided, {}, now=now)
-    messages = messages_for(actions, cases) if parts.announce else ()
+    limits = parts.limiting.after(actions, now) if parts.limiting is not None else ()
+    messages = (*messages_for(actions, cases), *limit_messages(limits)) if parts.announce else ()
     effects = Effects(
         actions=actions,
         cases=cases,
         messages=messages,
-        audit=done.audit,
+        audit=(*done.audit, *map(limit_note, limits)),
         stops=done.stops,
         delayed=done.delayed,
+        limits=limits,
     )
     at = parts.clock.now()
     parts.journal.add(

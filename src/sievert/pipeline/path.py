@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sievert.enforcement.messages import messages_for
+from sievert.enforcement.limits import limit_note
+from sievert.enforcement.messages import limit_messages, messages_for
 from sievert.enforcement.performing import performed
 from sievert.errors import InputError
 from sievert.features.behaviour.rows import Rows, behaviour_rows
@@ -27,6 +28,7 @@ from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.latents import LatentCache
+from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
 from sievert.pipeline.triggers import TRIGGERS_NAME
@@ -88,6 +90,7 @@ class Parts:
     copies: Copies = dataclasses.field(default_factory=Copies)
     latents: LatentCache = dataclasses.field(default_factory=LatentCache)
     checking: Checking = NOTHING_CHECKED
+    limiting: Limiting | None = None  # None where no account is ever limited
     certificates: tuple[Certificate, ...] = ()
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
@@ -198,14 +201,16 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence
     cases = cases_for(posts, scored, decided, explained(parts.bundle, posts.text, scored, decided), now=now)
-    messages = messages_for(actions, cases) if parts.announce else ()
+    limits = parts.limiting.after(actions, now) if parts.limiting is not None else ()
+    messages = (*messages_for(actions, cases), *limit_messages(limits)) if parts.announce else ()
     effects = Effects(
         actions=actions,
         cases=cases,
         messages=messages,
-        audit=done.audit,
+        audit=(*done.audit, *map(limit_note, limits)),
         stops=done.stops,
         delayed=done.delayed,
+        limits=limits,
     )
     if len(posts):
         if parts.pictures is not None:

@@ -37,8 +37,11 @@ def release(stores: EmbeddedStores | MemoryStores, parts: Parts, *, now: Micros)
         return 0
     keys = [PostKey(one.action.platform, one.action.post_id, one.action.revision) for one in due]
     checks = parts.checking.later(keys, now)
-    actions, cases = [], []
+    actions, cases, seen = [], [], set[PostKey]()
     for row, one in enumerate(due):
+        if keys[row] in seen:
+            continue  # a post that was decided about again while it waited
+        seen.add(keys[row])
         if held_back_later(row, one.action.policy, checks):
             cases.append(_case(one.action, now))
         elif not any(state.stands and state.action.kind == "remove" for state in checks.past.get(row, ())):

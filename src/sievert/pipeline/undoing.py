@@ -12,9 +12,12 @@ from sievert.enforcement.effects import audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.enforcement.undoing import EXPIRED, done_again, taken_back
 from sievert.errors import NotFound
+from sievert.pipeline.limiting import Limiting
 from sievert.schema.action import Action, ActionKind, ActionState
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
+from sievert.schema.policy import PolicySet
+from sievert.stores.limits import AccountLimits
 from sievert.stores.standing import StandingActions
 
 TOGETHER = 200
@@ -29,9 +32,18 @@ class Stores(Protocol):
         """Return what was done, and whether it stands."""
         ...
 
+    @property
+    def limits(self) -> AccountLimits:
+        """Return the limits of accounts."""
+        ...
+
     def perform(self, effects: Effects) -> None:
         """Make effects durable, all or none."""
         ...
+
+
+_NO_POLICIES = PolicySet(digest="", policies=())
+"""Freeing an account asks no policy: its limit says what it rests on."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +87,9 @@ class Undoing:
     def _perform(self, actions: tuple[Action, ...]) -> None:
         messages = messages_for(actions, ()) if self.announce else ()
         self.stores.perform(Effects(actions=actions, messages=messages, audit=audit_notes(actions)))
+        Limiting(stores=self.stores, policies=_NO_POLICIES, announce=self.announce).free_after(
+            actions, actions[0].performed_at
+        )
 
     def _state(self, action_id: str) -> ActionState:
         state = self.stores.standing.find(action_id)

@@ -14,6 +14,7 @@ from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros
 from sievert.schema.decision import FIRST, Cause, Reason, decision_id
 from sievert.schema.delay import DelayedRemoval
+from sievert.schema.limit import AccountLimit
 from sievert.schema.media import SeenPicture
 from sievert.schema.post import Post, PostKey
 from sievert.schema.stop import Stop
@@ -173,4 +174,5 @@ class Effects:
     audit: tuple[AuditNote, ...] = ()
     stops: tuple[Stop, ...] = ()
     delayed: tuple[DelayedRemoval, ...] = ()
+    limits: tuple[AccountLimit, ...] = ()
     released: tuple[str, ...] = ()  # delayed removals that wait no more, by the id of their action

@@ -105,6 +105,21 @@ class StatedList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = ()
 
 
+class LimitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """After how many removed posts an account is limited, how, and for how long."""
+
+    removed: Annotated[int, Meta(ge=2, description="so many of its posts were removed; never one alone")]
+    within_days: Annotated[float, Meta(gt=0.0, le=365.0, description="... within so many days")] = 30.0
+    for_days: Annotated[float, Meta(gt=0.0, le=365.0, description="the limit ends after so many days")] = 7.0
+    posts_per_hour: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="so many posts an hour at most; null: any number")
+    ] = 1
+    reach_delay_minutes: Annotated[
+        Annotated[int, Meta(ge=1, le=10_080)] | None,
+        Meta(description="its posts are shown to others so much later; null: at once"),
+    ] = None
+
+
 NO_LIST = StatedList()
 
 
@@ -199,6 +214,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     shadow_actions: Annotated[
         tuple[str, ...], Meta(description="what it may do in shadow: demote, review")
     ] = ("demote", "review")
+    limit_after: Annotated[
+        LimitRule | None, Meta(description="when an account that repeats itself is limited; null: never")
+    ] = None
     allow: Annotated[
         StatedList,
         Meta(

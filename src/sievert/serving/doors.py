@@ -158,7 +158,8 @@ class Doors:
         undoing = Undoing(stores=self.stores, announce=self.parts.announce)
         # One part at a time, so that posts have their turn in between.
         now = self.clock.now()
-        return len(next(undoing.expired(now), ())) + release(self.stores, self.parts, now=now)
+        freed = self.parts.limiting.free(now) if self.parts.limiting is not None else 0
+        return freed + len(next(undoing.expired(now), ())) + release(self.stores, self.parts, now=now)
 
     async def _forget_records(self) -> None:
         await self.worker.run(self._forget_once)

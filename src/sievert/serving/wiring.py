@@ -21,6 +21,7 @@ from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
+from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.opening import Openers
 from sievert.pipeline.path import Parts
 from sievert.pipeline.pictures import Pictures
@@ -59,6 +60,7 @@ from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores, database_file
 from sievert.stores.grounds import Grounds
 from sievert.stores.keys import KeyStore, SqlKeyStore
+from sievert.stores.limits import AccountLimits
 from sievert.stores.media.base import MediaStore
 from sievert.stores.media.folder import FolderMedia
 from sievert.stores.media.memory import NoMedia
@@ -118,6 +120,7 @@ def open_doors(
         checking=StoredChecks(
             policies, standing=stores.standing, stops=stores.stops, key=stores.database.secret("draws")
         ),
+        limiting=Limiting(stores=stores, policies=policies, announce=bool(settings.webhook_url)),
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=bool(settings.webhook_url),
@@ -247,6 +250,7 @@ class Ledgers:
     standing: StandingActions
     stops: Stops
     grounds: Grounds
+    limits: AccountLimits
     perform: Callable[[Effects], None]
 
 
@@ -275,6 +279,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
             standing=consequences.standing,
             stops=consequences.stops,
             grounds=consequences.grounds,
+            limits=consequences.limits,
             perform=consequences.perform,
         )
     finally:

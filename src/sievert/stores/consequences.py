@@ -10,6 +10,7 @@ from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.delayed import SqlDelayed
 from sievert.stores.grounds import SqlGrounds
+from sievert.stores.limits import SqlLimits
 from sievert.stores.outbox import SqlOutbox
 from sievert.stores.records import SqlRecords
 from sievert.stores.standing import SqlStanding
@@ -29,6 +30,7 @@ class SqlConsequences:
         self.standing = SqlStanding(database)
         self.stops = SqlStops(database)
         self.delayed = SqlDelayed(database)
+        self.limits = SqlLimits(database)
         self.grounds = SqlGrounds(database)
 
     def write(self, connection: Connection, effects: Effects) -> None:
@@ -37,7 +39,9 @@ class SqlConsequences:
         Raises:
             NotStanding: a restore takes back what does not stand; the transaction must not commit.
         """
+        # First what may refuse.
         self.standing.add(connection, effects.actions)
+        self.limits.add(connection, effects.limits)
         self.actions.add(connection, effects.actions)
         self.cases.add(connection, effects.cases)
         self.outbox.add(connection, effects.messages)

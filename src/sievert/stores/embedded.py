@@ -69,6 +69,7 @@ class EmbeddedStores:
             self.standing = self._consequences.standing
             self.stops = self._consequences.stops
             self.delayed = self._consequences.delayed
+            self.limits = self._consequences.limits
             self.grounds = self._consequences.grounds
             self.labels: SqlRecords[Label] = SqlRecords(self.database, tables.labels, Label)
             self.keys = SqlKeyStore(self.database)

@@ -11,6 +11,7 @@ from sievert.stores.delayed import MemoryDelayed
 from sievert.stores.grounds import MemoryGrounds
 from sievert.stores.journal.memory import MemoryJournal
 from sievert.stores.keys import MemoryKeyStore
+from sievert.stores.limits import MemoryLimits
 from sievert.stores.outbox import MemoryOutbox
 from sievert.stores.pictures.memory import MemoryPictures
 from sievert.stores.records import MemoryRecords
@@ -35,6 +36,7 @@ class MemoryStores:
         self.standing = MemoryStanding()
         self.stops = MemoryStops()
         self.delayed = MemoryDelayed()
+        self.limits = MemoryLimits()
         self.journal = MemoryJournal(apply=self.perform)
         self.grounds = MemoryGrounds(self.journal)
 
@@ -49,6 +51,7 @@ class MemoryStores:
             NotStanding: a restore takes back what does not stand; then nothing is in.
         """
         self.standing.add(effects.actions)
+        self.limits.add(effects.limits)
         self.actions.add(effects.actions)
         self.grounds.add(effects.actions)
         self.cases.add(effects.cases)

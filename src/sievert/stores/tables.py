@@ -92,6 +92,19 @@ delayed = sa.Table(
     sa.Index("delayed_by_time", "release_at"),
 )
 
+account_limits = sa.Table(
+    "account_limits",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("limit_id", sa.String, nullable=False, unique=True),
+    sa.Column("platform", sa.String, nullable=False),
+    sa.Column("creator_id", sa.String, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Column("lifted_at", sa.BigInteger, nullable=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the AccountLimit, as JSON
+    sa.Index("account_limits_by_account", "platform", "creator_id"),
+)
+
 cases = sa.Table(
     "cases",
     metadata,

@@ -1,4 +1,4 @@
-"""What was done to posts and still stands, switches that are off, and removals that wait."""
+"""What was done to posts and still stands, switches that are off, removals that wait, limits of accounts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -59,9 +59,20 @@ def upgrade() -> None:
         sa.Column("record", sa.LargeBinary, nullable=False),
     )
     op.create_index("delayed_by_time", "delayed", ["release_at"])
+    op.create_table(
+        "account_limits",
+        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("limit_id", sa.String, nullable=False, unique=True),
+        sa.Column("platform", sa.String, nullable=False),
+        sa.Column("creator_id", sa.String, nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
+        sa.Column("lifted_at", sa.BigInteger, nullable=True),
+        sa.Column("record", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("account_limits_by_account", "account_limits", ["platform", "creator_id"])
 
 
 def downgrade() -> None:
     """Drop them."""
-    for name in ("delayed", "stops", "standing"):
+    for name in ("account_limits", "delayed", "stops", "standing"):
         op.drop_table(name)
