@@ -30,13 +30,13 @@ def undo(
     from sievert.cli.times import time_from
     from sievert.pipeline.undoing import Undoing
     from sievert.schema.clock import SystemClock
-    from sievert.serving.wiring import open_ledgers
+    from sievert.serving.wiring import has_receiver, open_ledgers
 
     if (action_id is None) == (policy is None) or (policy is None) != (since is None):
         raise typer.BadParameter("name one action, or both --policy and --since")
     clock, settings = SystemClock(), settings_from(config, data).settings
     with open_ledgers(settings, clock=clock) as ledgers:
-        undoing = Undoing(stores=ledgers, announce=bool(settings.webhook_url))
+        undoing = Undoing(stores=ledgers, announce=has_receiver(settings))
         by = "command line"
         if action_id is not None:
             for action in undoing.one(action_id, by=by, now=clock.now()):

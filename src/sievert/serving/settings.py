@@ -22,7 +22,7 @@ from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.post import MAX_TEXT_BYTES
 
 PREFIX = "SIEVERT_"
-SECRET_SETTINGS = frozenset({"webhook_secret"})
+SECRET_SETTINGS = frozenset({"webhook_secret", "discourse_webhook_secret", "discourse_api_key"})
 """Settings that are never printed."""
 
 _FILE = Path("sievert.toml")
@@ -121,6 +121,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "commas between"
         ),
     ] = ()
+    discourse_webhook_secret: Annotated[
+        str, Meta(description="the secret of Discourse's webhooks; empty: none are taken")
+    ] = ""
+    discourse_url: Annotated[
+        str, Meta(description="a Discourse that does what is decided, in the place of webhook_url")
+    ] = ""
+    discourse_api_key: Annotated[str, Meta(description="its API key")] = ""
+    discourse_api_user: Annotated[str, Meta(description="the member of its staff in whose name it acts")] = (
+        "system"
+    )
     webhook_attempts: Annotated[
         int, Meta(ge=1, le=100, description="attempts before a message is a dead letter")
     ] = 9
@@ -251,9 +261,24 @@ def _contradictions(settings: Settings) -> list[str]:
             problems.append("webhook_url is no address: write http://... or https://...")
         if not settings.webhook_secret:
             problems.append("webhook_url without webhook_secret: what is sent must be signed. Set both.")
+    problems.extend(_wrong_about_discourse(settings))
     problems.extend(_wrong_about_media(settings))
     if settings.webhook_secret and not _is_webhook_secret(settings.webhook_secret):
         problems.append("webhook_secret must be whsec_ and the base64 of 24 to 64 random bytes.")
+    return problems
+
+
+def _wrong_about_discourse(settings: Settings) -> list[str]:
+    if not settings.discourse_url:
+        return []
+    problems = []
+    parts = urlsplit(settings.discourse_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        problems.append("discourse_url is no address: write https://...")
+    if settings.webhook_url:
+        problems.append("discourse_url beside webhook_url: a message has one receiver. Set one of them.")
+    if not settings.discourse_api_key:
+        problems.append("discourse_url without discourse_api_key: Discourse asks for one. Set both.")
     return problems
 
 

@@ -40,6 +40,7 @@ from sievert.scoring.utterances import Shares
 from sievert.serving.access import Gate, RandomBytes, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
+from sievert.serving.discourse import DiscourseApi
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed
@@ -120,10 +121,10 @@ def open_doors(
         checking=StoredChecks(
             policies, standing=stores.standing, stops=stores.stops, key=stores.database.secret("draws")
         ),
-        limiting=Limiting(stores=stores, policies=policies, announce=bool(settings.webhook_url)),
+        limiting=Limiting(stores=stores, policies=policies, announce=has_receiver(settings)),
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
-        announce=bool(settings.webhook_url),
+        announce=has_receiver(settings),
         shares=Shares(text=settings.heavy_share, pictures=settings.image_heavy_share),
         pictures=pictures,
         banks=banks,
@@ -160,7 +161,7 @@ def open_doors(
         ),
         news=news,
         room=SpoolRoom(settings.spool_megabytes << 20),
-        delivery=_delivery(settings, stores.outbox, clock=clock, metrics=metrics),
+        delivery=_delivery(settings, stores, clock=clock, metrics=metrics),
         truth=truth,
     )
 
@@ -215,18 +216,34 @@ def _on_flood(audit: AuditLog, metrics: Metrics) -> OnFlood:
     return flooded
 
 
+def has_receiver(settings: Settings) -> bool:
+    """Tell whether anybody is to hear of actions and cases."""
+    return bool(settings.webhook_url or settings.discourse_url)
+
+
 def _delivery(
-    settings: Settings, outbox: Outbox, *, clock: Clock, metrics: Metrics
+    settings: Settings, stores: EmbeddedStores, *, clock: Clock, metrics: Metrics
 ) -> WebhookDelivery | None:
-    if not settings.webhook_url:
+    if not has_receiver(settings):
         return None
+    api = (
+        DiscourseApi(
+            url=settings.discourse_url,
+            key=settings.discourse_api_key,
+            user=settings.discourse_api_user,
+            standing=stores.standing,
+        )
+        if settings.discourse_url
+        else None
+    )
     receiver = Receiver(
         url=settings.webhook_url,
         secret=settings.webhook_secret,
         attempts=settings.webhook_attempts,
         private_hosts=settings.webhook_private_hosts,
+        api=api,
     )
-    return WebhookDelivery(outbox, receiver, clock=clock, metrics=metrics)
+    return WebhookDelivery(stores.outbox, receiver, clock=clock, metrics=metrics)
 
 
 def bundle_path(settings: Settings) -> Path:
