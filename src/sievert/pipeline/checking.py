@@ -5,7 +5,7 @@ turns off is seen within a quarter of a second.
 """
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sievert.enforcement.delaying import Draws
 from sievert.enforcement.performing import UNCHECKED, Checks
@@ -29,6 +29,10 @@ _LEAST_KNOWN: Micros = DAY
 """With a shorter past nobody knows what is usual: the policy's `removals_flood` holds alone."""
 
 
+def _nobody_hears(_: Stop) -> None:
+    """Ignore it."""
+
+
 class Checking(abc.ABC):
     """Says what must be looked at before anything is done."""
 
@@ -44,10 +48,9 @@ class Checking(abc.ABC):
     def later(self, keys: Sequence[PostKey], now: Micros) -> Checks:
         """Return what holds for removals of these posts that waited for their time."""
 
+    @abc.abstractmethod
     def note(self, stops: Sequence[Stop]) -> None:
         """Hear which breakers have just tripped, durably."""
-        if stops:
-            self.forget()
 
     @abc.abstractmethod
     def forget(self) -> None:
@@ -72,6 +75,9 @@ class NothingChecked(Checking):
         del keys, now
         return UNCHECKED
 
+    def note(self, stops: Sequence[Stop]) -> None:
+        """Forget it."""
+
     def forget(self) -> None:
         """Know nothing anyhow."""
 
@@ -83,9 +89,16 @@ class StoredChecks(Checking):
     """Checks by what the stores hold. For the thread that walks the path."""
 
     def __init__(
-        self, policies: PolicySet, *, standing: StandingActions, stops: Stops, key: bytes | None = None
+        self,
+        policies: PolicySet,
+        *,
+        standing: StandingActions,
+        stops: Stops,
+        key: bytes | None = None,
+        on_trip: Callable[[Stop], None] = _nobody_hears,
     ) -> None:
-        """Ask these stores; without a key nothing is drawn to be done later."""
+        """Ask these stores; without a key nothing is drawn to be done later. `on_trip` hears of breakers."""
+        self._on_trip = on_trip
         self._draws = None if key is None else Draws(key=key)
         self._policies = policies
         self._standing = standing
@@ -109,6 +122,13 @@ class StoredChecks(Checking):
     def later(self, keys: Sequence[PostKey], now: Micros) -> Checks:
         """Read switches, and what was done."""
         return Checks(stops=self._running(now), past=self._past(keys))
+
+    def note(self, stops: Sequence[Stop]) -> None:
+        """Tell whoever watches, and read switches anew."""
+        for stop in stops:
+            self._on_trip(stop)
+        if stops:
+            self.forget()
 
     def forget(self) -> None:
         """Forget what was read."""

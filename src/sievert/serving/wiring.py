@@ -6,6 +6,7 @@ The embedded choice, one folder for one process, is the only one yet.
 import contextlib
 import functools
 import importlib.util
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
 from sievert.schema.batch import Effects, TextColumn
 from sievert.schema.clock import Clock
+from sievert.schema.stop import Stop
 from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
@@ -71,6 +73,8 @@ from sievert.stores.standing import StandingActions
 from sievert.stores.stops import Stops
 
 _FIRST_KEY = "first key"
+
+_log = logging.getLogger("sievert.enforcement")
 
 
 def open_doors(
@@ -119,7 +123,11 @@ def open_doors(
         clock=clock,
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
         checking=StoredChecks(
-            policies, standing=stores.standing, stops=stores.stops, key=stores.database.secret("draws")
+            policies,
+            standing=stores.standing,
+            stops=stores.stops,
+            key=stores.database.secret("draws"),
+            on_trip=_on_trip(metrics),
         ),
         limiting=Limiting(stores=stores, policies=policies, announce=has_receiver(settings)),
         observer=observer,
@@ -214,6 +222,16 @@ def _on_flood(audit: AuditLog, metrics: Metrics) -> OnFlood:
         audit.append([flood_note(bank, entry, posts)])
 
     return flooded
+
+
+def _on_trip(metrics: Metrics) -> Callable[[Stop], None]:
+    """Return what is done when a policy is stopped by its breaker; the audit log was told with it."""
+
+    def tripped(stop: Stop) -> None:
+        metrics.breakers.labels(stop.policy).inc()
+        _log.error("removals of the policy %s were stopped: %s", stop.policy, stop.reason)
+
+    return tripped
 
 
 def has_receiver(settings: Settings) -> bool:
