@@ -2,11 +2,15 @@
 
 import pytest
 
+from contracts.journal import keep
 from sievert.errors import NotStanding
 from sievert.schema.action import Action, ActionState
 from sievert.schema.clock import DAY
-from sievert.schema.post import PostKey
+from sievert.schema.delay import DelayedRemoval
+from sievert.schema.limit import AccountLimit
+from sievert.schema.post import Post, PostKey
 from sievert.schema.stop import Stop
+from sievert.stores.grounds import Ground
 from sievert.testing import START
 
 
@@ -126,3 +130,81 @@ class StopsContract:
         assert stop().holds_for("hate")
         assert stop(policy="hate").holds_for("hate")
         assert not stop(policy="hate").holds_for("spam")
+
+
+def waiting(name, *, at=10, views=None):
+    return DelayedRemoval(
+        action=action(name, post=name), decided_at=START, release_at=START + at, most_views=views
+    )
+
+
+class DelayedContract:
+    """`perform` of the stores puts them in and lets them go."""
+
+    def test_they_wait_until_they_are_let_go(self, store, perform):
+        perform(delayed=(waiting("a", at=9), waiting("b", at=5), waiting("c", at=20, views=3)))
+        perform(delayed=(waiting("a", at=1),))  # it waits already: what was drawn first holds
+        assert [one.action.action_id for one in store.due(START + 9, limit=9)] == ["b", "a"]
+        assert [one.action.action_id for one in store.due(START + 9, limit=1)] == ["b"]
+        assert store.that_views_end(limit=9) == [waiting("c", at=20, views=3)]
+        assert store.waiting() == 3
+        perform(released=("b", "nobody"))
+        assert [one.action.action_id for one in store.due(START + 9, limit=9)] == ["a"]
+        assert store.waiting() == 2
+
+
+def limit(name, *, creator="ann", **more):
+    told = {
+        "limit_id": name,
+        "platform": "default",
+        "creator_id": creator,
+        "policy": "hate",
+        "posts_per_hour": 1,
+        "reach_delay_minutes": None,
+        "because": ("a", "b"),
+        "needed": 2,
+        "imposed_at": START,
+        "expires_at": START + 10,
+    }
+    return AccountLimit(**{**told, **more})
+
+
+class LimitsContract:
+    """`perform` of the stores puts limits in, and lifts them."""
+
+    def test_a_limit_holds_until_it_is_lifted_once(self, store, perform):
+        perform(limits=(limit("l1"), limit("l2", creator="bob", expires_at=START + 5)))
+        assert store.find("l1") == limit("l1")
+        assert store.find("nobody") is None
+        assert store.holding("default", "ann") == (limit("l1"),)
+        assert store.expired(START + 9, limit=9) == [limit("l2", creator="bob", expires_at=START + 5)]
+        lifted = limit("l1", lifted_at=START + 3, lifted_by="key k")
+        perform(limits=(lifted,))
+        assert store.find("l1") == lifted
+        assert store.holding("default", "ann") == ()
+        assert [one.limit_id for one in store.newest(9)] == ["l2", "l1"]
+        assert [one.limit_id for one in store.expired(START + 99, limit=9)] == ["l2"]
+        for name in ("l1", "nobody"):
+            with pytest.raises(NotStanding):
+                perform(limits=(limit(name, lifted_at=START + 4, lifted_by="x"), limit("l9")))
+        assert store.find("l9") is None
+        assert store.find("l1") == lifted
+
+
+class GroundsContract:
+    def test_an_action_leads_to_its_decision_and_to_the_post_as_long_as_it_is_kept(
+        self, stores, store, perform
+    ):
+        post = Post(id="p", text="blorp")
+        keep(stores.journal, [post, Post(id="q")], kept=(0,))
+        (decision,) = stores.journal.trail("default", "p")
+        one = action("a1", decision_id=decision.decision_id)
+        perform(actions=(one, action("a2", at=5)))
+        assert store.of(one) == Ground(decision=decision, post=post)
+        assert store.of(action("x", decision_id="d_nobody", post="nobody")) == Ground(
+            decision=None, post=None
+        )
+        assert [found.action_id for found in store.since(START)] == ["a1", "a2"]
+        assert [found.action_id for found in store.since(START + 5)] == ["a2"]
+        stores.journal.forget_texts(START + 10**9)
+        assert store.of(one) == Ground(decision=decision, post=None)
