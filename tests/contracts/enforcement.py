@@ -148,6 +148,8 @@ class DelayedContract:
         assert [one.action.action_id for one in store.due(START + 9, limit=1)] == ["b"]
         assert store.that_views_end(limit=9) == [waiting("c", at=20, views=3)]
         assert store.waiting() == 3
+        assert store.of_post("default", "b") == [waiting("b", at=5)]
+        assert store.of_post("elsewhere", "b") == []
         perform(released=("b", "nobody"))
         assert [one.action.action_id for one in store.due(START + 9, limit=9)] == ["a"]
         assert store.waiting() == 2

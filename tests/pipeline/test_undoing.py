@@ -117,6 +117,7 @@ def test_two_who_take_back_at_once_do_it_once(parts, stores, undo):
     class Late:
         standing = stores.standing
         limits = stores.limits
+        delayed = stores.delayed
 
         def perform(self, effects):
             undo.one(removal.action_id, by="first", now=START)

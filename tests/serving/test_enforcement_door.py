@@ -5,10 +5,11 @@ import dataclasses
 import json
 
 import pytest
+from test_webhooks import until
 
 from certified import certified
 from command_line import sievert
-from contracts.enforcement import action
+from contracts.enforcement import action, limit
 from running_server import running
 from sievert.enforcement.dsa_fields import problems_of
 from sievert.pipeline.ruling import Ruling
@@ -137,6 +138,28 @@ def test_the_command_line_stops_a_running_server_within_a_second(client, live, c
     assert decide(client, "c") == "remove"
     notes = [one.event for one in live.doors.stores.audit.entries() if one.event.startswith("switch")]
     assert notes == ["switch.stopped", "switch.resumed"]
+
+
+def test_a_limit_is_listed_and_lifted_by_people(client, live, clock):
+    for name in ("l_1", "l_2"):
+        held = limit(name, creator=name, imposed_at=clock.now(), expires_at=clock.now() + DAY)
+        live.doors.stores.perform(Effects(limits=(held,)))
+    assert [one["limit_id"] for one in client.get("/api/v1/limits").json()["items"]] == ["l_2", "l_1"]
+    lifted = client.post("/api/v1/limits/l_1/undo").json()
+    assert lifted["lifted_by"].startswith("key ")
+    assert client.post("/api/v1/limits/l_1/undo").status_code == 409
+    assert client.post("/api/v1/limits/l_3/undo").status_code == 404
+    folder = live.doors.settings.data_folder
+    assert sievert("undo", "l_2", "--data", folder).stdout == b"l_2: default/l_2 is free\n"
+    assert sievert("undo", "l_2", "--data", folder).returncode == 2
+
+
+def test_an_account_that_expires_and_a_demotion_are_freed_by_a_running_server(live, clock):
+    ended = {"kind": "demote", "expires_at": clock.now()}
+    stores = live.doors.stores
+    stores.perform(Effects(actions=(action("a", **ended),), limits=(limit("l_1", expires_at=clock.now()),)))
+    until(lambda: not stores.standing.find("a").stands and stores.limits.find("l_1").lifted_at)
+    assert stores.limits.find("l_1").lifted_by == "sievert"
 
 
 def test_a_broken_hour_is_taken_back_and_stated_from_the_command_line(client, live, tmp_path):

@@ -28,7 +28,8 @@ def undo(
 ) -> None:
     """Take an action back, or a broken hour: each is restored, told by webhook, and noted in the audit log."""
     from sievert.cli.times import time_from
-    from sievert.pipeline.undoing import Undoing
+    from sievert.pipeline.limiting import Limiting
+    from sievert.pipeline.undoing import NO_POLICIES, Undoing
     from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import has_receiver, open_ledgers
 
@@ -38,6 +39,11 @@ def undo(
     with open_ledgers(settings, clock=clock) as ledgers:
         undoing = Undoing(stores=ledgers, announce=has_receiver(settings))
         by = "command line"
+        if action_id is not None and action_id.startswith("l_"):
+            limiting = Limiting(stores=ledgers, policies=NO_POLICIES, announce=undoing.announce)
+            lifted = limiting.lift(action_id, by=by, now=clock.now())
+            typer.echo(f"{lifted.limit_id}: {lifted.platform}/{lifted.creator_id} is free")
+            return
         if action_id is not None:
             for action in undoing.one(action_id, by=by, now=clock.now()):
                 typer.echo(f"{action.action_id}: {action.kind} {action.platform}/{action.post_id}")

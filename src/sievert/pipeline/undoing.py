@@ -13,10 +13,12 @@ from sievert.enforcement.messages import messages_for
 from sievert.enforcement.undoing import EXPIRED, done_again, taken_back
 from sievert.errors import NotFound
 from sievert.pipeline.limiting import Limiting
+from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, ActionKind, ActionState
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
 from sievert.schema.policy import PolicySet
+from sievert.stores.delayed import DelayedRemovals
 from sievert.stores.limits import AccountLimits
 from sievert.stores.standing import StandingActions
 
@@ -33,6 +35,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def delayed(self) -> DelayedRemovals:
+        """Return the removals that wait for their time."""
+        ...
+
+    @property
     def limits(self) -> AccountLimits:
         """Return the limits of accounts."""
         ...
@@ -42,7 +49,7 @@ class Stores(Protocol):
         ...
 
 
-_NO_POLICIES = PolicySet(digest="", policies=())
+NO_POLICIES = PolicySet(digest="", policies=())
 """Freeing an account asks no policy: its limit says what it rests on."""
 
 
@@ -87,9 +94,23 @@ class Undoing:
     def _perform(self, actions: tuple[Action, ...]) -> None:
         messages = messages_for(actions, ()) if self.announce else ()
         self.stores.perform(Effects(actions=actions, messages=messages, audit=audit_notes(actions)))
-        Limiting(stores=self.stores, policies=_NO_POLICIES, announce=self.announce).free_after(
+        Limiting(stores=self.stores, policies=NO_POLICIES, announce=self.announce).free_after(
             actions, actions[0].performed_at
         )
+
+    def let_go(self, platform: str, post_id: str, *, by: str) -> int:
+        """Let go of removals of a post that wait for their time, as when a person finds it harmless."""
+        waiting = self.stores.delayed.of_post(platform, post_id)
+        if waiting:
+            note = AuditNote(
+                actor=by,
+                event="removal.let_go",
+                subject=f"{platform}/{post_id}",
+                details={"actions": ",".join(one.action.action_id for one in waiting)},
+            )
+            released = tuple(one.action.action_id for one in waiting)
+            self.stores.perform(Effects(released=released, audit=(note,)))
+        return len(waiting)
 
     def _state(self, action_id: str) -> ActionState:
         state = self.stores.standing.find(action_id)

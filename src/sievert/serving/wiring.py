@@ -60,6 +60,7 @@ from sievert.stores.banks.base import BankStore
 from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.consequences import SqlConsequences
 from sievert.stores.database import Database
+from sievert.stores.delayed import DelayedRemovals
 from sievert.stores.embedded import EmbeddedStores, database_file
 from sievert.stores.grounds import Grounds
 from sievert.stores.keys import KeyStore, SqlKeyStore
@@ -286,6 +287,7 @@ class Ledgers:
     stops: Stops
     grounds: Grounds
     limits: AccountLimits
+    delayed: DelayedRemovals
     perform: Callable[[Effects], None]
 
 
@@ -315,6 +317,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
             stops=consequences.stops,
             grounds=consequences.grounds,
             limits=consequences.limits,
+            delayed=consequences.delayed,
             perform=consequences.perform,
         )
     finally:

@@ -17,6 +17,10 @@ class DelayedRemovals(abc.ABC):
     """Keeps removals until they are done, or taken back before that."""
 
     @abc.abstractmethod
+    def of_post(self, platform: str, post_id: str) -> list[DelayedRemoval]:
+        """Return those of a post, of whatever revision: whoever finds it harmless lets them go."""
+
+    @abc.abstractmethod
     def due(self, now: Micros, *, limit: int) -> list[DelayedRemoval]:
         """Return those whose time has come, oldest first."""
 
@@ -46,6 +50,14 @@ class MemoryDelayed(DelayedRemovals):
         for name in action_ids:
             self._waiting.pop(name, None)
 
+    def of_post(self, platform: str, post_id: str) -> list[DelayedRemoval]:
+        """Walk the dictionary."""
+        return [
+            one
+            for one in self._waiting.values()
+            if (one.action.platform, one.action.post_id) == (platform, post_id)
+        ]
+
     def due(self, now: Micros, *, limit: int) -> list[DelayedRemoval]:
         """Walk the dictionary."""
         due = [one for one in self._waiting.values() if one.release_at <= now]
@@ -73,6 +85,8 @@ class SqlDelayed(DelayedRemovals):
         rows = [
             {
                 "action_id": one.action.action_id,
+                "platform": one.action.platform,
+                "post_id": one.action.post_id,
                 "release_at": one.release_at,
                 "most_views": one.most_views,
                 "record": msgspec.json.encode(one),
@@ -89,6 +103,11 @@ class SqlDelayed(DelayedRemovals):
                 sa.delete(delayed).where(delayed.c.action_id == sa.bindparam("gone")),
                 [{"gone": name} for name in action_ids],
             )
+
+    def of_post(self, platform: str, post_id: str) -> list[DelayedRemoval]:
+        """Query by post."""
+        query = sa.select(delayed.c.record)
+        return self._read(query.where(delayed.c.platform == platform, delayed.c.post_id == post_id))
 
     def due(self, now: Micros, *, limit: int) -> list[DelayedRemoval]:
         """Query by time."""

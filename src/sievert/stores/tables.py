@@ -86,10 +86,13 @@ delayed = sa.Table(
     "delayed",
     metadata,
     sa.Column("action_id", sa.String, primary_key=True),
+    sa.Column("platform", sa.String, nullable=False),
+    sa.Column("post_id", sa.String, nullable=False),
     sa.Column("release_at", sa.BigInteger, nullable=False),
     sa.Column("most_views", sa.BigInteger, nullable=True),
     sa.Column("record", sa.LargeBinary, nullable=False),  # the DelayedRemoval, as JSON
     sa.Index("delayed_by_time", "release_at"),
+    sa.Index("delayed_by_post", "platform", "post_id"),
 )
 
 account_limits = sa.Table(

@@ -54,11 +54,14 @@ def upgrade() -> None:
     op.create_table(
         "delayed",
         sa.Column("action_id", sa.String, primary_key=True),
+        sa.Column("platform", sa.String, nullable=False),
+        sa.Column("post_id", sa.String, nullable=False),
         sa.Column("release_at", sa.BigInteger, nullable=False),
         sa.Column("most_views", sa.BigInteger, nullable=True),
         sa.Column("record", sa.LargeBinary, nullable=False),
     )
     op.create_index("delayed_by_time", "delayed", ["release_at"])
+    op.create_index("delayed_by_post", "delayed", ["platform", "post_id"])
     op.create_table(
         "account_limits",
         sa.Column("sequence", sa.Integer, primary_key=True),
