@@ -75,11 +75,12 @@ def performed(
     draft = _Draft(decided)
     stops = _check_removals(draft, policies, checks, now)
     _check_demotions(draft, checks)
-    called_for = [
-        (row, action)
-        for row, action in actions_for(posts, draft.decided(), now=now, policies=policies)
-        if not _stands(checks.past.get(row, ()), action.kind)
-    ]
+    called_for = []
+    for row, action in actions_for(posts, draft.decided(), now=now, policies=policies):
+        if _stands(checks.past.get(row, ()), action.kind):
+            draft.done_before(row, action.kind)
+        else:
+            called_for.append((row, action))
     actions, delayed = _timed(draft, called_for, policies, checks, now)
     return Performed(
         decided=draft.decided(),
@@ -108,6 +109,10 @@ class _Draft:
         self.note(row, policy, rule)
         self.outcome[row] = Outcome.REVIEW
         self.queued.setdefault(row, policy)
+
+    def done_before(self, row: int, kind: str) -> None:
+        """Note that this stands already: it is still what is decided, and nothing follows from it."""
+        (self.removed if kind == ActionKind.REMOVE else self.demoted).pop(row, None)
 
     def decided(self) -> DecidedBatch:
         """Return the decisions as they now are."""

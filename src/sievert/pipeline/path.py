@@ -192,7 +192,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     scored = scored.told()
     lap("decide")
 
-    # 6c check: what switches, breakers and people forbid goes to people; the rest is done
+    # 6c check (0.7): what switches, breakers and people forbid goes to people; the rest is done
     done = performed(
         posts, decided, policies=parts.policies, checks=parts.checking.first(decided, now), now=now
     )
