@@ -5,6 +5,7 @@ import dataclasses
 import msgspec
 
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.checking import StoredChecks
 from sievert.policy.loading import policy_set
 from sievert.schema.certificate import Certificate, terms_of
 from sievert.schema.clock import DAY
@@ -30,4 +31,7 @@ def certified(parts, stores, **stated):
         expires_at=now + 7 * DAY,
     )
     budgets = Budgets.of(policies, cases=stores.cases, actions=stores.actions)
-    return dataclasses.replace(parts, policies=policies, certificates=(leave,), budgets=budgets)
+    checking = StoredChecks(policies, standing=stores.standing, stops=stores.stops)
+    return dataclasses.replace(
+        parts, policies=policies, certificates=(leave,), budgets=budgets, checking=checking
+    )

@@ -23,6 +23,7 @@ class Killable:
                 SIEVERT_LOG_LEVEL="error",
                 # Messages are written where somebody is meant to hear of them; this receiver is down.
                 SIEVERT_WEBHOOK_URL="http://127.0.0.1:9/",
+                SIEVERT_WEBHOOK_PRIVATE_HOSTS="127.0.0.1:9",
                 SIEVERT_WEBHOOK_SECRET="whsec_" + "QUJD" * 10,
             ),
         )

@@ -8,6 +8,7 @@ SievertError
 │   ├── ContentConflict      the same post revision came before with other content
 │   └── MediaUnavailable     a picture cannot be had now; it may be had later
 ├── NotFound                 no such record
+├── NotStanding              an action that was taken back already, or that nobody can take back
 ├── AccessError
 │   ├── Unauthenticated      no key, or a key we do not know
 │   └── Forbidden            a known key without the scope
@@ -84,6 +85,12 @@ class NotFound(SievertError):
     """There is no such record."""
 
     slug = "not-found"
+
+
+class NotStanding(SievertError):
+    """An action cannot be taken back: it was before, or it is none that can be."""
+
+    slug = "not-standing"
 
 
 class AccessError(SievertError):

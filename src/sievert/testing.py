@@ -19,6 +19,7 @@ from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
 from sievert.features.content.tokens import STATS
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.decode import to_batch
 from sievert.pipeline.path import Parts
 from sievert.pipeline.ruling import Ruling
@@ -114,6 +115,7 @@ def memory_parts(bundle: Bundle, *, clock: Clock | None = None, policies: Policy
         ruling=Ruling(RuleBook(policies, bundle.fold), clock=clock),
         clock=clock,
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
+        checking=StoredChecks(policies, standing=stores.standing, stops=stores.stops),
     )
 
 

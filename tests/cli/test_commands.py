@@ -33,7 +33,7 @@ def data(tmp_path):
 def test_help_names_every_command():
     done = sievert("--help")
     assert done.returncode == 0
-    assert len(COMMANDS) == 17
+    assert len(COMMANDS) == 20
     for command in COMMANDS:
         assert command in done.stdout.decode()
         assert sievert(command, "--help").returncode == 0, command
@@ -171,7 +171,7 @@ def test_settings_are_printed_with_their_origin_and_secrets_masked(tmp_path):
 def test_doctor_finds_a_sound_installation_well(tmp_path):
     done = sievert("doctor", "--data", tmp_path / "data", SIEVERT_PORT="0")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.decode().count("ok  ") == 11
+    assert done.stdout.decode().count("ok  ") == 12
     assert "all is well" in done.stdout.decode()
 
 
@@ -202,7 +202,7 @@ def test_doctor_says_what_is_broken_and_what_to_do(tmp_path, tiny_folder):
         assert f"BROKEN {name}" in said
     assert f"chmod 700 {tmp_path / 'data'}" in said
     assert "00000000" in said
-    assert said.count("what to do") == said.count("BROKEN") == 6
+    assert said.count("what to do") == said.count("BROKEN") == 7
 
 
 def test_doctor_looks_at_a_database_in_use(tmp_path):

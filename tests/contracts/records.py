@@ -121,6 +121,19 @@ class OutboxContract:
         store.forget_delivered(START + 10**9)
         assert store.counts() == {"pending": 1, "delivered": 0, "dead": 1}
 
+    def test_what_was_sent_can_be_sent_again_by_its_time_with_the_same_body(self, store, add):
+        add(tuple(msgspec.structs.replace(message(n), created_at=START + n) for n in range(5)))
+        store.mark_delivered("m1")
+        store.mark_delivered("m2")
+        store.bury("m3", "x")
+        assert store.revive_since(START + 2, START + 4, START + 9) == 2
+        assert store.counts() == {"pending": 4, "delivered": 1, "dead": 0}
+        assert store.revive_since(START + 2, START + 4, START + 9) == 0
+        store.revive("m1", START + 9)
+        again = {one.message_id: one for one in store.due(START + 9, 9)}
+        assert {again[name].body for name in ("m1", "m2", "m3")} == {b"{}"}
+        assert again["m3"].attempts == 0
+
     def test_a_dead_letter_can_be_revived_and_nothing_else(self, store, add):
         add((message(0),))
         for name in ("m0", "nobody"):

@@ -9,6 +9,7 @@ from sievert.errors import InvalidField, MalformedInput, StoreUnavailable
 from sievert.features.behaviour.counting import Count, Role
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.path import run
 from sievert.policy.loading import default_policies_path, load_policies
@@ -28,6 +29,7 @@ def parts(stores, tiny_bundle):
     return dataclasses.replace(
         memory_parts(tiny_bundle, clock=stores.clock, policies=policies),
         journal=stores.journal,
+        checking=StoredChecks(policies, standing=stores.standing, stops=stores.stops),
         counters=ActivityCounters(stores.activity, said=reader_of(tiny_bundle)),
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
     )

@@ -13,6 +13,7 @@ from sievert.errors import StoreUnavailable
 from sievert.features.behaviour.rows import FEATURES
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.events import run_events
 from sievert.pipeline.path import run
 from sievert.pipeline.ruling import Ruling
@@ -42,6 +43,7 @@ def parts(stores, tiny_bundle):
     return dataclasses.replace(
         memory_parts(bundle, clock=stores.clock, policies=policies),
         journal=stores.journal,
+        checking=StoredChecks(policies, standing=stores.standing, stops=stores.stops),
         counters=ActivityCounters(stores.activity, said=reader_of(tiny_bundle)),
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
     )

@@ -15,11 +15,13 @@ from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.attaching import attached
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.events import run_events
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.path import run
 from sievert.pipeline.pictures import Pictures
+from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.reasons import LANGUAGE
 from sievert.schema.bank import Bank, BankKind, Signal
 from sievert.schema.event import Report
@@ -56,6 +58,9 @@ def parts_over(stores, bundle):
     return dataclasses.replace(
         parts,
         journal=stores.journal,
+        checking=StoredChecks(
+            load_policies(default_policies_path()), standing=stores.standing, stops=stores.stops
+        ),
         counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
         budgets=Budgets.of(parts.policies, cases=stores.cases, actions=stores.actions),
         banks=banks,

@@ -9,6 +9,7 @@ import pytest
 from certified import certified
 from sievert.errors import ContentConflict, InvalidField, StoreUnavailable
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.path import run
 from sievert.policy.loading import default_policies_path, load_policies, policy_set
 from sievert.schema.certificate import Dial
@@ -28,6 +29,7 @@ def parts(stores, tiny_bundle):
         memory_parts(tiny_bundle, clock=stores.clock, policies=policies),
         journal=stores.journal,
         budgets=budgets,
+        checking=StoredChecks(policies, standing=stores.standing, stops=stores.stops),
     )
 
 

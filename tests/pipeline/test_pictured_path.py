@@ -12,9 +12,11 @@ from sievert.errors import ContentConflict, InvalidField, MediaUnavailable, Stor
 from sievert.features.content.pictures import View
 from sievert.pipeline.attaching import attached
 from sievert.pipeline.banks import Banks
+from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.hunting import AT_ONCE, Hunter
 from sievert.pipeline.path import run
 from sievert.pipeline.pictures import Pictures
+from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.reasons import BANK, BANK_ALLOWED, ISOLATED
 from sievert.schema.bank import Bank, BankKind, Signal
 from sievert.schema.media import Media
@@ -69,6 +71,9 @@ def desk(stores, tiny_bundle):
     parts = dataclasses.replace(
         memory_parts(tiny_bundle, clock=stores.clock),
         journal=stores.journal,
+        checking=StoredChecks(
+            load_policies(default_policies_path()), standing=stores.standing, stops=stores.stops
+        ),
         pictures=pictures,
         banks=banks,
     )

@@ -6,7 +6,16 @@ import pytest
 
 from sievert.policy.difference import Direction, difference, differences, outcomes_that_change
 from sievert.policy.loading import policy_set
-from sievert.schema.policy import AppealRoute, Mode, Policy, StatedList, StatedRule, Words
+from sievert.schema.policy import (
+    AppealRoute,
+    LimitRule,
+    Mode,
+    Policy,
+    Severity,
+    StatedList,
+    StatedRule,
+    Words,
+)
 
 HATE = Policy(name="hate", version=1, category="hate", title="Hate")
 
@@ -19,6 +28,9 @@ STRICTER = {
     "most_views": 20_000.0,
     "people_above_views": 200_000.0,
     "removals_per_day": 2_000,
+    "removals_flood": 60,
+    "holdout_minutes": 10.0,
+    "holdout_views": 10,
     "demote_at": 0.6,
     "demote_precision": 0.6,
     "review_at": 0.2,
@@ -36,6 +48,11 @@ OTHER = {
     "deny": StatedList(creators={"default": ("ann", "bob")}),
     "rules": (StatedRule(name="lure", then="review", words=("giveaway",)),),
     "appeal": AppealRoute.OWNER,
+    "severity": Severity.LOW,
+    "demotion_days": 7.0,
+    "limit_after": LimitRule(removed=3),
+    "holdout_share": 0.1,
+    "timing_minutes": 5,
     "words": Words(author="Please do not."),
     "test_only": True,
 }
@@ -44,6 +61,12 @@ OTHER = {
 def test_every_field_of_a_policy_is_told_about():
     """A field that a release adds must be given a meaning, or be known to have none."""
     assert {*STRICTER, *OTHER} == set(Policy.__struct_fields__)
+
+
+@pytest.mark.parametrize("field", ["holdout_share", "timing_minutes"])
+def test_what_is_done_later_is_looser(field):
+    (there,) = difference(HATE, msgspec.structs.replace(HATE, **{field: OTHER[field]})).fields
+    assert (there.direction, "later" in there.meaning) == (Direction.LOOSER, True)
 
 
 @pytest.mark.parametrize("field", STRICTER)

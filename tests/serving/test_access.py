@@ -9,7 +9,7 @@ from sievert.serving.access import ANY, OPEN, hashed, make_key
 from sievert.serving.app import ROUTES
 from sievert.testing import FixedClock
 
-OPEN_ROUTES = {"/health", "/ready", "/", "/schema", "/page/{name:str}"}
+OPEN_ROUTES = {"/health", "/ready", "/", "/schema", "/page/{name:str}", "/api/v1/discourse"}
 
 
 def operations():
@@ -20,6 +20,8 @@ def operations():
             path.replace("{post_id:path}", "x")
             .replace("{target:str}", "x:release" if "/banks/" in path else "msg_x:resend")
             .replace("{bank:str}", "BAD")
+            .replace("{action_id:str}", "a_x")
+            .replace("{limit_id:str}", "l_x")
             .replace("{sha256:str}", "0" * 64),
             route.opt["scope"],
         )
@@ -31,7 +33,7 @@ def operations():
 
 
 def test_every_route_names_its_scope_and_only_these_are_open():
-    assert len(operations()) == 38
+    assert len(operations()) == 45
     assert {path for _, path, scope in operations() if scope == OPEN} == OPEN_ROUTES
     assert {scope for _, _, scope in operations()} <= {*SCOPES, OPEN, ANY}
 
@@ -53,7 +55,7 @@ def test_without_a_key_nothing_but_the_open_routes_answers(server):
     import httpx
 
     guarded = [(method, path) for method, path, scope in operations() if scope != OPEN]
-    assert len(guarded) == 33
+    assert len(guarded) == 39
     for header in (
         None,
         "",

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 
+import httpcore
 import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -14,6 +15,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from running_server import running
 from sievert.schema.action import OutboxMessage
 from sievert.schema.clock import SECOND
+from sievert.serving import receivers
+from sievert.serving.receivers import CheckedTransport
 from sievert.serving.telemetry import Metrics
 from sievert.serving.webhooks import JITTER, SCHEDULE, Receiver, WebhookDelivery
 from sievert.stores.memory import MemoryStores
@@ -210,6 +213,50 @@ def test_a_receiver_that_never_comes_to_an_end_is_a_failed_attempt():
         dripping.join()
     assert mine.outbox.counts()["pending"] == 1
     assert mine.once() == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:{port}/", "http://localhost:{port}/", "http://[::ffff:127.0.0.1]:{port}/"]
+)
+def test_a_receiver_inside_the_network_is_not_called_unless_it_is_listed(url):
+    with Listener() as listener:
+        mine = Delivery(url.format(port=listener.server.server_port))
+        mine.outbox.add((message(),))
+
+        async def go(*listed):
+            transport = CheckedTransport(listed)
+            async with httpx.AsyncClient(transport=transport, timeout=2.0) as client:
+                return await mine.delivery.deliver_due(client)
+
+        assert asyncio.run(go()) == 1
+        assert listener.heard == []
+        mine.clock.advance(1000 * SECOND)
+        (waiting,) = mine.outbox.due(mine.clock.now(), 9)
+        assert "webhook_private_hosts" in waiting.last_error
+        if "::ffff" not in url:  # a mapped address is no way to write an own host
+            assert asyncio.run(go(url.format(port=listener.server.server_port)[7:-1])) == 1
+            assert [body for _, body in listener.heard] == [message().body]
+
+
+def test_a_name_is_looked_up_for_each_connection_and_what_was_checked_is_called(monkeypatch):
+    """A name that leads outside when it is checked, and inside a moment later, is called outside."""
+    called, found = [], iter([["192.0.2.1"], ["10.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["8.8.8.8"]])
+    monkeypatch.setattr(receivers, "look_up", lambda host, port: next(found))
+
+    async def connect(self, host, port, **_):
+        called.append(host)
+        raise httpcore.ConnectError("nobody")
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
+
+    async def go():
+        async with httpx.AsyncClient(transport=CheckedTransport(())) as client:
+            for _ in range(4):
+                with pytest.raises((receivers.NotPublic, httpcore.ConnectError)):
+                    await client.post("http://hooks.example/")
+
+    asyncio.run(go())
+    assert called == ["8.8.8.8"]
 
 
 def test_delays_grow_and_are_spread():

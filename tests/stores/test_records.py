@@ -6,6 +6,14 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from contracts.enforcement import (
+    DelayedContract,
+    GroundsContract,
+    LimitsContract,
+    StandingContract,
+    StopsContract,
+    action,
+)
 from contracts.records import (
     AuditContract,
     KeysContract,
@@ -16,6 +24,9 @@ from contracts.records import (
 )
 from sievert.errors import MigrationNeeded, StoreCorrupt, StoreUnavailable
 from sievert.schema.access import AuditNote
+from sievert.schema.action import ActionState
+from sievert.schema.batch import Effects
+from sievert.schema.post import PostKey
 from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores
@@ -29,10 +40,21 @@ CONTRACTS = {
     "outbox": OutboxContract,
     "keys": KeysContract,
     "audit": AuditContract,
+    "standing": StandingContract,
+    "stops": StopsContract,
+    "delayed": DelayedContract,
+    "limits": LimitsContract,
+    "grounds": GroundsContract,
 }
 
 
-class InMemory:
+class _Performing:
+    @pytest.fixture
+    def perform(self, stores):
+        return lambda **effects: stores.perform(Effects(**effects))
+
+
+class InMemory(_Performing):
     @pytest.fixture
     def stores(self):
         return MemoryStores(clock=FixedClock())
@@ -42,7 +64,7 @@ class InMemory:
         return store.add
 
 
-class Embedded:
+class Embedded(_Performing):
     @pytest.fixture
     def stores(self, tmp_path):
         stores = EmbeddedStores(tmp_path / "data", clock=FixedClock())
@@ -73,7 +95,7 @@ for _name, _contract in CONTRACTS.items():
 
 def test_every_store_is_under_contract():
     suites = [name for name in globals() if name.startswith(("TestInMemory", "TestEmbedded"))]
-    assert len(suites) == 2 * len(CONTRACTS) == 10
+    assert len(suites) == 2 * len(CONTRACTS) == 20
 
 
 @pytest.fixture
@@ -173,9 +195,18 @@ def test_a_database_of_the_first_schema_gets_what_came_later_and_keeps_what_it_h
     stores.audit.append([AuditNote(actor="a", event="e", subject="kept")])
     stores.close()
     with sqlite3.connect(tmp_path / "sievert.db") as connection:
-        came_later = ("labels", "activity_", "bank", "picture")
+        came_later = (
+            "labels",
+            "activity_",
+            "bank",
+            "picture",
+            "standing",
+            "stops",
+            "delayed",
+            "account_limits",
+        )
         later = [name for name in metadata.tables if name.startswith(came_later)]
-        assert len(later) == 14
+        assert len(later) == 18
         for name in later:
             connection.execute(f"DROP TABLE {name}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
@@ -184,6 +215,22 @@ def test_a_database_of_the_first_schema_gets_what_came_later_and_keeps_what_it_h
     stores.keep_labels((label(0),))
     assert stores.labels.list().items == [label(0)]
     assert [entry.subject for entry in stores.audit.entries()] == ["kept"]
+    stores.close()
+
+
+def test_what_was_done_before_there_was_a_table_for_it_can_be_taken_back(tmp_path):
+    stores = EmbeddedStores(tmp_path, clock=FixedClock())
+    stores.perform(Effects(actions=(action("a1"), action("a2", kind="demote", post="q"))))
+    stores.close()
+    with sqlite3.connect(tmp_path / "sievert.db") as connection:
+        for name in ("standing", "stops", "delayed", "account_limits"):
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("UPDATE alembic_version SET version_num = '0004'")
+    connection.close()
+    stores = EmbeddedStores(tmp_path, clock=FixedClock())
+    assert stores.standing.find("a1") == ActionState(action("a1"))
+    assert [one.action_id for one in stores.standing.automatic("hate", 0, limit=9)] == ["a1", "a2"]
+    assert PostKey("default", "q", 0) in stores.standing.about([PostKey("default", "q", 0)])
     stores.close()
 
 

@@ -52,6 +52,15 @@ def demo_settings(*, creators: int, harm: float, seed: int) -> WorldSettings:
     )
 
 
+_DONE: dict[ActionKind, Done] = {
+    ActionKind.DEMOTE: "demote",
+    ActionKind.REMOVE: "remove",
+    ActionKind.ISOLATE: "remove",
+    ActionKind.RESTORE: "restore",
+}
+"""What a platform does for each kind of action."""
+
+
 class Platform:
     """A world, and the program between it and the server."""
 
@@ -106,10 +115,11 @@ class Platform:
         todo: dict[int, Done] = {}
         for action in self._newer(ACTIONS, "action_id", Action):
             number = _number_of(action.post_id)
-            # A person's word stands until the post is changed, and a removal until a person undoes it.
+            # A person's word stands until the post is changed, and a removal until it is taken back.
             judged = self._judged.get(number, -1) >= action.revision
-            if not judged and self._done.get(number) != "remove":
-                todo[number] = "remove" if action.kind == ActionKind.REMOVE else "demote"
+            taken_back = action.kind == ActionKind.RESTORE
+            if not judged and (taken_back or self._done.get(number) != "remove"):
+                todo[number] = _DONE[ActionKind(action.kind)]
         asked = []
         for case in self._newer(CASES, "case_id", Case):
             number = _number_of(case.post_id)

@@ -59,6 +59,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         _disk,
         _database,
         _segments,
+        _switch,
         _port,
     )
     for check in checks:
@@ -242,6 +243,25 @@ def _database(settings: Settings) -> Finding:
     except StoreError as error:
         return Finding(name="database", well=False, found=error.what, remedy=error.remedy)
     return Finding(name="database", well=True, found=f"of this release; {entries:,} audit entries, unbroken")
+
+
+def _switch(settings: Settings) -> Finding:
+    from sievert.cli.stop import stopped_in_words
+    from sievert.errors import SievertError
+    from sievert.schema.clock import SystemClock
+    from sievert.serving.wiring import open_ledgers
+    from sievert.stores.embedded import database_file
+
+    if not database_file(Path(settings.data_folder)).exists():
+        return Finding(name="switch", well=True, found="nothing is stopped")
+    try:
+        with open_ledgers(settings, clock=SystemClock()) as ledgers:
+            stopped = ledgers.stops.running()
+    except SievertError as error:
+        return Finding(name="switch", well=False, found=error.what, remedy=error.remedy)
+    # What people or breakers stopped is no fault of the installation.
+    found = "; ".join(map(stopped_in_words, stopped)) or "nothing is stopped"
+    return Finding(name="switch", well=True, found=found)
 
 
 def _segments(settings: Settings) -> Finding:

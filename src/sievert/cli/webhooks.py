@@ -37,17 +37,36 @@ def dead(
 
 
 def resend(
-    message_id: Annotated[str, typer.Argument(help="The id, as `sievert webhooks dead` shows it.")],
+    message_id: Annotated[
+        str | None, typer.Argument(help="One message, as its webhook-id or `sievert webhooks dead` shows it.")
+    ] = None,
+    *,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", help="All made from then on: 2027-01-31T12:00:00Z, or 2h, 3d ago."),
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", help="... and before this time.")] = None,
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Give a dead letter all its attempts anew; a running server sends it."""
+    """Give messages all their attempts anew, dead or delivered within 7 days; a running server sends them."""
+    from sievert.cli.times import time_from
     from sievert.schema.access import AuditNote
     from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import open_ledgers
 
+    if (message_id is None) == (since is None) or (until is not None and since is None):
+        raise typer.BadParameter("name one message, or --since")
     clock = SystemClock()
+    now = clock.now()
     with open_ledgers(settings_from(config, data).settings, clock=clock) as ledgers:
-        ledgers.outbox.revive(message_id, clock.now())
-        ledgers.audit.append([AuditNote(actor="command line", event="webhook.resent", subject=message_id)])
-    typer.echo(f"{message_id} is pending again")
+        if message_id is not None:
+            ledgers.outbox.revive(message_id, now)
+            told, subject = f"{message_id} is pending again", message_id
+        else:
+            first = time_from(since or "", now)
+            last = time_from(until, now) if until else now
+            count = ledgers.outbox.revive_since(first, last, now)
+            told, subject = f"{count:,} messages are pending again", f"{first}..{last}"
+        ledgers.audit.append([AuditNote(actor="command line", event="webhook.resent", subject=subject)])
+    typer.echo(told)

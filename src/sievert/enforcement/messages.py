@@ -11,9 +11,12 @@ import msgspec
 from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.clock import Micros, to_text
+from sievert.schema.limit import AccountLimit
 
 ACTION_PERFORMED = "action.performed"
 CASE_OPENED = "case.opened"
+ACCOUNT_LIMITED = "account.limited"
+ACCOUNT_FREED = "account.freed"
 
 
 def messages_for(actions: Iterable[Action], cases: Iterable[Case]) -> tuple[OutboxMessage, ...]:
@@ -29,7 +32,17 @@ def messages_for(actions: Iterable[Action], cases: Iterable[Case]) -> tuple[Outb
     return tuple(messages)
 
 
-def _message(kind: str, subject_id: str, at: Micros, record: Action | Case) -> OutboxMessage:
+def limit_messages(limits: Iterable[AccountLimit]) -> tuple[OutboxMessage, ...]:
+    """Return one message for each limit that is imposed or lifted."""
+    return tuple(
+        _message(ACCOUNT_LIMITED, one.limit_id, one.imposed_at, one)
+        if one.lifted_at is None
+        else _message(ACCOUNT_FREED, f"{one.limit_id}_freed", one.lifted_at, one)
+        for one in limits
+    )
+
+
+def _message(kind: str, subject_id: str, at: Micros, record: Action | Case | AccountLimit) -> OutboxMessage:
     body = {"type": kind, "timestamp": to_text(at), "data": msgspec.to_builtins(record)}
     return OutboxMessage(
         message_id=f"msg_{subject_id}",

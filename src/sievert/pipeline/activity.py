@@ -262,6 +262,11 @@ class ActivityCounters:
             has_creator=has_creator,
         )
 
+    def views(self, names: Sequence[PostName]) -> Int64s:
+        """Return how often each post was seen so far [n], as far as that is durable."""
+        views: Int64s = self._totals(names)[:, Count.VIEWS]
+        return views
+
     def _new_ones(self, events: Sequence[BaseEvent], change: Change) -> np.ndarray:
         """Mark the events [n] that count, and note their keys in the change."""
         keys = [keys_of(event) for event in events]

@@ -11,12 +11,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sievert.enforcement.effects import actions_for, audit_notes
-from sievert.enforcement.messages import messages_for
+from sievert.enforcement.limits import limit_note
+from sievert.enforcement.messages import limit_messages, messages_for
+from sievert.enforcement.performing import performed
 from sievert.features.behaviour.rows import AsOf
 from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.path import Parts
-from sievert.policy.reasons import BANK, DEMOTE, DENY_DEMOTES, ISOLATED, RULE_DEMOTES, kind_of
+from sievert.policy.reasons import ISOLATED
 from sievert.policy.rules import NO_MATCHES, decide, hang_on_views
 from sievert.review.cases import cases_for
 from sievert.schema.batch import DecidedBatch, Effects, Floats, PostBatch, ScoredBatch, TextColumn
@@ -151,11 +152,26 @@ def decide_again(
         stated=stated,
     )
     scored = scored.told()
-    decided = _without_what_was_done(decided, again)
-    actions = actions_for(posts, decided, now=now)
+    done = performed(
+        posts,
+        _without_who_was_asked(decided, again),
+        policies=parts.policies,
+        checks=parts.checking.again(posts.keys, decided, now),
+        now=now,
+    )
+    decided, actions = done.decided, done.actions
     cases = cases_for(posts, scored, decided, {}, now=now)
-    messages = messages_for(actions, cases) if parts.announce else ()
-    effects = Effects(actions=actions, cases=cases, messages=messages, audit=audit_notes(actions))
+    limits = parts.limiting.after(actions, now) if parts.limiting is not None else ()
+    messages = (*messages_for(actions, cases), *limit_messages(limits)) if parts.announce else ()
+    effects = Effects(
+        actions=actions,
+        cases=cases,
+        messages=messages,
+        audit=(*done.audit, *map(limit_note, limits)),
+        stops=done.stops,
+        delayed=done.delayed,
+        limits=limits,
+    )
     at = parts.clock.now()
     parts.journal.add(
         [
@@ -167,6 +183,7 @@ def decide_again(
         effects,
     )
     parts.budgets.spend(cases, actions)
+    parts.checking.note(done.stops)
     parts.observer.batch_decided(posts, scored, decided)
     return decided
 
@@ -194,12 +211,11 @@ def _known_before(again: Sequence[Again]) -> dict[int, tuple[Match, ...]]:
     return {row: matches for row, matches in found.items() if matches}
 
 
-def _without_what_was_done(decided: DecidedBatch, again: Sequence[Again]) -> DecidedBatch:
-    """Leave out actions and cases that earlier decisions about the same posts had already.
+def _without_who_was_asked(decided: DecidedBatch, again: Sequence[Again]) -> DecidedBatch:
+    """Leave out cases that earlier decisions about the same posts opened already.
 
     Whoever was asked about a post was not asked whether it must be isolated.
     """
-    demoted = {row for row, one in enumerate(again) if any(map(_was_demoted, one.trail))}
     asked = {
         row
         for row, one in enumerate(again)
@@ -208,18 +224,5 @@ def _without_what_was_done(decided: DecidedBatch, again: Sequence[Again]) -> Dec
     }
     return dataclasses.replace(
         decided,
-        demoted_for={row: policy for row, policy in decided.demoted_for.items() if row not in demoted},
         queued_for={row: policy for row, policy in decided.queued_for.items() if row not in asked},
-    )
-
-
-def _was_demoted(decision: Decision) -> bool:
-    if decision.outcome == Outcome.DEMOTE.word:
-        return True
-    # Who waits for a person is demoted meanwhile if that rule held, and either the language could be read
-    # or a bank or a list knew the post.
-    rules = {kind_of(reason)[0] for reason in decision.reasons}
-    readable = decision.language == Language.ENGLISH.word
-    return decision.outcome == Outcome.REVIEW.word and (
-        (readable and bool({DEMOTE, RULE_DEMOTES} & rules)) or bool({BANK, DENY_DEMOTES} & rules)
     )

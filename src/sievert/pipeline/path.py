@@ -13,19 +13,22 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sievert.enforcement.effects import actions_for, audit_notes
-from sievert.enforcement.messages import messages_for
+from sievert.enforcement.limits import limit_note
+from sievert.enforcement.messages import limit_messages, messages_for
+from sievert.enforcement.performing import performed
 from sievert.errors import InputError
 from sievert.features.behaviour.rows import Rows, behaviour_rows
 from sievert.pipeline.activity import ActivityCounters, new_post
 from sievert.pipeline.answers import UNOPENED, answer_new, assemble
 from sievert.pipeline.banks import Banks, Known
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.checking import NOTHING_CHECKED, Checking
 from sievert.pipeline.copies import Copies
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.latents import LatentCache
+from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
 from sievert.pipeline.triggers import TRIGGERS_NAME
@@ -86,6 +89,8 @@ class Parts:
     ruling: Ruling
     copies: Copies = dataclasses.field(default_factory=Copies)
     latents: LatentCache = dataclasses.field(default_factory=LatentCache)
+    checking: Checking = NOTHING_CHECKED
+    limiting: Limiting | None = None  # None where no account is ever limited
     certificates: tuple[Certificate, ...] = ()
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
@@ -187,11 +192,26 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     scored = scored.told()
     lap("decide")
 
+    # 6c check (0.7): what switches, breakers and people forbid goes to people; the rest is done
+    done = performed(
+        posts, decided, policies=parts.policies, checks=parts.checking.first(decided, now), now=now
+    )
+    decided, actions = done.decided, done.actions
+    lap("check")
+
     # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence
-    actions = actions_for(posts, decided, now=now)
     cases = cases_for(posts, scored, decided, explained(parts.bundle, posts.text, scored, decided), now=now)
-    messages = messages_for(actions, cases) if parts.announce else ()
-    effects = Effects(actions=actions, cases=cases, messages=messages, audit=audit_notes(actions))
+    limits = parts.limiting.after(actions, now) if parts.limiting is not None else ()
+    messages = (*messages_for(actions, cases), *limit_messages(limits)) if parts.announce else ()
+    effects = Effects(
+        actions=actions,
+        cases=cases,
+        messages=messages,
+        audit=(*done.audit, *map(limit_note, limits)),
+        stops=done.stops,
+        delayed=done.delayed,
+        limits=limits,
+    )
     if len(posts):
         if parts.pictures is not None:
             parts.pictures.note(posts)
@@ -199,6 +219,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
             posts, scored, decided, effects, hashes=found.hashes[new], decided_at=parts.clock.now()
         )
         parts.budgets.spend(cases, actions)
+        parts.checking.note(done.stops)
         for row in looked.facets.keys() - set(known.isolated):
             parts.latents.keep(parts.bundle.version, posts.keys[row], looked.facets[row], at=now)
         if parts.pictures is not None:

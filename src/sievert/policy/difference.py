@@ -100,6 +100,16 @@ _NUMBERS: dict[str, _Meaning] = {
         "posts of more views are still removed by rule", "posts of fewer views already go to a person"
     ),
     "removals_per_day": _rises("more may be removed in a day", "less may be removed in a day"),
+    "removals_flood": _rises(
+        "more may be removed in an hour before that is a flood",
+        "less may be removed in an hour before that is a flood",
+    ),
+    "holdout_share": _falls("fewer removals are done later", "more removals are done later"),
+    "holdout_minutes": _falls("delayed removals are done sooner", "delayed removals are done later"),
+    "holdout_views": _falls(
+        "delayed removals are done after fewer views", "delayed removals are done after more views"
+    ),
+    "timing_minutes": _falls("removals are done sooner", "removals are done later"),
     "demote_at": _falls("less likely harm is demoted too", "only likelier harm is demoted"),
     "demote_precision": _falls(
         "demote_at may be set lower; no post is treated otherwise yet",
@@ -109,6 +119,14 @@ _NUMBERS: dict[str, _Meaning] = {
         "people are asked about less likely harm too", "people are asked about likelier harm only"
     ),
     "reviews_per_hour": _rises("people can be asked more often", "people can be asked less often"),
+}
+_MEANINGS = {
+    "version": "posts are decided under the new version's name",
+    "appeal": "somebody else hears appeals",
+    "words": "authors, viewers or moderators read something else",
+    "severity": "removals may be done a little later, or no longer",
+    "demotion_days": "demotions end by themselves after another time, or never",
+    "limit_after": "other accounts are limited, or otherwise",
 }
 _MODES = (Mode.OFF, Mode.SHADOW, Mode.LIVE)
 _ACTION_FIELDS = ("live_actions", "shadow_actions")
@@ -252,12 +270,8 @@ def _changed(field: str, before: object, after: object) -> FieldChange:
         meaning = f"while {mode} it {' and '.join(told)}" if told else meaning
     elif field in _STATED_FIELDS:
         direction, meaning = _stated_changed(field, before, after)
-    elif field == "version":
-        meaning = "posts are decided under the new version's name"
-    elif field == "appeal":
-        meaning = "somebody else hears appeals"
-    elif field == "words":
-        meaning = "authors, viewers or moderators read something else"
+    elif field in _MEANINGS:
+        meaning = _MEANINGS[field]
     return FieldChange(
         field=field, before=_said(before), after=_said(after), direction=direction, meaning=meaning
     )
@@ -270,6 +284,8 @@ def _said(value: object) -> str:
         return said(value)
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "none"
+    if value is None:
+        return "none"
     if isinstance(value, msgspec.Struct):
         return (
             "; ".join(f"{name}: {said}" for name, said in msgspec.structs.asdict(value).items() if said)

@@ -12,7 +12,7 @@ import yaml
 from sievert.errors import ConfigurationError
 from sievert.policy.fields import right_fields, wrong_fields
 from sievert.policy.rule_problems import set_problems, stated_problems
-from sievert.schema.policy import POLICY_FORMAT, Policy, PolicySet
+from sievert.schema.policy import POLICY_FORMAT, Policy, PolicySet, Severity
 from sievert.schema.sentinel import SENTINEL_POLICY
 
 _MOST_BYTES = 64 << 10
@@ -118,9 +118,15 @@ def _parsed(file: Path) -> dict[object, object]:
     return stated
 
 
+def _wrong_delays(policy: Policy) -> list[str]:
+    if policy.severity is Severity.LOW or not (policy.holdout_share or policy.timing_minutes):
+        return []
+    return ["holdout_share or timing_minutes without severity low: what is severe is removed at once"]
+
+
 def _problems(policy: Policy, file: Path) -> list[str]:
     """Say what is wrong with a policy beyond the types of its fields."""
-    problems = []
+    problems = _wrong_delays(policy)
     if file.stem != policy.name:
         problems.append(f"the file is named {file.stem!r} but states policy {policy.name!r}: make them equal")
     if policy.demote_at < policy.demote_precision:

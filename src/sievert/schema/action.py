@@ -1,7 +1,7 @@
 """Action, Case and the messages about them: what a decision sets in motion."""
 
 import enum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -60,7 +60,29 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     )
     undoes: Annotated[tuple[str, ...], Meta(description="the actions that a restore takes back")] = ()
     expires_at: Annotated[Micros | None, Meta(description="when it is taken back by itself, if ever")] = None
+    creator_id: Annotated[str | None, Meta(description="who published the post, where that was told")] = None
+    propensity: Annotated[
+        float | None,
+        Meta(description="the chance with which it was drawn to be done at this time, where it was drawn"),
+    ] = None
     record_version: RecordVersion = 1
+
+
+class ActionState(NamedTuple):
+    """An action and what became of it: `undone_by` names what took it back, None while it stands."""
+
+    action: Action
+    undone_by: str | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Tell whether a post is still demoted, removed or isolated by it."""
+        return self.undone_by is None and self.action.kind != ActionKind.RESTORE
+
+    @property
+    def automatic(self) -> bool:
+        """Tell whether no person did it."""
+        return self.action.by == OURSELVES
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,8 +13,11 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros
 from sievert.schema.decision import FIRST, Cause, Reason, decision_id
+from sievert.schema.delay import DelayedRemoval
+from sievert.schema.limit import AccountLimit
 from sievert.schema.media import SeenPicture
 from sievert.schema.post import Post, PostKey
+from sievert.schema.stop import Stop
 from sievert.schema.taxonomy import HARM
 
 Bytes = npt.NDArray[np.uint8]
@@ -169,3 +172,7 @@ class Effects:
     cases: tuple[Case, ...] = ()
     messages: tuple[OutboxMessage, ...] = ()
     audit: tuple[AuditNote, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    delayed: tuple[DelayedRemoval, ...] = ()
+    limits: tuple[AccountLimit, ...] = ()
+    released: tuple[str, ...] = ()  # delayed removals that wait no more, by the id of their action

@@ -140,6 +140,15 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     ] = None
 
 
+STOPPED = "stopped"
+FLOODED = "removal-flood"
+TAKEN_BACK = "taken-back"
+DELAYED = "delayed"
+
+HELD_BACK = (STOPPED, FLOODED, TAKEN_BACK, DELAYED)
+"""Codes of reasons why what a rule called for was not done, or not yet."""
+
+
 class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Words of a post that carried its score."""
 

@@ -20,6 +20,13 @@ class Mode(enum.StrEnum):
     LIVE = "live"
 
 
+class Severity(enum.StrEnum):
+    """How bad a wrong delay is: of low severity are terms of service, such as those on spam."""
+
+    LOW = "low"
+    HIGH = "high"
+
+
 class AppealRoute(enum.StrEnum):
     """Who hears an appeal: another moderator than the first, the policy's owner, or the platform itself."""
 
@@ -98,6 +105,21 @@ class StatedList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = ()
 
 
+class LimitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """After how many removed posts an account is limited, how, and for how long."""
+
+    removed: Annotated[int, Meta(ge=2, description="so many of its posts were removed; never one alone")]
+    within_days: Annotated[float, Meta(gt=0.0, le=365.0, description="... within so many days")] = 30.0
+    for_days: Annotated[float, Meta(gt=0.0, le=365.0, description="the limit ends after so many days")] = 7.0
+    posts_per_hour: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="so many posts an hour at most; null: any number")
+    ] = 1
+    reach_delay_minutes: Annotated[
+        Annotated[int, Meta(ge=1, le=10_080)] | None,
+        Meta(description="its posts are shown to others so much later; null: at once"),
+    ] = None
+
+
 NO_LIST = StatedList()
 
 
@@ -147,6 +169,36 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     removals_per_day: Annotated[
         int, Meta(ge=0, description="beyond so many removals a day people decide")
     ] = 1_000
+    removals_flood: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="fewer removals an hour are never a flood; a policy without a past may remove no more",
+        ),
+    ] = 30
+    severity: Annotated[
+        Severity, Meta(description="low or high; only what is low may be removed a little later")
+    ] = Severity.HIGH
+    holdout_share: Annotated[
+        float,
+        Meta(ge=0.0, le=0.2, description="the share of removals that is drawn to be done later; needs low"),
+    ] = 0.0
+    holdout_minutes: Annotated[
+        float, Meta(gt=0.0, le=1440.0, description="so much later they are done at the latest")
+    ] = 30.0
+    holdout_views: Annotated[int, Meta(ge=1, description="after so many views they are done at once")] = 100
+    timing_minutes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=120,
+            description="removals are done after a random number of minutes up to this; needs low",
+        ),
+    ] = 0
+    demotion_days: Annotated[
+        Annotated[float, Meta(gt=0.0)] | None,
+        Meta(description="after so many days a demotion is taken back by itself; null: never"),
+    ] = None
     demote_at: Annotated[Share, Meta(description="from this probability on, reach is lowered")] = 0.70
     demote_precision: Annotated[
         Share,
@@ -162,6 +214,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     shadow_actions: Annotated[
         tuple[str, ...], Meta(description="what it may do in shadow: demote, review")
     ] = ("demote", "review")
+    limit_after: Annotated[
+        LimitRule | None, Meta(description="when an account that repeats itself is limited; null: never")
+    ] = None
     allow: Annotated[
         StatedList,
         Meta(

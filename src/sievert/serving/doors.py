@@ -12,6 +12,8 @@ from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.path import Parts, run
 from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.releasing import release
+from sievert.pipeline.undoing import Undoing
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
 from sievert.serving.access import Gate
@@ -33,6 +35,9 @@ from sievert.stores.memory import MemoryStores
 from sievert.stores.outbox import KEEP_DELIVERED
 
 FORGET_SECONDS = 3600
+SWEEP_SECONDS = 2
+"""How soon what has expired is taken back, and what waited is done."""
+
 HUNT_SECONDS = 2
 """How soon posts of the past are hunted for after a bank has changed."""
 
@@ -98,7 +103,7 @@ class Doors:
         self.batcher.start()
         if self.delivery is not None:
             self.delivery.start()
-        beside = [asyncio.create_task(self._forget()), asyncio.create_task(self._hunt())]
+        beside = [asyncio.create_task(one()) for one in (self._forget, self._hunt, self._sweep)]
         try:
             yield
         finally:
@@ -137,6 +142,24 @@ class Doors:
             except Exception as error:  # noqa: BLE001  what was not hunted for is hunted for the next time
                 log_unexpected(error)
             await asyncio.sleep(HUNT_SECONDS)
+
+    async def _sweep(self) -> None:
+        """Take back what has expired, and do what waited for its time."""
+        while True:
+            try:
+                while await self.worker.run(self._sweep_once):
+                    if self.delivery is not None:
+                        self.delivery.nudge()
+            except Exception as error:  # noqa: BLE001  what was not taken back now is the next time
+                log_unexpected(error)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    def _sweep_once(self) -> int:
+        undoing = Undoing(stores=self.stores, announce=self.parts.announce)
+        # One part at a time, so that posts have their turn in between.
+        now = self.clock.now()
+        freed = self.parts.limiting.free(now) if self.parts.limiting is not None else 0
+        return freed + len(next(undoing.expired(now), ())) + release(self.stores, self.parts, now=now)
 
     async def _forget_records(self) -> None:
         await self.worker.run(self._forget_once)

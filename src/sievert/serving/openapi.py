@@ -18,6 +18,7 @@ from sievert.pipeline.events import EventAnswer
 from sievert.schema.decision import Answer
 from sievert.schema.event import KINDS, Event
 from sievert.schema.post import Post
+from sievert.schema.statement import Statement
 from sievert.serving.access import KEY_IN_ADDRESS, OPEN
 from sievert.serving.dialects import DIALECTS
 from sievert.serving.problems import MEDIA_TYPE, Problem
@@ -30,6 +31,7 @@ from sievert.serving.routes.comments import (
 )
 from sievert.serving.routes.media import MEDIA
 from sievert.serving.routes.moderations import MODERATIONS, ModerationRequest
+from sievert.serving.routes.switch import SWITCH, SwitchTurn
 from sievert.serving.routes.webhooks import RESEND
 
 DEPENDENCIES = ("doors", "openapi")
@@ -37,6 +39,7 @@ DEPENDENCIES = ("doors", "openapi")
 
 _POSTS, _BATCH, _EVENTS = "/api/v1/posts", "/api/v1/posts:batch", "/api/v1/events"
 _ENTRY = f"{BANKS}/{{bank}}/entries/{{id}}"
+_STATEMENT = "/api/v1/actions/{action_id}/statement"
 _RESEND_AS_ROUTED = "/api/v1/webhooks/{target}"
 _ENTRY_AS_ROUTED = f"{BANKS}/{{bank}}/entries/{{target}}"
 _FOREIGN_PROBLEM = {
@@ -78,12 +81,14 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     told = (
         *(Post, Problem, Answer, ModerationRequest, AnalyzeCommentRequest, SuggestCommentScoreRequest),
         *(Event, EventAnswer, NewBank, BankRule, NewEntries),
+        *(SwitchTurn, Statement),
     )
     schemas, components = msgspec.json.schema_components(
         (*told, *_answered(routes)), ref_template="#/components/schemas/{name}"
     )
-    post, problem, answer, moderation, analyze, suggest, event, counted = schemas[: len(told) - 3]
-    new_bank, bank_rule, new_entries = schemas[len(told) - 3 : len(told)]
+    post, problem, answer, moderation, analyze, suggest, event, counted = schemas[: len(told) - 5]
+    new_bank, bank_rule, new_entries = schemas[len(told) - 5 : len(told) - 2]
+    switch_turn, statement = schemas[len(told) - 2 : len(told)]
     for kind in KINDS:  # what tells records apart is no field of theirs, and says nothing of itself
         components[kind.__name__]["properties"]["kind"]["description"] = "which kind of event it is"
     parts = document.setdefault("components", {})
@@ -127,6 +132,11 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     paths[BANKS]["post"]["requestBody"] = _body("application/json", new_bank)
     paths[f"{BANKS}/{{bank}}"]["put"]["requestBody"] = _body("application/json", bank_rule)
     paths[f"{BANKS}/{{bank}}/entries"]["post"]["requestBody"] = _body("application/json", new_entries)
+    paths[SWITCH]["post"]["requestBody"] = _body("application/json", switch_turn)
+    paths[_STATEMENT]["get"]["responses"]["200"] = {
+        "description": "The statement, or the record of the Transparency Database.",
+        "content": {"application/json": {"schema": {"oneOf": [statement, {"type": "object"}]}}},
+    }
     paths[_BATCH]["post"]["responses"]["200"] = {
         "description": "One answer or problem a line.",
         "content": {"application/x-ndjson": {"schema": {"oneOf": [answer, problem]}}},

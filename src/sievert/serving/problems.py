@@ -36,6 +36,7 @@ _KINDS: dict[str, tuple[int, str]] = {
     # 424 and not 5xx: somebody else's server failed, and our operators need not wake up.
     "media-unavailable": (424, "A picture cannot be had now"),
     "not-found": (404, "There is no such thing"),
+    "not-standing": (409, "The action does not stand any more"),
     "access": (403, "This is not permitted"),
     "unauthenticated": (401, "An API key is needed"),
     "forbidden": (403, "The API key lacks a scope"),

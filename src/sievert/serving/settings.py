@@ -22,14 +22,14 @@ from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.post import MAX_TEXT_BYTES
 
 PREFIX = "SIEVERT_"
-SECRET_SETTINGS = frozenset({"webhook_secret"})
+SECRET_SETTINGS = frozenset({"webhook_secret", "discourse_webhook_secret", "discourse_api_key"})
 """Settings that are never printed."""
 
 _FILE = Path("sievert.toml")
 # SIEVERT_CONFIG names the file; SIEVERT_DATA is the folder of corpora that `make bundle` reads.
 _NOT_SETTINGS = frozenset({"SIEVERT_CONFIG", "SIEVERT_DATA"})
 _SECRET_BYTES = range(24, 65)
-_LISTS = frozenset({"fetch_private_hosts"})
+_LISTS = frozenset({"fetch_private_hosts", "webhook_private_hosts"})
 
 HostAndPort = Annotated[
     str, Meta(max_length=260, pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$")
@@ -114,6 +114,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stream_clients: Annotated[int, Meta(ge=0, le=10_000, description="live streams open at once")] = 100
     webhook_url: Annotated[str, Meta(description="where actions and cases are sent; empty: nowhere")] = ""
     webhook_secret: Annotated[str, Meta(description="whsec_ and base64: signs what is sent")] = ""
+    webhook_private_hosts: Annotated[
+        tuple[HostAndPort, ...],
+        Meta(
+            description="host:port of the own network that webhook_url may lead to; in the environment with "
+            "commas between"
+        ),
+    ] = ()
+    discourse_webhook_secret: Annotated[
+        str, Meta(description="the secret of Discourse's webhooks; empty: none are taken")
+    ] = ""
+    discourse_url: Annotated[
+        str, Meta(description="a Discourse that does what is decided, in the place of webhook_url")
+    ] = ""
+    discourse_api_key: Annotated[str, Meta(description="its API key")] = ""
+    discourse_api_user: Annotated[str, Meta(description="the member of its staff in whose name it acts")] = (
+        "system"
+    )
     webhook_attempts: Annotated[
         int, Meta(ge=1, le=100, description="attempts before a message is a dead letter")
     ] = 9
@@ -244,9 +261,24 @@ def _contradictions(settings: Settings) -> list[str]:
             problems.append("webhook_url is no address: write http://... or https://...")
         if not settings.webhook_secret:
             problems.append("webhook_url without webhook_secret: what is sent must be signed. Set both.")
+    problems.extend(_wrong_about_discourse(settings))
     problems.extend(_wrong_about_media(settings))
     if settings.webhook_secret and not _is_webhook_secret(settings.webhook_secret):
         problems.append("webhook_secret must be whsec_ and the base64 of 24 to 64 random bytes.")
+    return problems
+
+
+def _wrong_about_discourse(settings: Settings) -> list[str]:
+    if not settings.discourse_url:
+        return []
+    problems = []
+    parts = urlsplit(settings.discourse_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        problems.append("discourse_url is no address: write https://...")
+    if settings.webhook_url:
+        problems.append("discourse_url beside webhook_url: a message has one receiver. Set one of them.")
+    if not settings.discourse_api_key:
+        problems.append("discourse_url without discourse_api_key: Discourse asks for one. Set both.")
     return problems
 
 

@@ -79,6 +79,12 @@ class Metrics:
             ["bank"],
             registry=self.registry,
         )
+        self.breakers = Counter(
+            "sievert_breakers",
+            "Policies that suddenly removed far more than usual, and were stopped.",
+            ["policy"],
+            registry=self.registry,
+        )
         self.rule_posts = Counter(
             "sievert_rule_posts",
             "Posts for which a policy's own rule or list had a consequence, or held one back.",

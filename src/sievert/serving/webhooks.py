@@ -21,7 +21,9 @@ from standardwebhooks.webhooks import Webhook
 from sievert.errors import StoreError
 from sievert.schema.action import OutboxMessage
 from sievert.schema.clock import SECOND, Clock, Micros
+from sievert.serving.discourse import DiscourseApi
 from sievert.serving.problems import log_unexpected
+from sievert.serving.receivers import CheckedTransport
 from sievert.serving.telemetry import Metrics
 from sievert.stores.outbox import Outbox
 
@@ -48,6 +50,8 @@ class Receiver:
     schedule: tuple[float, ...] = SCHEDULE
     timeout: float = 10.0
     poll: float = 0.5
+    private_hosts: tuple[str, ...] = ()
+    api: DiscourseApi | None = None  # does what messages say, in the place of a POST to `url`
 
 
 class WebhookDelivery:
@@ -68,7 +72,7 @@ class WebhookDelivery:
         self._clock = clock
         self._metrics = metrics
         self._uniform = uniform
-        self._webhook = Webhook(receiver.secret)
+        self._webhook = Webhook(receiver.secret) if receiver.api is None else None
         self._nudged = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -109,7 +113,9 @@ class WebhookDelivery:
 
     async def _run(self) -> None:
         async with httpx.AsyncClient(
-            timeout=self._receiver.timeout, follow_redirects=False, trust_env=False
+            timeout=self._receiver.timeout,
+            follow_redirects=False,
+            transport=CheckedTransport(self._receiver.private_hosts),
         ) as client:
             stale = True
             while True:
@@ -148,6 +154,24 @@ class WebhookDelivery:
 
     async def _send(self, client: httpx.AsyncClient, message: OutboxMessage) -> str | None:
         """Send a message; return why it failed, or None."""
+        # What a receiver wants remembered is forgotten: a cookie of its making must not spoil what follows.
+        client.cookies.clear()
+        try:
+            # The client's own time-out is for each read: a receiver that drips would never meet it.
+            async with asyncio.timeout(2 * self._receiver.timeout):
+                if self._receiver.api is not None:
+                    return await self._receiver.api.send(client, message)
+                return await self._post(client, message)
+        except TimeoutError:
+            return "the receiver took too long"
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]
+        except Exception as error:  # noqa: BLE001  whatever a receiver's answer does, it is a failed attempt
+            return type(error).__name__
+
+    async def _post(self, client: httpx.AsyncClient, message: OutboxMessage) -> str | None:
+        if self._webhook is None:
+            raise AssertionError("What an API does is not posted.")
         now = dt.datetime.fromtimestamp(self._clock.now() / SECOND, dt.UTC)
         headers = {
             "content-type": "application/json",
@@ -155,22 +179,9 @@ class WebhookDelivery:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._webhook.sign(message.message_id, now, message.body.decode()),
         }
-        # What a receiver wants remembered is forgotten: a cookie of its making must not spoil what follows.
-        client.cookies.clear()
-        try:
-            # The client's own time-out is for each read: a receiver that drips would never meet it.
-            async with (
-                asyncio.timeout(2 * self._receiver.timeout),
-                client.stream("POST", self._receiver.url, content=message.body, headers=headers) as answer,
-            ):
-                # The body of the answer is not read: nobody needs it, and it may be endless.
-                return None if answer.is_success else f"the receiver answered {answer.status_code}"
-        except TimeoutError:
-            return "the receiver took too long"
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]
-        except Exception as error:  # noqa: BLE001  whatever a receiver's answer does, it is a failed attempt
-            return type(error).__name__
+        async with client.stream("POST", self._receiver.url, content=message.body, headers=headers) as answer:
+            # The body of the answer is not read: nobody needs it, and it may be endless.
+            return None if answer.is_success else f"the receiver answered {answer.status_code}"
 
     async def _count(self) -> None:
         for state, count in (await asyncio.to_thread(self._outbox.counts)).items():

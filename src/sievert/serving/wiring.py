@@ -6,9 +6,10 @@ The embedded choice, one folder for one process, is the only one yet.
 import contextlib
 import functools
 import importlib.util
+import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,8 +19,10 @@ from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
+from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.opening import Openers
 from sievert.pipeline.path import Parts
 from sievert.pipeline.pictures import Pictures
@@ -28,8 +31,9 @@ from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.rulebook import RuleBook
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
-from sievert.schema.batch import TextColumn
+from sievert.schema.batch import Effects, TextColumn
 from sievert.schema.clock import Clock
+from sievert.schema.stop import Stop
 from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
@@ -38,6 +42,7 @@ from sievert.scoring.utterances import Shares
 from sievert.serving.access import Gate, RandomBytes, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
+from sievert.serving.discourse import DiscourseApi
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed
@@ -50,19 +55,27 @@ from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver
 from sievert.serving.webhooks import Receiver, WebhookDelivery
 from sievert.serving.worker import Worker
-from sievert.stores.audit import AuditLog, SqlAuditLog
+from sievert.stores.audit import AuditLog
 from sievert.stores.banks.base import BankStore
 from sievert.stores.banks.embedded import EmbeddedBanks
+from sievert.stores.consequences import SqlConsequences
 from sievert.stores.database import Database
+from sievert.stores.delayed import DelayedRemovals
 from sievert.stores.embedded import EmbeddedStores, database_file
+from sievert.stores.grounds import Grounds
 from sievert.stores.keys import KeyStore, SqlKeyStore
+from sievert.stores.limits import AccountLimits
 from sievert.stores.media.base import MediaStore
 from sievert.stores.media.folder import FolderMedia
 from sievert.stores.media.memory import NoMedia
 from sievert.stores.media.s3 import S3Media
-from sievert.stores.outbox import Outbox, SqlOutbox
+from sievert.stores.outbox import Outbox
+from sievert.stores.standing import StandingActions
+from sievert.stores.stops import Stops
 
 _FIRST_KEY = "first key"
+
+_log = logging.getLogger("sievert.enforcement")
 
 
 def open_doors(
@@ -110,9 +123,17 @@ def open_doors(
         ruling=Ruling(RuleBook(policies, bundle.fold), clock=clock, watch=RuleAlarms(stores.audit, metrics)),
         clock=clock,
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
+        checking=StoredChecks(
+            policies,
+            standing=stores.standing,
+            stops=stores.stops,
+            key=stores.database.secret("draws"),
+            on_trip=_on_trip(metrics),
+        ),
+        limiting=Limiting(stores=stores, policies=policies, announce=has_receiver(settings)),
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
-        announce=bool(settings.webhook_url),
+        announce=has_receiver(settings),
         shares=Shares(text=settings.heavy_share, pictures=settings.image_heavy_share),
         pictures=pictures,
         banks=banks,
@@ -149,7 +170,7 @@ def open_doors(
         ),
         news=news,
         room=SpoolRoom(settings.spool_megabytes << 20),
-        delivery=_delivery(settings, stores.outbox, clock=clock, metrics=metrics),
+        delivery=_delivery(settings, stores, clock=clock, metrics=metrics),
         truth=truth,
     )
 
@@ -204,15 +225,44 @@ def _on_flood(audit: AuditLog, metrics: Metrics) -> OnFlood:
     return flooded
 
 
+def _on_trip(metrics: Metrics) -> Callable[[Stop], None]:
+    """Return what is done when a policy is stopped by its breaker; the audit log was told with it."""
+
+    def tripped(stop: Stop) -> None:
+        metrics.breakers.labels(stop.policy).inc()
+        _log.error("removals of the policy %s were stopped: %s", stop.policy, stop.reason)
+
+    return tripped
+
+
+def has_receiver(settings: Settings) -> bool:
+    """Tell whether anybody is to hear of actions and cases."""
+    return bool(settings.webhook_url or settings.discourse_url)
+
+
 def _delivery(
-    settings: Settings, outbox: Outbox, *, clock: Clock, metrics: Metrics
+    settings: Settings, stores: EmbeddedStores, *, clock: Clock, metrics: Metrics
 ) -> WebhookDelivery | None:
-    if not settings.webhook_url:
+    if not has_receiver(settings):
         return None
-    receiver = Receiver(
-        url=settings.webhook_url, secret=settings.webhook_secret, attempts=settings.webhook_attempts
+    api = (
+        DiscourseApi(
+            url=settings.discourse_url,
+            key=settings.discourse_api_key,
+            user=settings.discourse_api_user,
+            standing=stores.standing,
+        )
+        if settings.discourse_url
+        else None
     )
-    return WebhookDelivery(outbox, receiver, clock=clock, metrics=metrics)
+    receiver = Receiver(
+        url=settings.webhook_url,
+        secret=settings.webhook_secret,
+        attempts=settings.webhook_attempts,
+        private_hosts=settings.webhook_private_hosts,
+        api=api,
+    )
+    return WebhookDelivery(stores.outbox, receiver, clock=clock, metrics=metrics)
 
 
 def bundle_path(settings: Settings) -> Path:
@@ -227,12 +277,18 @@ def policies_path(settings: Settings) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """What the command line may touch while a server runs: keys, audit log, outbox, banks."""
+    """What the command line may touch while a server runs: keys, audit log, outbox, banks, actions, switches."""
 
     keys: KeyStore
     audit: AuditLog
     outbox: Outbox
     banks: BankStore
+    standing: StandingActions
+    stops: Stops
+    grounds: Grounds
+    limits: AccountLimits
+    delayed: DelayedRemovals
+    perform: Callable[[Effects], None]
 
 
 @contextlib.contextmanager
@@ -251,11 +307,18 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
         )
     database = Database(file)
     try:
+        consequences = SqlConsequences(database, clock=clock)
         yield Ledgers(
             keys=SqlKeyStore(database),
-            audit=SqlAuditLog(database, clock=clock),
-            outbox=SqlOutbox(database),
+            audit=consequences.audit,
+            outbox=consequences.outbox,
             banks=EmbeddedBanks(database),
+            standing=consequences.standing,
+            stops=consequences.stops,
+            grounds=consequences.grounds,
+            limits=consequences.limits,
+            delayed=consequences.delayed,
+            perform=consequences.perform,
         )
     finally:
         database.close()

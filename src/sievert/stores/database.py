@@ -93,6 +93,17 @@ class Database:
                 connection.execute(facts.insert().values(name="seed", value=found))
         return int(found)
 
+    def secret(self, name: str) -> bytes:
+        """Return 32 random bytes of this store's own for one purpose, made when they are first asked for."""
+        with self.writing() as connection:
+            found = connection.execute(
+                sa.select(facts.c.value).where(facts.c.name == f"secret {name}")
+            ).scalar()
+            if found is None:
+                found = secrets.token_hex(32)
+                connection.execute(facts.insert().values(name=f"secret {name}", value=found))
+        return bytes.fromhex(found)
+
     def close(self) -> None:
         """Let go of the file."""
         self.engine.dispose()

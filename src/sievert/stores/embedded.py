@@ -2,22 +2,18 @@
 
 from pathlib import Path
 
-from sqlalchemy.engine import Connection
-
 from sievert.errors import StoreUnavailable
-from sievert.schema.action import Action, Case
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Clock
 from sievert.schema.label import Label
 from sievert.stores import tables
 from sievert.stores.activity.embedded import EmbeddedActivity
-from sievert.stores.audit import SqlAuditLog
 from sievert.stores.banks.embedded import EmbeddedBanks
+from sievert.stores.consequences import SqlConsequences
 from sievert.stores.database import Database
 from sievert.stores.journal.embedded import EmbeddedJournal
 from sievert.stores.keys import SqlKeyStore
 from sievert.stores.locking import FolderLock
-from sievert.stores.outbox import SqlOutbox
 from sievert.stores.pictures.embedded import EmbeddedPictures
 from sievert.stores.records import SqlRecords
 from sievert.stores.segments.log import ROWS_PER_SEGMENT, SegmentLog
@@ -65,16 +61,24 @@ class EmbeddedStores:
             self.log = SegmentLog(
                 segments_folder(folder), seed=self.database.seed(), rows_per_segment=rows_per_segment
             )
-            self.actions: SqlRecords[Action] = SqlRecords(self.database, tables.actions, Action)
-            self.cases: SqlRecords[Case] = SqlRecords(self.database, tables.cases, Case)
+            self._consequences = SqlConsequences(self.database, clock=clock)
+            self.actions = self._consequences.actions
+            self.cases = self._consequences.cases
+            self.outbox = self._consequences.outbox
+            self.audit = self._consequences.audit
+            self.standing = self._consequences.standing
+            self.stops = self._consequences.stops
+            self.delayed = self._consequences.delayed
+            self.limits = self._consequences.limits
+            self.grounds = self._consequences.grounds
             self.labels: SqlRecords[Label] = SqlRecords(self.database, tables.labels, Label)
-            self.outbox = SqlOutbox(self.database)
             self.keys = SqlKeyStore(self.database)
-            self.audit = SqlAuditLog(self.database, clock=clock)
             self.activity = EmbeddedActivity(self.database)
             self.banks = EmbeddedBanks(self.database)
             self.pictures = EmbeddedPictures(self.database)
-            self.journal = EmbeddedJournal(self.database, self.log, clock=clock, apply=self._apply)
+            self.journal = EmbeddedJournal(
+                self.database, self.log, clock=clock, apply=self._consequences.write
+            )
         except BaseException:
             self._lock.release()
             raise
@@ -88,11 +92,9 @@ class EmbeddedStores:
         with self.database.writing() as connection:
             self.labels.add(connection, labels)
 
-    def _apply(self, connection: Connection, effects: Effects) -> None:
-        self.actions.add(connection, effects.actions)
-        self.cases.add(connection, effects.cases)
-        self.outbox.add(connection, effects.messages)
-        self.audit.add(connection, effects.audit)
+    def perform(self, effects: Effects) -> None:
+        """Make effects durable that no decision brought about: see `SqlConsequences.perform`."""
+        self._consequences.perform(effects)
 
     def close(self) -> None:
         """Let go of files and of the lock."""

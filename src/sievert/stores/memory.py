@@ -7,11 +7,16 @@ from sievert.schema.label import Label
 from sievert.stores.activity.memory import MemoryActivity
 from sievert.stores.audit import MemoryAuditLog
 from sievert.stores.banks.memory import MemoryBanks
+from sievert.stores.delayed import MemoryDelayed
+from sievert.stores.grounds import MemoryGrounds
 from sievert.stores.journal.memory import MemoryJournal
 from sievert.stores.keys import MemoryKeyStore
+from sievert.stores.limits import MemoryLimits
 from sievert.stores.outbox import MemoryOutbox
 from sievert.stores.pictures.memory import MemoryPictures
 from sievert.stores.records import MemoryRecords
+from sievert.stores.standing import MemoryStanding
+from sievert.stores.stops import MemoryStops
 
 
 class MemoryStores:
@@ -28,17 +33,33 @@ class MemoryStores:
         self.activity = MemoryActivity()
         self.banks = MemoryBanks()
         self.pictures = MemoryPictures()
-        self.journal = MemoryJournal(apply=self._apply)
+        self.standing = MemoryStanding()
+        self.stops = MemoryStops()
+        self.delayed = MemoryDelayed()
+        self.limits = MemoryLimits()
+        self.journal = MemoryJournal(apply=self.perform)
+        self.grounds = MemoryGrounds(self.journal)
 
     def keep_labels(self, labels: tuple[Label, ...]) -> None:
         """Append labels."""
         self.labels.add(labels)
 
-    def _apply(self, effects: Effects) -> None:
+    def perform(self, effects: Effects) -> None:
+        """Put effects in.
+
+        Raises:
+            NotStanding: a restore takes back what does not stand; then nothing is in.
+        """
+        self.standing.add(effects.actions)
+        self.limits.add(effects.limits)
         self.actions.add(effects.actions)
+        self.grounds.add(effects.actions)
         self.cases.add(effects.cases)
         self.outbox.add(effects.messages)
         self.audit.append(effects.audit)
+        self.stops.add(effects.stops)
+        self.delayed.add(effects.delayed)
+        self.delayed.let_go(effects.released)
 
     def close(self) -> None:
         """Nothing is held."""

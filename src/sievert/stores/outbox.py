@@ -1,7 +1,8 @@
 """The outbox: webhook messages that are durable before anything is acknowledged.
 
 A message is pending until its receiver has taken it; after too many attempts it is a dead letter,
-which a person may revive. Nothing leaves the outbox undelivered.
+which a person may revive, as what was
+delivered and is remembered. Nothing leaves the outbox undelivered.
 """
 
 import abc
@@ -22,6 +23,10 @@ DEAD = "dead"
 
 KEEP_DELIVERED: Micros = 7 * DAY
 """For how long a delivered message is remembered, from when its last attempt was due."""
+
+
+# Earlier releases dropped the bodies of what was delivered: there is nothing to send again.
+_SENT = (outbox.c.state != PENDING, outbox.c.body != b"")
 
 
 class Outbox(abc.ABC):
@@ -49,11 +54,15 @@ class Outbox(abc.ABC):
 
     @abc.abstractmethod
     def revive(self, message_id: str, now: Micros) -> None:
-        """Make a dead letter pending again.
+        """Make a message pending again that is a dead letter, or was delivered and is remembered.
 
         Raises:
-            NotFound: there is no dead letter of that id.
+            NotFound: there is no such message, or it is pending.
         """
+
+    @abc.abstractmethod
+    def revive_since(self, since: Micros, until: Micros, now: Micros) -> int:
+        """Do so with all messages made since <= t < until; return how many there were."""
 
     @abc.abstractmethod
     def forget_delivered(self, before: Micros) -> None:
@@ -103,9 +112,20 @@ class MemoryOutbox(Outbox):
     def revive(self, message_id: str, now: Micros) -> None:
         """Change the state back."""
         message = self._messages.get(message_id)
-        if message is None or message.state != DEAD:
+        if message is None or message.state == PENDING:
             raise _not_dead(message_id)
         self._change(message_id, state=PENDING, attempts=0, next_attempt_at=now)
+
+    def revive_since(self, since: Micros, until: Micros, now: Micros) -> int:
+        """Walk the dictionary."""
+        some = [
+            one.message_id
+            for one in self._messages.values()
+            if one.state != PENDING and since <= one.created_at < until
+        ]
+        for message_id in some:
+            self.revive(message_id, now)
+        return len(some)
 
     def forget_delivered(self, before: Micros) -> None:
         """Walk the dictionary."""
@@ -125,7 +145,7 @@ class MemoryOutbox(Outbox):
 
 
 class SqlOutbox(Outbox):
-    """Keeps messages in the database; a delivered message's body is dropped."""
+    """Keeps messages in the database."""
 
     def __init__(self, database: Database) -> None:
         """Speak of one database."""
@@ -143,7 +163,7 @@ class SqlOutbox(Outbox):
 
     def mark_delivered(self, message_id: str) -> None:
         """Update the row."""
-        self._update(message_id, state=DELIVERED, body=b"")
+        self._update(message_id, state=DELIVERED)
 
     def mark_failed(self, message_id: str, error: str, next_attempt_at: Micros) -> None:
         """Update the row."""
@@ -164,12 +184,22 @@ class SqlOutbox(Outbox):
         """Update the row, if it is a dead letter."""
         update = (
             sa.update(outbox)
-            .where(outbox.c.message_id == message_id, outbox.c.state == DEAD)
+            .where(outbox.c.message_id == message_id, *_SENT)
             .values(state=PENDING, attempts=0, next_attempt_at=now)
         )
         with self._database.writing() as connection:
             if connection.execute(update).rowcount == 0:
                 raise _not_dead(message_id)
+
+    def revive_since(self, since: Micros, until: Micros, now: Micros) -> int:
+        """Update the rows."""
+        update = (
+            sa.update(outbox)
+            .where(outbox.c.created_at >= since, outbox.c.created_at < until, *_SENT)
+            .values(state=PENDING, attempts=0, next_attempt_at=now)
+        )
+        with self._database.writing() as connection:
+            return connection.execute(update).rowcount
 
     def forget_delivered(self, before: Micros) -> None:
         """Delete rows; the index by state and time finds them."""

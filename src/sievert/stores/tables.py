@@ -46,6 +46,68 @@ actions = sa.Table(
     sa.Column("record", sa.LargeBinary, nullable=False),
 )
 
+standing = sa.Table(
+    "standing",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("action_id", sa.String, nullable=False, unique=True),
+    sa.Column("platform", sa.String, nullable=False),
+    sa.Column("post_id", sa.String, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("creator_id", sa.String, nullable=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("policy", sa.String, nullable=False),
+    sa.Column("automatic", sa.Integer, nullable=False),  # 1 where no person did it
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=True),
+    sa.Column("undone_by", sa.String, nullable=True),  # the restore that took it back
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Action, as JSON
+    sa.Index("standing_by_post", "platform", "post_id", "revision"),
+    sa.Index("standing_by_policy", "policy", "kind", "at"),
+    sa.Index("standing_by_creator", "platform", "creator_id", "policy", "at"),
+    sa.Index(
+        "standing_that_expire",
+        "expires_at",
+        sqlite_where=sa.text("expires_at IS NOT NULL AND undone_by IS NULL"),
+    ),
+)
+
+stops = sa.Table(
+    "stops",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("policy", sa.String, nullable=False),  # empty: every one
+    sa.Column("ended_at", sa.BigInteger, nullable=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Stop, as JSON
+)
+
+delayed = sa.Table(
+    "delayed",
+    metadata,
+    sa.Column("action_id", sa.String, primary_key=True),
+    sa.Column("platform", sa.String, nullable=False),
+    sa.Column("post_id", sa.String, nullable=False),
+    sa.Column("release_at", sa.BigInteger, nullable=False),
+    sa.Column("most_views", sa.BigInteger, nullable=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the DelayedRemoval, as JSON
+    sa.Index("delayed_by_time", "release_at"),
+    sa.Index("delayed_by_post", "platform", "post_id"),
+)
+
+account_limits = sa.Table(
+    "account_limits",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("limit_id", sa.String, nullable=False, unique=True),
+    sa.Column("platform", sa.String, nullable=False),
+    sa.Column("creator_id", sa.String, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Column("lifted_at", sa.BigInteger, nullable=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the AccountLimit, as JSON
+    sa.Index("account_limits_by_account", "platform", "creator_id"),
+)
+
 cases = sa.Table(
     "cases",
     metadata,

@@ -1,7 +1,6 @@
 """Decisions, actions, cases and labels, listed newest first, page by page."""
 
 import asyncio
-import datetime as dt
 from typing import Annotated
 
 import msgspec
@@ -13,10 +12,11 @@ from sievert.errors import InvalidField
 from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, Case
 from sievert.schema.bank import MINORS_POLICY
-from sievert.schema.clock import Micros, to_micros
+from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision, Language, Outcome
 from sievert.schema.label import Label
 from sievert.schema.post import MAX_ID_BYTES
+from sievert.serving.moments import moment_from
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 from sievert.stores.journal.base import DecisionFilter
 
@@ -40,9 +40,6 @@ Moment = Annotated[
         max_length=MAX_FILTER, description="RFC 3339 with a time zone, or microseconds since 1970"
     ),
 ]
-
-_FIRST, _LAST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2262, 1, 1, tzinfo=dt.UTC)
-
 
 NextPage = Annotated[str | None, Meta(description="asks for the records behind these; null at the end")]
 
@@ -195,19 +192,4 @@ def _words(field: str, given: list[str], known: list[str]) -> tuple[str, ...]:
 
 
 def _moment(field: str, given: str | None) -> Micros | None:
-    if given is None:
-        return None
-    if given.isdecimal() and len(given) < 19:
-        return int(given)
-    try:
-        # A plus sign that was not escaped in an address arrives as a space.
-        moment = dt.datetime.fromisoformat(given[:11] + given[11:].replace(" ", "+"))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or not _FIRST <= moment < _LAST:
-        raise InvalidField(
-            f"{given[:40]!r} is not a time with a time zone.",
-            field=field,
-            remedy="Write it as 2027-01-31T12:00:00Z, or as microseconds since 1970.",
-        )
-    return to_micros(moment)
+    return None if given is None else moment_from(field, given)

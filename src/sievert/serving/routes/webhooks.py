@@ -74,8 +74,8 @@ async def dead(
     "/api/v1/webhooks/{target:str}",
     status_code=200,
     opt={"scope": "operate"},
-    summary="Send a dead letter again",
-    description="The message gets all its attempts anew; id and body stay the same.",
+    summary="Send a message again",
+    description="A dead letter, or one that was delivered within seven days. It gets all its attempts anew; id and body stay the same.",
 )
 async def resend(request: AnyRequest, doors: TheDoors, target: FromPath[str]) -> Resent:
     """Revive a dead letter."""

@@ -1,0 +1,163 @@
+"""What stands between decisions and actions, read from what is durable: switches, usual rates, what was done.
+
+Nothing of it is counted in memory alone, so that a restart gives no room. A switch that another process
+turns off is seen within a quarter of a second.
+"""
+
+import abc
+from collections.abc import Callable, Sequence
+
+from sievert.enforcement.delaying import Draws
+from sievert.enforcement.performing import UNCHECKED, Checks
+from sievert.measurement.surges import surge_at
+from sievert.schema.action import ActionState
+from sievert.schema.batch import DecidedBatch
+from sievert.schema.clock import DAY, HOUR, SECOND, Micros
+from sievert.schema.policy import PolicySet
+from sievert.schema.post import PostKey
+from sievert.schema.stop import Stop
+from sievert.stores.standing import StandingActions
+from sievert.stores.stops import Stops
+
+STALE: Micros = SECOND // 4
+"""For how long what was read of switches holds."""
+
+USUAL: Micros = 7 * DAY
+"""What a policy removed within so long before this hour is what it usually removes."""
+
+_LEAST_KNOWN: Micros = DAY
+"""With a shorter past nobody knows what is usual: the policy's `removals_flood` holds alone."""
+
+
+def _nobody_hears(_: Stop) -> None:
+    """Ignore it."""
+
+
+class Checking(abc.ABC):
+    """Says what must be looked at before anything is done."""
+
+    @abc.abstractmethod
+    def first(self, decided: DecidedBatch, now: Micros) -> Checks:
+        """Return what holds for posts that nothing was done about yet."""
+
+    @abc.abstractmethod
+    def again(self, keys: Sequence[PostKey], decided: DecidedBatch, now: Micros) -> Checks:
+        """Return what holds for posts that came before, in the order of their keys."""
+
+    @abc.abstractmethod
+    def later(self, keys: Sequence[PostKey], now: Micros) -> Checks:
+        """Return what holds for removals of these posts that waited for their time."""
+
+    @abc.abstractmethod
+    def note(self, stops: Sequence[Stop]) -> None:
+        """Hear which breakers have just tripped, durably."""
+
+    @abc.abstractmethod
+    def forget(self) -> None:
+        """Read switches anew the next time."""
+
+
+class NothingChecked(Checking):
+    """Checks nothing, for trials without stores."""
+
+    def first(self, decided: DecidedBatch, now: Micros) -> Checks:
+        """Return no check."""
+        del decided, now
+        return UNCHECKED
+
+    def again(self, keys: Sequence[PostKey], decided: DecidedBatch, now: Micros) -> Checks:
+        """Return no check."""
+        del keys, decided, now
+        return UNCHECKED
+
+    def later(self, keys: Sequence[PostKey], now: Micros) -> Checks:
+        """Return no check."""
+        del keys, now
+        return UNCHECKED
+
+    def note(self, stops: Sequence[Stop]) -> None:
+        """Forget it."""
+
+    def forget(self) -> None:
+        """Know nothing anyhow."""
+
+
+NOTHING_CHECKED = NothingChecked()
+
+
+class StoredChecks(Checking):
+    """Checks by what the stores hold. For the thread that walks the path."""
+
+    def __init__(
+        self,
+        policies: PolicySet,
+        *,
+        standing: StandingActions,
+        stops: Stops,
+        key: bytes | None = None,
+        on_trip: Callable[[Stop], None] = _nobody_hears,
+    ) -> None:
+        """Ask these stores; without a key nothing is drawn to be done later. `on_trip` hears of breakers."""
+        self._on_trip = on_trip
+        self._draws = None if key is None else Draws(key=key)
+        self._policies = policies
+        self._standing = standing
+        self._stops = stops
+        self._known: tuple[Stop, ...] = ()
+        self._read_at: Micros | None = None
+
+    def first(self, decided: DecidedBatch, now: Micros) -> Checks:
+        """Read switches and rates."""
+        return Checks(stops=self._running(now), flood_room=self._flood_room(decided, now), draws=self._draws)
+
+    def again(self, keys: Sequence[PostKey], decided: DecidedBatch, now: Micros) -> Checks:
+        """Read what was done, too."""
+        return Checks(
+            stops=self._running(now),
+            flood_room=self._flood_room(decided, now),
+            past=self._past(keys),
+            draws=self._draws,
+        )
+
+    def later(self, keys: Sequence[PostKey], now: Micros) -> Checks:
+        """Read switches, and what was done."""
+        return Checks(stops=self._running(now), past=self._past(keys))
+
+    def note(self, stops: Sequence[Stop]) -> None:
+        """Tell whoever watches, and read switches anew."""
+        for stop in stops:
+            self._on_trip(stop)
+        if stops:
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget what was read."""
+        self._read_at = None
+
+    def _past(self, keys: Sequence[PostKey]) -> dict[int, tuple[ActionState, ...]]:
+        known = self._standing.about(keys)
+        return {row: known[key] for row, key in enumerate(keys) if key in known}
+
+    def _running(self, now: Micros) -> tuple[Stop, ...]:
+        if self._read_at is None or not 0 <= now - self._read_at < STALE:
+            self._known, self._read_at = self._stops.running(), now
+        return self._known
+
+    def _flood_room(self, decided: DecidedBatch, now: Micros) -> dict[str, int]:
+        """Return the room of the policies that would remove something; most batches ask for none."""
+        named = [self._policies.named(name) for name in sorted({*decided.removed_for.values()})]
+        return {
+            policy.name: self._room_of(policy.name, policy.removals_flood, now)
+            for policy in named
+            if policy is not None
+        }
+
+    def _room_of(self, policy: str, least: int, now: Micros) -> int:
+        """Return how many more posts a policy may remove this hour before that is a flood."""
+        hour = now // HOUR * HOUR
+        begun = max(hour, self._stops.last_end(policy) or 0)
+        before, first = self._standing.removals(policy, hour - USUAL, hour)
+        watched = 0 if first is None else hour - first
+        hours = watched / HOUR if watched >= _LEAST_KNOWN else 0.0
+        counted, _ = self._standing.removals(policy, begun, now + 1)
+        return max(0, surge_at(before, hours, least=least) - 1 - counted)

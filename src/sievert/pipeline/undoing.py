@@ -1,0 +1,123 @@
+"""Actions are taken back: one, all that a policy did since a time, or what expired; each with message and note.
+
+What is taken back is durable in one transaction with its restore, its message and its line in the audit log.
+Whoever dies in between goes on where it stopped, and takes nothing back twice.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Protocol
+
+from sievert.enforcement.effects import audit_notes
+from sievert.enforcement.messages import messages_for
+from sievert.enforcement.undoing import EXPIRED, done_again, taken_back
+from sievert.errors import NotFound
+from sievert.pipeline.limiting import Limiting
+from sievert.schema.access import AuditNote
+from sievert.schema.action import Action, ActionKind, ActionState
+from sievert.schema.batch import Effects
+from sievert.schema.clock import Micros
+from sievert.schema.policy import PolicySet
+from sievert.stores.delayed import DelayedRemovals
+from sievert.stores.limits import AccountLimits
+from sievert.stores.standing import StandingActions
+
+TOGETHER = 200
+"""Actions that are taken back in one transaction."""
+
+
+class Stores(Protocol):
+    """What is needed of stores: the embedded ones have it, their memory twins, and the command line's."""
+
+    @property
+    def standing(self) -> StandingActions:
+        """Return what was done, and whether it stands."""
+        ...
+
+    @property
+    def delayed(self) -> DelayedRemovals:
+        """Return the removals that wait for their time."""
+        ...
+
+    @property
+    def limits(self) -> AccountLimits:
+        """Return the limits of accounts."""
+        ...
+
+    def perform(self, effects: Effects) -> None:
+        """Make effects durable, all or none."""
+        ...
+
+
+NO_POLICIES = PolicySet(digest="", policies=())
+"""Freeing an account asks no policy: its limit says what it rests on."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Undoing:
+    """Takes actions back over these stores; `announce` is false where no receiver hears of it."""
+
+    stores: Stores
+    announce: bool
+
+    def one(self, action_id: str, *, by: str, now: Micros) -> tuple[Action, ...]:
+        """Take one action back; return what was done for that. Of a restore: do again what it took back.
+
+        Raises:
+            NotFound: there is no such action.
+            NotStanding: it was taken back before, or it took back what had expired.
+        """
+        state = self._state(action_id)
+        if state.action.kind == ActionKind.RESTORE:
+            undone = [self._state(name).action for name in state.action.undoes]
+            actions = tuple(done_again(state, undone, by=by, now=now))
+        else:
+            actions = (taken_back(state, by=by, now=now),)
+        self._perform(actions)
+        return actions
+
+    def since(self, policy: str, since: Micros, *, by: str, now: Micros) -> Iterator[tuple[Action, ...]]:
+        """Take back what a policy did since a time without a person; yield each durable part of it."""
+        while some := self.stores.standing.automatic(policy, since, limit=TOGETHER):
+            yield self._restored(some, by=by, now=now)
+
+    def expired(self, now: Micros) -> Iterator[tuple[Action, ...]]:
+        """Take back what has expired by now; yield each durable part of it."""
+        while some := self.stores.standing.expired(now, limit=TOGETHER):
+            yield self._restored(some, by=EXPIRED, now=now)
+
+    def _restored(self, some: list[Action], *, by: str, now: Micros) -> tuple[Action, ...]:
+        restores = tuple(taken_back(ActionState(action), by=by, now=now) for action in some)
+        self._perform(restores)
+        return restores
+
+    def _perform(self, actions: tuple[Action, ...]) -> None:
+        messages = messages_for(actions, ()) if self.announce else ()
+        self.stores.perform(Effects(actions=actions, messages=messages, audit=audit_notes(actions)))
+        Limiting(stores=self.stores, policies=NO_POLICIES, announce=self.announce).free_after(
+            actions, actions[0].performed_at
+        )
+
+    def let_go(self, platform: str, post_id: str, *, by: str) -> int:
+        """Let go of removals of a post that wait for their time, as when a person finds it harmless."""
+        waiting = self.stores.delayed.of_post(platform, post_id)
+        if waiting:
+            note = AuditNote(
+                actor=by,
+                event="removal.let_go",
+                subject=f"{platform}/{post_id}",
+                details={"actions": ",".join(one.action.action_id for one in waiting)},
+            )
+            released = tuple(one.action.action_id for one in waiting)
+            self.stores.perform(Effects(released=released, audit=(note,)))
+        return len(waiting)
+
+    def _state(self, action_id: str) -> ActionState:
+        state = self.stores.standing.find(action_id)
+        if state is None:
+            raise NotFound(
+                f"There is no action {action_id[:80]!r}.",
+                remedy="List them with GET /api/v1/actions.",
+                field="action_id",
+            )
+        return state

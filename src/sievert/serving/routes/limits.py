@@ -1,0 +1,48 @@
+"""Limits of accounts: listed, and lifted by a person."""
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+from litestar import get, post
+from litestar.params import FromPath
+from msgspec import Meta
+
+from sievert.pipeline.limiting import Limiting
+from sievert.schema.limit import AccountLimit
+from sievert.serving.routes.posts import AnyRequest, TheDoors
+from sievert.serving.routes.records import Limit
+
+
+class AccountLimitList(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of accounts, newest first."""
+
+    items: Annotated[list[AccountLimit], Meta(description="the records, newest first, lifted ones too")]
+
+
+@get(
+    "/api/v1/limits",
+    opt={"scope": "decisions:read"},
+    summary="List limits of accounts",
+    description="Newest first: accounts that may post less or reach people later, and why.",
+)
+async def limits(doors: TheDoors, limit: Limit = 100) -> AccountLimitList:
+    """Return the newest limits."""
+    return AccountLimitList(items=await asyncio.to_thread(doors.stores.limits.newest, limit))
+
+
+@post(
+    "/api/v1/limits/{limit_id:str}/undo",
+    status_code=200,
+    opt={"scope": "operate"},
+    summary="Lift a limit of an account",
+    description="A webhook says so. A limit that does not hold any more is a conflict.",
+)
+async def lift(request: AnyRequest, doors: TheDoors, limit_id: FromPath[str]) -> AccountLimit:
+    """Lift a limit."""
+    limiting = Limiting(stores=doors.stores, policies=doors.parts.policies, announce=doors.parts.announce)
+    by, now = f"key {request.state.key_id}", doors.clock.now()
+    lifted = await doors.worker.run(lambda: limiting.lift(limit_id, by=by, now=now))
+    if doors.delivery is not None:
+        doors.delivery.nudge()
+    return lifted

@@ -1,0 +1,79 @@
+"""The switch: what is stopped, and how to stop it or let it go on."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import get, post
+from msgspec import Meta
+
+from sievert.pipeline.decode import explain
+from sievert.pipeline.switching import Switching
+from sievert.schema.stop import EVERY_POLICY, Stop, StopKind
+from sievert.serving.problems import JSON_TYPES, require_media_type
+from sievert.serving.routes.posts import AnyRequest, TheDoors, body_of
+
+SWITCH = "/api/v1/switch"
+
+
+class SwitchTurn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What shall be stopped, or go on."""
+
+    turn: Annotated[str, Meta(pattern="^(stop|resume)$", description="stop or resume")]
+    what: Annotated[StopKind, Meta(description="removals, or all that is done automatically")]
+    policy: Annotated[str, Meta(max_length=40, description="one policy only; empty: every one")] = (
+        EVERY_POLICY
+    )
+    reason: Annotated[str, Meta(max_length=500, description="why, for the audit log")] = ""
+
+
+class SwitchState(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stopped now, and what was."""
+
+    stopped: Annotated[tuple[Stop, ...], Meta(description="what is stopped now; nothing: all goes on")]
+    past: Annotated[tuple[Stop, ...], Meta(description="what was stopped and goes on again, oldest first")]
+
+
+@get(
+    SWITCH,
+    opt={"scope": "decisions:read"},
+    summary="What is stopped?",
+    description="Switches that people or breakers turned off. What is stopped is not done; people decide.",
+)
+async def switch(doors: TheDoors) -> SwitchState:
+    """Return what is stopped."""
+    return await doors.worker.run(lambda: _state(doors.stores.stops.all()))
+
+
+@post(
+    SWITCH,
+    status_code=200,
+    opt={"scope": "operate"},
+    summary="Stop removals, or everything; or let it go on",
+    description="Of one policy or of every one, within a second in every server over the same data. What "
+    "would be done goes to people meanwhile. Isolated posts stay isolated.",
+)
+async def turn_switch(request: AnyRequest, doors: TheDoors) -> SwitchState:
+    """Turn a switch."""
+    require_media_type(request, JSON_TYPES)
+    body = await body_of(request)
+    try:
+        wanted = msgspec.json.decode(body, type=SwitchTurn)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise explain(body, error, kind=SwitchTurn) from error
+
+    def work() -> SwitchState:
+        switching = Switching(stores=doors.stores, policies=doors.parts.policies)
+        turn = switching.stop if wanted.turn == "stop" else switching.go_on
+        by, now = f"key {request.state.key_id}", doors.clock.now()
+        turn(wanted.what, policy=wanted.policy, reason=wanted.reason, by=by, now=now)
+        doors.parts.checking.forget()
+        return _state(doors.stores.stops.all())
+
+    return await doors.worker.run(work)
+
+
+def _state(stops: tuple[Stop, ...]) -> SwitchState:
+    return SwitchState(
+        stopped=tuple(one for one in stops if one.ended_at is None),
+        past=tuple(one for one in stops if one.ended_at is not None),
+    )

@@ -1,0 +1,260 @@
+"""What was done to posts, and whether it still stands; kept in the same transaction as the actions.
+
+An action stands until a restore names it. Whoever writes a restore of what does not stand any more is
+refused, with all that was to be written beside it: so nothing is taken back twice, whoever tries at once.
+"""
+
+import abc
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sievert.errors import NotStanding
+from sievert.schema.action import OURSELVES, Action, ActionKind, ActionState
+from sievert.schema.clock import Micros
+from sievert.schema.post import PostKey
+from sievert.stores.database import Database
+from sievert.stores.tables import standing
+
+_TOGETHER = 300
+
+
+class StandingActions(abc.ABC):
+    """Answers what stands. Times are of the action: since <= t < until."""
+
+    @abc.abstractmethod
+    def find(self, action_id: str) -> ActionState | None:
+        """Return an action and what became of it, or None if there is none of that id."""
+
+    @abc.abstractmethod
+    def about(self, keys: Sequence[PostKey]) -> dict[PostKey, tuple[ActionState, ...]]:
+        """Return what was ever done to these post revisions, oldest first; only those to which anything was."""
+
+    @abc.abstractmethod
+    def automatic(self, policy: str, since: Micros, *, limit: int) -> list[Action]:
+        """Return what a policy did without a person since then and what still stands, oldest first.
+
+        What isolates is not among it.
+        """
+
+    @abc.abstractmethod
+    def expired(self, now: Micros, *, limit: int) -> list[Action]:
+        """Return actions that still stand, and should not any more, those that expired first."""
+
+    @abc.abstractmethod
+    def removals(self, policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
+        """Count what a policy removed without a person, taken back or not; and tell when the first was."""
+
+    @abc.abstractmethod
+    def removed_of(self, platform: str, creator_id: str, policy: str, since: Micros) -> tuple[Action, ...]:
+        """Return the removals under a policy of what one creator published, those that stand, oldest first."""
+
+
+class MemoryStanding(StandingActions):
+    """Keeps actions in a dictionary."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._states: dict[str, ActionState] = {}
+
+    def add(self, actions: tuple[Action, ...]) -> None:
+        """Put actions in.
+
+        Raises:
+            NotStanding: one of them takes back what does not stand; then none is in.
+        """
+        states = dict(self._states)
+        for action in actions:
+            for name in action.undoes:
+                known = states.get(name)
+                if known is None or known.undone_by is not None:
+                    raise not_standing(name)
+                states[name] = known._replace(undone_by=action.action_id)
+            states[action.action_id] = ActionState(action)
+        self._states = states
+
+    def find(self, action_id: str) -> ActionState | None:
+        """Look it up."""
+        return self._states.get(action_id)
+
+    def about(self, keys: Sequence[PostKey]) -> dict[PostKey, tuple[ActionState, ...]]:
+        """Walk the dictionary."""
+        wanted, found = set(keys), dict[PostKey, tuple[ActionState, ...]]()
+        for state in self._states.values():
+            if (key := _key(state.action)) in wanted:
+                found[key] = (*found.get(key, ()), state)
+        return found
+
+    def automatic(self, policy: str, since: Micros, *, limit: int) -> list[Action]:
+        """Walk the dictionary."""
+        return [
+            one.action
+            for one in self._states.values()
+            if one.stands
+            and one.automatic
+            and one.action.policy == policy
+            and one.action.performed_at >= since
+            and one.action.kind != ActionKind.ISOLATE
+        ][:limit]
+
+    def expired(self, now: Micros, *, limit: int) -> list[Action]:
+        """Walk the dictionary."""
+        due = [
+            (one.action.expires_at, one.action)
+            for one in self._states.values()
+            if one.stands and one.action.expires_at is not None and one.action.expires_at <= now
+        ]
+        return [action for _, action in sorted(due, key=lambda one: one[0])][:limit]
+
+    def removals(self, policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
+        """Walk the dictionary."""
+        times = [
+            one.action.performed_at
+            for one in self._states.values()
+            if one.automatic
+            and one.action.kind == ActionKind.REMOVE
+            and one.action.policy == policy
+            and since <= one.action.performed_at < until
+        ]
+        return len(times), min(times, default=None)
+
+    def removed_of(self, platform: str, creator_id: str, policy: str, since: Micros) -> tuple[Action, ...]:
+        """Walk the dictionary."""
+        return tuple(
+            one.action
+            for one in self._states.values()
+            if one.stands
+            and (one.action.platform, one.action.creator_id, one.action.policy)
+            == (platform, creator_id, policy)
+            and one.action.kind == ActionKind.REMOVE
+            and one.action.performed_at >= since
+        )
+
+
+class SqlStanding(StandingActions):
+    """Keeps actions in the table `standing`, with what the questions above look for in columns."""
+
+    def __init__(self, database: Database) -> None:
+        """Speak of one database."""
+        self._database = database
+
+    def add(self, connection: Connection, actions: tuple[Action, ...]) -> None:
+        """Insert actions inside a transaction.
+
+        Raises:
+            NotStanding: one of them takes back what does not stand; the transaction must not commit.
+        """
+        table = standing
+        for action in actions:
+            for name in action.undoes:
+                update = (
+                    sa.update(table)
+                    .where(table.c.action_id == name, table.c.undone_by.is_(None))
+                    .values(undone_by=action.action_id)
+                )
+                if connection.execute(update).rowcount == 0:
+                    raise not_standing(name)
+        if actions:
+            connection.execute(sa.insert(table), [_row(action) for action in actions])
+
+    def find(self, action_id: str) -> ActionState | None:
+        """Query by id."""
+        found = self._read(sa.select(standing).where(standing.c.action_id == action_id))
+        return found[0] if found else None
+
+    def about(self, keys: Sequence[PostKey]) -> dict[PostKey, tuple[ActionState, ...]]:
+        """Query by post."""
+        table, found = standing, dict[PostKey, tuple[ActionState, ...]]()
+        for start in range(0, len(keys), _TOGETHER):
+            some = keys[start : start + _TOGETHER]
+            query = sa.select(table).where(
+                sa.tuple_(table.c.platform, table.c.post_id, table.c.revision).in_(some)
+            )
+            for state in self._read(query.order_by(table.c.sequence)):
+                key = _key(state.action)
+                found[key] = (*found.get(key, ()), state)
+        return found
+
+    def automatic(self, policy: str, since: Micros, *, limit: int) -> list[Action]:
+        """Query by policy and time."""
+        table = standing
+        query = sa.select(table).where(
+            table.c.policy == policy,
+            table.c.at >= since,
+            table.c.automatic == 1,
+            table.c.undone_by.is_(None),
+            table.c.kind.not_in([ActionKind.ISOLATE, ActionKind.RESTORE]),
+        )
+        return [one.action for one in self._read(query.order_by(table.c.sequence).limit(limit))]
+
+    def expired(self, now: Micros, *, limit: int) -> list[Action]:
+        """Query by expiry."""
+        table = standing
+        query = sa.select(table).where(table.c.expires_at <= now, table.c.undone_by.is_(None))
+        return [one.action for one in self._read(query.order_by(table.c.expires_at).limit(limit))]
+
+    def removals(self, policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
+        """Count in the database."""
+        table = standing
+        query = sa.select(sa.func.count(), sa.func.min(table.c.at)).where(
+            table.c.policy == policy,
+            table.c.kind == ActionKind.REMOVE,
+            table.c.automatic == 1,
+            table.c.at >= since,
+            table.c.at < until,
+        )
+        with self._database.reading() as connection:
+            count, first = connection.execute(query).one()
+        return int(count), first
+
+    def removed_of(self, platform: str, creator_id: str, policy: str, since: Micros) -> tuple[Action, ...]:
+        """Query by creator."""
+        table = standing
+        query = sa.select(table).where(
+            table.c.platform == platform,
+            table.c.creator_id == creator_id,
+            table.c.policy == policy,
+            table.c.kind == ActionKind.REMOVE,
+            table.c.undone_by.is_(None),
+            table.c.at >= since,
+        )
+        return tuple(one.action for one in self._read(query.order_by(table.c.sequence)))
+
+    def _read(self, query: sa.Select[tuple[object, ...]]) -> list[ActionState]:
+        with self._database.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [
+            ActionState(msgspec.json.decode(row["record"], type=Action), row["undone_by"]) for row in rows
+        ]
+
+
+def not_standing(action_id: str) -> NotStanding:
+    """Say that an action was taken back before, or never was."""
+    return NotStanding(
+        f"The action {action_id} does not stand any more.",
+        remedy="Ask what became of it: GET /api/v1/actions/{action_id}/statement.",
+        field="action_id",
+    )
+
+
+def _key(action: Action) -> PostKey:
+    return PostKey(action.platform, action.post_id, action.revision)
+
+
+def _row(action: Action) -> dict[str, object]:
+    return {
+        "action_id": action.action_id,
+        "platform": action.platform,
+        "post_id": action.post_id,
+        "revision": action.revision,
+        "creator_id": action.creator_id,
+        "kind": action.kind,
+        "policy": action.policy,
+        "automatic": int(action.by == OURSELVES),
+        "at": action.performed_at,
+        "expires_at": action.expires_at,
+        "undone_by": None,
+        "record": msgspec.json.encode(action),
+    }
