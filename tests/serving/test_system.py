@@ -115,6 +115,13 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("get", "/api/v1/decisions"),
         ("get", "/api/v1/actions"),
         ("get", "/api/v1/cases"),
+        ("post", "/api/v1/cases/claim"),
+        ("post", "/api/v1/cases/{case_id}/release"),
+        ("post", "/api/v1/cases/{case_id}/verdict"),
+        ("get", "/api/v1/cases/{case_id}"),
+        ("post", "/api/v1/appeals"),
+        ("post", "/api/v1/gold"),
+        ("get", "/api/v1/reviewers"),
         ("get", "/api/v1/isolated"),
         ("get", "/api/v1/labels"),
         ("post", "/v1/moderations"),
@@ -180,7 +187,7 @@ def test_every_field_of_a_record_is_described_and_words_are_listed(client):
         ("Decision", "language"): ["english", "other", "unreadable"],
         ("Decision", "stage"): ["light", "heavy", "sentinel", "update", "bank"],
         ("Decision", "trigger"): ["created", "reports", "views", "comments", "hides", "edit", "bank"],
-        ("Action", "kind"): ["demote", "remove", "isolate"],
+        ("Action", "kind"): ["demote", "remove", "isolate", "restore"],
     }.items():
         assert fields[where]["enum"] == words
     assert "urn:sievert:problem:malformed" in fields["Problem", "type"]["enum"]

@@ -15,14 +15,17 @@ from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.features.behaviour.rows import AsOf
 from sievert.pipeline.forecasts import Forecasts
+from sievert.pipeline.likenesses import likenesses
 from sievert.pipeline.path import Parts
 from sievert.policy.reasons import BANK, DEMOTE, DENY_DEMOTES, ISOLATED, RULE_DEMOTES, kind_of
 from sievert.policy.rules import NO_MATCHES, decide, hang_on_views
 from sievert.review.cases import cases_for
+from sievert.review.memory import standing
 from sievert.schema.batch import DecidedBatch, Effects, Floats, PostBatch, ScoredBatch, TextColumn
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Cause, Decision, Language, Match, Outcome, Stage, decision_id
 from sievert.schema.post import Post
+from sievert.schema.review import Settlement
 from sievert.schema.sentinel import SENTINEL_POLICY
 from sievert.scoring.bundle import Bundle
 from sievert.stores.activity.base import PostName
@@ -151,11 +154,17 @@ def decide_again(
         stated=stated,
     )
     scored = scored.told()
-    decided = _without_what_was_done(decided, again)
+    decided = _without_what_was_done(decided, again, parts)
     actions = actions_for(posts, decided, now=now)
     cases = cases_for(posts, scored, decided, {}, now=now)
     messages = messages_for(actions, cases) if parts.announce else ()
-    effects = Effects(actions=actions, cases=cases, messages=messages, audit=audit_notes(actions))
+    effects = Effects(
+        actions=actions,
+        cases=cases,
+        messages=messages,
+        audit=audit_notes(actions),
+        likenesses=likenesses(posts, sorted(decided.queued_for), cases, parts.bundle.fold),
+    )
     at = parts.clock.now()
     parts.journal.add(
         [
@@ -194,22 +203,61 @@ def _known_before(again: Sequence[Again]) -> dict[int, tuple[Match, ...]]:
     return {row: matches for row, matches in found.items() if matches}
 
 
-def _without_what_was_done(decided: DecidedBatch, again: Sequence[Again]) -> DecidedBatch:
-    """Leave out actions and cases that earlier decisions about the same posts had already.
+def _without_what_was_done(decided: DecidedBatch, again: Sequence[Again], parts: Parts) -> DecidedBatch:
+    """Leave out what earlier decisions about the same posts led to already, and what people settled otherwise.
 
-    Whoever was asked about a post was not asked whether it must be isolated.
+    Whoever was asked about a post was not asked whether it must be isolated. A post that people settled is
+    asked about again, and acted on, only if something is new (`review/memory.py`).
     """
     demoted = {row for row, one in enumerate(again) if any(map(_was_demoted, one.trail))}
+    settled = {row: _settled(one, parts) for row, one in enumerate(again)}
     asked = {
         row
         for row, one in enumerate(again)
         if row not in decided.isolated_for
+        and not settled[row]
         and any(decision.outcome == Outcome.REVIEW.word for decision in one.trail)
     }
+
+    def stands(row: int, policy: str) -> Settlement | None:
+        return _standing(settled[row], again[row], policy, parts)
+
+    def cleared(row: int, policy: str) -> bool:
+        found = stands(row, policy)
+        return found is not None and policy not in found.violates
+
     return dataclasses.replace(
         decided,
-        demoted_for={row: policy for row, policy in decided.demoted_for.items() if row not in demoted},
-        queued_for={row: policy for row, policy in decided.queued_for.items() if row not in asked},
+        demoted_for={
+            row: policy
+            for row, policy in decided.demoted_for.items()
+            if row not in demoted and not cleared(row, policy)
+        },
+        removed_for={row: policy for row, policy in decided.removed_for.items() if not cleared(row, policy)},
+        queued_for={
+            row: policy
+            for row, policy in decided.queued_for.items()
+            if row not in asked and (row in decided.isolated_for or stands(row, policy) is None)
+        },
+    )
+
+
+def _settled(one: Again, parts: Parts) -> list[Settlement]:
+    if parts.reviews is None:
+        return []
+    found = parts.reviews.settled(one.first.platform, one.first.post_id)
+    return [settlement for settlement in found if settlement.revision == one.first.revision]
+
+
+def _standing(settlements: Sequence[Settlement], one: Again, policy: str, parts: Parts) -> Settlement | None:
+    """Return what people settled about a post under a policy, if that still answers."""
+    return standing(
+        settlements,
+        policy,
+        content_digest=one.first.content_digest,
+        bundle=parts.bundle.version,
+        policy_versions={named.name: named.version for named in parts.policies.policies},
+        trigger=one.cause.trigger,
     )
 
 

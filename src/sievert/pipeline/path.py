@@ -26,6 +26,7 @@ from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.latents import LatentCache
+from sievert.pipeline.likenesses import likenesses
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
 from sievert.pipeline.triggers import TRIGGERS_NAME
@@ -43,6 +44,7 @@ from sievert.scoring.facets import fused
 from sievert.scoring.utterances import Shares, look_at_posts
 from sievert.stores.activity.base import PostName
 from sievert.stores.journal.base import NEW, Found, Journal
+from sievert.stores.reviews.base import ReviewStore
 
 HEAVY_SHARE = 0.03
 """The share of traffic that the heavy model reads, unless the settings say otherwise."""
@@ -92,6 +94,7 @@ class Parts:
     shares: Shares = SHARES
     pictures: Pictures | None = None  # None where no post may have any
     banks: Banks | None = None  # None where there are none
+    reviews: ReviewStore | None = None  # what people settled; None where nobody reviews
     announce: bool = True  # False where no receiver hears of actions and cases: then no message is written
 
     def __post_init__(self) -> None:
@@ -191,7 +194,13 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     actions = actions_for(posts, decided, now=now)
     cases = cases_for(posts, scored, decided, explained(parts.bundle, posts.text, scored, decided), now=now)
     messages = messages_for(actions, cases) if parts.announce else ()
-    effects = Effects(actions=actions, cases=cases, messages=messages, audit=audit_notes(actions))
+    effects = Effects(
+        actions=actions,
+        cases=cases,
+        messages=messages,
+        audit=audit_notes(actions),
+        likenesses=likenesses(posts, sorted(decided.queued_for), cases, parts.bundle.fold),
+    )
     if len(posts):
         if parts.pictures is not None:
             parts.pictures.note(posts)

@@ -37,6 +37,18 @@ class CaseKind(enum.StrEnum):
     MEASUREMENT = "measurement"
 
 
+class CaseState(enum.StrEnum):
+    """How a case stands: it waits, somebody has it, it is closed, or another case stands for it."""
+
+    OPEN = "open"
+    CLAIMED = "claimed"
+    SETTLED = "settled"
+    JOINED = "joined"
+
+
+HEAVY_FROM = 0.8
+"""From this probability on a case without pictures counts as heavy, too."""
+
 OURSELVES = "sievert"
 """Who acted, where no person did."""
 
@@ -80,7 +92,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     pictures: Annotated[
         tuple[Sha256, ...], Meta(description="its pictures; `GET /api/v1/media/{sha256}` shows one, blurred")
     ] = ()
-    state: Annotated[str, Meta(description="open until a verdict closes it")] = "open"
+    state: Annotated[
+        str,
+        Meta(
+            description="open, claimed by a reviewer, settled by verdicts, or joined to the case of a near-duplicate",
+            extra_json_schema={"enum": [*map(str, CaseState)]},
+        ),
+    ] = "open"
     kind: Annotated[str, Meta(description="what asks", extra_json_schema={"enum": [*map(str, CaseKind)]})] = (
         CaseKind.DECISION
     )
@@ -89,7 +107,15 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         False
     )
     about: Annotated[str, Meta(description="the appeal or audit that it is for, by its id")] = ""
+    probability: Annotated[
+        float | None, Meta(description="the chance that made somebody ask, under the policy; null if none")
+    ] = None
     record_version: RecordVersion = 1
+
+    @property
+    def heavy(self) -> bool:
+        """Tell whether looking at it weighs on whoever looks: it has pictures, or is likely harmful."""
+        return bool(self.pictures) or (self.probability or 0.0) >= HEAVY_FROM
 
 
 class OutboxMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ Legend: n posts in the batch, P policy heads.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros
 from sievert.schema.decision import FIRST, Cause, Reason, decision_id
+from sievert.schema.label import Label
 from sievert.schema.media import SeenPicture
 from sievert.schema.post import Post, PostKey
 from sievert.schema.taxonomy import HARM
@@ -169,3 +170,6 @@ class Effects:
     cases: tuple[Case, ...] = ()
     messages: tuple[OutboxMessage, ...] = ()
     audit: tuple[AuditNote, ...] = ()
+    labels: tuple[Label, ...] = ()
+    likenesses: Mapping[str, tuple[bytes, ...]] = dataclasses.field(default_factory=dict)
+    """By case: the names that its content shares with near-duplicates; none: it stands alone."""

@@ -8,10 +8,12 @@ from typing import Protocol
 
 from sievert.errors import InputError
 from sievert.pipeline.banks import Banks
+from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.path import Parts, run
 from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.settling import count_settled
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
 from sievert.serving.access import Gate
@@ -74,6 +76,7 @@ class Doors:
     walk: Walk  # for the worker's thread only
     count: Count  # likewise
     parts: Parts
+    desk: Desk  # likewise
     pictures: Pictures
     media: MediaStore
     attacher: Attacher
@@ -114,10 +117,15 @@ class Doors:
             self.media.close()
             self.stores.close()
 
+    def nudge(self) -> None:
+        """Let messages that were just written go out at once."""
+        if self.delivery is not None:
+            self.delivery.nudge()
+
     async def _forget(self) -> None:
-        """Forget what is old enough, at the start and each hour."""
+        """Count what was settled before a crash, and forget what is old enough, at the start and each hour."""
         while True:
-            for forgotten in (self._forget_records, self._forget_pictures):
+            for forgotten in (self._count_settled, self._forget_records, self._forget_pictures):
                 try:
                     await forgotten()
                 except Exception as error:  # noqa: BLE001  it may work in an hour, and must go on
@@ -137,6 +145,10 @@ class Doors:
             except Exception as error:  # noqa: BLE001  what was not hunted for is hunted for the next time
                 log_unexpected(error)
             await asyncio.sleep(HUNT_SECONDS)
+
+    async def _count_settled(self) -> None:
+        while await self.worker.run(lambda: count_settled(self.desk)):
+            pass  # posts have their turn in between
 
     async def _forget_records(self) -> None:
         await self.worker.run(self._forget_once)
@@ -162,8 +174,8 @@ class Doors:
 
     def _hear(self, told: Told) -> None:
         self.feed.decided(told)
-        if self.delivery is not None and told.notable:
-            self.delivery.nudge()
+        if told.notable:
+            self.nudge()
 
 
 def take_events(

@@ -18,6 +18,7 @@ from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.desk import Desk
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.opening import Openers
@@ -116,6 +117,7 @@ def open_doors(
         shares=Shares(text=settings.heavy_share, pictures=settings.image_heavy_share),
         pictures=pictures,
         banks=banks,
+        reviews=stores.reviews,
         latents=LatentCache(settings.latents_megabytes << 20),
     )
     walk = functools.partial(take_the_path, parts=parts, observer=observer)
@@ -127,6 +129,12 @@ def open_doors(
         walk=walk,
         count=functools.partial(take_events, parts=parts, observer=observer),
         parts=parts,
+        desk=Desk(
+            parts=parts,
+            reviews=stores.reviews,
+            actions=stores.actions,
+            key=str(stores.database.seed()).encode(),
+        ),
         attacher=Attacher(
             pictures, make_fetcher(settings, metrics=metrics), fetch=Fetch(settings.fetch_pictures)
         ),

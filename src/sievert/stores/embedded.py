@@ -20,6 +20,7 @@ from sievert.stores.locking import FolderLock
 from sievert.stores.outbox import SqlOutbox
 from sievert.stores.pictures.embedded import EmbeddedPictures
 from sievert.stores.records import SqlRecords
+from sievert.stores.reviews.embedded import EmbeddedReviews
 from sievert.stores.segments.log import ROWS_PER_SEGMENT, SegmentLog
 
 
@@ -74,6 +75,7 @@ class EmbeddedStores:
             self.activity = EmbeddedActivity(self.database)
             self.banks = EmbeddedBanks(self.database)
             self.pictures = EmbeddedPictures(self.database)
+            self.reviews = EmbeddedReviews(self.database, apply=self._apply)
             self.journal = EmbeddedJournal(self.database, self.log, clock=clock, apply=self._apply)
         except BaseException:
             self._lock.release()
@@ -91,6 +93,8 @@ class EmbeddedStores:
     def _apply(self, connection: Connection, effects: Effects) -> None:
         self.actions.add(connection, effects.actions)
         self.cases.add(connection, effects.cases)
+        self.reviews.open(connection, effects.cases, effects.likenesses)
+        self.labels.add(connection, effects.labels)
         self.outbox.add(connection, effects.messages)
         self.audit.add(connection, effects.audit)
 

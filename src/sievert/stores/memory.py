@@ -12,6 +12,7 @@ from sievert.stores.keys import MemoryKeyStore
 from sievert.stores.outbox import MemoryOutbox
 from sievert.stores.pictures.memory import MemoryPictures
 from sievert.stores.records import MemoryRecords
+from sievert.stores.reviews.memory import MemoryReviews
 
 
 class MemoryStores:
@@ -28,6 +29,7 @@ class MemoryStores:
         self.activity = MemoryActivity()
         self.banks = MemoryBanks()
         self.pictures = MemoryPictures()
+        self.reviews = MemoryReviews(apply=self._apply, show=self.cases.set_state)
         self.journal = MemoryJournal(apply=self._apply)
 
     def keep_labels(self, labels: tuple[Label, ...]) -> None:
@@ -37,6 +39,8 @@ class MemoryStores:
     def _apply(self, effects: Effects) -> None:
         self.actions.add(effects.actions)
         self.cases.add(effects.cases)
+        self.reviews.open(effects.cases, effects.likenesses)
+        self.labels.add(effects.labels)
         self.outbox.add(effects.messages)
         self.audit.append(effects.audit)
 
