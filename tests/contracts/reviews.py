@@ -2,6 +2,7 @@
 
 import threading
 
+import msgspec
 import pytest
 
 from sievert.errors import CaseConflict, NotFound
@@ -290,6 +291,35 @@ class ReviewsContract:
         assert claim(store, "ann") is None
         with pytest.raises(NotFound):
             store.case("a")
+
+    def test_of_an_isolated_post_nothing_is_looked_at_and_no_text_stays(self, store, put, stores):
+        put(case("a"), a=(b"1",))
+        put(case("b"), b=(b"1",))
+        said = Label(
+            label_id="l1",
+            source="review",
+            platform="default",
+            content_digest="ab",
+            attribute="hate",
+            policy="hate",
+            value=1.0,
+            received_at=START,
+            key_id="ann",
+            text="words",
+            post_id="pa",
+        )
+        other = msgspec.structs.replace(said, label_id="l2", post_id="pb")
+        elsewhere = msgspec.structs.replace(said, label_id="l3", platform="q")
+        stores.keep_labels((said, other, elsewhere))
+        claim(store, "ann")
+        store.withdraw("default", "pa")
+        assert store.case("a").case.state == "withdrawn"
+        with pytest.raises(CaseConflict, match="designated"):
+            store.judge(verdict("a", "ann"), before=0)
+        assert claim(store, "bob").case_id == "b"
+        assert claim(store, "bob") is None
+        texts = {one.label_id: one.text for one in stores.labels.list().items}
+        assert texts == {"l1": None, "l2": "words", "l3": "words"}
 
     def test_how_far_counting_has_come_is_remembered(self, store):
         assert store.counted() == 0

@@ -103,6 +103,7 @@ def test_cases_of_an_older_release_wait_too(tmp_path):
         for name in tables:
             connection.execute(f"DROP TABLE {name}")
         connection.execute("DROP INDEX actions_by_post")
+        connection.execute("DROP INDEX labels_by_post")
         connection.execute("UPDATE alembic_version SET version_num = '0004'")
     connection.close()
     stores = EmbeddedStores(tmp_path, clock=FixedClock())

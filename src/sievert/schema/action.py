@@ -38,12 +38,13 @@ class CaseKind(enum.StrEnum):
 
 
 class CaseState(enum.StrEnum):
-    """How a case stands: it waits, somebody has it, it is closed, or another case stands for it."""
+    """How a case stands: it waits, somebody has it, it is closed, another case stands for it, or nobody may look."""
 
     OPEN = "open"
     CLAIMED = "claimed"
     SETTLED = "settled"
     JOINED = "joined"
+    WITHDRAWN = "withdrawn"
 
 
 HEAVY_FROM = 0.8
@@ -95,7 +96,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     state: Annotated[
         str,
         Meta(
-            description="open, claimed by a reviewer, settled by verdicts, or joined to the case of a near-duplicate",
+            description="open, claimed by a reviewer, settled by verdicts, joined to the case of a near-duplicate, or withdrawn as the post was isolated",
             extra_json_schema={"enum": [*map(str, CaseState)]},
         ),
     ] = "open"

@@ -31,6 +31,7 @@ from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
 from sievert.schema.batch import TextColumn
 from sievert.schema.clock import Clock
+from sievert.schema.label import Label
 from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
@@ -51,6 +52,7 @@ from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver
 from sievert.serving.webhooks import Receiver, WebhookDelivery
 from sievert.serving.worker import Worker
+from sievert.stores import tables
 from sievert.stores.audit import AuditLog, SqlAuditLog
 from sievert.stores.banks.base import BankStore
 from sievert.stores.banks.embedded import EmbeddedBanks
@@ -62,6 +64,7 @@ from sievert.stores.media.folder import FolderMedia
 from sievert.stores.media.memory import NoMedia
 from sievert.stores.media.s3 import S3Media
 from sievert.stores.outbox import Outbox, SqlOutbox
+from sievert.stores.records import Records, SqlRecords
 
 _FIRST_KEY = "first key"
 
@@ -235,12 +238,23 @@ def policies_path(settings: Settings) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """What the command line may touch while a server runs: keys, audit log, outbox, banks."""
+    """What the command line may touch while a server runs: keys, audit log, outbox, banks, labels."""
 
     keys: KeyStore
     audit: AuditLog
     outbox: Outbox
     banks: BankStore
+    labels: Records[Label]
+
+    def all_labels(self) -> list[Label]:
+        """Return all labels, oldest first."""
+        found: list[Label] = []
+        cursor = None
+        while True:
+            page = self.labels.list(cursor=cursor, limit=1000)
+            found += page.items
+            if (cursor := page.cursor) is None:
+                return found[::-1]
 
 
 @contextlib.contextmanager
@@ -264,6 +278,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
             audit=SqlAuditLog(database, clock=clock),
             outbox=SqlOutbox(database),
             banks=EmbeddedBanks(database),
+            labels=SqlRecords(database, tables.labels, Label),
         )
     finally:
         database.close()

@@ -29,7 +29,9 @@ class MemoryStores:
         self.activity = MemoryActivity()
         self.banks = MemoryBanks()
         self.pictures = MemoryPictures()
-        self.reviews = MemoryReviews(apply=self._apply, show=self.cases.set_state)
+        self.reviews = MemoryReviews(
+            apply=self._apply, show=self.cases.set_state, forget_text=self.labels.forget_text
+        )
         self.journal = MemoryJournal(apply=self._apply)
 
     def keep_labels(self, labels: tuple[Label, ...]) -> None:

@@ -97,6 +97,12 @@ class MemoryRecords(Records[R]):
         """Walk the list."""
         return next((one for one in self._records if _own(one).get(_NAMES[type(one)]) == name), None)
 
+    def forget_text(self, platform: str, post_id: str) -> None:
+        """Let labels of a post lose their text."""
+        for place, record in enumerate(self._records):
+            if isinstance(record, Label) and (record.platform, record.post_id) == (platform, post_id):
+                self._records[place] = msgspec.structs.replace(record, text=None)
+
     def set_state(self, case_id: str, state: str) -> None:
         """Say how a case stands now."""
         for place, record in enumerate(self._records):

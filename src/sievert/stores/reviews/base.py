@@ -166,6 +166,16 @@ class ReviewStore(abc.ABC):
         """
 
     @abc.abstractmethod
+    def withdraw(self, platform: str, post_id: str) -> None:
+        """Let nobody look at a post any more: its open cases end, and labels of it lose their text.
+
+        Cases that were joined to one of them wait by themselves.
+
+        Raises:
+            StoreUnavailable: nothing of it is durable.
+        """
+
+    @abc.abstractmethod
     def file_appeal(self, appeal: Appeal, effects: Effects) -> Appeal:
         """Make an appeal durable with the case it opens; return it, or the one that the action has already."""
 
@@ -259,6 +269,7 @@ def not_yours(case_id: str, state: str) -> CaseConflict:
         CaseState.CLAIMED: "Another reviewer has it.",
         CaseState.SETTLED: "It is settled.",
         CaseState.JOINED: "Another case stands for it.",
+        CaseState.WITHDRAWN: "It was withdrawn: the designated person decides about the post.",
     }[CaseState(state)]
     return CaseConflict(
         f"Case {case_id[:64]!r} is not yours to decide. {told}",

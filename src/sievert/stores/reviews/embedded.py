@@ -51,6 +51,11 @@ _TOOK = (
     "INSERT INTO review_durations (policy, kind, verdicts, seconds) VALUES (?, ?, 1, ?)"
     " ON CONFLICT DO UPDATE SET verdicts = verdicts + 1, seconds = seconds + excluded.seconds"
 )
+_FORGET_TEXT = (
+    "UPDATE labels SET record = CAST(json_set(CAST(record AS TEXT), '$.text', NULL) AS BLOB)"
+    " WHERE json_extract(CAST(record AS TEXT), '$.post_id') = ?"
+    " AND json_extract(CAST(record AS TEXT), '$.platform') = ?"
+)
 
 Apply = Callable[[Connection, Effects], None]
 """Writes what follows into the other stores, inside a transaction."""
@@ -180,6 +185,20 @@ class EmbeddedReviews(ReviewStore):
                 changed = sa.update(review_appeals).where(review_appeals.c.appeal_id == appeal.appeal_id)
                 connection.execute(changed.values(record=msgspec.json.encode(appeal)))
             self._apply(connection, effects)
+
+    def withdraw(self, platform: str, post_id: str) -> None:
+        """Close its cases, and write its labels anew without their texts."""
+        query = sa.select(review_cases.c.case_id).where(
+            review_cases.c.platform == platform,
+            review_cases.c.post_id == post_id,
+            review_cases.c.state != CaseState.SETTLED,
+        )
+        with self._line, self._database.writing() as connection:
+            for case_id in connection.execute(query).scalars().all():
+                _open_again(connection, [case_id])
+                _change(connection, case_id, state=CaseState.WITHDRAWN)
+                _let_joined_wait(connection, case_id)
+            connection.exec_driver_sql(_FORGET_TEXT, (post_id, platform))
 
     def file_appeal(self, appeal: Appeal, effects: Effects) -> Appeal:
         """Look and write in one transaction."""
@@ -334,6 +353,11 @@ def _settle(connection: Connection, case_id: str, settlements: Sequence[Settleme
     connection.execute(
         sa.update(review_cases).where(review_cases.c.case_id.in_(closed)).values(state=CaseState.SETTLED)
     )
+    _let_joined_wait(connection, case_id)
+
+
+def _let_joined_wait(connection: Connection, case_id: str) -> None:
+    """Nothing is joined to a case any more that is closed."""
     connection.execute(sa.delete(review_likenesses).where(review_likenesses.c.case_id == case_id))
     late = sa.select(review_cases.c.case_id).where(
         review_cases.c.lead == case_id, review_cases.c.state == CaseState.JOINED

@@ -43,8 +43,18 @@ class _Row:
 class MemoryReviews(ReviewStore):
     """Keeps reviews until the process ends."""
 
-    def __init__(self, *, apply: Callable[[Effects], None], show: Callable[[str, str], None]) -> None:
-        """`apply` hands what follows to the other memory stores; `show` tells them a case's state."""
+    def __init__(
+        self,
+        *,
+        apply: Callable[[Effects], None],
+        show: Callable[[str, str], None],
+        forget_text: Callable[[str, str], None],
+    ) -> None:
+        """`apply` hands what follows to the other memory stores.
+
+        `show` tells them a case's state, `forget_text` that labels of a post lose theirs.
+        """
+        self._forget_text = forget_text
         self._apply = apply
         self._show = show
         self._lock = threading.RLock()
@@ -135,6 +145,19 @@ class MemoryReviews(ReviewStore):
                     self._set(late, CaseState.OPEN)
             if appeal is not None:
                 self._appeals[appeal.appeal_id] = appeal
+
+    def withdraw(self, platform: str, post_id: str) -> None:
+        """Close its cases."""
+        with self._lock:
+            for case_id, row in self._rows.items():
+                about = (row.case.platform, row.case.post_id) == (platform, post_id)
+                if about and row.state != CaseState.SETTLED:
+                    row.lead, row.names = "", frozenset()
+                    self._set(row, CaseState.WITHDRAWN)
+                    for late in self._joined(case_id):
+                        late.lead = ""
+                        self._set(late, CaseState.OPEN)
+            self._forget_text(platform, post_id)
 
     def file_appeal(self, appeal: Appeal, effects: Effects) -> Appeal:
         """Look, then write."""

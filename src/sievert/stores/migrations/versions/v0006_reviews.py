@@ -107,6 +107,8 @@ def upgrade() -> None:
         "CREATE INDEX IF NOT EXISTS actions_by_post ON actions"
         " (json_extract(CAST(record AS TEXT), '$.post_id'))"
     )
+    # A post that is isolated takes the texts of its labels along.
+    op.execute("CREATE INDEX labels_by_post ON labels (json_extract(CAST(record AS TEXT), '$.post_id'))")
     _let_wait()
 
 
@@ -137,6 +139,7 @@ def _let_wait() -> None:
 def downgrade() -> None:
     """Drop them."""
     op.execute("DROP INDEX IF EXISTS actions_by_post")
+    op.execute("DROP INDEX IF EXISTS labels_by_post")
     for name in (
         "review_durations",
         "review_gold",
