@@ -338,3 +338,29 @@ def test_a_verdict_that_does_not_fit_is_refused(client, people, said, field):
     assert (answer.status_code, answer.json()["field"]) == (422, field)
     assert judge(ann, "c_none", HARMFUL).status_code == 404
     assert state(client, case_id)["case"]["state"] == "claimed"
+
+
+def test_how_an_appeal_was_decided_is_written_for_the_platform_without_anybodys_words(
+    tmp_path, tiny_folder, policies, clock
+):
+    hears = {"webhook_url": "http://127.0.0.1:9/", "webhook_secret": "whsec_" + "QUJD" * 10}
+    with (
+        running(tmp_path / "heard", tiny_folder, clock=clock, policies=str(policies), **hears) as server,
+        server.client() as client,
+        server.client(server.new_key("review:work")) as ann,
+    ):
+        submit(client, "a")
+        demoted = client.get("/api/v1/actions").json()["items"][0]["action_id"]
+        said = {"action_id": demoted, "statement": "it was a quotation"}
+        appeal_id = client.post("/api/v1/appeals", json=said).json()["appeal_id"]
+        given = claim(ann)
+        assert given["case"]["kind"] == "appeal"  # before the case that waited first
+        judge(ann, given["case"]["case_id"], {"violates": ["hate"]})
+        told = [json.loads(one.body) for one in server.doors.stores.outbox.due(clock.now() + 10**13, 100)]
+    kinds = [one["type"] for one in told]
+    assert kinds == ["action.performed", "case.opened", "case.opened", "action.performed", "appeal.decided"]
+    decided = told[-1]["data"]
+    assert (decided["appeal_id"], decided["state"], decided["statement"]) == (appeal_id, "upheld", "")
+    assert (told[3]["data"]["kind"], told[3]["data"]["case_id"]) == ("remove", given["case"]["case_id"])
+    assert "blorp" not in str(told)
+    assert "quotation" not in str(told)
