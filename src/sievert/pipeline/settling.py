@@ -7,6 +7,7 @@ step of its own, which goes on where it stopped after a crash.
 For the thread that walks the path: it reads the journal.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import msgspec
@@ -15,6 +16,7 @@ from sievert.enforcement.messages import appeal_message, messages_for
 from sievert.enforcement.settled import actions_for_settlement, settlement_notes, standing_actions
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import run_events
+from sievert.pipeline.path import NoObserver
 from sievert.review.appeals import decided
 from sievert.review.judging import given_before, settled_by, settled_with, verdict_on
 from sievert.schema.access import AuditNote
@@ -101,7 +103,9 @@ def count_settled(desk: Desk) -> int:
         if one.kind in (CaseKind.DECISION, CaseKind.APPEAL, CaseKind.AUDIT)
     ]
     if events:
-        run_events([msgspec.json.encode(one) for one in events], desk.parts)
+        # Nobody waits for these: their time is no stage's.
+        unwatched = dataclasses.replace(desk.parts, observer=NoObserver())
+        run_events([msgspec.json.encode(one) for one in events], unwatched)
     if some:
         desk.reviews.set_counted(some[-1][0])
     return len(some)

@@ -1,7 +1,6 @@
 """Reviews in the one SQLite file; the write lock is what makes a claim exclusive, across processes too."""
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,12 +22,21 @@ from sievert.stores.reviews.base import (
     Wanted,
     Workload,
     came_between,
-    names_needed,
-    not_yours,
     rank_of,
     unknown_appeal,
     unknown_case,
     with_more,
+)
+from sievert.stores.reviews.rows import (
+    change,
+    let_go,
+    let_joined_wait,
+    like,
+    open_again,
+    require_held,
+    row_of,
+    set_state,
+    settle,
 )
 from sievert.stores.reviews.waiting import SqlQueue
 from sievert.stores.tables import (
@@ -79,7 +87,7 @@ class EmbeddedReviews(ReviewStore):
             if case.policy == MINORS_POLICY:
                 continue
             names = likenesses.get(case.case_id, ()) if case.kind == CaseKind.DECISION else ()
-            lead = _like(connection, case, names)
+            lead = like(connection, case, names)
             connection.execute(
                 sa.insert(review_cases).values(
                     case_id=case.case_id,
@@ -94,9 +102,9 @@ class EmbeddedReviews(ReviewStore):
                 )
             )
             if lead:
-                _set_state(connection, [case.case_id], CaseState.JOINED)
-                rank = _row(connection, lead).rank
-                _change(connection, lead, rank=with_more(rank, case))
+                set_state(connection, [case.case_id], CaseState.JOINED)
+                rank = row_of(connection, lead).rank
+                change(connection, lead, rank=with_more(rank, case))
             elif names:
                 rows = [{"name": name, "case_id": case.case_id} for name in dict.fromkeys(names)]
                 connection.execute(sa.insert(review_likenesses), rows)
@@ -109,7 +117,7 @@ class EmbeddedReviews(ReviewStore):
     def claim(self, wanted: Wanted, choose: Choose, *, now: Micros, until: Micros) -> Claim | None:
         """Choose and mark in one transaction, which begins with the write lock."""
         with self._line, self._database.writing() as connection:
-            _let_go(connection, now)
+            let_go(connection, now)
             queue = SqlQueue(connection, wanted)
             choice = choose(queue)
             if choice is None:
@@ -122,7 +130,7 @@ class EmbeddedReviews(ReviewStore):
                 expires_at=until,
                 turn=choice.turn,
                 chance=choice.chance,
-                heavy=_row(connection, choice.case_id).heavy,
+                heavy=row_of(connection, choice.case_id).heavy,
             )
             connection.execute(
                 sa.insert(review_claims).values(
@@ -134,7 +142,7 @@ class EmbeddedReviews(ReviewStore):
                     record=msgspec.json.encode(claim),
                 )
             )
-            _change(
+            change(
                 connection,
                 claim.case_id,
                 state=CaseState.CLAIMED,
@@ -147,8 +155,8 @@ class EmbeddedReviews(ReviewStore):
     def release(self, case_id: str, reviewer: str) -> None:
         """Clear the mark."""
         with self._line, self._database.writing() as connection:
-            _require_held(connection, case_id, reviewer)
-            _open_again(connection, [case_id])
+            require_held(connection, case_id, reviewer)
+            open_again(connection, [case_id])
 
     def judge(
         self,
@@ -162,7 +170,7 @@ class EmbeddedReviews(ReviewStore):
         """Check and write in one transaction."""
         case_id = verdict.case_id
         with self._line, self._database.writing() as connection:
-            row = _require_held(connection, case_id, verdict.reviewer)
+            row = require_held(connection, case_id, verdict.reviewer)
             if len(_verdicts(connection, case_id)) != before:
                 raise came_between(case_id)
             connection.execute(
@@ -178,9 +186,9 @@ class EmbeddedReviews(ReviewStore):
                 values = {"platform": platform, "post_id": post_id, "reviewer": verdict.reviewer}
                 connection.execute(sa.insert(review_judges).prefix_with("OR IGNORE").values(**values))
             connection.exec_driver_sql(_TOOK, (row.policy, row.kind, verdict.seconds))
-            _open_again(connection, [case_id])
+            open_again(connection, [case_id])
             if settlements:
-                _settle(connection, case_id, settlements)
+                settle(connection, case_id, settlements)
             if appeal is not None:
                 changed = sa.update(review_appeals).where(review_appeals.c.appeal_id == appeal.appeal_id)
                 connection.execute(changed.values(record=msgspec.json.encode(appeal)))
@@ -195,9 +203,9 @@ class EmbeddedReviews(ReviewStore):
         )
         with self._line, self._database.writing() as connection:
             for case_id in connection.execute(query).scalars().all():
-                _open_again(connection, [case_id])
-                _change(connection, case_id, state=CaseState.WITHDRAWN)
-                _let_joined_wait(connection, case_id)
+                open_again(connection, [case_id])
+                change(connection, case_id, state=CaseState.WITHDRAWN)
+                let_joined_wait(connection, case_id)
             connection.exec_driver_sql(_FORGET_TEXT, (post_id, platform))
 
     def file_appeal(self, appeal: Appeal, effects: Effects) -> Appeal:
@@ -231,7 +239,7 @@ class EmbeddedReviews(ReviewStore):
     def case(self, case_id: str) -> CaseFile:
         """Query all tables in one state."""
         with self._database.reading() as connection:
-            row = _row(connection, case_id)
+            row = row_of(connection, case_id)
             claim = sa.select(review_claims.c.record).where(review_claims.c.claim_id == row.claim_id)
             settled = sa.select(review_settlements.c.record).where(review_settlements.c.case_id == case_id)
             gold = sa.select(review_gold.c.record).where(review_gold.c.case_id == case_id)
@@ -314,98 +322,6 @@ class EmbeddedReviews(ReviewStore):
         """Write the number."""
         with self._database.writing() as connection:
             connection.exec_driver_sql(_COUNTED, (str(number),))
-
-
-def _like(connection: Connection, case: Case, names: Sequence[bytes]) -> str:
-    """Return the unsettled case of the same policy and platform that a case is joined to; empty: none."""
-    if not names:
-        return ""
-    query = (
-        sa.select(review_likenesses.c.case_id)
-        .join(review_cases, review_cases.c.case_id == review_likenesses.c.case_id)
-        .where(
-            review_likenesses.c.name.in_(names),
-            review_cases.c.platform == case.platform,
-            review_cases.c.policy == case.policy,
-        )
-        .order_by(review_cases.c.sequence)
-    )
-    shared = Counter(connection.execute(query).scalars())
-    return next((lead for lead, count in shared.items() if count >= names_needed(names)), "")
-
-
-def _settle(connection: Connection, case_id: str, settlements: Sequence[Settlement]) -> None:
-    """Close a case and those that are joined to it; whatever joined meanwhile waits by itself."""
-    connection.execute(
-        sa.insert(review_settlements),
-        [
-            {
-                "case_id": one.case_id,
-                "platform": one.platform,
-                "post_id": one.post_id,
-                "record": msgspec.json.encode(one),
-            }
-            for one in settlements
-        ],
-    )
-    closed = [one.case_id for one in settlements]
-    _set_state(connection, closed, CaseState.SETTLED)
-    connection.execute(
-        sa.update(review_cases).where(review_cases.c.case_id.in_(closed)).values(state=CaseState.SETTLED)
-    )
-    _let_joined_wait(connection, case_id)
-
-
-def _let_joined_wait(connection: Connection, case_id: str) -> None:
-    """Nothing is joined to a case any more that is closed."""
-    connection.execute(sa.delete(review_likenesses).where(review_likenesses.c.case_id == case_id))
-    late = sa.select(review_cases.c.case_id).where(
-        review_cases.c.lead == case_id, review_cases.c.state == CaseState.JOINED
-    )
-    _open_again(connection, [*connection.execute(late).scalars()])
-
-
-def _let_go(connection: Connection, now: Micros) -> None:
-    """End the claims that ran out."""
-    query = sa.select(review_cases.c.case_id).where(review_cases.c.expires_at <= now)
-    _open_again(connection, [*connection.execute(query).scalars()])
-
-
-def _open_again(connection: Connection, case_ids: Sequence[str]) -> None:
-    for case_id in case_ids:
-        _change(
-            connection,
-            case_id,
-            state=CaseState.OPEN,
-            lead="",
-            claim_id=None,
-            reviewer=None,
-            expires_at=None,
-        )
-
-
-def _require_held(connection: Connection, case_id: str, reviewer: str) -> Any:
-    row = _row(connection, case_id)
-    if row.state != CaseState.CLAIMED or row.reviewer != reviewer:
-        raise not_yours(case_id, row.state)
-    return row
-
-
-def _row(connection: Connection, case_id: str) -> Any:
-    row = connection.execute(sa.select(review_cases).where(review_cases.c.case_id == case_id)).one_or_none()
-    if row is None:
-        raise unknown_case(case_id)
-    return row
-
-
-def _change(connection: Connection, case_id: str, **values: object) -> None:
-    connection.execute(sa.update(review_cases).where(review_cases.c.case_id == case_id).values(**values))
-    if "state" in values:
-        _set_state(connection, [case_id], CaseState(str(values["state"])))
-
-
-def _set_state(connection: Connection, case_ids: Sequence[str], state: CaseState) -> None:
-    connection.execute(sa.update(cases).where(cases.c.case_id.in_(case_ids)).values(state=state))
 
 
 def _case(connection: Connection, case_id: str, state: str) -> Case:
