@@ -44,7 +44,7 @@ reviews = EmbeddedReviews(database, apply=lambda connection, effects: None)
 
 def work(name):
     while (mine := claim(reviews, name)) is not None:
-        os.write(1, f"{mine.case_id} {mine.claim_id}\n".encode())  # a line whole
+        os.write(1, f"{mine.case_id} {mine.claim_id}\\n".encode())  # a line whole
 
 threads = [threading.Thread(target=work, args=(f"{sys.argv[2]}-{i}",)) for i in range(8)]
 for thread in threads:
