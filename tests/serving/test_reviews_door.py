@@ -364,3 +364,17 @@ def test_how_an_appeal_was_decided_is_written_for_the_platform_without_anybodys_
     assert (told[3]["data"]["kind"], told[3]["data"]["case_id"]) == ("remove", given["case"]["case_id"])
     assert "blorp" not in str(told)
     assert "quotation" not in str(told)
+
+
+def test_operators_choose_how_long_a_claim_lasts_and_how_much_is_enough(tmp_path, tiny_folder, clock):
+    chosen = {"claim_minutes": 2, "heavy_cases_per_hour": 1}
+    with (
+        running(tmp_path / "chosen", tiny_folder, clock=clock, **chosen) as server,
+        server.client() as client,
+    ):
+        submit(client, "a")
+        submit(client, "b", "you blorp, and another thing")
+        assert claim(client)["expires_at"] == clock.now() + 2 * MINUTE
+        assert claim(client) == 429
+        clock.advance(HOUR)
+        assert claim(client)["case"]

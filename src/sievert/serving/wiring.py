@@ -27,10 +27,11 @@ from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.rulebook import RuleBook
+from sievert.review.exposure import ExposureLimits
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
 from sievert.schema.batch import TextColumn
-from sievert.schema.clock import Clock
+from sievert.schema.clock import HOUR, Clock
 from sievert.schema.label import Label
 from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
@@ -137,6 +138,8 @@ def open_doors(
             reviews=stores.reviews,
             actions=stores.actions,
             key=str(stores.database.seed()).encode(),
+            limits=ExposureLimits(an_hour=settings.heavy_cases_per_hour, a_day=settings.heavy_cases_per_day),
+            claim_time=settings.claim_minutes * HOUR // 60,
         ),
         attacher=Attacher(
             pictures, make_fetcher(settings, metrics=metrics), fetch=Fetch(settings.fetch_pictures)
