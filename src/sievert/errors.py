@@ -6,6 +6,7 @@ SievertError
 │   ├── MalformedInput       not readable as a record at all
 │   ├── TooLarge             over a stated limit
 │   ├── ContentConflict      the same post revision came before with other content
+│   ├── CaseConflict         somebody else has the case, or it is closed otherwise
 │   └── MediaUnavailable     a picture cannot be had now; it may be had later
 ├── NotFound                 no such record
 ├── NotStanding              an action that was taken back already, or that nobody can take back
@@ -13,6 +14,7 @@ SievertError
 │   ├── Unauthenticated      no key, or a key we do not know
 │   └── Forbidden            a known key without the scope
 ├── Overloaded               come back later; says when
+├── ExposureReached          a reviewer saw enough that is heavy for now
 ├── StoreError
 │   ├── StoreUnavailable     the disk or the database does not answer
 │   ├── StoreCorrupt         what was read is not what was written
@@ -75,6 +77,12 @@ class ContentConflict(InputError):
     slug = "content-conflict"
 
 
+class CaseConflict(InputError):
+    """A case, or an action's appeal, does not stand as this asks for; the error says how it stands."""
+
+    slug = "case-conflict"
+
+
 class MediaUnavailable(InputError):
     """A picture could not be had from where it lies; the very same request may go through later."""
 
@@ -120,6 +128,12 @@ class Overloaded(SievertError):
         """Say when to come back, in whole seconds."""
         super().__init__(what, remedy=remedy)
         self.retry_after = retry_after
+
+
+class ExposureReached(SievertError):
+    """A reviewer was given as many heavy cases as anybody shall see in a while, and nothing milder waits."""
+
+    slug = "exposure-reached"
 
 
 class StoreError(SievertError):

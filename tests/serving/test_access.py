@@ -22,6 +22,7 @@ def operations():
             .replace("{bank:str}", "BAD")
             .replace("{action_id:str}", "a_x")
             .replace("{limit_id:str}", "l_x")
+            .replace("{case_id:str}", "c_x")
             .replace("{sha256:str}", "0" * 64),
             route.opt["scope"],
         )
@@ -55,7 +56,7 @@ def test_without_a_key_nothing_but_the_open_routes_answers(server):
     import httpx
 
     guarded = [(method, path) for method, path, scope in operations() if scope != OPEN]
-    assert len(guarded) == 39
+    assert len(guarded) == 46
     for header in (
         None,
         "",

@@ -24,6 +24,7 @@ COMMANDS = (
     "report",
     "bundle",
     "bank",
+    "review",
     "keys",
     "webhooks",
     "stop",

@@ -1,4 +1,4 @@
-"""The webhook messages about actions and cases (Standard Webhooks): exact bytes, written once.
+"""The webhook messages about actions, cases and appeals (Standard Webhooks): exact bytes, written once.
 
 The bytes are made here and stored with the decision, so that every attempt sends and signs the same.
 A message never holds a post's text.
@@ -12,11 +12,13 @@ from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.clock import Micros, to_text
 from sievert.schema.limit import AccountLimit
+from sievert.schema.review import Appeal
 
 ACTION_PERFORMED = "action.performed"
 CASE_OPENED = "case.opened"
 ACCOUNT_LIMITED = "account.limited"
 ACCOUNT_FREED = "account.freed"
+APPEAL_DECIDED = "appeal.decided"
 
 
 def messages_for(actions: Iterable[Action], cases: Iterable[Case]) -> tuple[OutboxMessage, ...]:
@@ -42,7 +44,14 @@ def limit_messages(limits: Iterable[AccountLimit]) -> tuple[OutboxMessage, ...]:
     )
 
 
-def _message(kind: str, subject_id: str, at: Micros, record: Action | Case | AccountLimit) -> OutboxMessage:
+def appeal_message(appeal: Appeal, *, at: Micros) -> OutboxMessage:
+    """Return the message that says how an appeal was decided, without what its author said."""
+    return _message(APPEAL_DECIDED, appeal.appeal_id, at, msgspec.structs.replace(appeal, statement=""))
+
+
+def _message(
+    kind: str, subject_id: str, at: Micros, record: Action | Case | AccountLimit | Appeal
+) -> OutboxMessage:
     body = {"type": kind, "timestamp": to_text(at), "data": msgspec.to_builtins(record)}
     return OutboxMessage(
         message_id=f"msg_{subject_id}",

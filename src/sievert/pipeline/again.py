@@ -16,14 +16,17 @@ from sievert.enforcement.messages import limit_messages, messages_for
 from sievert.enforcement.performing import performed
 from sievert.features.behaviour.rows import AsOf
 from sievert.pipeline.forecasts import Forecasts
+from sievert.pipeline.likenesses import likenesses
 from sievert.pipeline.path import Parts
 from sievert.policy.reasons import ISOLATED
 from sievert.policy.rules import NO_MATCHES, decide, hang_on_views
 from sievert.review.cases import cases_for
+from sievert.review.memory import standing
 from sievert.schema.batch import DecidedBatch, Effects, Floats, PostBatch, ScoredBatch, TextColumn
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Cause, Decision, Language, Match, Outcome, Stage, decision_id
 from sievert.schema.post import Post
+from sievert.schema.review import Settlement
 from sievert.schema.sentinel import SENTINEL_POLICY
 from sievert.scoring.bundle import Bundle
 from sievert.stores.activity.base import PostName
@@ -154,7 +157,7 @@ def decide_again(
     scored = scored.told()
     done = performed(
         posts,
-        _without_who_was_asked(decided, again),
+        _without_what_was_settled(decided, again, parts),
         policies=parts.policies,
         checks=parts.checking.again(posts.keys, decided, now),
         now=now,
@@ -171,6 +174,7 @@ def decide_again(
         stops=done.stops,
         delayed=done.delayed,
         limits=limits,
+        likenesses=likenesses(posts, sorted(decided.queued_for), cases, parts.bundle.fold),
     )
     at = parts.clock.now()
     parts.journal.add(
@@ -211,18 +215,54 @@ def _known_before(again: Sequence[Again]) -> dict[int, tuple[Match, ...]]:
     return {row: matches for row, matches in found.items() if matches}
 
 
-def _without_who_was_asked(decided: DecidedBatch, again: Sequence[Again]) -> DecidedBatch:
-    """Leave out cases that earlier decisions about the same posts opened already.
+def _without_what_was_settled(decided: DecidedBatch, again: Sequence[Again], parts: Parts) -> DecidedBatch:
+    """Leave out cases that earlier decisions about the same posts opened, and what people settled otherwise.
 
-    Whoever was asked about a post was not asked whether it must be isolated.
+    Whoever was asked about a post was not asked whether it must be isolated. A post that people settled is
+    asked about again, and acted on, only if something is new (`review/memory.py`).
     """
+    settled = {row: _settled(one, parts) for row, one in enumerate(again)}
     asked = {
         row
         for row, one in enumerate(again)
         if row not in decided.isolated_for
+        and not settled[row]
         and any(decision.outcome == Outcome.REVIEW.word for decision in one.trail)
     }
+
+    def stands(row: int, policy: str) -> Settlement | None:
+        return _standing(settled[row], again[row], policy, parts)
+
+    def cleared(row: int, policy: str) -> bool:
+        found = stands(row, policy)
+        return found is not None and policy not in found.violates
+
     return dataclasses.replace(
         decided,
-        queued_for={row: policy for row, policy in decided.queued_for.items() if row not in asked},
+        demoted_for={row: policy for row, policy in decided.demoted_for.items() if not cleared(row, policy)},
+        removed_for={row: policy for row, policy in decided.removed_for.items() if not cleared(row, policy)},
+        queued_for={
+            row: policy
+            for row, policy in decided.queued_for.items()
+            if row not in asked and (row in decided.isolated_for or stands(row, policy) is None)
+        },
+    )
+
+
+def _settled(one: Again, parts: Parts) -> list[Settlement]:
+    if parts.reviews is None:
+        return []
+    found = parts.reviews.settled(one.first.platform, one.first.post_id)
+    return [settlement for settlement in found if settlement.revision == one.first.revision]
+
+
+def _standing(settlements: Sequence[Settlement], one: Again, policy: str, parts: Parts) -> Settlement | None:
+    """Return what people settled about a post under a policy, if that still answers."""
+    return standing(
+        settlements,
+        policy,
+        content_digest=one.first.content_digest,
+        bundle=parts.bundle.version,
+        policy_versions={named.name: named.version for named in parts.policies.policies},
+        trigger=one.cause.trigger,
     )

@@ -67,7 +67,7 @@ class Copies:
     ) -> Floats:
         """Return the views to come [r] of posts and their copies; `views` [r] are the posts' own."""
         self._forget(now)
-        names = _names(posts, rows, fold)
+        names = copy_names(posts, rows, fold)
         found = []
         for row, some, own in zip(rows, names, views.tolist(), strict=True):
             post = PostName(posts.posts[row].platform, posts.posts[row].id)
@@ -111,7 +111,7 @@ class Copies:
             cluster.names.clear()
 
 
-def _names(posts: PostBatch, rows: Sequence[int], fold: FoldTables) -> list[list[bytes]]:
+def copy_names(posts: PostBatch, rows: Sequence[int], fold: FoldTables) -> list[list[bytes]]:
     """Return by what each post's copies are found; nothing where neither text nor picture is at hand."""
     some = posts.take(np.array(rows, np.intp))
     data, offsets = some.text.data.tobytes(), some.text.offsets.tolist()

@@ -231,6 +231,8 @@ class Hunter:
             trail = parts.journal.trail(name.platform, name.id, most=1)
             if trail and is_isolated(trail[-1]):
                 parts.journal.forget_post(name.platform, name.id)
+                if parts.reviews is not None:
+                    parts.reviews.withdraw(name.platform, name.id)
         parts.latents.forget_posts(work.isolated)
         if parts.pictures is not None:
             parts.pictures.forget(sorted(work.gone))

@@ -28,6 +28,7 @@ from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.latents import LatentCache
+from sievert.pipeline.likenesses import likenesses
 from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
@@ -46,6 +47,7 @@ from sievert.scoring.facets import fused
 from sievert.scoring.utterances import Shares, look_at_posts
 from sievert.stores.activity.base import PostName
 from sievert.stores.journal.base import NEW, Found, Journal
+from sievert.stores.reviews.base import ReviewStore
 
 HEAVY_SHARE = 0.03
 """The share of traffic that the heavy model reads, unless the settings say otherwise."""
@@ -97,6 +99,7 @@ class Parts:
     shares: Shares = SHARES
     pictures: Pictures | None = None  # None where no post may have any
     banks: Banks | None = None  # None where there are none
+    reviews: ReviewStore | None = None  # what people settled; None where nobody reviews
     announce: bool = True  # False where no receiver hears of actions and cases: then no message is written
 
     def __post_init__(self) -> None:
@@ -211,6 +214,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         stops=done.stops,
         delayed=done.delayed,
         limits=limits,
+        likenesses=likenesses(posts, sorted(decided.queued_for), cases, parts.bundle.fold),
     )
     if len(posts):
         if parts.pictures is not None:

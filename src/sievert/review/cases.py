@@ -55,6 +55,7 @@ def cases_for(
                 spans=shown.spans,
                 nearest=shown.nearest,
                 matches=matches,
+                probability=p,
                 pictures=tuple(seen.facts.sha256 for seen in pictures),
             )
         )

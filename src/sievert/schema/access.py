@@ -15,14 +15,17 @@ SCOPES = (
     "isolation:read",
     "score",
     "labels:write",
+    "review:work",
+    "appeals:write",
     "operate",
     "admin",
 )
 """posts:write submits posts; events:write tells what happened to them; decisions:read reads decisions, actions, cases, labels and the live stream;
 media:read shows pictures blurred, media:reveal as they are; banks:read lists hash banks, but no entry of a
 bank with minors; banks:write makes, fills and drops them; isolation:read lists isolated posts;
-score has texts judged that are not recorded; labels:write says what texts really are; operate re-sends
-dead webhooks; admin does everything and manages keys."""
+score has texts judged that are not recorded; labels:write says what texts really are;
+review:work claims cases and gives verdicts; appeals:write files appeals against actions; operate re-sends
+dead webhooks and sees how reviewers do; admin does everything and manages keys."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,19 @@ class CaseKind(enum.StrEnum):
     MEASUREMENT = "measurement"
 
 
+class CaseState(enum.StrEnum):
+    """How a case stands: it waits, somebody has it, it is closed, another case stands for it, or nobody may look."""
+
+    OPEN = "open"
+    CLAIMED = "claimed"
+    SETTLED = "settled"
+    JOINED = "joined"
+    WITHDRAWN = "withdrawn"
+
+
+HEAVY_FROM = 0.8
+"""From this probability on a case without pictures counts as heavy, too."""
+
 OURSELVES = "sievert"
 """Who acted, where no person did."""
 
@@ -102,7 +115,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     pictures: Annotated[
         tuple[Sha256, ...], Meta(description="its pictures; `GET /api/v1/media/{sha256}` shows one, blurred")
     ] = ()
-    state: Annotated[str, Meta(description="open until a verdict closes it")] = "open"
+    state: Annotated[
+        str,
+        Meta(
+            description="open, claimed by a reviewer, settled by verdicts, joined to the case of a near-duplicate, or withdrawn as the post was isolated",
+            extra_json_schema={"enum": [*map(str, CaseState)]},
+        ),
+    ] = "open"
     kind: Annotated[str, Meta(description="what asks", extra_json_schema={"enum": [*map(str, CaseKind)]})] = (
         CaseKind.DECISION
     )
@@ -111,7 +130,15 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         False
     )
     about: Annotated[str, Meta(description="the appeal or audit that it is for, by its id")] = ""
+    probability: Annotated[
+        float | None, Meta(description="the chance that made somebody ask, under the policy; null if none")
+    ] = None
     record_version: RecordVersion = 1
+
+    @property
+    def heavy(self) -> bool:
+        """Tell whether looking at it weighs on whoever looks: it has pictures, or is likely harmful."""
+        return bool(self.pictures) or (self.probability or 0.0) >= HEAVY_FROM
 
 
 class OutboxMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ Legend: n posts in the batch, P policy heads.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros
 from sievert.schema.decision import FIRST, Cause, Reason, decision_id
 from sievert.schema.delay import DelayedRemoval
+from sievert.schema.label import Label
 from sievert.schema.limit import AccountLimit
 from sievert.schema.media import SeenPicture
 from sievert.schema.post import Post, PostKey
@@ -176,3 +177,6 @@ class Effects:
     delayed: tuple[DelayedRemoval, ...] = ()
     limits: tuple[AccountLimit, ...] = ()
     released: tuple[str, ...] = ()  # delayed removals that wait no more, by the id of their action
+    labels: tuple[Label, ...] = ()
+    likenesses: Mapping[str, tuple[bytes, ...]] = dataclasses.field(default_factory=dict)
+    """By case: the names that its content shares with near-duplicates; none: it stands alone."""

@@ -13,6 +13,12 @@ PERSPECTIVE_SUGGESTION = "perspective:suggestscore"
 """The source of labels that came as suggested scores of the Perspective API."""
 
 
+REVIEWED, APPEALED, AUDITED = "review", "appeal", "audit"
+"""The sources of labels that people's verdicts became: of cases, of appeals, of audits."""
+
+SETTLED = (REVIEWED, APPEALED, AUDITED)
+
+
 class Label(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody said about a text under a policy.
 
@@ -37,6 +43,9 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     client_token: Annotated[str | None, Meta(description="what the source calls the request")] = None
     community_id: Annotated[str | None, Meta(description="the source's community")] = None
     session_id: Annotated[str | None, Meta(description="the source's session")] = None
+    post_id: Annotated[str | None, Meta(description="the post that the text is of, where it is known")] = None
+    revision: Annotated[int | None, Meta(description="its revision")] = None
+    created_at: Annotated[Micros | None, Meta(description="when the post was published, where known")] = None
     record_version: RecordVersion = 1
 
 

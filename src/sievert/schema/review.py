@@ -1,5 +1,6 @@
-"""Verdict, Settlement and Appeal: what people find about a post, and what authors say against an action."""
+"""Claim, Verdict, Settlement and Appeal: who looks, what they find, and what authors say against an action."""
 
+import enum
 from typing import Annotated
 
 import msgspec
@@ -14,6 +15,41 @@ Violates = Annotated[tuple[str, ...], Meta(description="the policies that it vio
 
 MAX_STATEMENT = 2000
 """What an author may say with an appeal, in characters."""
+
+
+class Turn(enum.StrEnum):
+    """What a claim was for: the next case in order, one drawn at random, or a known answer."""
+
+    ORDER = "order"
+    RANDOM = "random"
+    GOLD = "gold"
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """One reviewer has one case, until they give a verdict, give it back, or time runs out."""
+
+    claim_id: Annotated[int, Meta(description="numbers the claims from 1")]
+    case_id: CaseId
+    reviewer: Annotated[str, Meta(description="who has it, by key or account")]
+    claimed_at: Annotated[Micros, Meta(description="since when")]
+    expires_at: Annotated[Micros, Meta(description="when it goes back by itself")]
+    turn: Annotated[str, Meta(description="what it was for", extra_json_schema={"enum": [*map(str, Turn)]})]
+    chance: Annotated[
+        float | None,
+        Meta(description="of a random turn: with which probability this very case was drawn; else null"),
+    ] = None
+    heavy: Annotated[bool, Meta(description="it counts against the reviewer's exposure")] = False
+    record_version: RecordVersion = 1
+
+
+class GoldAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known to be right about a case that measures reviewers."""
+
+    case_id: CaseId
+    violates: Violates
+    judged: Annotated[tuple[str, ...], Meta(description="the policies that the answer is about")]
+    added_at: Annotated[Micros, Meta(description="when it was made one")]
+    record_version: RecordVersion = 1
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +85,14 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: Annotated[tuple[str, ...], Meta(description="the verdicts, the deciding one last")]
     reviewer: Annotated[str, Meta(description="who gave the deciding one")]
     settled_at: Annotated[Micros, Meta(description="when it was settled")]
+    lead: Annotated[
+        str, Meta(description="the case of a near-duplicate that people looked at in its place, if one")
+    ] = ""
+    content_digest: Annotated[str, Meta(description="the content that was judged, by its hash")] = ""
+    bundle: Annotated[str, Meta(description="the bundle whose evidence was known then")] = ""
+    policy_versions: Annotated[
+        dict[str, int], Meta(description="the version of each judged policy that was in force")
+    ] = {}
     record_version: RecordVersion = 1
 
     @property

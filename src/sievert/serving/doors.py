@@ -8,11 +8,13 @@ from typing import Protocol
 
 from sievert.errors import InputError
 from sievert.pipeline.banks import Banks
+from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.path import Parts, run
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.releasing import release
+from sievert.pipeline.settling import count_settled
 from sievert.pipeline.undoing import Undoing
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
@@ -79,6 +81,7 @@ class Doors:
     walk: Walk  # for the worker's thread only
     count: Count  # likewise
     parts: Parts
+    desk: Desk  # likewise
     pictures: Pictures
     media: MediaStore
     attacher: Attacher
@@ -119,10 +122,15 @@ class Doors:
             self.media.close()
             self.stores.close()
 
+    def nudge(self) -> None:
+        """Let messages that were just written go out at once."""
+        if self.delivery is not None:
+            self.delivery.nudge()
+
     async def _forget(self) -> None:
-        """Forget what is old enough, at the start and each hour."""
+        """Count what was settled before a crash, and forget what is old enough, at the start and each hour."""
         while True:
-            for forgotten in (self._forget_records, self._forget_pictures):
+            for forgotten in (self._count_settled, self._forget_records, self._forget_pictures):
                 try:
                     await forgotten()
                 except Exception as error:  # noqa: BLE001  it may work in an hour, and must go on
@@ -161,6 +169,10 @@ class Doors:
         freed = self.parts.limiting.free(now) if self.parts.limiting is not None else 0
         return freed + len(next(undoing.expired(now), ())) + release(self.stores, self.parts, now=now)
 
+    async def _count_settled(self) -> None:
+        while await self.worker.run(lambda: count_settled(self.desk)):
+            pass  # posts have their turn in between
+
     async def _forget_records(self) -> None:
         await self.worker.run(self._forget_once)
 
@@ -185,8 +197,8 @@ class Doors:
 
     def _hear(self, told: Told) -> None:
         self.feed.decided(told)
-        if self.delivery is not None and told.notable:
-            self.delivery.nudge()
+        if told.notable:
+            self.nudge()
 
 
 def take_events(

@@ -5,7 +5,7 @@ here, with the problems that every address may answer and the key that nearly al
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Litestar
@@ -31,6 +31,7 @@ from sievert.serving.routes.comments import (
 )
 from sievert.serving.routes.media import MEDIA
 from sievert.serving.routes.moderations import MODERATIONS, ModerationRequest
+from sievert.serving.routes.reviews import REVIEW_BODIES
 from sievert.serving.routes.switch import SWITCH, SwitchTurn
 from sievert.serving.routes.webhooks import RESEND
 
@@ -82,13 +83,14 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
         *(Post, Problem, Answer, ModerationRequest, AnalyzeCommentRequest, SuggestCommentScoreRequest),
         *(Event, EventAnswer, NewBank, BankRule, NewEntries),
         *(SwitchTurn, Statement),
+        *REVIEW_BODIES.values(),
     )
     schemas, components = msgspec.json.schema_components(
         (*told, *_answered(routes)), ref_template="#/components/schemas/{name}"
     )
-    post, problem, answer, moderation, analyze, suggest, event, counted = schemas[: len(told) - 5]
-    new_bank, bank_rule, new_entries = schemas[len(told) - 5 : len(told) - 2]
-    switch_turn, statement = schemas[len(told) - 2 : len(told)]
+    post, problem, answer, moderation, analyze, suggest, event, counted = schemas[:8]
+    new_bank, bank_rule, new_entries = schemas[8:11]
+    switch_turn, statement = schemas[11:13]
     for kind in KINDS:  # what tells records apart is no field of theirs, and says nothing of itself
         components[kind.__name__]["properties"]["kind"]["description"] = "which kind of event it is"
     parts = document.setdefault("components", {})
@@ -137,6 +139,8 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
         "description": "The statement, or the record of the Transparency Database.",
         "content": {"application/json": {"schema": {"oneOf": [statement, {"type": "object"}]}}},
     }
+    for path, schema in zip(REVIEW_BODIES, schemas[13 : len(told)], strict=True):
+        paths[path]["post"]["requestBody"] = _body("application/json", schema)
     paths[_BATCH]["post"]["responses"]["200"] = {
         "description": "One answer or problem a line.",
         "content": {"application/x-ndjson": {"schema": {"oneOf": [answer, problem]}}},
@@ -161,7 +165,8 @@ def written(path: str, method: str) -> str:
 def _answered(routes: Sequence[HTTPRouteHandler]) -> list[type[msgspec.Struct]]:
     """Return the records that routes answer with, alone or inside a response."""
     answers = [route.parsed_fn_signature.return_type for route in routes]
-    kinds = [kind for answer in answers for kind in (answer.annotation, *answer.args)]
+    args = [arg for answer in answers for arg in answer.args]
+    kinds = [answer.annotation for answer in answers] + args + [one for arg in args for one in get_args(arg)]
     return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
 
 

@@ -33,6 +33,7 @@ _KINDS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The input cannot be read"),
     "too-large": (413, "The input is too large"),
     "content-conflict": (409, "The same revision came before with other content"),
+    "case-conflict": (409, "The case does not stand so"),
     # 424 and not 5xx: somebody else's server failed, and our operators need not wake up.
     "media-unavailable": (424, "A picture cannot be had now"),
     "not-found": (404, "There is no such thing"),
@@ -41,6 +42,7 @@ _KINDS: dict[str, tuple[int, str]] = {
     "unauthenticated": (401, "An API key is needed"),
     "forbidden": (403, "The API key lacks a scope"),
     "overloaded": (429, "Too much work is waiting"),
+    "exposure-reached": (429, "Enough was seen for now"),
     "store": (503, "The store does not work"),
     "store-unavailable": (503, "The store does not answer"),
     "store-corrupt": (500, "The store holds something that was not written so"),

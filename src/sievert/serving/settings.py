@@ -51,6 +51,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_text_days: Annotated[
         int, Meta(ge=7, le=36_500, description="days for which the text of all other posts is kept")
     ] = 365
+    claim_minutes: Annotated[
+        int, Meta(ge=1, le=1440, description="minutes after which a claimed case goes back to the others")
+    ] = 15
+    heavy_cases_per_hour: Annotated[
+        int, Meta(ge=1, description="cases with pictures or likely harm that one person is given an hour")
+    ] = 60
+    heavy_cases_per_day: Annotated[int, Meta(ge=1, description="the same, a day")] = 300
     bundle: Annotated[str, Meta(description="folder of the bundle that scores; empty: the shipped one")] = ""
     policies: Annotated[str, Meta(description="folder of the policies; empty: the shipped ones")] = ""
     max_text_bytes: Annotated[int, Meta(ge=1, le=170_000, description="longest text of a post, in UTF-8")] = (

@@ -20,6 +20,7 @@ from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.checking import StoredChecks
+from sievert.pipeline.desk import Desk
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.limiting import Limiting
@@ -29,10 +30,12 @@ from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.rulebook import RuleBook
+from sievert.review.exposure import ExposureLimits
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
 from sievert.schema.batch import Effects, TextColumn
-from sievert.schema.clock import Clock
+from sievert.schema.clock import HOUR, Clock
+from sievert.schema.label import Label
 from sievert.schema.stop import Stop
 from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
@@ -70,6 +73,7 @@ from sievert.stores.media.folder import FolderMedia
 from sievert.stores.media.memory import NoMedia
 from sievert.stores.media.s3 import S3Media
 from sievert.stores.outbox import Outbox
+from sievert.stores.records import Records
 from sievert.stores.standing import StandingActions
 from sievert.stores.stops import Stops
 
@@ -137,6 +141,7 @@ def open_doors(
         shares=Shares(text=settings.heavy_share, pictures=settings.image_heavy_share),
         pictures=pictures,
         banks=banks,
+        reviews=stores.reviews,
         latents=LatentCache(settings.latents_megabytes << 20),
     )
     walk = functools.partial(take_the_path, parts=parts, observer=observer)
@@ -148,6 +153,14 @@ def open_doors(
         walk=walk,
         count=functools.partial(take_events, parts=parts, observer=observer),
         parts=parts,
+        desk=Desk(
+            parts=parts,
+            reviews=stores.reviews,
+            actions=stores.actions,
+            key=str(stores.database.seed()).encode(),
+            limits=ExposureLimits(an_hour=settings.heavy_cases_per_hour, a_day=settings.heavy_cases_per_day),
+            claim_time=settings.claim_minutes * HOUR // 60,
+        ),
         attacher=Attacher(
             pictures, make_fetcher(settings, metrics=metrics), fetch=Fetch(settings.fetch_pictures)
         ),
@@ -277,7 +290,7 @@ def policies_path(settings: Settings) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """What the command line may touch while a server runs: keys, audit log, outbox, banks, actions, switches."""
+    """What the command line may touch while a server runs: keys, audit log, outbox, banks, actions, switches, labels."""
 
     keys: KeyStore
     audit: AuditLog
@@ -289,6 +302,17 @@ class Ledgers:
     limits: AccountLimits
     delayed: DelayedRemovals
     perform: Callable[[Effects], None]
+    labels: Records[Label]
+
+    def all_labels(self) -> list[Label]:
+        """Return all labels, oldest first."""
+        found: list[Label] = []
+        cursor = None
+        while True:
+            page = self.labels.list(cursor=cursor, limit=1000)
+            found += page.items
+            if (cursor := page.cursor) is None:
+                return found[::-1]
 
 
 @contextlib.contextmanager
@@ -319,6 +343,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
             limits=consequences.limits,
             delayed=consequences.delayed,
             perform=consequences.perform,
+            labels=consequences.labels,
         )
     finally:
         database.close()

@@ -5,6 +5,7 @@ from sqlalchemy.engine import Connection
 from sievert.schema.action import Action, Case
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Clock
+from sievert.schema.label import Label
 from sievert.stores import tables
 from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
@@ -13,6 +14,7 @@ from sievert.stores.grounds import SqlGrounds
 from sievert.stores.limits import SqlLimits
 from sievert.stores.outbox import SqlOutbox
 from sievert.stores.records import SqlRecords
+from sievert.stores.reviews.embedded import EmbeddedReviews
 from sievert.stores.standing import SqlStanding
 from sievert.stores.stops import SqlStops
 
@@ -25,6 +27,8 @@ class SqlConsequences:
         self._database = database
         self.actions: SqlRecords[Action] = SqlRecords(database, tables.actions, Action)
         self.cases: SqlRecords[Case] = SqlRecords(database, tables.cases, Case)
+        self.labels: SqlRecords[Label] = SqlRecords(database, tables.labels, Label)
+        self.reviews = EmbeddedReviews(database, apply=self.write)
         self.outbox = SqlOutbox(database)
         self.audit = SqlAuditLog(database, clock=clock)
         self.standing = SqlStanding(database)
@@ -44,6 +48,8 @@ class SqlConsequences:
         self.limits.add(connection, effects.limits)
         self.actions.add(connection, effects.actions)
         self.cases.add(connection, effects.cases)
+        self.reviews.open(connection, effects.cases, effects.likenesses)
+        self.labels.add(connection, effects.labels)
         self.outbox.add(connection, effects.messages)
         self.audit.add(connection, effects.audit)
         self.stops.add(connection, effects.stops)

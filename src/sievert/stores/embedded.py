@@ -6,7 +6,6 @@ from sievert.errors import StoreUnavailable
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Clock
 from sievert.schema.label import Label
-from sievert.stores import tables
 from sievert.stores.activity.embedded import EmbeddedActivity
 from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.consequences import SqlConsequences
@@ -15,7 +14,6 @@ from sievert.stores.journal.embedded import EmbeddedJournal
 from sievert.stores.keys import SqlKeyStore
 from sievert.stores.locking import FolderLock
 from sievert.stores.pictures.embedded import EmbeddedPictures
-from sievert.stores.records import SqlRecords
 from sievert.stores.segments.log import ROWS_PER_SEGMENT, SegmentLog
 
 
@@ -71,11 +69,12 @@ class EmbeddedStores:
             self.delayed = self._consequences.delayed
             self.limits = self._consequences.limits
             self.grounds = self._consequences.grounds
-            self.labels: SqlRecords[Label] = SqlRecords(self.database, tables.labels, Label)
+            self.labels = self._consequences.labels
             self.keys = SqlKeyStore(self.database)
             self.activity = EmbeddedActivity(self.database)
             self.banks = EmbeddedBanks(self.database)
             self.pictures = EmbeddedPictures(self.database)
+            self.reviews = self._consequences.reviews
             self.journal = EmbeddedJournal(
                 self.database, self.log, clock=clock, apply=self._consequences.write
             )

@@ -15,6 +15,7 @@ from sievert.stores.limits import MemoryLimits
 from sievert.stores.outbox import MemoryOutbox
 from sievert.stores.pictures.memory import MemoryPictures
 from sievert.stores.records import MemoryRecords
+from sievert.stores.reviews.memory import MemoryReviews
 from sievert.stores.standing import MemoryStanding
 from sievert.stores.stops import MemoryStops
 
@@ -37,6 +38,9 @@ class MemoryStores:
         self.stops = MemoryStops()
         self.delayed = MemoryDelayed()
         self.limits = MemoryLimits()
+        self.reviews = MemoryReviews(
+            apply=self.perform, show=self.cases.set_state, forget_text=self.labels.forget_text
+        )
         self.journal = MemoryJournal(apply=self.perform)
         self.grounds = MemoryGrounds(self.journal)
 
@@ -55,6 +59,8 @@ class MemoryStores:
         self.actions.add(effects.actions)
         self.grounds.add(effects.actions)
         self.cases.add(effects.cases)
+        self.reviews.open(effects.cases, effects.likenesses)
+        self.labels.add(effects.labels)
         self.outbox.add(effects.messages)
         self.audit.append(effects.audit)
         self.stops.add(effects.stops)

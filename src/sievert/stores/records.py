@@ -4,7 +4,8 @@ One interface serves all three nouns. `MemoryRecords` and `SqlRecords` inherit o
 """
 
 import abc
-from typing import Generic, TypeVar
+import builtins
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -40,6 +41,14 @@ class Records(abc.ABC, Generic[R]):
     @abc.abstractmethod
     def count_since(self, policy: str, since: Micros, *, kind: str | None = None) -> int:
         """Count a policy's records from `since` on: of actions, if it is said, those of one kind."""
+
+    @abc.abstractmethod
+    def about(self, platform: str, post_id: str) -> "builtins.list[R]":
+        """Return the records about a post, oldest first; labels, which are about texts, are none."""
+
+    @abc.abstractmethod
+    def named(self, name: str) -> R | None:
+        """Return the record of this id, or None."""
 
 
 class MemoryRecords(Records[R]):
@@ -80,6 +89,26 @@ class MemoryRecords(Records[R]):
             for record in self._records
         )
 
+    def about(self, platform: str, post_id: str) -> "builtins.list[R]":
+        """Walk the list."""
+        return [one for one in self._records if _is_about(one, platform, post_id)]
+
+    def named(self, name: str) -> R | None:
+        """Walk the list."""
+        return next((one for one in self._records if _own(one).get(_NAMES[type(one)]) == name), None)
+
+    def forget_text(self, platform: str, post_id: str) -> None:
+        """Let labels of a post lose their text."""
+        for place, record in enumerate(self._records):
+            if isinstance(record, Label) and (record.platform, record.post_id) == (platform, post_id):
+                self._records[place] = msgspec.structs.replace(record, text=None)
+
+    def set_state(self, case_id: str, state: str) -> None:
+        """Say how a case stands now."""
+        for place, record in enumerate(self._records):
+            if isinstance(record, Case) and record.case_id == case_id:
+                self._records[place] = msgspec.structs.replace(record, state=state)
+
 
 class SqlRecords(Records[R]):
     """Keeps records in a table with the columns sequence, policy, at and record."""
@@ -89,6 +118,8 @@ class SqlRecords(Records[R]):
         self._database = database
         self._table = table
         self._kind: type[R] = kind
+        # How a case stands is a column: it holds, whatever the record said when the case was opened.
+        self._state: sa.ColumnElement[Any] = table.c.state if kind is Case else sa.null().label("state")
 
     def add(self, connection: Connection, records: tuple[R, ...]) -> None:
         """Insert records inside a transaction."""
@@ -105,7 +136,7 @@ class SqlRecords(Records[R]):
     ) -> Page[R]:
         """Query backwards by sequence."""
         table = self._table
-        query = sa.select(table.c.sequence, table.c.record)
+        query = sa.select(table.c.sequence, self._state, table.c.record)
         if cursor:
             query = query.where(table.c.sequence < read_cursor(cursor, "at")["at"])
         if policy is not None:
@@ -114,7 +145,7 @@ class SqlRecords(Records[R]):
             query = query.where(table.c.policy.is_distinct_from(without))
         with self._database.reading() as connection:
             found = connection.execute(query.order_by(table.c.sequence.desc()).limit(limit + 1)).all()
-        items = [msgspec.json.decode(record, type=self._kind) for _, record in found[:limit]]
+        items = [self._read(state, record) for _, state, record in found[:limit]]
         last = write_cursor({"at": found[limit - 1].sequence}) if len(found) > limit else None
         return Page(items=items, cursor=last)
 
@@ -126,6 +157,30 @@ class SqlRecords(Records[R]):
             query = query.where(table.c.kind == kind)
         with self._database.reading() as connection:
             return int(connection.execute(query).scalar_one())
+
+    def about(self, platform: str, post_id: str) -> "builtins.list[R]":
+        """Query by the post's id, which has an index where actions stand."""
+        table = self._table
+        named = sa.text("json_extract(CAST(record AS TEXT), '$.post_id') = :post_id")
+        query = sa.select(self._state, table.c.record).where(named.bindparams(post_id=post_id))
+        with self._database.reading() as connection:
+            found = connection.execute(query.order_by(table.c.sequence)).all()
+        records = [self._read(state, record) for state, record in found]
+        return [one for one in records if _is_about(one, platform, post_id)]
+
+    def named(self, name: str) -> R | None:
+        """Query by id."""
+        table = self._table
+        query = sa.select(self._state, table.c.record).where(table.c[_NAMES[self._kind]] == name)
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else self._read(*row)
+
+    def _read(self, state: str | None, record: bytes) -> R:
+        read = msgspec.json.decode(record, type=self._kind)
+        if isinstance(read, Case) and state is not None and state != read.state:
+            return msgspec.structs.replace(read, state=state)
+        return read
 
 
 def moment_of(record: Action | Case | Label) -> Micros:
@@ -139,13 +194,27 @@ def moment_of(record: Action | Case | Label) -> Micros:
             return record.received_at
 
 
-def _row(record: Action | Case | Label) -> dict[str, object]:
-    own: dict[str, object]
+_NAMES: dict[type[Action | Case | Label], str] = {Action: "action_id", Case: "case_id", Label: "label_id"}
+
+
+def _is_about(record: Action | Case | Label, platform: str, post_id: str) -> bool:
+    return not isinstance(record, Label) and (record.platform, record.post_id) == (platform, post_id)
+
+
+def _own(record: Action | Case | Label) -> dict[str, object]:
     match record:
         case Action():
-            own = {"action_id": record.action_id, "kind": record.kind}
+            return {"action_id": record.action_id, "kind": record.kind}
         case Case():
-            own = {"case_id": record.case_id, "state": record.state}
+            return {"case_id": record.case_id, "state": record.state}
         case Label():
-            own = {"label_id": record.label_id, "source": record.source}
-    return {**own, "policy": record.policy, "at": moment_of(record), "record": msgspec.json.encode(record)}
+            return {"label_id": record.label_id, "source": record.source}
+
+
+def _row(record: Action | Case | Label) -> dict[str, object]:
+    return {
+        **_own(record),
+        "policy": record.policy,
+        "at": moment_of(record),
+        "record": msgspec.json.encode(record),
+    }

@@ -310,3 +310,102 @@ picture_posts = sa.Table(
     sa.Column("received_at", sa.BigInteger, nullable=False),
     sa.Index("picture_posts_by_time", "received_at"),
 )
+
+# What waits for people. One row a case; the record of the case itself stands in `cases`.
+review_cases = sa.Table(
+    "review_cases",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("case_id", sa.String, nullable=False, unique=True),
+    sa.Column("platform", sa.String, nullable=False),
+    sa.Column("post_id", sa.String, nullable=False),
+    sa.Column("policy", sa.String, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("rank", sa.Float, nullable=False),  # binary logarithm of worth, with the time it was opened
+    sa.Column("heavy", sa.Boolean, nullable=False),  # counts against exposure
+    sa.Column("state", sa.String, nullable=False),  # a CaseState
+    sa.Column("lead", sa.String, nullable=False),  # the case that it is joined to; empty: none
+    sa.Column("claim_id", sa.Integer, nullable=True),
+    sa.Column("reviewer", sa.String, nullable=True),
+    sa.Column("expires_at", sa.BigInteger, nullable=True),
+    sa.Index("review_cases_by_rank", "state", "policy", "kind", "rank"),
+    sa.Index("review_cases_by_lead", "lead"),
+    sa.Index("review_cases_by_expiry", "expires_at", sqlite_where=sa.text("expires_at IS NOT NULL")),
+)
+
+# Names that near-duplicates share, of cases that are not settled.
+review_likenesses = sa.Table(
+    "review_likenesses",
+    metadata,
+    sa.Column("name", sa.LargeBinary, primary_key=True),
+    sa.Column("case_id", sa.String, primary_key=True),
+    sa.Index("review_likenesses_by_case", "case_id"),
+)
+
+review_claims = sa.Table(
+    "review_claims",
+    metadata,
+    sa.Column("claim_id", sa.Integer, primary_key=True),
+    sa.Column("case_id", sa.String, nullable=False),
+    sa.Column("reviewer", sa.String, nullable=False),
+    sa.Column("claimed_at", sa.BigInteger, nullable=False),
+    sa.Column("heavy", sa.Boolean, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Claim, as JSON
+    sa.Index("review_claims_by_reviewer", "reviewer", "claimed_at"),
+)
+
+review_verdicts = sa.Table(
+    "review_verdicts",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("verdict_id", sa.String, nullable=False, unique=True),
+    sa.Column("case_id", sa.String, nullable=False),
+    sa.Column("reviewer", sa.String, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Verdict, as JSON
+    sa.Index("review_verdicts_by_case", "case_id"),
+)
+
+# Who judged which post, whatever the case; a verdict on a near-duplicate is one on the post.
+review_judges = sa.Table(
+    "review_judges",
+    metadata,
+    sa.Column("platform", sa.String, primary_key=True),
+    sa.Column("post_id", sa.String, primary_key=True),
+    sa.Column("reviewer", sa.String, primary_key=True),
+)
+
+review_settlements = sa.Table(
+    "review_settlements",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("case_id", sa.String, nullable=False, unique=True),
+    sa.Column("platform", sa.String, nullable=False),
+    sa.Column("post_id", sa.String, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Settlement, as JSON
+    sa.Index("review_settlements_by_post", "platform", "post_id"),
+)
+
+review_appeals = sa.Table(
+    "review_appeals",
+    metadata,
+    sa.Column("appeal_id", sa.String, primary_key=True),
+    sa.Column("action_id", sa.String, nullable=False, unique=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Appeal, as JSON
+)
+
+review_gold = sa.Table(
+    "review_gold",
+    metadata,
+    sa.Column("case_id", sa.String, primary_key=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the GoldAnswer, as JSON
+)
+
+# How long verdicts took, by policy and kind of case.
+review_durations = sa.Table(
+    "review_durations",
+    metadata,
+    sa.Column("policy", sa.String, primary_key=True),
+    sa.Column("kind", sa.String, primary_key=True),
+    sa.Column("verdicts", sa.Integer, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+)

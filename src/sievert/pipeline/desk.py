@@ -1,0 +1,168 @@
+"""The desk: where people get the next case, give one back, and where appeals and known answers come in.
+
+What they find goes to `settling.py`.
+
+Not covered: posts that are isolated; their cases are for the designated person and never come here.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import msgspec
+
+from sievert.enforcement.messages import messages_for
+from sievert.enforcement.settled import appeal_note, standing_actions
+from sievert.errors import CaseConflict, ExposureReached, InvalidField, NotFound
+from sievert.pipeline.path import Parts
+from sievert.review.appeals import appeal_against
+from sievert.review.exposure import ExposureLimits
+from sievert.review.order import Shares, by_order, expected_minutes
+from sievert.schema.access import AuditNote
+from sievert.schema.action import Action, ActionKind, CaseKind, CaseState
+from sievert.schema.batch import Effects
+from sievert.schema.clock import HOUR, Micros
+from sievert.schema.identity import derived_id
+from sievert.schema.review import Appeal, Claim, GoldAnswer
+from sievert.stores.records import Records
+from sievert.stores.reviews.base import CaseFile, ReviewStore, Wanted
+
+CLAIM_TIME: Micros = HOUR // 4
+"""How long a reviewer has a case before it goes back to the others."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What the work of reviewers is made of; `serving.wiring` chooses the real parts."""
+
+    parts: Parts
+    reviews: ReviewStore
+    actions: Records[Action]
+    key: bytes  # of the hashes that draw turns
+    shares: Shares = dataclasses.field(default_factory=Shares)
+    limits: ExposureLimits = dataclasses.field(default_factory=ExposureLimits)
+    claim_time: Micros = CLAIM_TIME
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A case that a reviewer has now."""
+
+    claim: Claim
+    file: CaseFile
+
+
+def claim_next(
+    desk: Desk,
+    reviewer: str,
+    *,
+    policies: Sequence[str] | None = None,
+    kinds: Sequence[str] | None = None,
+) -> Given | None:
+    """Give a reviewer the case whose look prevents most per minute, or the one that is drawn; None if none waits.
+
+    Raises:
+        ExposureReached: they saw enough that is heavy, and nothing milder waits.
+        StoreUnavailable: nobody has anything.
+    """
+    now = desk.parts.clock.now()
+    most_heavy = desk.limits.at(now)
+    wanted = Wanted(
+        reviewer=reviewer,
+        policies=None if policies is None else tuple(policies),
+        kinds=None if kinds is None else tuple(kinds),
+        most_heavy=most_heavy,
+    )
+    choose = by_order(expected_minutes(desk.reviews.paces()), desk.shares, desk.key)
+    claim = desk.reviews.claim(wanted, choose, now=now, until=now + desk.claim_time)
+    if claim is not None:
+        return Given(claim=claim, file=desk.reviews.case(claim.case_id))
+    for since, most in most_heavy:
+        if any(one.reviewer == reviewer and one.heavy >= most for one in desk.reviews.workloads(since)):
+            raise ExposureReached(desk.limits.reason(), remedy="Look at something else meanwhile.")
+    return None
+
+
+def file_appeal(desk: Desk, action_id: str, *, by: str, statement: str, actor: str) -> Appeal:
+    """File an appeal against an action; the same one again gives the same answer.
+
+    Raises:
+        NotFound: there is no such action.
+        InvalidField: nobody can appeal against what it is.
+        CaseConflict: another appeal against it was filed, or it was taken back already.
+        StoreUnavailable: nothing of it is durable.
+    """
+    action = desk.actions.named(action_id)
+    if action is None:
+        raise NotFound(
+            f"There is no action {action_id[:64]!r}.", remedy="Take its id from the webhook message."
+        )
+    if action.kind not in (ActionKind.DEMOTE, ActionKind.REMOVE):
+        raise InvalidField(
+            f"An action of kind {action.kind} cannot be appealed against here.",
+            field="action_id",
+            remedy="Appeals are against demote and remove.",
+        )
+    now = desk.parts.clock.now()
+    appeal, case = appeal_against(action, by=by, statement=statement, now=now)
+    known = _known_appeal(desk, appeal.appeal_id)
+    if known is None:
+        about = desk.actions.about(action.platform, action.post_id)
+        if action not in standing_actions(about, action.revision):
+            raise CaseConflict(
+                "The action was taken back already.",
+                field="action_id",
+                remedy="There is nothing left to appeal.",
+            )
+        messages = messages_for((), (case,)) if desk.parts.announce else ()
+        notes = (appeal_note(appeal, "appeal.filed", actor=actor),)
+        known = desk.reviews.file_appeal(appeal, Effects(cases=(case,), messages=messages, audit=notes))
+    if (known.by, known.statement) != (by, statement):
+        raise CaseConflict(
+            f"There is another appeal against action {action_id}.",
+            field="action_id",
+            remedy="An action can be appealed against once.",
+        )
+    return known
+
+
+def add_known_answer(desk: Desk, case_id: str, *, actor: str) -> GoldAnswer:
+    """Make a settled case one whose answer is known: it is asked again of others, who are measured by it.
+
+    Raises:
+        NotFound: there is no such case.
+        CaseConflict: it is not settled.
+        StoreUnavailable: nothing of it is durable.
+    """
+    file = desk.reviews.case(case_id)
+    if file.settlement is None:
+        raise CaseConflict(
+            f"Case {case_id[:64]!r} is not settled.",
+            field="case_id",
+            remedy="Only what people settled can be a known answer.",
+        )
+    now = desk.parts.clock.now()
+    asked = msgspec.structs.replace(
+        file.case,
+        case_id=derived_id("c", CaseKind.GOLD, case_id),
+        kind=CaseKind.GOLD,
+        state=CaseState.OPEN,
+        opened_at=now,
+        judges=1,
+        about="",
+    )
+    answer = GoldAnswer(
+        case_id=asked.case_id,
+        violates=file.settlement.violates,
+        judged=file.settlement.judged,
+        added_at=now,
+    )
+    note = AuditNote(actor=actor, event="gold.added", subject=asked.case_id, details={"case": case_id})
+    desk.reviews.add_gold(answer, Effects(cases=(asked,), audit=(note,)))
+    return answer
+
+
+def _known_appeal(desk: Desk, appeal_id: str) -> Appeal | None:
+    try:
+        return desk.reviews.appeal(appeal_id)
+    except NotFound:
+        return None

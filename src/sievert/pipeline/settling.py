@@ -1,0 +1,191 @@
+"""A verdict becomes a settlement, actions, messages, labels and lines of the audit log, in one durable step.
+
+`review` says what the verdicts of a case come to, `enforcement` what follows; here they meet. What is
+settled then counts for the post's creator and for those who reported it, as any verdict does; that is a
+step of its own, which goes on where it stopped after a crash.
+
+For the thread that walks the path: it reads the journal.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import msgspec
+
+from sievert.enforcement.messages import appeal_message, messages_for
+from sievert.enforcement.settled import actions_for_settlement, settlement_notes, standing_actions
+from sievert.pipeline.desk import Desk
+from sievert.pipeline.events import run_events
+from sievert.pipeline.path import NoObserver
+from sievert.review.appeals import decided
+from sievert.review.judging import given_before, settled_by, settled_with, verdict_on
+from sievert.schema.access import AuditNote
+from sievert.schema.action import Action, CaseKind
+from sievert.schema.batch import Effects
+from sievert.schema.event import Verdict as VerdictEvent
+from sievert.schema.identity import derived_id
+from sievert.schema.label import APPEALED, AUDITED, REVIEWED, Label, label_id
+from sievert.schema.policy import Mode, PolicySet
+from sievert.schema.review import Appeal, Settlement, Verdict
+
+_SOURCES = {
+    CaseKind.DECISION: REVIEWED,
+    CaseKind.APPEAL: APPEALED,
+    CaseKind.AUDIT: AUDITED,
+    CaseKind.MEASUREMENT: AUDITED,
+}
+_AT_ONCE = 500
+
+
+def give_verdict(
+    desk: Desk,
+    case_id: str,
+    reviewer: str,
+    *,
+    violates: Sequence[str],
+    judged: Sequence[str],
+    note: str = "",
+) -> Verdict:
+    """Take what a reviewer found, with everything that follows from it; the same again gives the same answer.
+
+    When this returns, all of it is durable.
+
+    Raises:
+        CaseConflict: they do not have the case, or found something else before.
+        InvalidField: the verdict does not fit the case.
+        NotFound: there is no such case.
+        StoreUnavailable: nothing of it is durable.
+    """
+    file = desk.reviews.case(case_id)
+    known = given_before(file, reviewer, violates)
+    if known is not None:
+        return known
+    now = desk.parts.clock.now()
+    verdict = verdict_on(file, reviewer=reviewer, violates=violates, judged=judged, now=now, note=note)
+    settlement = settled_by(file, verdict, now=now)
+    if settlement is None:
+        desk.reviews.judge(verdict, before=len(file.verdicts))
+        return verdict
+    settlements = [settlement, *(settled_with(settlement, joined) for joined in file.joined)]
+    settlements = [_with_versions(desk, one) for one in settlements]
+    appeal = (
+        decided(desk.reviews.appeal(settlement.about), settlement)
+        if settlement.kind == CaseKind.APPEAL
+        else None
+    )
+    desk.reviews.judge(
+        verdict,
+        before=len(file.verdicts),
+        settlements=settlements,
+        effects=_effects(desk, settlements, appeal),
+        appeal=appeal,
+    )
+    return verdict
+
+
+def count_settled(desk: Desk) -> int:
+    """Count what was settled for creators and reporters, each settlement once; return how many there were.
+
+    Raises:
+        StoreUnavailable: what was not counted is counted the next time.
+    """
+    some = desk.reviews.settlements(after=desk.reviews.counted(), limit=_AT_ONCE)
+    events = [
+        VerdictEvent(
+            id=derived_id("v", one.case_id, "settled"),
+            platform=one.platform,
+            at=one.settled_at,
+            post_id=one.post_id,
+            harmful=one.policy in one.violates,
+            policy=one.policy,
+        )
+        for _, one in some
+        if one.kind in (CaseKind.DECISION, CaseKind.APPEAL, CaseKind.AUDIT)
+    ]
+    if events:
+        # Nobody waits for these: their time is no stage's.
+        unwatched = dataclasses.replace(desk.parts, observer=NoObserver())
+        run_events([msgspec.json.encode(one) for one in events], unwatched)
+    if some:
+        desk.reviews.set_counted(some[-1][0])
+    return len(some)
+
+
+def removing_policies(policies: PolicySet) -> frozenset[str]:
+    """Name the policies under which a person's verdict removes: live ones that may remove."""
+    return frozenset(
+        one.name for one in policies.policies if one.mode is Mode.LIVE and "remove" in one.live_actions
+    )
+
+
+def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | None) -> Effects:
+    """Return everything that settlements set in motion."""
+    live = removing_policies(desk.parts.policies)
+    actions: list[Action] = []
+    notes: list[AuditNote] = []
+    for one in settlements:
+        about = desk.actions.about(one.platform, one.post_id)
+        called_for = actions_for_settlement(one, standing_actions(about, one.revision), live=live)
+        actions += called_for
+        notes += settlement_notes(one, called_for, appeal if one.case_id == settlements[0].case_id else None)
+    messages = messages_for(actions, ())
+    if appeal is not None:
+        messages = (*messages, appeal_message(appeal, at=settlements[0].settled_at))
+    return Effects(
+        actions=tuple(actions),
+        messages=messages if desk.parts.announce else (),
+        audit=tuple(notes),
+        labels=tuple(label for one in settlements for label in labels_of(desk, one)),
+    )
+
+
+def labels_of(desk: Desk, settlement: Settlement) -> tuple[Label, ...]:
+    """Return a label for each judged policy, with the post's text where it is kept; test policies have none."""
+    post = desk.parts.journal.post(settlement.platform, settlement.post_id, settlement.revision)
+    tests = {one.name for one in desk.parts.policies.policies if one.test_only}
+    source = _SOURCES[CaseKind(settlement.kind)]
+    return tuple(
+        Label(
+            label_id=label_id(
+                source=source,
+                content_digest=settlement.content_digest,
+                attribute=policy,
+                key_id=settlement.case_id,
+                received_at=settlement.settled_at,
+            ),
+            source=source,
+            platform=settlement.platform,
+            content_digest=settlement.content_digest,
+            attribute=policy,
+            policy=policy,
+            value=float(policy in settlement.violates),
+            received_at=settlement.settled_at,
+            key_id=settlement.reviewer,
+            text=post.text if post is not None else None,
+            languages=(post.language,) if post is not None and post.language else (),
+            post_id=settlement.post_id,
+            revision=settlement.revision,
+            created_at=_created_at(desk, settlement),
+        )
+        for policy in settlement.judged
+        if policy not in tests
+    )
+
+
+def _with_versions(desk: Desk, settlement: Settlement) -> Settlement:
+    """Say of what content, bundle and policies a settlement speaks."""
+    trail = desk.parts.journal.trail(settlement.platform, settlement.post_id, settlement.revision)
+    versions = {one.name: one.version for one in desk.parts.policies.policies}
+    return msgspec.structs.replace(
+        settlement,
+        content_digest=trail[-1].content_digest if trail else "",
+        bundle=desk.parts.bundle.version,
+        policy_versions={name: versions[name] for name in settlement.judged if name in versions},
+    )
+
+
+def _created_at(desk: Desk, settlement: Settlement) -> int | None:
+    trail = desk.parts.journal.trail(settlement.platform, settlement.post_id, settlement.revision, most=1)
+    if not trail:
+        return None
+    return trail[-1].created_at if trail[-1].created_at is not None else trail[-1].received_at

@@ -1,0 +1,336 @@
+"""The work of reviewers over HTTP: the next case, a verdict, an appeal, and how reviewers do."""
+
+from typing import Annotated, TypeVar
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+from msgspec import Meta
+
+from sievert.errors import InvalidField
+from sievert.pipeline.decode import explain
+from sievert.pipeline.desk import Given, add_known_answer, claim_next, file_appeal
+from sievert.pipeline.settling import count_settled, give_verdict
+from sievert.policy.reasons import in_words
+from sievert.review.judging import blinded
+from sievert.review.order import expected_minutes
+from sievert.review.quality import ReviewerQuality, qualities
+from sievert.schema.action import Case, CaseKind
+from sievert.schema.clock import DAY, HOUR, Micros
+from sievert.schema.decision import Decision, Reason
+from sievert.schema.post import Post
+from sievert.schema.review import MAX_STATEMENT, Appeal, GoldAnswer, Settlement, Verdict
+from sievert.serving.doors import Doors
+from sievert.serving.problems import JSON_TYPES, require_media_type
+from sievert.serving.routes.posts import AnyRequest, TheDoors, body_of
+from sievert.stores.reviews.base import CaseFile
+
+CASES = "/api/v1/cases"
+
+_Name = Annotated[str, Meta(min_length=1, max_length=64)]
+_Names = Annotated[tuple[_Name, ...], Meta(max_length=100)]
+
+K = TypeVar("K", bound=msgspec.Struct)
+
+
+class CaseWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a reviewer wants to look at."""
+
+    policies: Annotated[_Names | None, Meta(description="cases of these policies only; null: any")] = None
+    kinds: Annotated[
+        tuple[CaseKind, ...] | None, Meta(description="cases of these kinds only; null: any")
+    ] = None
+
+
+class CaseGiven(msgspec.Struct, frozen=True, kw_only=True):
+    """A case, with what its reviewer needs to judge it; of a blind one no score, reason or earlier finding."""
+
+    case: Annotated[Case, Meta(description="what is asked")]
+    expires_at: Annotated[Micros, Meta(description="when it goes back to the others")]
+    post: Annotated[Post | None, Meta(description="the post, if it is kept; its pictures go by their hashes")]
+    reasons: Annotated[
+        tuple[Reason, ...], Meta(description="why it was brought up, in words; none if it is blind")
+    ] = ()
+    settled: Annotated[
+        tuple[Settlement, ...],
+        Meta(description="what people found about the post before; none if it is blind"),
+    ] = ()
+    statement: Annotated[str, Meta(description="of an appeal: what the author says")] = ""
+    joined: Annotated[int, Meta(description="how many near-duplicates the verdict settles as well")] = 0
+    minutes: Annotated[float, Meta(description="how long such a case takes people")] = 0.0
+
+
+class NewVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a reviewer found."""
+
+    violates: Annotated[_Names, Meta(description="the policies that the post violates; none: it may stay")]
+    judged: Annotated[
+        _Names | None,
+        Meta(description="the policies that were looked at; null: the one that asks, and those violated"),
+    ] = None
+    note: Annotated[str, Meta(max_length=2000, description="anything to remember")] = ""
+
+
+class VerdictShown(Verdict, frozen=True, kw_only=True):
+    """What one person found about a post, policy by policy."""
+
+
+class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
+    """How a case stands."""
+
+    case: Annotated[Case, Meta(description="the case, with its present state")]
+    reviewer: Annotated[str | None, Meta(description="who has it, if anybody")]
+    expires_at: Annotated[Micros | None, Meta(description="until when")]
+    verdicts: Annotated[
+        tuple[VerdictShown, ...],
+        Meta(description="what was found; none as long as others shall judge without knowing"),
+    ]
+    settlement: Annotated[Settlement | None, Meta(description="what that came to")]
+    joined: Annotated[tuple[str, ...], Meta(description="the cases of near-duplicates that it stands for")]
+
+
+class NewAppeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An appeal that shall be filed."""
+
+    action_id: Annotated[str, Meta(min_length=1, max_length=64, description="the action that it is against")]
+    by: Annotated[str, Meta(max_length=128, description="who appeals, by the platform's id")] = ""
+    statement: Annotated[str, Meta(max_length=MAX_STATEMENT, description="what the author says")] = ""
+
+
+class NewGold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A settled case whose answer shall be known."""
+
+    case_id: Annotated[str, Meta(min_length=1, max_length=64, description="the settled case")]
+
+
+class ReviewerShown(msgspec.Struct, frozen=True, kw_only=True):
+    """How a reviewer does, and how much they were given."""
+
+    reviewer: Annotated[str, Meta(description="who")]
+    quality: Annotated[
+        ReviewerQuality | None, Meta(description="errors on known answers; null where none was asked")
+    ]
+    last_hour: Annotated[int, Meta(description="cases given within an hour")]
+    last_hour_heavy: Annotated[int, Meta(description="heavy ones among them")]
+    last_day: Annotated[int, Meta(description="cases given within a day")]
+    last_day_heavy: Annotated[int, Meta(description="heavy ones among them")]
+
+
+class ReviewerList(msgspec.Struct, frozen=True, kw_only=True):
+    """All reviewers that were given a case today, or judged a known answer."""
+
+    items: Annotated[list[ReviewerShown], Meta(description="the reviewers, by name")]
+
+
+REVIEW_BODIES: dict[str, type[msgspec.Struct]] = {
+    f"{CASES}/claim": CaseWanted,
+    f"{CASES}/{{case_id}}/verdict": NewVerdict,
+    "/api/v1/appeals": NewAppeal,
+    "/api/v1/gold": NewGold,
+}
+"""What is sent to each address, by its path as people write it."""
+
+
+@post(
+    f"{CASES}/claim",
+    status_code=200,
+    opt={"scope": "review:work"},
+    summary="Claim the next case",
+    description="Gives the case whose look prevents most harmful views per minute, or now and then one that "
+    "is drawn; nobody else gets it until it is judged, given back, or its time runs out. 204 if none waits. "
+    "429 says that the reviewer saw enough for now.",
+)
+async def claim(request: AnyRequest, doors: TheDoors) -> Response[CaseGiven | None]:
+    """Give out a case."""
+    wanted = await _body(request, CaseWanted)
+    who = reviewer_of(request)
+
+    def work() -> CaseGiven | None:
+        given = claim_next(doors.desk, who, policies=wanted.policies, kinds=wanted.kinds)
+        return None if given is None else _given(doors, given)
+
+    found = await doors.worker.run(work)
+    return Response(content=found, status_code=200 if found is not None else 204)
+
+
+@post(
+    CASES + "/{case_id:str}/release",
+    status_code=204,
+    opt={"scope": "review:work"},
+    summary="Give a case back",
+    description="It waits again, for others as well.",
+)
+async def release(request: AnyRequest, doors: TheDoors, case_id: FromPath[str]) -> None:
+    """Take a case back."""
+    who = reviewer_of(request)
+    await doors.worker.run(lambda: doors.desk.reviews.release(case_id, who))
+
+
+@post(
+    CASES + "/{case_id:str}/verdict",
+    status_code=200,
+    opt={"scope": "review:work"},
+    summary="Give a verdict",
+    description="When it answers, the verdict is durable with all that follows: actions, webhook messages, "
+    "labels, lines of the audit log. The same verdict again gets the same answer, another one is a conflict.",
+)
+async def verdict(request: AnyRequest, doors: TheDoors, case_id: FromPath[str]) -> VerdictShown:
+    """Take a verdict."""
+    said = await _body(request, NewVerdict)
+    who = reviewer_of(request)
+
+    def work() -> Verdict:
+        asked = doors.desk.reviews.case(case_id).case.policy
+        judged = said.judged if said.judged is not None else (asked, *said.violates)
+        known = {asked, *(one.name for one in doors.parts.policies.policies)}
+        for name in (*judged, *said.violates):
+            if name not in known:
+                raise InvalidField(
+                    f"There is no policy {name!r}.", field="judged", remedy=f"There are {sorted(known)}."
+                )
+        given = give_verdict(doors.desk, case_id, who, violates=said.violates, judged=judged, note=said.note)
+        count_settled(doors.desk)
+        return given
+
+    given = await doors.worker.run(work)
+    doors.nudge()
+    return _shown(given)
+
+
+@get(
+    CASES + "/{case_id:str}",
+    opt={"scope": "decisions:read"},
+    summary="A case",
+    description="With who has it, what was found, and what that came to.",
+)
+async def case(doors: TheDoors, case_id: FromPath[str]) -> CaseShown:
+    """Return a case."""
+    file = await doors.worker.run(lambda: doors.desk.reviews.case(case_id))
+    hidden = file.settlement is None and (file.case.judges > 1 or file.case.blind)
+    return CaseShown(
+        case=file.case,
+        reviewer=file.claim.reviewer if file.claim else None,
+        expires_at=file.claim.expires_at if file.claim else None,
+        verdicts=() if hidden else tuple(map(_shown, file.verdicts)),
+        settlement=file.settlement,
+        joined=tuple(one.case_id for one in file.joined),
+    )
+
+
+@post(
+    "/api/v1/appeals",
+    status_code=200,
+    opt={"scope": "appeals:write"},
+    summary="File an appeal",
+    description="Against an action, once; the same appeal again gets the same answer. A person who did not "
+    "judge the post before decides it; `appeal.decided` tells how.",
+)
+async def appeal(request: AnyRequest, doors: TheDoors) -> Appeal:
+    """Take an appeal."""
+    said = await _body(request, NewAppeal)
+    who = reviewer_of(request)
+    filed = await doors.worker.run(
+        lambda: file_appeal(doors.desk, said.action_id, by=said.by, statement=said.statement, actor=who)
+    )
+    doors.nudge()
+    return filed
+
+
+@post(
+    "/api/v1/gold",
+    status_code=200,
+    opt={"scope": "operate"},
+    summary="Make a settled case a known answer",
+    description="It is asked again of reviewers who do not know that its answer is known; how they do is at "
+    "/api/v1/reviewers.",
+)
+async def gold(request: AnyRequest, doors: TheDoors) -> GoldAnswer:
+    """Keep a known answer."""
+    said = await _body(request, NewGold)
+    who = reviewer_of(request)
+    return await doors.worker.run(lambda: add_known_answer(doors.desk, said.case_id, actor=who))
+
+
+@get(
+    "/api/v1/reviewers",
+    opt={"scope": "operate"},
+    summary="How reviewers do",
+    description="Errors on known answers, with intervals, and how much each reviewer was given.",
+)
+async def reviewers(doors: TheDoors) -> ReviewerList:
+    """Return all reviewers."""
+    return await doors.worker.run(lambda: _reviewers(doors))
+
+
+def reviewer_of(request: AnyRequest) -> str:
+    """Return who works: a key, as long as there are no accounts."""
+    return f"key:{request.state.key_id}"
+
+
+def _given(doors: Doors, given: Given) -> CaseGiven:
+    """Write down what a reviewer is shown."""
+    file, claim = given.file, given.claim
+    asked, blind = file.case, file.case.blind
+    journal = doors.stores.journal
+    decision = _decision(doors, asked)
+    minutes = expected_minutes(doors.desk.reviews.paces())
+    return CaseGiven(
+        case=blinded(asked),
+        expires_at=claim.expires_at,
+        post=journal.post(asked.platform, asked.post_id, asked.revision),
+        reasons=() if blind or decision is None else tuple(map(in_words, decision.reasons)),
+        settled=() if blind else _found_before(doors, file),
+        statement=doors.desk.reviews.appeal(asked.about).statement if asked.kind == CaseKind.APPEAL else "",
+        joined=len(file.joined),
+        minutes=minutes.of(asked.policy, asked.kind),
+    )
+
+
+def _shown(verdict: Verdict) -> VerdictShown:
+    return VerdictShown(**{name: getattr(verdict, name) for name in Verdict.__struct_fields__})
+
+
+def _found_before(doors: Doors, file: CaseFile) -> tuple[Settlement, ...]:
+    # What was found about the post of a known answer is that answer.
+    if file.case.kind == CaseKind.GOLD:
+        return ()
+    return tuple(doors.desk.reviews.settled(file.case.platform, file.case.post_id))
+
+
+def _decision(doors: Doors, asked: Case) -> Decision | None:
+    trail = doors.stores.journal.trail(asked.platform, asked.post_id, asked.revision)
+    return next((one for one in trail if one.decision_id == asked.decision_id), None)
+
+
+def _reviewers(doors: Doors) -> ReviewerList:
+    now, reviews = doors.clock.now(), doors.desk.reviews
+    hour = {one.reviewer: one for one in reviews.workloads(now - HOUR)}
+    day = {one.reviewer: one for one in reviews.workloads(now - DAY)}
+    known = qualities(reviews.marks())
+    return ReviewerList(
+        items=[
+            ReviewerShown(
+                reviewer=name,
+                quality=known.get(name),
+                last_hour=hour[name].claims if name in hour else 0,
+                last_hour_heavy=hour[name].heavy if name in hour else 0,
+                last_day=day[name].claims if name in day else 0,
+                last_day_heavy=day[name].heavy if name in day else 0,
+            )
+            for name in sorted({*day, *known})
+        ]
+    )
+
+
+async def _body(request: AnyRequest, kind: type[K]) -> K:
+    """Read a body as a record.
+
+    Raises:
+        InputError: it is none; names the field.
+    """
+    require_media_type(request, JSON_TYPES)
+    body = await body_of(request)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise explain(body, error, kind=kind) from error

@@ -1,0 +1,341 @@
+"""Reviews in the one SQLite file; the write lock is what makes a claim exclusive, across processes too."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sievert.schema.action import Case, CaseKind, CaseState
+from sievert.schema.bank import MINORS_POLICY
+from sievert.schema.batch import Effects
+from sievert.schema.clock import Micros
+from sievert.schema.review import Appeal, Claim, GoldAnswer, Settlement, Verdict
+from sievert.stores.database import Database
+from sievert.stores.reviews.base import (
+    CaseFile,
+    Choose,
+    Pace,
+    ReviewStore,
+    Wanted,
+    Workload,
+    came_between,
+    rank_of,
+    unknown_appeal,
+    unknown_case,
+    with_more,
+)
+from sievert.stores.reviews.rows import (
+    change,
+    let_go,
+    let_joined_wait,
+    like,
+    open_again,
+    require_held,
+    row_of,
+    set_state,
+    settle,
+)
+from sievert.stores.reviews.waiting import SqlQueue
+from sievert.stores.tables import (
+    cases,
+    review_appeals,
+    review_cases,
+    review_claims,
+    review_gold,
+    review_judges,
+    review_likenesses,
+    review_settlements,
+    review_verdicts,
+)
+
+_COUNTED = (
+    "INSERT INTO facts (name, value) VALUES ('settlements_counted', ?)"
+    " ON CONFLICT DO UPDATE SET value = excluded.value"
+)
+_TOOK = (
+    "INSERT INTO review_durations (policy, kind, verdicts, seconds) VALUES (?, ?, 1, ?)"
+    " ON CONFLICT DO UPDATE SET verdicts = verdicts + 1, seconds = seconds + excluded.seconds"
+)
+_FORGET_TEXT = (
+    "UPDATE labels SET record = CAST(json_set(CAST(record AS TEXT), '$.text', NULL) AS BLOB)"
+    " WHERE json_extract(CAST(record AS TEXT), '$.post_id') = ?"
+    " AND json_extract(CAST(record AS TEXT), '$.platform') = ?"
+)
+
+Apply = Callable[[Connection, Effects], None]
+"""Writes what follows into the other stores, inside a transaction."""
+
+
+class EmbeddedReviews(ReviewStore):
+    """Keeps reviews in `sievert.db`."""
+
+    def __init__(self, database: Database, *, apply: Apply) -> None:
+        """`apply` hands what verdicts set in motion to the other stores."""
+        self._database = database
+        self._apply = apply
+        # SQLite's own waiting is not fair: threads of this process stand in line here.
+        self._line = threading.Lock()
+
+    def open(
+        self, connection: Connection, opened: Sequence[Case], likenesses: Mapping[str, Sequence[bytes]]
+    ) -> None:
+        """Let cases wait, inside a transaction; one that is like an open case is joined to that."""
+        for case in opened:
+            if case.policy == MINORS_POLICY:
+                continue
+            names = likenesses.get(case.case_id, ()) if case.kind == CaseKind.DECISION else ()
+            lead = like(connection, case, names)
+            connection.execute(
+                sa.insert(review_cases).values(
+                    case_id=case.case_id,
+                    platform=case.platform,
+                    post_id=case.post_id,
+                    policy=case.policy,
+                    kind=case.kind,
+                    rank=rank_of(case),
+                    heavy=case.heavy,
+                    state=CaseState.JOINED if lead else CaseState.OPEN,
+                    lead=lead,
+                )
+            )
+            if lead:
+                set_state(connection, [case.case_id], CaseState.JOINED)
+                rank = row_of(connection, lead).rank
+                change(connection, lead, rank=with_more(rank, case))
+            elif names:
+                rows = [{"name": name, "case_id": case.case_id} for name in dict.fromkeys(names)]
+                connection.execute(sa.insert(review_likenesses), rows)
+
+    def add(self, effects: Effects) -> None:
+        """Run one transaction."""
+        with self._line, self._database.writing() as connection:
+            self._apply(connection, effects)
+
+    def claim(self, wanted: Wanted, choose: Choose, *, now: Micros, until: Micros) -> Claim | None:
+        """Choose and mark in one transaction, which begins with the write lock."""
+        with self._line, self._database.writing() as connection:
+            let_go(connection, now)
+            queue = SqlQueue(connection, wanted)
+            choice = choose(queue)
+            if choice is None:
+                return None
+            claim = Claim(
+                claim_id=queue.number,
+                case_id=choice.case_id,
+                reviewer=wanted.reviewer,
+                claimed_at=now,
+                expires_at=until,
+                turn=choice.turn,
+                chance=choice.chance,
+                heavy=row_of(connection, choice.case_id).heavy,
+            )
+            connection.execute(
+                sa.insert(review_claims).values(
+                    claim_id=claim.claim_id,
+                    case_id=claim.case_id,
+                    reviewer=claim.reviewer,
+                    claimed_at=now,
+                    heavy=claim.heavy,
+                    record=msgspec.json.encode(claim),
+                )
+            )
+            change(
+                connection,
+                claim.case_id,
+                state=CaseState.CLAIMED,
+                claim_id=claim.claim_id,
+                reviewer=claim.reviewer,
+                expires_at=until,
+            )
+        return claim
+
+    def release(self, case_id: str, reviewer: str) -> None:
+        """Clear the mark."""
+        with self._line, self._database.writing() as connection:
+            require_held(connection, case_id, reviewer)
+            open_again(connection, [case_id])
+
+    def judge(
+        self,
+        verdict: Verdict,
+        *,
+        before: int,
+        settlements: Sequence[Settlement] = (),
+        effects: Effects = Effects(),  # noqa: B008  frozen, and never written to
+        appeal: Appeal | None = None,
+    ) -> None:
+        """Check and write in one transaction."""
+        case_id = verdict.case_id
+        with self._line, self._database.writing() as connection:
+            row = require_held(connection, case_id, verdict.reviewer)
+            if len(_verdicts(connection, case_id)) != before:
+                raise came_between(case_id)
+            connection.execute(
+                sa.insert(review_verdicts).values(
+                    verdict_id=verdict.verdict_id,
+                    case_id=case_id,
+                    reviewer=verdict.reviewer,
+                    record=msgspec.json.encode(verdict),
+                )
+            )
+            seen = {(row.platform, row.post_id), *((one.platform, one.post_id) for one in settlements)}
+            for platform, post_id in seen:
+                values = {"platform": platform, "post_id": post_id, "reviewer": verdict.reviewer}
+                connection.execute(sa.insert(review_judges).prefix_with("OR IGNORE").values(**values))
+            connection.exec_driver_sql(_TOOK, (row.policy, row.kind, verdict.seconds))
+            open_again(connection, [case_id])
+            if settlements:
+                settle(connection, case_id, settlements)
+            if appeal is not None:
+                changed = sa.update(review_appeals).where(review_appeals.c.appeal_id == appeal.appeal_id)
+                connection.execute(changed.values(record=msgspec.json.encode(appeal)))
+            self._apply(connection, effects)
+
+    def withdraw(self, platform: str, post_id: str) -> None:
+        """Close its cases, and write its labels anew without their texts."""
+        query = sa.select(review_cases.c.case_id).where(
+            review_cases.c.platform == platform,
+            review_cases.c.post_id == post_id,
+            review_cases.c.state != CaseState.SETTLED,
+        )
+        with self._line, self._database.writing() as connection:
+            for case_id in connection.execute(query).scalars().all():
+                open_again(connection, [case_id])
+                change(connection, case_id, state=CaseState.WITHDRAWN)
+                let_joined_wait(connection, case_id)
+            connection.exec_driver_sql(_FORGET_TEXT, (post_id, platform))
+
+    def file_appeal(self, appeal: Appeal, effects: Effects) -> Appeal:
+        """Look and write in one transaction."""
+        known = sa.select(review_appeals.c.record).where(review_appeals.c.action_id == appeal.action_id)
+        with self._line, self._database.writing() as connection:
+            record = connection.execute(known).scalar()
+            if record is not None:
+                return msgspec.json.decode(record, type=Appeal)
+            connection.execute(
+                sa.insert(review_appeals).values(
+                    appeal_id=appeal.appeal_id,
+                    action_id=appeal.action_id,
+                    record=msgspec.json.encode(appeal),
+                )
+            )
+            self._apply(connection, effects)
+        return appeal
+
+    def add_gold(self, answer: GoldAnswer, effects: Effects) -> None:
+        """Insert it unless it is there."""
+        known = sa.select(review_gold.c.case_id).where(review_gold.c.case_id == answer.case_id)
+        with self._line, self._database.writing() as connection:
+            if connection.execute(known).scalar() is not None:
+                return
+            connection.execute(
+                sa.insert(review_gold).values(case_id=answer.case_id, record=msgspec.json.encode(answer))
+            )
+            self._apply(connection, effects)
+
+    def case(self, case_id: str) -> CaseFile:
+        """Query all tables in one state."""
+        with self._database.reading() as connection:
+            row = row_of(connection, case_id)
+            claim = sa.select(review_claims.c.record).where(review_claims.c.claim_id == row.claim_id)
+            settled = sa.select(review_settlements.c.record).where(review_settlements.c.case_id == case_id)
+            gold = sa.select(review_gold.c.record).where(review_gold.c.case_id == case_id)
+            joined = sa.select(review_cases.c.case_id).where(
+                review_cases.c.lead == case_id, review_cases.c.state == CaseState.JOINED
+            )
+            return CaseFile(
+                case=_case(connection, case_id, row.state),
+                claim=_decoded(connection.execute(claim).scalar(), Claim),
+                verdicts=_verdicts(connection, case_id),
+                settlement=_decoded(connection.execute(settled).scalar(), Settlement),
+                gold=_decoded(connection.execute(gold).scalar(), GoldAnswer),
+                joined=tuple(
+                    _case(connection, one, CaseState.JOINED)
+                    for one in connection.execute(joined.order_by(review_cases.c.sequence)).scalars().all()
+                ),
+            )
+
+    def appeal(self, appeal_id: str) -> Appeal:
+        """Query by id."""
+        query = sa.select(review_appeals.c.record).where(review_appeals.c.appeal_id == appeal_id)
+        with self._database.reading() as connection:
+            record = connection.execute(query).scalar()
+        if record is None:
+            raise unknown_appeal(appeal_id)
+        return msgspec.json.decode(record, type=Appeal)
+
+    def settlements(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Settlement]]:
+        """Query by sequence."""
+        table = review_settlements
+        query = sa.select(table.c.sequence, table.c.record).where(table.c.sequence > after)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(table.c.sequence).limit(limit)).all()
+        return [(number, msgspec.json.decode(record, type=Settlement)) for number, record in rows]
+
+    def settled(self, platform: str, post_id: str) -> list[Settlement]:
+        """Query by post."""
+        table = review_settlements
+        query = sa.select(table.c.record).where(table.c.platform == platform, table.c.post_id == post_id)
+        with self._database.reading() as connection:
+            records = connection.execute(query.order_by(table.c.sequence)).scalars().all()
+        return [msgspec.json.decode(record, type=Settlement) for record in records]
+
+    def paces(self) -> list[Pace]:
+        """Read what verdicts added up."""
+        query = "SELECT policy, kind, verdicts, seconds FROM review_durations ORDER BY policy, kind"
+        with self._database.reading() as connection:
+            return [Pace(*row) for row in connection.exec_driver_sql(query)]
+
+    def workloads(self, since: Micros) -> list[Workload]:
+        """Count claims."""
+        query = (
+            "SELECT reviewer, COUNT(*), SUM(heavy) FROM review_claims WHERE claimed_at >= ?"
+            " GROUP BY reviewer ORDER BY reviewer"
+        )
+        with self._database.reading() as connection:
+            return [Workload(*row) for row in connection.exec_driver_sql(query, (since,))]
+
+    def marks(self) -> list[tuple[Verdict, GoldAnswer]]:
+        """Join verdicts with known answers."""
+        query = (
+            sa.select(review_verdicts.c.record, review_gold.c.record)
+            .join(review_gold, review_gold.c.case_id == review_verdicts.c.case_id)
+            .order_by(review_verdicts.c.sequence)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return [
+            (msgspec.json.decode(given, type=Verdict), msgspec.json.decode(known, type=GoldAnswer))
+            for given, known in rows
+        ]
+
+    def counted(self) -> int:
+        """Read the number."""
+        query = "SELECT value FROM facts WHERE name = 'settlements_counted'"
+        with self._database.reading() as connection:
+            return int(connection.exec_driver_sql(query).scalar() or 0)
+
+    def set_counted(self, number: int) -> None:
+        """Write the number."""
+        with self._database.writing() as connection:
+            connection.exec_driver_sql(_COUNTED, (str(number),))
+
+
+def _case(connection: Connection, case_id: str, state: str) -> Case:
+    record = connection.execute(sa.select(cases.c.record).where(cases.c.case_id == case_id)).scalar()
+    if record is None:
+        raise unknown_case(case_id)
+    return msgspec.structs.replace(msgspec.json.decode(record, type=Case), state=state)
+
+
+def _verdicts(connection: Connection, case_id: str) -> tuple[Verdict, ...]:
+    query = sa.select(review_verdicts.c.record).where(review_verdicts.c.case_id == case_id)
+    records = connection.execute(query.order_by(review_verdicts.c.sequence)).scalars().all()
+    return tuple(msgspec.json.decode(record, type=Verdict) for record in records)
+
+
+def _decoded(record: bytes | None, kind: type[Any]) -> Any:
+    return None if record is None else msgspec.json.decode(record, type=kind)
