@@ -15,7 +15,7 @@ from sievert.enforcement.effects import actions_for, audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.features.behaviour.rows import AsOf
 from sievert.pipeline.forecasts import Forecasts
-from sievert.pipeline.path import Parts
+from sievert.pipeline.path import Parts, crossings_of
 from sievert.policy.reasons import BANK, DEMOTE, DENY_DEMOTES, ISOLATED, RULE_DEMOTES, kind_of
 from sievert.policy.rules import NO_MATCHES, decide, hang_on_views
 from sievert.review.cases import cases_for
@@ -141,7 +141,7 @@ def decide_again(
         posts,
         scored,
         policies=parts.policies,
-        certificates=parts.certificates,
+        certificates=parts.permits,
         forecast=forecasts.views,
         review_room=parts.budgets.reviews.room(now),
         removal_room=parts.budgets.removals.room(now),
@@ -155,7 +155,10 @@ def decide_again(
     actions = actions_for(posts, decided, now=now)
     cases = cases_for(posts, scored, decided, {}, now=now)
     messages = messages_for(actions, cases) if parts.announce else ()
-    effects = Effects(actions=actions, cases=cases, messages=messages, audit=audit_notes(actions))
+    crossings = crossings_of(posts, scored, decided, parts, now=now, stated=stated)
+    effects = Effects(
+        actions=actions, cases=cases, messages=messages, audit=audit_notes(actions), crossings=crossings
+    )
     at = parts.clock.now()
     parts.journal.add(
         [

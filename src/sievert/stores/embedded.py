@@ -14,6 +14,7 @@ from sievert.stores.activity.embedded import EmbeddedActivity
 from sievert.stores.audit import SqlAuditLog
 from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.database import Database
+from sievert.stores.guardrail.embedded import EmbeddedGuardrail
 from sievert.stores.journal.embedded import EmbeddedJournal
 from sievert.stores.keys import SqlKeyStore
 from sievert.stores.locking import FolderLock
@@ -74,6 +75,7 @@ class EmbeddedStores:
             self.activity = EmbeddedActivity(self.database)
             self.banks = EmbeddedBanks(self.database)
             self.pictures = EmbeddedPictures(self.database)
+            self.guardrail = EmbeddedGuardrail(self.database, apply=self._apply)
             self.journal = EmbeddedJournal(self.database, self.log, clock=clock, apply=self._apply)
         except BaseException:
             self._lock.release()
@@ -93,6 +95,7 @@ class EmbeddedStores:
         self.cases.add(connection, effects.cases)
         self.outbox.add(connection, effects.messages)
         self.audit.add(connection, effects.audit)
+        self.guardrail.add(connection, effects.crossings)
 
     def close(self) -> None:
         """Let go of files and of the lock."""

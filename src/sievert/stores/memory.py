@@ -7,6 +7,7 @@ from sievert.schema.label import Label
 from sievert.stores.activity.memory import MemoryActivity
 from sievert.stores.audit import MemoryAuditLog
 from sievert.stores.banks.memory import MemoryBanks
+from sievert.stores.guardrail.memory import MemoryGuardrail
 from sievert.stores.journal.memory import MemoryJournal
 from sievert.stores.keys import MemoryKeyStore
 from sievert.stores.outbox import MemoryOutbox
@@ -28,6 +29,7 @@ class MemoryStores:
         self.activity = MemoryActivity()
         self.banks = MemoryBanks()
         self.pictures = MemoryPictures()
+        self.guardrail = MemoryGuardrail(apply=self._apply)
         self.journal = MemoryJournal(apply=self._apply)
 
     def keep_labels(self, labels: tuple[Label, ...]) -> None:
@@ -39,6 +41,7 @@ class MemoryStores:
         self.cases.add(effects.cases)
         self.outbox.add(effects.messages)
         self.audit.append(effects.audit)
+        self.guardrail.add(effects.crossings)
 
     def close(self) -> None:
         """Nothing is held."""
