@@ -20,7 +20,6 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
-from sievert.errors import StoreUnavailable
 from sievert.guardrail.drawing import AUDIT_RATE, cases_of, draw_removals, due
 from sievert.guardrail.promotion import withdrawing
 from sievert.guardrail.telling import Announce, silent
@@ -275,20 +274,3 @@ def _appeals(store: GuardrailStore, kept: KeptCertificate, policy: Policy) -> st
     if not first[0]:
         return None
     return f"{len(overturned)} of {len(removals)} removals were overturned on appeal, more than the guardrail permits"
-
-
-def step(
-    store: GuardrailStore,
-    policies: PolicySet,
-    *,
-    now: Micros,
-    rate: float = AUDIT_RATE,
-    announce: Announce = silent,
-) -> list[KeptCertificate]:
-    """Hear what was judged, draw what is due; return what was withdrawn. Who was overtaken tries the next time."""
-    try:
-        withdrawn = hear(store, policies, now=now)
-        draw_due(store, policies, now=now, rate=rate, announce=announce)
-    except StoreUnavailable:
-        return []
-    return withdrawn

@@ -6,11 +6,12 @@ a policy's floor, with probability and forecast as they were, in shadow too. The
 transaction of the decisions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Protocol
 
 import numpy as np
 
-from sievert.guardrail.ledger import settle, step
+from sievert.guardrail.ledger import draw_due, hear, settle
 from sievert.guardrail.promotion import expire
 from sievert.guardrail.telling import Announce, silent
 from sievert.policy.removable import may_remove, removable, views_of
@@ -27,14 +28,37 @@ from sievert.stores.guardrail.base import GuardrailStore
 Settlements = Iterable[tuple[int, Settlement]]
 """Settlements with their numbers, in order."""
 
+
+class SettlementSource(Protocol):
+    """Where settlements come from: the store of reviews."""
+
+    def __call__(self, *, after: int, limit: int) -> Settlements:
+        """Return settlements behind a number, oldest first."""
+        ...
+
+
+def no_settlements(*, after: int, limit: int) -> Settlements:
+    """Return nothing: nobody reviews here."""
+    del after, limit
+    return ()
+
+
 SETTLEMENTS_A_STEP = 500
 
 
 class Guard:
     """Knows the certificates that are active, and tells the guardrail of crossings."""
 
-    def __init__(self, store: GuardrailStore, policies: PolicySet, *, announce: Announce = silent) -> None:
+    def __init__(
+        self,
+        store: GuardrailStore,
+        policies: PolicySet,
+        *,
+        announce: Announce = silent,
+        settlements: SettlementSource = no_settlements,
+    ) -> None:
         """Ask this store; `announce` writes messages about audits that are put before people."""
+        self._settlements = settlements
         self.store = store
         self._policies = policies
         self._announce = announce
@@ -105,14 +129,16 @@ class Guard:
             found = self._names[name, running] = names_of(policy, running)
         return found
 
-    def step(self, *, now: Micros, settlements: Settlements = (), rate: float) -> list[KeptCertificate]:
+    def step(self, *, now: Micros, rate: float) -> list[KeptCertificate]:
         """Take in settlements, let the monitors hear, draw what is due; return what was withdrawn.
 
         Raises:
             StoreUnavailable: somebody else changed the records meanwhile; the next step finds what is left.
         """
-        numbered: Sequence[tuple[int, Settlement]] = [*settlements]
-        if numbered:
-            settle(self.store, [one for _, one in numbered], now=now, read=numbered[-1][0])
+        settled = [*self._settlements(after=self.store.read(), limit=SETTLEMENTS_A_STEP)]
+        if settled:
+            settle(self.store, [one for _, one in settled], now=now, read=settled[-1][0])
         expire(self.store, now=now)
-        return step(self.store, self._policies, now=now, rate=rate, announce=self._announce)
+        withdrawn = hear(self.store, self._policies, now=now)
+        draw_due(self.store, self._policies, now=now, rate=rate, announce=self._announce)
+        return withdrawn

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Container, Sequence
 from typing import Protocol
 
-from sievert.errors import InputError
+from sievert.errors import InputError, StoreUnavailable
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.hunting import Hunter
@@ -33,6 +33,12 @@ from sievert.stores.memory import MemoryStores
 from sievert.stores.outbox import KEEP_DELIVERED
 
 FORGET_SECONDS = 3600
+GUARD_SECONDS = 1
+"""How soon the guardrail hears of what people judged, and draws what is due."""
+
+KEEP_CROSSINGS = 180 * DAY
+"""Longer than any window with what came before it, its audits and its certificate."""
+
 HUNT_SECONDS = 2
 """How soon posts of the past are hunted for after a bank has changed."""
 
@@ -99,6 +105,7 @@ class Doors:
         if self.delivery is not None:
             self.delivery.start()
         beside = [asyncio.create_task(self._forget()), asyncio.create_task(self._hunt())]
+        beside.append(asyncio.create_task(self._guard()))
         try:
             yield
         finally:
@@ -138,6 +145,23 @@ class Doors:
                 log_unexpected(error)
             await asyncio.sleep(HUNT_SECONDS)
 
+    async def _guard(self) -> None:
+        """Keep the promise over time: hear of judgements, withdraw what is bad, draw what is due."""
+        guard = self.parts.guard
+        while guard is not None:
+            try:
+                for kept in await self.worker.run(
+                    lambda: guard.step(now=self.clock.now(), rate=self.settings.audit_rate)
+                ):
+                    self.metrics.withdrawals.labels(kept.certificate.policy).inc()
+                    if self.delivery is not None:
+                        self.delivery.nudge()
+            except StoreUnavailable:
+                pass  # somebody else was faster, or the disk does not answer: the next step finds what is left
+            except Exception as error:  # noqa: BLE001  what was not heard is heard the next time
+                log_unexpected(error)
+            await asyncio.sleep(GUARD_SECONDS)
+
     async def _forget_records(self) -> None:
         await self.worker.run(self._forget_once)
 
@@ -156,6 +180,7 @@ class Doors:
             events_before=now - kept.keep_text_days * DAY,  # a comment is a text too
             posts_before=now - kept.keep_days * DAY,
         )
+        self.stores.guardrail.forget_crossings(now - KEEP_CROSSINGS)
         self.stores.pictures.forget(now - kept.keep_days * DAY)
         self.pictures.forget_memory()
         self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sievert.enforcement.messages import messages_for
 from sievert.errors import NotFound
 from sievert.features.content.thumbnail import WORDS_CUT
+from sievert.guardrail.telling import silent
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.guarding import Guard
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.opening import Openers
@@ -54,7 +57,9 @@ from sievert.stores.audit import AuditLog, SqlAuditLog
 from sievert.stores.banks.base import BankStore
 from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.database import Database
-from sievert.stores.embedded import EmbeddedStores, database_file
+from sievert.stores.embedded import EmbeddedStores, database_file, guardrail_beside
+from sievert.stores.guardrail.base import GuardrailStore
+from sievert.stores.journal.kept import KeptDecisions
 from sievert.stores.keys import KeyStore, SqlKeyStore
 from sievert.stores.media.base import MediaStore
 from sievert.stores.media.folder import FolderMedia
@@ -117,7 +122,10 @@ def open_doors(
         pictures=pictures,
         banks=banks,
         latents=LatentCache(settings.latents_megabytes << 20),
+        guard=Guard(stores.guardrail, policies, announce=messages_for if settings.webhook_url else silent),
     )
+    stores.guardrail.note_running(parts.running)
+    stores.guardrail.note_policies(policies)
     walk = functools.partial(take_the_path, parts=parts, observer=observer)
     worker = Worker(capacity=settings.queue_posts, gauge=metrics.queue_posts)
     return Doors(
@@ -227,12 +235,14 @@ def policies_path(settings: Settings) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """What the command line may touch while a server runs: keys, audit log, outbox, banks."""
+    """What the command line may touch while a server runs: keys, audit log, outbox, banks, guardrail."""
 
     keys: KeyStore
     audit: AuditLog
     outbox: Outbox
     banks: BankStore
+    guardrail: GuardrailStore
+    decisions: KeptDecisions
 
 
 @contextlib.contextmanager
@@ -256,6 +266,8 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
             audit=SqlAuditLog(database, clock=clock),
             outbox=SqlOutbox(database),
             banks=EmbeddedBanks(database),
+            guardrail=guardrail_beside(database, clock=clock),
+            decisions=KeptDecisions(database),
         )
     finally:
         database.close()

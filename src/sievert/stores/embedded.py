@@ -49,6 +49,19 @@ def segments_folder(folder: Path) -> Path:
     return folder / "segments"
 
 
+def guardrail_beside(database: Database, *, clock: Clock) -> EmbeddedGuardrail:
+    """Return the guardrail's records for whoever works beside a running server: cases, messages, audit notes follow."""
+    cases: SqlRecords[Case] = SqlRecords(database, tables.cases, Case)
+    outbox, audit = SqlOutbox(database), SqlAuditLog(database, clock=clock)
+
+    def apply(connection: Connection, effects: Effects) -> None:
+        cases.add(connection, effects.cases)
+        outbox.add(connection, effects.messages)
+        audit.add(connection, effects.audit)
+
+    return EmbeddedGuardrail(database, apply=apply)
+
+
 class EmbeddedStores:
     """The stores of a laptop, and of one machine."""
 

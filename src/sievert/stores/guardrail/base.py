@@ -22,6 +22,7 @@ from sievert.schema.guardrail import (
     KeptCertificate,
     LedgerEntry,
 )
+from sievert.schema.policy import PolicySet
 
 NOT_ENDED: Micros = 1 << 62
 """Later than every crossing."""
@@ -66,6 +67,14 @@ class GuardrailStore(abc.ABC):
     @abc.abstractmethod
     def note_running(self, running: Running) -> None:
         """Keep what runs from now on."""
+
+    @abc.abstractmethod
+    def policies(self, digest: str) -> PolicySet | None:
+        """Return a set of policies that decided here, as it was."""
+
+    @abc.abstractmethod
+    def note_policies(self, policies: PolicySet) -> None:
+        """Keep what a set of policies says, so that its decisions can be followed later."""
 
     @abc.abstractmethod
     def read(self) -> int:

@@ -21,6 +21,7 @@ from sievert.schema.guardrail import (
     KeptCertificate,
     LedgerEntry,
 )
+from sievert.schema.policy import PolicySet
 from sievert.stores import tables
 from sievert.stores.database import Database
 from sievert.stores.guardrail.base import (
@@ -40,6 +41,7 @@ _VERSION, _READ, _KEY, _RUNNING = (
     "guardrail key",
     "guardrail running",
 )
+_POLICIES = "policies "
 
 R = TypeVar("R", Attempt, Audit, KeptCertificate, LedgerEntry)
 
@@ -77,6 +79,19 @@ class EmbeddedGuardrail(GuardrailStore):
         if running != self.running():
             with self._database.writing() as connection:
                 _put_fact(connection, _RUNNING, msgspec.json.encode(running).decode())
+
+    def policies(self, digest: str) -> PolicySet | None:
+        """Read it."""
+        found = self._fact(_POLICIES + digest)
+        return None if found is None else msgspec.json.decode(found, type=PolicySet)
+
+    def note_policies(self, policies: PolicySet) -> None:
+        """Write it, if it is not there."""
+        made = insert(facts).values(
+            name=_POLICIES + policies.digest, value=msgspec.json.encode(policies).decode()
+        )
+        with self._database.writing() as connection:
+            connection.execute(made.on_conflict_do_nothing())
 
     def read(self) -> int:
         """Read it."""

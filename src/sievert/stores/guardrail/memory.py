@@ -15,6 +15,7 @@ from sievert.schema.guardrail import (
     KeptCertificate,
     LedgerEntry,
 )
+from sievert.schema.policy import PolicySet
 from sievert.stores.guardrail.base import (
     KEY_BYTES,
     MOST_ENTRIES,
@@ -36,6 +37,7 @@ class MemoryGuardrail(GuardrailStore):
         self._read = 0
         self._key: bytes | None = None
         self._running: Running | None = None
+        self._policies: dict[str, PolicySet] = {}
         self._crossings: list[Numbered] = []
         self._number = 0
         self._attempts: dict[str, Attempt] = {}
@@ -60,6 +62,14 @@ class MemoryGuardrail(GuardrailStore):
     def note_running(self, running: Running) -> None:
         """Put it in its place."""
         self._running = running
+
+    def policies(self, digest: str) -> PolicySet | None:
+        """Look it up."""
+        return self._policies.get(digest)
+
+    def note_policies(self, policies: PolicySet) -> None:
+        """Put it in."""
+        self._policies[policies.digest] = policies
 
     def read(self) -> int:
         """Return it."""
