@@ -1,6 +1,7 @@
 """A path with a guard over its stores, and reviewers who judge audits by a known truth, with a known error."""
 
 import dataclasses
+import itertools
 import random
 
 import msgspec
@@ -11,14 +12,17 @@ from sievert.guardrail.promotion import promote
 from sievert.guardrail.proving import Reviewed
 from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.guarding import Guard
+from sievert.pipeline.path import run
 from sievert.policy.loading import default_policies_path, load_policies, policy_set
 from sievert.schema.action import CaseKind
 from sievert.schema.clock import HOUR
 from sievert.schema.guardrail import AuditState
 from sievert.schema.policy import Mode
+from sievert.schema.post import Post
 from sievert.schema.review import Settlement
-from sievert.testing import memory_parts
+from sievert.testing import memory_parts, records
 
+NUMBERS = itertools.count()
 REVIEWED = Reviewed(harmless=250, called_harmful=0)
 ACTOR = "test"
 
@@ -74,11 +78,13 @@ def judge(store, purpose, harmful, now, *, misses=0.0, seed=1):
     return len(told)
 
 
-def certify(parts, stores, traffic, harmful, *, audits=1000, hours=24, policies=None, misses=0.0):
-    """Open, see traffic, draw, judge, finish; return (the attempt, its certificate or None)."""
-    policy, store, clock = (policies or parts.policies).named("hate"), stores.guardrail, stores.clock
+def prepared(parts, stores, traffic, harmful, *, audits=1000, hours=24, misses=0.0):
+    """Open, see traffic, draw, judge; return the attempt, whose audits are all judged."""
+    policy, store, clock = parts.policies.named("hate"), stores.guardrail, stores.clock
+    if not store.crossings("hate", "default", since=0, until=1 << 60):
+        rude(parts, 50)
     clock.advance(HOUR)
-    open_ = open_attempt(
+    opened = open_attempt(
         store,
         policy,
         parts.running,
@@ -90,9 +96,36 @@ def certify(parts, stores, traffic, harmful, *, audits=1000, hours=24, policies=
     )
     traffic()
     clock.advance(hours * HOUR + CLOSE_AFTER)
-    drawn = draw_audits(store, open_, policy, now=clock.now(), actor=ACTOR)
+    drawn = draw_audits(store, opened, policy, now=clock.now(), actor=ACTOR)
     judge(store, drawn.attempt_id, harmful, clock.now(), misses=misses)
-    return finish(store, drawn, policy, reviewed=REVIEWED, now=clock.now(), actor=ACTOR)
+    return drawn
+
+
+def certify(parts, stores, traffic, harmful, **more):
+    """Go the whole way to an answer; return (the attempt, its certificate or None)."""
+    drawn = prepared(parts, stores, traffic, harmful, **more)
+    return finish(
+        stores.guardrail,
+        drawn,
+        parts.policies.named("hate"),
+        reviewed=REVIEWED,
+        now=stores.clock.now(),
+        actor=ACTOR,
+    )
+
+
+def rude(parts, count, *, kind="bad"):
+    """Send so many rude posts under new names; return what was decided."""
+    posts = [Post(id=f"{kind}{next(NUMBERS)}", text="you blorp", creator_id="bob") for _ in range(count)]
+    answers = []
+    for start in range(0, count, 500):
+        answers += run(records(*posts[start : start + 500]), parts)
+    return [answer.decision for answer in answers]
+
+
+def harmful_by_name(post_id):
+    """The truth about posts of `rude`."""
+    return post_id.startswith("bad")
 
 
 def promoted(parts, stores):

@@ -1,32 +1,13 @@
 """Shadow, audits, certificate, removal, drift, withdrawal by itself, a new certificate: over both kinds of stores."""
 
-import itertools
-
 import msgspec
 import pytest
 
-from guarded import certify, guarded, hate_set, judge, promoted
+from guarded import NUMBERS, certify, guarded, hate_set, judge, promoted, rude
+from guarded import harmful_by_name as harmful
 from sievert.errors import InvalidField
-from sievert.pipeline.path import run
 from sievert.schema.clock import DAY, HOUR
 from sievert.schema.guardrail import AttemptState, CertificateState
-from sievert.schema.post import Post
-from sievert.testing import records
-
-NUMBERS = itertools.count()
-
-
-def rude(parts, count, *, kind="bad"):
-    """Send so many rude posts; return their outcomes."""
-    posts = [Post(id=f"{kind}{next(NUMBERS)}", text="you blorp", creator_id="bob") for _ in range(count)]
-    answers = []
-    for start in range(0, count, 500):
-        answers += run(records(*posts[start : start + 500]), parts)
-    return [answer.decision for answer in answers]
-
-
-def harmful(post_id):
-    return post_id.startswith("bad")
 
 
 @pytest.fixture

@@ -137,6 +137,8 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("post", "/api/v1/banks/{bank}/entries"),
         ("delete", "/api/v1/banks/{bank}/entries/{id}"),
         ("post", "/api/v1/banks/{bank}/entries/{id}:release"),
+        ("get", "/api/v1/guardrail"),
+        ("post", "/api/v1/guardrail/{policy}/withdraw"),
         ("get", "/health"),
         ("get", "/ready"),
         ("get", "/metrics"),
@@ -180,7 +182,7 @@ def test_every_field_of_a_record_is_described_and_words_are_listed(client):
         ("Decision", "language"): ["english", "other", "unreadable"],
         ("Decision", "stage"): ["light", "heavy", "sentinel", "update", "bank"],
         ("Decision", "trigger"): ["created", "reports", "views", "comments", "hides", "edit", "bank"],
-        ("Action", "kind"): ["demote", "remove", "isolate"],
+        ("Action", "kind"): ["demote", "remove", "isolate", "restore"],
     }.items():
         assert fields[where]["enum"] == words
     assert "urn:sievert:problem:malformed" in fields["Problem", "type"]["enum"]

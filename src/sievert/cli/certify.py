@@ -30,7 +30,7 @@ def certify(
         typer.Option(min=0.0001, help="How long the window stays open, in hours; a week if not said."),
     ] = None,
     audits: Annotated[
-        int | None, typer.Option(min=300, max=100_000, help="Audits of both halves; 2,300 if not said.")
+        int | None, typer.Option(min=1000, max=100_000, help="Audits of both halves; 2,300 if not said.")
     ] = None,
     known_harmless: Annotated[
         int, typer.Option(min=0, help="Posts that are known to be harmless and that your reviewers judged.")

@@ -28,6 +28,7 @@ from sievert.serving.routes.comments import (
     AnalyzeCommentRequest,
     SuggestCommentScoreRequest,
 )
+from sievert.serving.routes.guardrail import GUARDRAIL, Withdrawal
 from sievert.serving.routes.media import MEDIA
 from sievert.serving.routes.moderations import MODERATIONS, ModerationRequest
 from sievert.serving.routes.webhooks import RESEND
@@ -77,12 +78,12 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     # The records describe themselves, better than the framework does.
     told = (
         *(Post, Problem, Answer, ModerationRequest, AnalyzeCommentRequest, SuggestCommentScoreRequest),
-        *(Event, EventAnswer, NewBank, BankRule, NewEntries),
+        *(Event, EventAnswer, Withdrawal, NewBank, BankRule, NewEntries),
     )
     schemas, components = msgspec.json.schema_components(
         (*told, *_answered(routes)), ref_template="#/components/schemas/{name}"
     )
-    post, problem, answer, moderation, analyze, suggest, event, counted = schemas[: len(told) - 3]
+    post, problem, answer, moderation, analyze, suggest, event, counted, withdrawal = schemas[: len(told) - 3]
     new_bank, bank_rule, new_entries = schemas[len(told) - 3 : len(told)]
     for kind in KINDS:  # what tells records apart is no field of theirs, and says nothing of itself
         components[kind.__name__]["properties"]["kind"]["description"] = "which kind of event it is"
@@ -127,6 +128,7 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     paths[BANKS]["post"]["requestBody"] = _body("application/json", new_bank)
     paths[f"{BANKS}/{{bank}}"]["put"]["requestBody"] = _body("application/json", bank_rule)
     paths[f"{BANKS}/{{bank}}/entries"]["post"]["requestBody"] = _body("application/json", new_entries)
+    paths[f"{GUARDRAIL}/{{policy}}/withdraw"]["post"]["requestBody"] = _body("application/json", withdrawal)
     paths[_BATCH]["post"]["responses"]["200"] = {
         "description": "One answer or problem a line.",
         "content": {"application/x-ndjson": {"schema": {"oneOf": [answer, problem]}}},
