@@ -209,7 +209,7 @@ def finish(
     """Test the rules on what people found; return the attempt with its answer, and the certificate if one is proven.
 
     Raises:
-        InvalidField: audits are open still, or the policy is another by now.
+        InvalidField: audits are open still, nothing is known of reviewers, or the policy is another by now.
         StoreUnavailable: somebody else was faster; nothing was done.
     """
     seen = store.version
@@ -219,6 +219,12 @@ def finish(
     if waiting:
         raise InvalidField(
             f"{len(waiting)} posts wait for a judgement still.", field="audits", remedy="Judge them first."
+        )
+    if not reviewed.harmless:
+        raise InvalidField(
+            "Nothing is known of how often people call a harmless post harmful.",
+            field="reviewed",
+            remedy="Let them judge posts that are known to be harmless, some 250, and say how many they called harmful.",
         )
     if attempt.terms != terms_of(policy):
         raise InvalidField(
@@ -248,7 +254,7 @@ def finish(
         attempt,
         state=AttemptState.PROVEN if proven else AttemptState.NOT_ENOUGH,
         tests=tuple(RuleTest(**msgspec.structs.asdict(one)) for one in finding.tests),
-        answer=in_words(finding, reviewed, error, policy),
+        answer=in_words(finding, error),
         ended_at=now,
     )
     kept = (

@@ -56,13 +56,8 @@ def tested(
     )
 
 
-def in_words(finding: Finding, reviewed: Reviewed, error: ReviewError, policy: Policy) -> str:
+def in_words(finding: Finding, error: ReviewError) -> str:
     """Say in a sentence what came of an attempt, with its numbers."""
-    if finding.proven is None and error.looks_like(policy.precision_posts) >= 1:
-        return (
-            "not enough evidence: how often people call a harmless post harmful is not bounded; "
-            f"{reviewed.harmless} known harmless posts were judged"
-        )
     if not finding.tests:
         return finding.in_words
     last = finding.tests[-1 if finding.proven is None or finding.tests[-1].passed else -2]
