@@ -31,6 +31,7 @@ from sievert.schema.clock import DAY, SECOND, Micros
 from sievert.schema.guardrail import (
     Attempt,
     AttemptState,
+    Audit,
     CertificateState,
     Crossing,
     EntryKind,
@@ -101,7 +102,7 @@ def open_attempt(
     path = path_for(
         policy,
         looks,
-        store.judged(policy.name),
+        _labels(store, policy.name, under),
         audits=audits,
         delta=delta * (1 - REVIEW_PART),
         beside=None if active is None else active.certificate,
@@ -329,6 +330,13 @@ def _window(attempt: Attempt, policy: Policy, crossings: Sequence[Crossing]) -> 
         lambda_views=attempt.lambda_views,
         since=attempt.since,
     )
+
+
+def _labels(store: GuardrailStore, policy: str, under: str) -> list[Audit]:
+    """Return the judged audits whose probabilities are of what runs now."""
+    same = {one.attempt_id for one in store.attempts(policy) if one.under == under}
+    same |= {one.name for one in store.certificates(policy) if one.attempt_id in same}
+    return [one for one in store.judged(policy) if one.purpose in same]
 
 
 def _removing_meanwhile(

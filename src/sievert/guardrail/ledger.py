@@ -213,11 +213,17 @@ def _hear_one(
                 f"{wrong} of {watched.audits} audits of removals by {by.value} were wrong, more of late than a "
                 f"precision of {watched.t:.3f} permits"
             )
-    if (appealed := _appeals(store, kept, policy)) is not None:
-        reasons.append(appealed)
-    if not heard and not reasons:
+    overturned = _overturned_by(store, kept)
+    if len(overturned) != kept.overturned and (said := _against(store, kept, policy, overturned)):
+        reasons.append(said)
+    after = msgspec.structs.replace(
+        kept,
+        by_posts=stands[AuditBy.POSTS],
+        by_views=stands[AuditBy.VIEWS],
+        overturned=len(overturned),
+    )
+    if after == kept:
         return None
-    after = msgspec.structs.replace(kept, by_posts=stands[AuditBy.POSTS], by_views=stands[AuditBy.VIEWS])
     change = Change(audits=tuple(heard), entries=tuple(entries), certificates=(after,))
     if not reasons:
         store.apply(change, Effects(), seen=seen)
@@ -258,14 +264,17 @@ def _audit_entry(kept: KeptCertificate, audit: Audit, watched: Monitor, now: Mic
     )
 
 
-def _appeals(store: GuardrailStore, kept: KeptCertificate, policy: Policy) -> str | None:
+def _overturned_by(store: GuardrailStore, kept: KeptCertificate) -> set[str]:
+    """Return the decisions of a certificate's removals that were overturned on appeal."""
+    entries = store.entries(kept.certificate.policy, kind=EntryKind.APPEAL, limit=APPEALS_OVER)
+    return {one.about for one in entries if one.certificate == kept.name}
+
+
+def _against(
+    store: GuardrailStore, kept: KeptCertificate, policy: Policy, overturned: set[str]
+) -> str | None:
     """Say, if so many removals were overturned that precision cannot be kept, how many."""
-    overturned = {
-        one.about
-        for one in store.entries(policy.name, kind=EntryKind.APPEAL, limit=APPEALS_OVER)
-        if one.certificate == kept.name
-    }
-    least = math.log(RUN_LENGTH) / math.log(1 + policy.precision_posts / (1 - policy.precision_posts))
+    least = math.log(RUN_LENGTH) / math.log(1 / (1 - policy.precision_posts))
     if len(overturned) < least:  # not even if all of them came in a row
         return None
     removals = [one for _, one in store.removals(kept.name)][-APPEALS_OVER:]

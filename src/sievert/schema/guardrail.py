@@ -173,6 +173,7 @@ class KeptCertificate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     by_posts: Watch = Watch()
     by_views: Watch = Watch()
+    overturned: Annotated[int, Meta(description="overturned appeals that the monitor has weighed")] = 0
     drawn_through: int = 0
     drawn_at: Micros = 0
     record_version: RecordVersion = 1
