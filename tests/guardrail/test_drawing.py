@@ -114,11 +114,13 @@ def test_a_post_is_a_unit_once_at_its_first_crossing_of_the_window():
         crossing(2, post_id="old", at=since + 1, p=0.999),
         crossing(2, post_id="rising", at=since + 1, p=0.99, views=5.0),
         crossing(3, post_id="rising", at=since + 2, p=0.999, views=50.0),
-        crossing(4, post_id="edited", at=since + 3, p=0.99, views=1.0),
+        crossing(4, post_id="edited", at=since + 3, p=0.86, views=0.5),
         crossing(5, post_id="edited", at=since + 4, p=0.99, views=9.0, revision=1),
     ]
     window = window_of(looks, HATE, levels=(8.0, 0.5), lambda_views=0.0, since=since)
     assert [(one.post_id, one.revision, one.views) for one in window.firsts] == [
         ("rising", 0, 5.0),
-        ("edited", 0, 1.0),
+        ("edited", 0, 0.5),
     ]
+    # What the edited post became crosses the careful rule; that is another text, and no unit of its own.
+    assert (window.frame.level >= 8.0).tolist() == [True, False]

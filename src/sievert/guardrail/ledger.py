@@ -160,7 +160,7 @@ def draw_due(
 def _judged(store: GuardrailStore, one: Settlement, now: Micros) -> list[Audit]:
     """Return the audits of the same draw and post that a settlement judges, and that nobody judged before."""
     about = store.audit(one.about)
-    if about is None or about.state is not AuditState.OPEN:
+    if about is None:
         return []
     if about.policy not in one.judged and about.policy != HARM:
         return []
