@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from guarded import NUMBERS, certify, guarded, hate_set, judge, promoted, rude
+from guarded import NUMBERS, certify, guarded, hate_set, judge, prepared, promoted, rude
 from guarded import harmful_by_name as harmful
 from sievert.errors import InvalidField
 from sievert.schema.clock import DAY, HOUR
@@ -88,3 +88,10 @@ def test_a_window_in_which_the_policy_changed_is_abandoned_and_spends_nothing(pa
     assert "changed" in attempt.answer
     again, _ = certify(parts, stores, lambda: rude(parts, 400), harmful, audits=600)
     assert again.number == 1
+
+
+def test_audits_take_nothing_from_an_hours_reviews_after_a_restart(parts, stores, tiny_bundle):
+    drawn = prepared(parts, stores, lambda: rude(parts, 300), harmful)
+    assert drawn.state is AttemptState.JUDGING
+    again = guarded(stores, tiny_bundle, hate_set(reviews_per_hour=5))
+    assert rude(again, 6).count("review") == 5
