@@ -151,6 +151,8 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("post", "/api/v1/banks/{bank}/entries"),
         ("delete", "/api/v1/banks/{bank}/entries/{id}"),
         ("post", "/api/v1/banks/{bank}/entries/{id}:release"),
+        ("get", "/api/v1/guardrail"),
+        ("post", "/api/v1/guardrail/{policy}/withdraw"),
         ("get", "/health"),
         ("get", "/ready"),
         ("get", "/metrics"),

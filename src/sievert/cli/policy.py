@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sievert.cli.policy_named import policy_named
+from sievert.cli.promotion import promote, rollback
+
 if TYPE_CHECKING:
     from sievert.evaluation.scored_file import ScoredFile
-    from sievert.schema.policy import Policy
 
 _ScoredFile = Annotated[
     Path,
@@ -35,6 +37,8 @@ def register(app: typer.Typer) -> None:
     policy.command()(check)
     policy.command()(diff)
     policy.command()(backtest)
+    policy.command()(promote)
+    policy.command()(rollback)
     app.add_typer(policy, name="policy")
 
 
@@ -180,31 +184,6 @@ def backtest(
         _print_json(result)
         return
     print_backtest(result, stated, read.name, read.unscored, Console())
-
-
-def policy_named(name: str, folder: Path | None) -> "Policy":
-    """Return a policy of a folder, or of those that ship.
-
-    Raises:
-        ConfigurationError: the folder's policies are wrong.
-        NotFound: there is no such policy; names one that was meant, perhaps.
-    """
-    import difflib
-
-    from sievert.errors import NotFound
-    from sievert.policy.loading import default_policies_path, load_policies
-
-    path = folder or default_policies_path()
-    policies = load_policies(path)
-    found = policies.named(name)
-    if found is None:
-        names = [one.name for one in policies.policies]
-        near = difflib.get_close_matches(name, names, n=1)
-        meant = f" {near[0]!r} was meant, perhaps." if near else ""
-        raise NotFound(
-            f"There is no policy {name!r} in {path}.{meant}", remedy=f"Name one of {', '.join(names)}."
-        )
-    return found
 
 
 def _name_of(file: "ScoredFile", row: int) -> str:

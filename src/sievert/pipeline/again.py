@@ -17,7 +17,7 @@ from sievert.enforcement.performing import performed
 from sievert.features.behaviour.rows import AsOf
 from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.likenesses import likenesses
-from sievert.pipeline.path import Parts
+from sievert.pipeline.path import Parts, crossings_of
 from sievert.policy.reasons import ISOLATED
 from sievert.policy.rules import NO_MATCHES, decide, hang_on_views
 from sievert.review.cases import cases_for
@@ -145,7 +145,7 @@ def decide_again(
         posts,
         scored,
         policies=parts.policies,
-        certificates=parts.certificates,
+        certificates=parts.permits,
         forecast=forecasts.views,
         review_room=parts.budgets.reviews.room(now),
         removal_room=parts.budgets.removals.room(now),
@@ -166,6 +166,7 @@ def decide_again(
     cases = cases_for(posts, scored, decided, {}, now=now)
     limits = parts.limiting.after(actions, now) if parts.limiting is not None else ()
     messages = (*messages_for(actions, cases), *limit_messages(limits)) if parts.announce else ()
+    crossings = crossings_of(posts, scored, decided, parts, now=now, stated=stated)
     effects = Effects(
         actions=actions,
         cases=cases,
@@ -175,6 +176,7 @@ def decide_again(
         delayed=done.delayed,
         limits=limits,
         likenesses=likenesses(posts, sorted(decided.queued_for), cases, parts.bundle.fold),
+        crossings=crossings,
     )
     at = parts.clock.now()
     parts.journal.add(

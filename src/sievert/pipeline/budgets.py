@@ -8,7 +8,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from sievert.schema.action import Action, ActionKind, Case
+from sievert.schema.action import Action, ActionKind, Case, CaseKind
 from sievert.schema.clock import DAY, HOUR, Micros
 from sievert.schema.policy import PolicySet
 from sievert.stores.records import Records
@@ -56,11 +56,15 @@ class Budgets:
         def removed_since(policy: str, since: Micros) -> int:
             return actions.count_since(policy, since, kind=ActionKind.REMOVE)
 
+        def asked_since(policy: str, since: Micros) -> int:
+            # Audits and appeals are not rationed by the hour, and take nothing from what is.
+            return cases.count_since(policy, since, kind=CaseKind.DECISION)
+
         return cls(
             reviews=Budget(
                 {policy.name: policy.reviews_per_hour for policy in policies.policies},
                 span=HOUR,
-                spent_since=cases.count_since,
+                spent_since=asked_since,
             ),
             removals=Budget(
                 {policy.name: policy.removals_per_day for policy in policies.policies},

@@ -27,18 +27,21 @@ from sievert.pipeline.copies import Copies
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.forecasts import Forecasts
+from sievert.pipeline.guarding import Guard
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.likenesses import likenesses
 from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
 from sievert.pipeline.triggers import TRIGGERS_NAME
+from sievert.policy.rulebook import Stated
 from sievert.policy.rules import decide, hang_on_views
 from sievert.review.cases import cases_for
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.certificate import Certificate, Running
-from sievert.schema.clock import Clock
+from sievert.schema.clock import Clock, Micros
 from sievert.schema.decision import Answer
+from sievert.schema.guardrail import Crossing
 from sievert.schema.media import SeenPicture
 from sievert.schema.policy import PolicySet
 from sievert.schema.post import MAX_TEXT_BYTES
@@ -93,7 +96,8 @@ class Parts:
     latents: LatentCache = dataclasses.field(default_factory=LatentCache)
     checking: Checking = NOTHING_CHECKED
     limiting: Limiting | None = None  # None where no account is ever limited
-    certificates: tuple[Certificate, ...] = ()
+    certificates: tuple[Certificate, ...] = ()  # where no guard follows those of a store
+    guard: Guard | None = None
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
     shares: Shares = SHARES
@@ -109,6 +113,15 @@ class Parts:
             ConfigurationError: the rules of other policies would decide.
         """
         self.ruling.refuse_others(self.policies)
+
+    @property
+    def permits(self) -> tuple[Certificate, ...]:
+        """What may permit removals now.
+
+        Raises:
+            StoreUnavailable: the guard cannot ask.
+        """
+        return self.certificates if self.guard is None else self.guard.certificates()
 
     @property
     def running(self) -> Running:
@@ -183,7 +196,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         posts,
         scored,
         policies=parts.policies,
-        certificates=parts.certificates,
+        certificates=parts.permits,
         forecast=forecasts.views,
         review_room=parts.budgets.reviews.room(now),
         removal_room=parts.budgets.removals.room(now),
@@ -206,6 +219,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     cases = cases_for(posts, scored, decided, explained(parts.bundle, posts.text, scored, decided), now=now)
     limits = parts.limiting.after(actions, now) if parts.limiting is not None else ()
     messages = (*messages_for(actions, cases), *limit_messages(limits)) if parts.announce else ()
+    crossings = crossings_of(posts, scored, decided, parts, now=now, stated=stated)
     effects = Effects(
         actions=actions,
         cases=cases,
@@ -215,6 +229,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         delayed=done.delayed,
         limits=limits,
         likenesses=likenesses(posts, sorted(decided.queued_for), cases, parts.bundle.fold),
+        crossings=crossings,
     )
     if len(posts):
         if parts.pictures is not None:
@@ -235,6 +250,21 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     parts.observer.batch_decided(posts, scored, decided)
     lap("answer")
     return answers
+
+
+def crossings_of(
+    posts: PostBatch,
+    scored: ScoredBatch,
+    decided: DecidedBatch,
+    parts: Parts,
+    *,
+    now: Micros,
+    stated: Stated,
+) -> tuple[Crossing, ...]:
+    """Return what the guardrail hears of a batch: posts above a floor, whatever was done to them."""
+    if parts.guard is None:
+        return ()
+    return parts.guard.crossings(posts, scored, decided, running=parts.running, now=now, stated=stated)
 
 
 def _behaviour(posts: PostBatch, parts: Parts, rows: npt.NDArray[np.intp]) -> Rows:

@@ -39,6 +39,7 @@ class Crossed:
     demote: tuple[float, Policy] | None = None
     demote_anyway: tuple[float, Policy] | None = None  # whatever the language: by a bank or a deny list
     reviews: list[tuple[float, Policy]] = dataclasses.field(default_factory=list)
+    certificates: dict[str, str] = dataclasses.field(default_factory=dict)  # by policy: what lets it remove
     isolate: Match | None = None
     would: Outcome = Outcome.ALLOW
     reasons: list[Reason] = dataclasses.field(default_factory=list)
@@ -132,7 +133,7 @@ def cross_model(
     policy: Policy,
     p: float,
     *,
-    certified: bool,
+    certificate: str | None,
     large: bool,
     where: str | None,
     allowed: str | None,
@@ -145,15 +146,16 @@ def cross_model(
         if p >= min(policy.demote_at, policy.floor):
             _note_allowed(post, policy, allowed)
         would = Outcome.REVIEW if p >= policy.review_at else Outcome.ALLOW
-    elif certified or _would_remove(policy, p):
+    elif certificate is not None or _would_remove(policy, p):
         would = Outcome.REMOVE
-        if not certified:
+        if certificate is None:
             code = NO_CERTIFICATE if policy.mode is Mode.LIVE else SHADOW
             post.reasons.append(because(rule=code, threshold=policy.precision_posts))
         elif large:
             post.reasons.append(because(rule=LARGE, threshold=policy.floor))
         else:
             post.removals.append((p, policy))
+            post.certificates[policy.name] = certificate
             post.reasons.append(because(rule=REMOVE, threshold=policy.floor))
     post.would = max(post.would, would)
     for rule, at in _reached(policy, p, allowed):

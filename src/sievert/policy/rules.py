@@ -38,6 +38,7 @@ from sievert.schema.batch import WHERE, DecidedBatch, Floats, PostBatch, ScoredB
 from sievert.schema.certificate import Certificate, Running
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Language, Match, Outcome, Reason, Stage
+from sievert.schema.guardrail import name_of
 from sievert.schema.policy import Mode, Policy, PolicySet
 from sievert.schema.taxonomy import HARM
 
@@ -167,7 +168,7 @@ def _cross_scored(
             crossed.setdefault(row, Crossed()),
             policy,
             float(p[row]),
-            certified=row in removals,
+            certificate=removals.get(row),
             large=bool(views[row] >= policy.people_above_views),
             where=None if scored.where is None else WHERE[scored.where[row]],
             allowed=allowed.get((row, policy.name)),
@@ -184,9 +185,9 @@ def _certified_removals(
     p: Floats,
     views: Floats,
     now: Micros,
-) -> set[int]:
-    """Return the rows that a valid certificate lets this policy remove."""
-    removed: set[int] = set()
+) -> dict[int, str]:
+    """Return the rows that a valid certificate lets this policy remove, each with the certificate's name."""
+    removed: dict[int, str] = {}
     if running is None or policy.mode is not Mode.LIVE or REMOVE not in policy.live_actions:
         return removed
     for certificate in certificates:
@@ -202,7 +203,10 @@ def _certified_removals(
             lambda_posts=certificate.lambda_posts,
             lambda_views=certificate.lambda_views,
         )
-        removed.update(row for row, mark in zip(held, marked, strict=True) if mark)
+        name = name_of(certificate)
+        for row, mark in zip(held, marked, strict=True):
+            if mark:
+                removed.setdefault(row, name)
     return removed
 
 
@@ -245,6 +249,7 @@ def _settle(
         if (removing := _removing(post, rooms.removals)) is not None:
             outcome = remove
             decided.removed_for[row] = removing
+            decided.permitted_by[row] = post.certificates[removing]
         else:
             if post.demote:
                 decided.demoted_for[row] = post.demote[1].name

@@ -14,6 +14,7 @@ from sievert.schema.action import Action, Case, OutboxMessage
 from sievert.schema.clock import Micros
 from sievert.schema.decision import FIRST, Cause, Reason, decision_id
 from sievert.schema.delay import DelayedRemoval
+from sievert.schema.guardrail import Crossing
 from sievert.schema.label import Label
 from sievert.schema.limit import AccountLimit
 from sievert.schema.media import SeenPicture
@@ -157,6 +158,7 @@ class DecidedBatch:
     removed_for: dict[int, str]  # row -> policy whose certified rule removes the post
     isolated_for: dict[int, str] = dataclasses.field(default_factory=dict)  # row -> bank: nothing is kept
     forecast: Floats | None = None  # [n] views to come that it hung on; NaN where nobody asked
+    permitted_by: dict[int, str] = dataclasses.field(default_factory=dict)  # row -> certificate of a removal
 
     def plainly_allowed(self) -> npt.NDArray[np.bool_]:
         """Mark the posts about which there is nothing to tell: allowed, and no reason given."""
@@ -173,6 +175,7 @@ class Effects:
     cases: tuple[Case, ...] = ()
     messages: tuple[OutboxMessage, ...] = ()
     audit: tuple[AuditNote, ...] = ()
+    crossings: tuple[Crossing, ...] = ()
     stops: tuple[Stop, ...] = ()
     delayed: tuple[DelayedRemoval, ...] = ()
     limits: tuple[AccountLimit, ...] = ()

@@ -246,6 +246,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
             "this decision; null where none were"
         ),
     ] = None
+    certificate: Annotated[
+        str,
+        Meta(description="the certificate that permitted a removal, by hash; empty if nothing was removed"),
+    ] = ""
     record_version: RecordVersion = RECORD_VERSION
 
     def answer(self) -> Answer:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Container, Sequence
 from typing import Protocol
 
-from sievert.errors import InputError
+from sievert.errors import InputError, StoreUnavailable
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import EventAnswer, run_events
@@ -39,6 +39,11 @@ from sievert.stores.outbox import KEEP_DELIVERED
 FORGET_SECONDS = 3600
 SWEEP_SECONDS = 2
 """How soon what has expired is taken back, and what waited is done."""
+GUARD_SECONDS = 1
+"""How soon the guardrail hears of what people judged, and draws what is due."""
+
+KEEP_CROSSINGS = 180 * DAY
+"""Longer than any window with what came before it, its audits and its certificate."""
 
 HUNT_SECONDS = 2
 """How soon posts of the past are hunted for after a bank has changed."""
@@ -106,7 +111,8 @@ class Doors:
         self.batcher.start()
         if self.delivery is not None:
             self.delivery.start()
-        beside = [asyncio.create_task(one()) for one in (self._forget, self._hunt, self._sweep)]
+        work = (self._forget, self._hunt, self._sweep, self._guard)
+        beside = [asyncio.create_task(one()) for one in work]
         try:
             yield
         finally:
@@ -146,6 +152,7 @@ class Doors:
                 if generation != hunted:
                     while await self.worker.run(lambda: self.hunter.hunt_some(self.parts)) is not None:
                         pass  # posts have their turn in between
+
                     hunted = generation
             except Exception as error:  # noqa: BLE001  what was not hunted for is hunted for the next time
                 log_unexpected(error)
@@ -173,6 +180,23 @@ class Doors:
         while await self.worker.run(lambda: count_settled(self.desk)):
             pass  # posts have their turn in between
 
+    async def _guard(self) -> None:
+        """Keep the promise over time: hear of judgements, withdraw what is bad, draw what is due."""
+        guard = self.parts.guard
+        while guard is not None:
+            try:
+                for kept in await self.worker.run(
+                    lambda: guard.step(now=self.clock.now(), rate=self.settings.audit_rate)
+                ):
+                    self.metrics.withdrawals.labels(kept.certificate.policy).inc()
+                    if self.delivery is not None:
+                        self.delivery.nudge()
+            except StoreUnavailable:
+                pass  # somebody else was faster, or the disk does not answer: the next step finds what is left
+            except Exception as error:  # noqa: BLE001  what was not heard is heard the next time
+                log_unexpected(error)
+            await asyncio.sleep(GUARD_SECONDS)
+
     async def _forget_records(self) -> None:
         await self.worker.run(self._forget_once)
 
@@ -191,6 +215,7 @@ class Doors:
             events_before=now - kept.keep_text_days * DAY,  # a comment is a text too
             posts_before=now - kept.keep_days * DAY,
         )
+        self.stores.guardrail.forget_crossings(now - KEEP_CROSSINGS)
         self.stores.pictures.forget(now - kept.keep_days * DAY)
         self.pictures.forget_memory()
         self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)

@@ -29,6 +29,7 @@ from sievert.serving.routes.comments import (
     AnalyzeCommentRequest,
     SuggestCommentScoreRequest,
 )
+from sievert.serving.routes.guardrail import GUARDRAIL, Withdrawal
 from sievert.serving.routes.media import MEDIA
 from sievert.serving.routes.moderations import MODERATIONS, ModerationRequest
 from sievert.serving.routes.reviews import REVIEW_BODIES
@@ -82,7 +83,7 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     told = (
         *(Post, Problem, Answer, ModerationRequest, AnalyzeCommentRequest, SuggestCommentScoreRequest),
         *(Event, EventAnswer, NewBank, BankRule, NewEntries),
-        *(SwitchTurn, Statement),
+        *(SwitchTurn, Statement, Withdrawal),
         *REVIEW_BODIES.values(),
     )
     schemas, components = msgspec.json.schema_components(
@@ -90,7 +91,7 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
     )
     post, problem, answer, moderation, analyze, suggest, event, counted = schemas[:8]
     new_bank, bank_rule, new_entries = schemas[8:11]
-    switch_turn, statement = schemas[11:13]
+    switch_turn, statement, withdrawal = schemas[11:14]
     for kind in KINDS:  # what tells records apart is no field of theirs, and says nothing of itself
         components[kind.__name__]["properties"]["kind"]["description"] = "which kind of event it is"
     parts = document.setdefault("components", {})
@@ -139,8 +140,9 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
         "description": "The statement, or the record of the Transparency Database.",
         "content": {"application/json": {"schema": {"oneOf": [statement, {"type": "object"}]}}},
     }
-    for path, schema in zip(REVIEW_BODIES, schemas[13 : len(told)], strict=True):
+    for path, schema in zip(REVIEW_BODIES, schemas[14 : len(told)], strict=True):
         paths[path]["post"]["requestBody"] = _body("application/json", schema)
+    paths[f"{GUARDRAIL}/{{policy}}/withdraw"]["post"]["requestBody"] = _body("application/json", withdrawal)
     paths[_BATCH]["post"]["responses"]["200"] = {
         "description": "One answer or problem a line.",
         "content": {"application/x-ndjson": {"schema": {"oneOf": [answer, problem]}}},

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from sievert.errors import ConfigurationError
+from sievert.guardrail.drawing import AUDIT_RATE
 from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.post import MAX_TEXT_BYTES
 
@@ -157,6 +158,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="the same share of posts with pictures, by their text and the words in the pictures",
         ),
     ] = HEAVY_SHARE
+    audit_rate: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description="the share of removals that people audit at random while a certificate is live, evenly and again by views",
+        ),
+    ] = AUDIT_RATE
     log_format: Annotated[
         Literal["console", "json"], Meta(description="how log lines look: console or json")
     ] = "console"

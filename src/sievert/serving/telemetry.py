@@ -85,6 +85,12 @@ class Metrics:
             ["policy"],
             registry=self.registry,
         )
+        self.withdrawals = Counter(
+            "sievert_certificates_withdrawn",
+            "Certificates that the monitor withdrew by itself.",
+            ["policy"],
+            registry=self.registry,
+        )
         self.rule_posts = Counter(
             "sievert_rule_posts",
             "Posts for which a policy's own rule or list had a consequence, or held one back.",

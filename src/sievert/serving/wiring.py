@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sievert.enforcement.messages import messages_for
 from sievert.errors import NotFound
 from sievert.features.content.thumbnail import WORDS_CUT
+from sievert.guardrail.telling import silent
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.desk import Desk
+from sievert.pipeline.guarding import Guard
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.limiting import Limiting
@@ -66,6 +69,8 @@ from sievert.stores.database import Database
 from sievert.stores.delayed import DelayedRemovals
 from sievert.stores.embedded import EmbeddedStores, database_file
 from sievert.stores.grounds import Grounds
+from sievert.stores.guardrail.base import GuardrailStore
+from sievert.stores.journal.kept import KeptDecisions
 from sievert.stores.keys import KeyStore, SqlKeyStore
 from sievert.stores.limits import AccountLimits
 from sievert.stores.media.base import MediaStore
@@ -143,7 +148,15 @@ def open_doors(
         banks=banks,
         reviews=stores.reviews,
         latents=LatentCache(settings.latents_megabytes << 20),
+        guard=Guard(
+            stores.guardrail,
+            policies,
+            announce=messages_for if settings.webhook_url else silent,
+            settlements=stores.reviews.settlements,
+        ),
     )
+    stores.guardrail.note_running(parts.running)
+    stores.guardrail.note_policies(policies)
     walk = functools.partial(take_the_path, parts=parts, observer=observer)
     worker = Worker(capacity=settings.queue_posts, gauge=metrics.queue_posts)
     return Doors(
@@ -290,7 +303,7 @@ def policies_path(settings: Settings) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """What the command line may touch while a server runs: keys, audit log, outbox, banks, actions, switches, labels."""
+    """What the command line may touch while a server runs: all but posts and the path that they take."""
 
     keys: KeyStore
     audit: AuditLog
@@ -303,6 +316,8 @@ class Ledgers:
     delayed: DelayedRemovals
     perform: Callable[[Effects], None]
     labels: Records[Label]
+    guardrail: GuardrailStore
+    decisions: KeptDecisions
 
     def all_labels(self) -> list[Label]:
         """Return all labels, oldest first."""
@@ -344,6 +359,8 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
             delayed=consequences.delayed,
             perform=consequences.perform,
             labels=consequences.labels,
+            guardrail=consequences.guardrail,
+            decisions=KeptDecisions(database),
         )
     finally:
         database.close()

@@ -11,6 +11,7 @@ from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.delayed import SqlDelayed
 from sievert.stores.grounds import SqlGrounds
+from sievert.stores.guardrail.embedded import EmbeddedGuardrail
 from sievert.stores.limits import SqlLimits
 from sievert.stores.outbox import SqlOutbox
 from sievert.stores.records import SqlRecords
@@ -29,6 +30,7 @@ class SqlConsequences:
         self.cases: SqlRecords[Case] = SqlRecords(database, tables.cases, Case)
         self.labels: SqlRecords[Label] = SqlRecords(database, tables.labels, Label)
         self.reviews = EmbeddedReviews(database, apply=self.write)
+        self.guardrail = EmbeddedGuardrail(database, apply=self.write)
         self.outbox = SqlOutbox(database)
         self.audit = SqlAuditLog(database, clock=clock)
         self.standing = SqlStanding(database)
@@ -55,6 +57,7 @@ class SqlConsequences:
         self.stops.add(connection, effects.stops)
         self.delayed.add(connection, effects.delayed)
         self.delayed.let_go(connection, effects.released)
+        self.guardrail.add(connection, effects.crossings)
 
     def perform(self, effects: Effects) -> None:
         """Make effects durable that no decision brought about: what people do, and what time does.

@@ -75,6 +75,7 @@ class EmbeddedStores:
             self.banks = EmbeddedBanks(self.database)
             self.pictures = EmbeddedPictures(self.database)
             self.reviews = self._consequences.reviews
+            self.guardrail = self._consequences.guardrail
             self.journal = EmbeddedJournal(
                 self.database, self.log, clock=clock, apply=self._consequences.write
             )

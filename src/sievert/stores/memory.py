@@ -9,6 +9,7 @@ from sievert.stores.audit import MemoryAuditLog
 from sievert.stores.banks.memory import MemoryBanks
 from sievert.stores.delayed import MemoryDelayed
 from sievert.stores.grounds import MemoryGrounds
+from sievert.stores.guardrail.memory import MemoryGuardrail
 from sievert.stores.journal.memory import MemoryJournal
 from sievert.stores.keys import MemoryKeyStore
 from sievert.stores.limits import MemoryLimits
@@ -41,6 +42,7 @@ class MemoryStores:
         self.reviews = MemoryReviews(
             apply=self.perform, show=self.cases.set_state, forget_text=self.labels.forget_text
         )
+        self.guardrail = MemoryGuardrail(apply=self.perform)
         self.journal = MemoryJournal(apply=self.perform)
         self.grounds = MemoryGrounds(self.journal)
 
@@ -66,6 +68,7 @@ class MemoryStores:
         self.stops.add(effects.stops)
         self.delayed.add(effects.delayed)
         self.delayed.let_go(effects.released)
+        self.guardrail.add(effects.crossings)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from sievert.schema.action import Action, Case
+from sievert.schema.action import Action, Case, CaseKind
 from sievert.schema.clock import Micros
 from sievert.schema.label import Label
 from sievert.stores.database import Database
@@ -40,7 +40,7 @@ class Records(abc.ABC, Generic[R]):
 
     @abc.abstractmethod
     def count_since(self, policy: str, since: Micros, *, kind: str | None = None) -> int:
-        """Count a policy's records from `since` on: of actions, if it is said, those of one kind."""
+        """Count a policy's records from `since` on: of actions and cases, if it is said, those of one kind."""
 
     @abc.abstractmethod
     def about(self, platform: str, post_id: str) -> "builtins.list[R]":
@@ -85,7 +85,7 @@ class MemoryRecords(Records[R]):
         return sum(
             record.policy == policy
             and moment_of(record) >= since
-            and (kind is None or (isinstance(record, Action) and record.kind == kind))
+            and (kind is None or (isinstance(record, Action | Case) and record.kind == kind))
             for record in self._records
         )
 
@@ -154,7 +154,10 @@ class SqlRecords(Records[R]):
         table = self._table
         query = sa.select(sa.func.count()).where(table.c.policy == policy, table.c.at >= since)
         if kind is not None:
-            query = query.where(table.c.kind == kind)
+            # Of cases the record alone says it, if it is another than the first kind that there was.
+            told = sa.func.json_extract(sa.cast(table.c.record, sa.Text), "$.kind")
+            of = table.c.kind if "kind" in table.c else sa.func.coalesce(told, CaseKind.DECISION)
+            query = query.where(of == kind)
         with self._database.reading() as connection:
             return int(connection.execute(query).scalar_one())
 

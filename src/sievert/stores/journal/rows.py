@@ -39,6 +39,7 @@ def decision_of(
         reasons=decided.reasons.get(row, ()),
         creator_id=post.creator_id,
         forecast=_forecast_of(decided, row),
+        certificate=decided.permitted_by.get(row, ""),
     )
 
 

@@ -1,0 +1,1 @@
+"""What the guardrail keeps: crossings, attempts, audits, certificates and the ledger."""
