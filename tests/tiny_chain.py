@@ -7,6 +7,7 @@ from tiny_material import encoder_of, gathered, tiny_world
 
 IMAGE = "image={architecture: {model_type: resnet, embedding_size: 8, hidden_sizes: [8], depths: [1], layer_type: basic}}"
 SMALL = (
+    "hears=[spoken, text_encoding, words_encoding, pictures, behaviour, context]",
     "config={picture_width: 6, update_width: 16, update_heads: 2, update_layers: 1}",
     IMAGE,
     "learning.epochs=2",
@@ -26,7 +27,9 @@ def said_material(folder):
 
 def small_recipe(*overrides):
     """The recipe of the fusion model, in miniature."""
-    return read_recipe(RungRecipe, recipe_file("heavy"), (*SMALL, *overrides))
+    told = {one.partition("=")[0] for one in overrides}
+    small = [one for one in SMALL if one.partition("=")[0] not in told]
+    return read_recipe(RungRecipe, recipe_file("heavy"), (*small, *overrides))
 
 
 def quiet(*_):

@@ -46,6 +46,30 @@ def test_each_thing_it_is_given_is_heard(name):
         assert not torch.allclose(model(batch), model(unknown(batch, name)), atol=1e-4)
 
 
+@pytest.mark.parametrize("encodings", [(), ("text_encoding", "words_encoding")])
+def test_of_texts_alone_the_cascade_may_keep_the_last_word(encodings):
+    model, batch = tiny("latent_fusion", text_alone="kept", encodings=encodings), random_batch()
+    with torch.no_grad():
+        alone = model(unknown(batch, "pictures", "behaviour", "context", "creator"))
+        for part in ("pictures", "behaviour", "context"):
+            others = [one for one in ("pictures", "behaviour", "context", "creator") if one != part]
+            told = model(unknown(batch, *others))
+            assert not torch.allclose(told, alone, atol=1e-4), part
+    for at, head in enumerate(HEADS):
+        said = batch.spoken.values[:, SPEAKS.index(head)] if head in SPEAKS else torch.zeros(batch.posts)
+        assert torch.allclose(alone[:, at], said, atol=1e-5), head
+
+
+def test_without_encodings_texts_are_heard_through_the_cascade_alone():
+    model, batch = tiny("latent_fusion", encodings=()), random_batch()
+    with torch.no_grad():
+        assert torch.equal(model(batch), model(unknown(batch, "text_encoding", "words_encoding")))
+    with pytest.raises(ConfigurationError, match="encodings: name both, or none"):
+        build("latent_fusion", config_of("latent_fusion", encodings=("text_encoding",)))
+    with pytest.raises(ConfigurationError, match="without encodings there must be a picture"):
+        build("latent_fusion", config_of("latent_fusion", encodings=(), image=None))
+
+
 def test_in_training_whole_latents_and_rows_are_forgotten_and_what_is_spoken_never():
     model, batch = tiny("latent_fusion", forget=0.9, dropout=0.0).train(), random_batch(64, share=1.0)
     torch.manual_seed(5)

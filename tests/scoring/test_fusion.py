@@ -124,6 +124,19 @@ def test_what_is_not_known_is_as_if_it_were_not_there(fused):
     assert not np.array_equal(masked, fused.fusion.probabilities(content, latents, rows))
 
 
+def test_of_texts_alone_the_cascade_may_keep_the_last_word(fused):
+    content, latents, rows = made_up(20)
+    spec = msgspec.structs.replace(fused.fusion.spec, text_alone="kept")
+    kept = dataclasses.replace(fused.fusion, spec=spec)
+    found, alone = kept.probabilities(content, latents), ~latents.picture_known
+    assert 0 < alone.sum() < len(alone)
+    assert np.array_equal(found[alone], content[alone])
+    assert np.array_equal(found[~alone], fused.fusion.probabilities(content, latents)[~alone])
+    told = kept.probabilities(content, latents, rows)
+    assert np.array_equal(told, fused.fusion.probabilities(content, latents, rows))
+    assert not np.array_equal(fused.fusion.probabilities(content, latents)[alone], content[alone])
+
+
 def test_reports_and_red_pictures_are_believed(fused):
     content = np.full((3, len(HEADS)), 0.01, np.float32)
     latents = Latents.unknown(3, text=WIDTH, picture=3)

@@ -22,6 +22,7 @@ from contracts.records import (
     RecordsContract,
     label,
 )
+from older_databases import back_to_0004
 from sievert.errors import MigrationNeeded, StoreCorrupt, StoreUnavailable
 from sievert.schema.access import AuditNote
 from sievert.schema.action import ActionState
@@ -226,9 +227,7 @@ def test_what_was_done_before_there_was_a_table_for_it_can_be_taken_back(tmp_pat
     stores.perform(Effects(actions=(action("a1"), action("a2", kind="demote", post="q"))))
     stores.close()
     with sqlite3.connect(tmp_path / "sievert.db") as connection:
-        for name in ("standing", "stops", "delayed", "account_limits"):
-            connection.execute(f"DROP TABLE {name}")
-        connection.execute("UPDATE alembic_version SET version_num = '0004'")
+        back_to_0004(connection)
     connection.close()
     stores = EmbeddedStores(tmp_path, clock=FixedClock())
     assert stores.standing.find("a1") == ActionState(action("a1"))

@@ -10,6 +10,7 @@ import pytest
 
 from command_line import environment
 from contracts.reviews import ReviewsContract, case, claim, settlement, verdict
+from older_databases import back_to_0004
 from sievert.errors import StoreUnavailable
 from sievert.schema.access import AuditNote
 from sievert.schema.batch import Effects
@@ -97,14 +98,7 @@ def test_cases_of_an_older_release_wait_too(tmp_path):
     stores.reviews.add(Effects(cases=(before, case("odd", policy="minors"))))
     stores.close()
     with sqlite3.connect(tmp_path / "sievert.db") as connection:
-        named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'review_%'"
-        tables = [name for (name,) in connection.execute(named)]
-        assert len(tables) == 9
-        for name in tables:
-            connection.execute(f"DROP TABLE {name}")
-        connection.execute("DROP INDEX actions_by_post")
-        connection.execute("DROP INDEX labels_by_post")
-        connection.execute("UPDATE alembic_version SET version_num = '0004'")
+        back_to_0004(connection)
     connection.close()
     stores = EmbeddedStores(tmp_path, clock=FixedClock())
     stores.reviews.add(Effects(cases=(case("new", priority=3.0), case("newer", priority=5.0))))

@@ -17,10 +17,14 @@ from sievert.errors import ConfigurationError, InvalidField, NotFound, StoreCorr
 from sievert.features.behaviour.rows import CREATORS, OWN, BehaviourSpec
 from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
 from sievert.models.batch import Pictures, PostBatch
+from sievert.pipeline.decode import to_batch
 from sievert.schema.media import PictureFacts
+from sievert.schema.post import Post
 from sievert.scoring.bundle import load_bundle
+from sievert.scoring.facets import fused
 from sievert.scoring.fusion import Latents
 from sievert.scoring.onnx_session import session_of
+from sievert.scoring.utterances import Shares, look_at_posts
 from sievert.training.chain import BUNDLE, HEAVY, QUANTISED, run_chain
 from sievert.training.exporting import export_run
 from sievert.training.fusion_graphs import export_picture, graphs_of
@@ -131,6 +135,20 @@ def test_what_serves_says_what_was_learned(bundle, run, out, material):
     assert calibrators.passed
 
 
+def test_a_run_that_leaves_texts_to_the_cascade_serves_without_their_encodings(material, folders, tmp_path):
+    heard = "hears=[spoken, pictures, behaviour, context]"
+    overrides = (heard, *SMALL[1:], "config.text_alone=kept")
+    assert run_chain(material, folders[1], tmp_path, overrides=overrides, advance=quiet).report.lines
+    bundle = load_bundle(tmp_path / BUNDLE)
+    assert (bundle.fusion.spec.text_width, bundle.fusion.spec.text_alone) == (0, "kept")
+    batch = to_batch([Post(id="p", text="a plain text")], [b"a plain text"], received_at=0)
+    looked = look_at_posts(bundle, batch, shares=Shares(text=1.0, pictures=1.0))
+    assert looked.facets
+    assert np.array_equal(fused(bundle, looked).harm, looked.scored.harm)
+    one = np.zeros((1, len(OWN) + len(CREATORS)), np.float32)
+    assert not np.array_equal(fused(bundle, looked, lambda rows: one[rows * 0]).harm, looked.scored.harm)
+
+
 def test_the_bundle_holds_the_behaviour_that_the_material_was_made_with(bundle, material):
     told = msgspec.convert(material.described.behaviour, BehaviourSpec)
     assert bundle.fusion.spec.behaviour == told
@@ -234,7 +252,7 @@ def test_a_picture_of_another_size_than_the_tower_takes_is_brought_there_by_the_
 
 def test_without_pictures_a_bundle_gets_a_fusion_model_alone(folders, material, tmp_path):
     heard = "hears=[spoken, text_encoding, words_encoding, behaviour, context]"
-    found = run_chain(material, folders[1], tmp_path, overrides=(*SMALL, heard), advance=quiet)
+    found = run_chain(material, folders[1], tmp_path, overrides=(heard, *SMALL[1:]), advance=quiet)
     bundle = load_bundle(tmp_path / BUNDLE)
     assert bundle.version == found.version
     assert bundle.fusion.spec.picture_width == 0

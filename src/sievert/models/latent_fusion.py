@@ -73,6 +73,7 @@ class LatentFusionConfig(HeadedConfig, frozen=True, kw_only=True, forbid_unknown
             *divides(self.update_width, self.update_heads, "update_heads"),
             *divides(self.picture_width, self.picture_latents, "picture_latents"),
             *([] if self.encodings in ((), LATENTS[:2]) else ["encodings: name both, or none"]),
+            *([] if self.encodings or self.image else ["image: without encodings there must be a picture"]),
             *(["speaks: a head is named twice"] if len(set(self.speaks)) < len(self.speaks) else []),
             *(
                 [f"numbers: {spoken} logits are spoken for {len(self.speaks)} heads"]

@@ -13,7 +13,7 @@ F behaviour features.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 import numpy as np
@@ -48,6 +48,7 @@ class FusionSpec(msgspec.Struct, frozen=True, kw_only=True):
     text_width: Annotated[int, Meta(ge=0, le=4096)]  # 0: encodings of texts are not heard
     picture_width: Annotated[int, Meta(ge=0, le=4096)] = 0
     calibrators: dict[str, dict[str, list[float]]]
+    text_alone: Literal["learned", "kept"] = "learned"  # kept: of texts alone the cascade has the last word
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,11 @@ class FusionModel:
         `content` [n, H] are the probabilities that the cascade gave the texts; `rows` as in `logits`.
         """
         logits = self.logits(logits_of(content), latents, rows)
-        return np.stack([one.apply(logits[:, h]) for h, one in enumerate(self.calibrators)], axis=1)
+        found = np.stack([one.apply(logits[:, h]) for h, one in enumerate(self.calibrators)], axis=1)
+        if self.spec.text_alone == "kept" and rows is None:
+            alone = ~latents.picture_known
+            found[alone] = content[alone]
+        return found
 
     def _vectors(self, latents: Latents) -> dict[str, npt.NDArray[Any]]:
         found: dict[str, npt.NDArray[Any]] = {}

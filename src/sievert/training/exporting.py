@@ -16,6 +16,7 @@ from sievert.calibration.sample import log_odds
 from sievert.errors import InvalidField
 from sievert.features.behaviour.rows import BehaviourSpec
 from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
+from sievert.models.latent_fusion import LATENTS
 from sievert.schema.bundle import Manifest
 from sievert.scoring.bundle import load_bundle
 from sievert.scoring.bundle_files import pretty, read_verified, verify, with_files
@@ -106,6 +107,7 @@ def files_of(
         text_width=config.encoding_width if config.encodings else 0,
         picture_width=config.picture_width if run.looks else 0,
         calibrators=maps,
+        text_alone=config.text_alone,
     )
     files = dict(zip(FUSION_FILES, (pretty(spec), graphs.fusion), strict=True))
     if graphs.picture is not None and light is not None:
@@ -144,7 +146,8 @@ def _standing(out: Path, kept: Mapping[str, str], files: Mapping[str, bytes]) ->
 
 
 def _refuse_deaf(run: HeavyRun) -> None:
-    if lacking := [name for name in NEEDED if name not in run.recipe.hears]:
+    needed = [name for name in NEEDED if run.model.config.encodings or name not in LATENTS]
+    if lacking := [name for name in needed if name not in run.recipe.hears]:
         raise InvalidField(
             f"The run does not hear {', '.join(lacking)}, which a bundle gives its fusion model.",
             remedy="Train a run that hears them; `dropout` and `forget` let it do without.",

@@ -22,8 +22,8 @@ from sievert.schema.guardrail import (
     LedgerEntry,
 )
 from sievert.schema.policy import PolicySet
-from sievert.stores import tables
 from sievert.stores.database import Database
+from sievert.stores.guardrail import tables
 from sievert.stores.guardrail.base import (
     KEY_BYTES,
     MOST_ENTRIES,

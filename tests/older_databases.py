@@ -1,0 +1,14 @@
+"""A database as an older release left it."""
+
+from sievert.stores.embedded import EmbeddedStores  # noqa: F401  loads every table
+from sievert.stores.tables import metadata
+
+
+def back_to_0004(connection):
+    """Take away what enforcement, review and guardrail brought."""
+    later = ("standing", "stops", "delayed", "account_limits", "review_", "guardrail")
+    for name in [one for one in metadata.tables if one.startswith(later)]:
+        connection.execute(f"DROP TABLE {name}")
+    for name in ("actions_by_post", "labels_by_post"):
+        connection.execute(f"DROP INDEX {name}")
+    connection.execute("UPDATE alembic_version SET version_num = '0004'")
