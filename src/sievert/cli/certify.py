@@ -33,8 +33,13 @@ def certify(
         int | None, typer.Option(min=1000, max=100_000, help="Audits of both halves; 2,300 if not said.")
     ] = None,
     known_harmless: Annotated[
-        int, typer.Option(min=0, help="Posts that are known to be harmless and that your reviewers judged.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Posts that are known to be harmless and that your reviewers judged; if not said, the known "
+            "answers that they gave here.",
+        ),
+    ] = None,
     called_harmful: Annotated[int, typer.Option(min=0, help="How many of those they called harmful.")] = 0,
     abandon: Annotated[
         str | None, typer.Option("--abandon", help="Give the present attempt up, for this reason.")
@@ -52,7 +57,7 @@ def certify(
     from sievert.enforcement.messages import messages_for
     from sievert.errors import InvalidField
     from sievert.guardrail import certifying
-    from sievert.guardrail.proving import Reviewed
+    from sievert.guardrail.proving import Reviewed, reviewed_by
     from sievert.guardrail.telling import silent
     from sievert.schema.clock import HOUR, SystemClock
     from sievert.schema.guardrail import AttemptState
@@ -103,7 +108,9 @@ def certify(
                 store,
                 attempt,
                 stated,
-                reviewed=Reviewed(harmless=known_harmless, called_harmful=called_harmful),
+                reviewed=reviewed_by(ledgers.reviews.marks(), policy)
+                if known_harmless is None
+                else Reviewed(harmless=known_harmless, called_harmful=called_harmful),
                 now=now,
                 actor=ACTOR,
             )
@@ -143,7 +150,7 @@ def _tell(
         cases = {one.case_id: one.harmful is not None for one in store.audits(attempt.attempt_id)}
         typer.echo(
             f"{name}: {sum(cases.values()):,} of {len(cases):,} posts are judged, drawn from {attempt.frame_posts:,}.\n"
-            f"Next: when all are, `sievert certify {policy} --known-harmless N --called-harmful K` tests them."
+            f"Next: when all are, `sievert certify {policy}` tests them."
         )
     else:
         typer.echo(f"{name}: {attempt.state.value}. {attempt.answer}")

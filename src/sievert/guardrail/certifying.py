@@ -225,7 +225,7 @@ def finish(
         raise InvalidField(
             "Nothing is known of how often people call a harmless post harmful.",
             field="reviewed",
-            remedy="Let them judge posts that are known to be harmless, some 250, and say how many they called harmful.",
+            remedy="Let them judge posts that are known to be harmless, some 250: `POST /api/v1/gold`, or say how many they called harmful.",
         )
     if attempt.terms != terms_of(policy):
         raise InvalidField(

@@ -1,7 +1,7 @@
 """What an attempt's audits prove: the test of its rules, the answer in words, and the certificate of what passed."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from sievert.schema.certificate import Audited, Certificate, Dial
 from sievert.schema.clock import Micros
 from sievert.schema.guardrail import Attempt, Audit, AuditBy, CertificateState, KeptCertificate, name_of
 from sievert.schema.policy import Policy
+from sievert.schema.review import GoldAnswer, Verdict
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,16 @@ class Reviewed:
 
     harmless: int = 0
     called_harmful: int = 0
+
+
+def reviewed_by(marks: Iterable[tuple[Verdict, GoldAnswer]], policy: str) -> Reviewed:
+    """Return how people judged known answers that a policy holds to be harmless: each verdict counts."""
+    called = [
+        policy in verdict.violates
+        for verdict, answer in marks
+        if policy in answer.judged and policy not in answer.violates and policy in verdict.judged
+    ]
+    return Reviewed(harmless=len(called), called_harmful=sum(called))
 
 
 def tested(

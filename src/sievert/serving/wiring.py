@@ -79,6 +79,7 @@ from sievert.stores.media.memory import NoMedia
 from sievert.stores.media.s3 import S3Media
 from sievert.stores.outbox import Outbox
 from sievert.stores.records import Records
+from sievert.stores.reviews.base import ReviewStore
 from sievert.stores.standing import StandingActions
 from sievert.stores.stops import Stops
 
@@ -316,6 +317,7 @@ class Ledgers:
     delayed: DelayedRemovals
     perform: Callable[[Effects], None]
     labels: Records[Label]
+    reviews: ReviewStore
     guardrail: GuardrailStore
     decisions: KeptDecisions
 
@@ -359,6 +361,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
             delayed=consequences.delayed,
             perform=consequences.perform,
             labels=consequences.labels,
+            reviews=consequences.reviews,
             guardrail=consequences.guardrail,
             decisions=KeptDecisions(database),
         )
