@@ -30,7 +30,8 @@ ACTOR = "test"
 def hate_set(mode=Mode.LIVE, **stated):
     """A set of one policy on hate."""
     hate = load_policies(default_policies_path()).named("hate")
-    stated = {"removals_per_day": 100_000, "reviews_per_hour": 100_000, **stated}
+    much = {"removals_per_day": 100_000, "reviews_per_hour": 100_000, "removals_flood": 100_000}
+    stated = {**much, **stated}
     return policy_set([msgspec.structs.replace(hate, mode=mode, **stated)])
 
 
