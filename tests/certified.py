@@ -33,5 +33,5 @@ def certified(parts, stores, **stated):
     budgets = Budgets.of(policies, cases=stores.cases, actions=stores.actions)
     checking = StoredChecks(policies, standing=stores.standing, stops=stores.stops)
     return dataclasses.replace(
-        parts, policies=policies, certificates=(leave,), budgets=budgets, checking=checking
+        parts, policies=policies, certificates=(leave,), guard=None, budgets=budgets, checking=checking
     )

@@ -28,7 +28,7 @@ def policies(tmp_path):
     folder = tmp_path / "policies"
     shutil.copytree(default_policies_path(), folder)
     text = (folder / "hate.yaml").read_text()
-    (folder / "hate.yaml").write_text(text.replace("mode: shadow", "mode: live"))
+    (folder / "hate.yaml").write_text(text.replace("mode: shadow", "mode: live\nremovals_flood: 1000"))
     return folder
 
 
