@@ -4,13 +4,16 @@ import dataclasses
 
 import pytest
 
+from contracts.enforcement import action
 from guarded import guarded, hate_set, rude
 from sievert.guardrail.certifying import CLOSE_AFTER, draw_audits, open_attempt
 from sievert.pipeline.desk import Desk, claim_next
 from sievert.pipeline.guarding import Guard
 from sievert.pipeline.settling import give_verdict
-from sievert.schema.action import CaseKind
+from sievert.schema.action import Case, CaseKind
+from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR
+from sievert.schema.delay import DelayedRemoval
 from sievert.schema.guardrail import AuditState
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.memory import MemoryStores
@@ -24,6 +27,32 @@ def stores(request, tmp_path):
     made.clock = clock
     yield made
     made.close()
+
+
+@pytest.mark.parametrize(("violates", "left"), [((), 0), (("hate",), 1)])
+def test_a_removal_that_waits_is_let_go_if_people_find_the_post_harmless(stores, tiny_bundle, violates, left):
+    parts = dataclasses.replace(guarded(stores, tiny_bundle), reviews=stores.reviews)
+    desk = Desk(
+        parts=parts, reviews=stores.reviews, actions=stores.actions, key=b"k" * 32, delayed=stores.delayed
+    )
+    case = Case(
+        case_id="c",
+        decision_id="d",
+        platform="default",
+        post_id="p",
+        revision=0,
+        policy="hate",
+        opened_at=0,
+        priority=1.0,
+    )
+    wait = DelayedRemoval(action=action("a", post="p", policy="hate"), decided_at=0, release_at=1 << 60)
+    stores.perform(Effects(cases=(case,), delayed=(wait,)))
+    assert stores.delayed.waiting() == 1
+    assert claim_next(desk, "ann") is not None
+    give_verdict(desk, "c", "ann", violates=violates, judged=["hate"])
+    assert stores.delayed.waiting() == left
+    notes = [one.event for one in stores.audit.entries(limit=50)]
+    assert notes.count("removal.let_go") == 1 - left
 
 
 def test_audits_are_judged_at_the_desk_and_reach_the_ledger(stores, tiny_bundle):

@@ -23,6 +23,7 @@ from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, Micros
 from sievert.schema.identity import derived_id
 from sievert.schema.review import Appeal, Claim, GoldAnswer
+from sievert.stores.delayed import DelayedRemovals
 from sievert.stores.records import Records
 from sievert.stores.reviews.base import CaseFile, ReviewStore, Wanted
 
@@ -41,6 +42,7 @@ class Desk:
     shares: Shares = dataclasses.field(default_factory=Shares)
     limits: ExposureLimits = dataclasses.field(default_factory=ExposureLimits)
     claim_time: Micros = CLAIM_TIME
+    delayed: DelayedRemovals | None = None  # None where no removal waits for its time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from sievert.enforcement.settled import actions_for_settlement, settlement_notes
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import run_events
 from sievert.pipeline.path import NoObserver
+from sievert.pipeline.undoing import let_go_note
 from sievert.review.appeals import decided
 from sievert.review.judging import given_before, settled_by, settled_with, verdict_on
 from sievert.schema.access import AuditNote
@@ -123,7 +124,12 @@ def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | Non
     live = removing_policies(desk.parts.policies)
     actions: list[Action] = []
     notes: list[AuditNote] = []
+    released: list[str] = []
     for one in settlements:
+        waiting = _cleared(desk, one)
+        released += waiting
+        if waiting:
+            notes.append(let_go_note(one.platform, one.post_id, waiting, by=one.reviewer))
         about = desk.actions.about(one.platform, one.post_id)
         called_for = actions_for_settlement(one, standing_actions(about, one.revision), live=live)
         actions += called_for
@@ -136,7 +142,21 @@ def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | Non
         messages=messages if desk.parts.announce else (),
         audit=tuple(notes),
         labels=tuple(label for one in settlements for label in labels_of(desk, one)),
+        released=tuple(released),
     )
+
+
+def _cleared(desk: Desk, settlement: Settlement) -> list[str]:
+    """Return the removals that wait for their time and are for a policy that the post was found not to violate."""
+    if desk.delayed is None:
+        return []
+    cleared = set(settlement.judged).difference(settlement.violates)
+    found = desk.delayed.of_post(settlement.platform, settlement.post_id)
+    return [
+        one.action.action_id
+        for one in found
+        if one.action.policy in cleared and one.action.revision == settlement.revision
+    ]
 
 
 def labels_of(desk: Desk, settlement: Settlement) -> tuple[Label, ...]:

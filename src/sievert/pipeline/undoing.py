@@ -5,7 +5,7 @@ Whoever dies in between goes on where it stopped, and takes nothing back twice.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from sievert.enforcement.effects import audit_notes
@@ -102,13 +102,8 @@ class Undoing:
         """Let go of removals of a post that wait for their time, as when a person finds it harmless."""
         waiting = self.stores.delayed.of_post(platform, post_id)
         if waiting:
-            note = AuditNote(
-                actor=by,
-                event="removal.let_go",
-                subject=f"{platform}/{post_id}",
-                details={"actions": ",".join(one.action.action_id for one in waiting)},
-            )
             released = tuple(one.action.action_id for one in waiting)
+            note = let_go_note(platform, post_id, released, by=by)
             self.stores.perform(Effects(released=released, audit=(note,)))
         return len(waiting)
 
@@ -121,3 +116,13 @@ class Undoing:
                 field="action_id",
             )
         return state
+
+
+def let_go_note(platform: str, post_id: str, action_ids: Sequence[str], *, by: str) -> AuditNote:
+    """Return what the audit log shall say of removals that waited for their time and are not done."""
+    return AuditNote(
+        actor=by,
+        event="removal.let_go",
+        subject=f"{platform}/{post_id}",
+        details={"actions": ",".join(action_ids)},
+    )

@@ -174,6 +174,7 @@ def open_doors(
             key=str(stores.database.seed()).encode(),
             limits=ExposureLimits(an_hour=settings.heavy_cases_per_hour, a_day=settings.heavy_cases_per_day),
             claim_time=settings.claim_minutes * HOUR // 60,
+            delayed=stores.delayed,
         ),
         attacher=Attacher(
             pictures, make_fetcher(settings, metrics=metrics), fetch=Fetch(settings.fetch_pictures)
