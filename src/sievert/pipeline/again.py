@@ -11,18 +11,15 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sievert.enforcement.limits import limit_note
-from sievert.enforcement.messages import limit_messages, messages_for
 from sievert.enforcement.performing import performed
 from sievert.features.behaviour.rows import AsOf
 from sievert.pipeline.forecasts import Forecasts
-from sievert.pipeline.likenesses import likenesses
-from sievert.pipeline.path import Parts, crossings_of
+from sievert.pipeline.path import Parts, effects_of
 from sievert.policy.reasons import ISOLATED
 from sievert.policy.rules import NO_MATCHES, decide, hang_on_views
 from sievert.review.cases import cases_for
 from sievert.review.memory import standing
-from sievert.schema.batch import DecidedBatch, Effects, Floats, PostBatch, ScoredBatch, TextColumn
+from sievert.schema.batch import DecidedBatch, Floats, PostBatch, ScoredBatch, TextColumn
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Cause, Decision, Language, Match, Outcome, Stage, decision_id
 from sievert.schema.post import Post
@@ -164,20 +161,7 @@ def decide_again(
     )
     decided, actions = done.decided, done.actions
     cases = cases_for(posts, scored, decided, {}, now=now)
-    limits = parts.limiting.after(actions, now) if parts.limiting is not None else ()
-    messages = (*messages_for(actions, cases), *limit_messages(limits)) if parts.announce else ()
-    crossings = crossings_of(posts, scored, decided, parts, now=now, stated=stated)
-    effects = Effects(
-        actions=actions,
-        cases=cases,
-        messages=messages,
-        audit=(*done.audit, *map(limit_note, limits)),
-        stops=done.stops,
-        delayed=done.delayed,
-        limits=limits,
-        likenesses=likenesses(posts, sorted(decided.queued_for), cases, parts.bundle.fold),
-        crossings=crossings,
-    )
+    effects = effects_of(posts, scored, done, cases, parts, now=now, stated=stated)
     at = parts.clock.now()
     parts.journal.add(
         [
@@ -232,8 +216,18 @@ def _without_what_was_settled(decided: DecidedBatch, again: Sequence[Again], par
         and any(decision.outcome == Outcome.REVIEW.word for decision in one.trail)
     }
 
+    versions = {named.name: named.version for named in parts.policies.policies}
+
     def stands(row: int, policy: str) -> Settlement | None:
-        return _standing(settled[row], again[row], policy, parts)
+        """Return what people settled about a post under a policy, if that still answers."""
+        return standing(
+            settled[row],
+            policy,
+            content_digest=again[row].first.content_digest,
+            bundle=parts.bundle.version,
+            policy_versions=versions,
+            trigger=again[row].cause.trigger,
+        )
 
     def cleared(row: int, policy: str) -> bool:
         found = stands(row, policy)
@@ -256,15 +250,3 @@ def _settled(one: Again, parts: Parts) -> list[Settlement]:
         return []
     found = parts.reviews.settled(one.first.platform, one.first.post_id)
     return [settlement for settlement in found if settlement.revision == one.first.revision]
-
-
-def _standing(settlements: Sequence[Settlement], one: Again, policy: str, parts: Parts) -> Settlement | None:
-    """Return what people settled about a post under a policy, if that still answers."""
-    return standing(
-        settlements,
-        policy,
-        content_digest=one.first.content_digest,
-        bundle=parts.bundle.version,
-        policy_versions={named.name: named.version for named in parts.policies.policies},
-        trigger=one.cause.trigger,
-    )

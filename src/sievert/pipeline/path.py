@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sievert.enforcement.limits import limit_note
 from sievert.enforcement.messages import limit_messages, messages_for
-from sievert.enforcement.performing import performed
+from sievert.enforcement.performing import Performed, performed
 from sievert.errors import InputError
 from sievert.features.behaviour.rows import Rows, behaviour_rows
 from sievert.pipeline.activity import ActivityCounters, new_post
@@ -37,6 +37,7 @@ from sievert.pipeline.triggers import TRIGGERS_NAME
 from sievert.policy.rulebook import Stated
 from sievert.policy.rules import decide, hang_on_views
 from sievert.review.cases import cases_for
+from sievert.schema.action import Case
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.certificate import Certificate, Running
 from sievert.schema.clock import Clock, Micros
@@ -217,20 +218,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence
     cases = cases_for(posts, scored, decided, explained(parts.bundle, posts.text, scored, decided), now=now)
-    limits = parts.limiting.after(actions, now) if parts.limiting is not None else ()
-    messages = (*messages_for(actions, cases), *limit_messages(limits)) if parts.announce else ()
-    crossings = crossings_of(posts, scored, decided, parts, now=now, stated=stated)
-    effects = Effects(
-        actions=actions,
-        cases=cases,
-        messages=messages,
-        audit=(*done.audit, *map(limit_note, limits)),
-        stops=done.stops,
-        delayed=done.delayed,
-        limits=limits,
-        likenesses=likenesses(posts, sorted(decided.queued_for), cases, parts.bundle.fold),
-        crossings=crossings,
-    )
+    effects = effects_of(posts, scored, done, cases, parts, now=now, stated=stated)
     if len(posts):
         if parts.pictures is not None:
             parts.pictures.note(posts)
@@ -252,19 +240,36 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     return answers
 
 
-def crossings_of(
+def effects_of(
     posts: PostBatch,
     scored: ScoredBatch,
-    decided: DecidedBatch,
+    done: Performed,
+    cases: tuple[Case, ...],
     parts: Parts,
     *,
     now: Micros,
     stated: Stated,
-) -> tuple[Crossing, ...]:
-    """Return what the guardrail hears of a batch: posts above a floor, whatever was done to them."""
-    if parts.guard is None:
-        return ()
-    return parts.guard.crossings(posts, scored, decided, running=parts.running, now=now, stated=stated)
+) -> Effects:
+    """Return all that becomes durable with the decisions of a batch, first or later ones."""
+    decided, actions = done.decided, done.actions
+    limits = parts.limiting.after(actions, now) if parts.limiting is not None else ()
+    crossings: tuple[Crossing, ...] = ()
+    if parts.guard is not None:
+        # Posts above a floor, whatever was done to them.
+        crossings = parts.guard.crossings(
+            posts, scored, decided, running=parts.running, now=now, stated=stated
+        )
+    return Effects(
+        actions=actions,
+        cases=cases,
+        messages=(*messages_for(actions, cases), *limit_messages(limits)) if parts.announce else (),
+        audit=(*done.audit, *map(limit_note, limits)),
+        stops=done.stops,
+        delayed=done.delayed,
+        limits=limits,
+        likenesses=likenesses(posts, sorted(decided.queued_for), cases, parts.bundle.fold),
+        crossings=crossings,
+    )
 
 
 def _behaviour(posts: PostBatch, parts: Parts, rows: npt.NDArray[np.intp]) -> Rows:

@@ -23,6 +23,7 @@ from sievert.review.judging import given_before, settled_by, settled_with, verdi
 from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, CaseKind
 from sievert.schema.batch import Effects
+from sievert.schema.decision import Decision
 from sievert.schema.event import Verdict as VerdictEvent
 from sievert.schema.identity import derived_id
 from sievert.schema.label import APPEALED, AUDITED, REVIEWED, Label, label_id
@@ -163,7 +164,7 @@ def labels_of(desk: Desk, settlement: Settlement) -> tuple[Label, ...]:
     """Return a label for each judged policy, with the post's text where it is kept; test policies have none."""
     post = desk.parts.journal.post(settlement.platform, settlement.post_id, settlement.revision)
     tests = {one.name for one in desk.parts.policies.policies if one.test_only}
-    source = _SOURCES[CaseKind(settlement.kind)]
+    source, created_at = _SOURCES[CaseKind(settlement.kind)], _created_at(desk, settlement)
     return tuple(
         Label(
             label_id=label_id(
@@ -185,7 +186,7 @@ def labels_of(desk: Desk, settlement: Settlement) -> tuple[Label, ...]:
             languages=(post.language,) if post is not None and post.language else (),
             post_id=settlement.post_id,
             revision=settlement.revision,
-            created_at=_created_at(desk, settlement),
+            created_at=created_at,
         )
         for policy in settlement.judged
         if policy not in tests
@@ -194,18 +195,23 @@ def labels_of(desk: Desk, settlement: Settlement) -> tuple[Label, ...]:
 
 def _with_versions(desk: Desk, settlement: Settlement) -> Settlement:
     """Say of what content, bundle and policies a settlement speaks."""
-    trail = desk.parts.journal.trail(settlement.platform, settlement.post_id, settlement.revision)
+    newest = _newest(desk, settlement)
     versions = {one.name: one.version for one in desk.parts.policies.policies}
     return msgspec.structs.replace(
         settlement,
-        content_digest=trail[-1].content_digest if trail else "",
+        content_digest=newest.content_digest if newest is not None else "",
         bundle=desk.parts.bundle.version,
         policy_versions={name: versions[name] for name in settlement.judged if name in versions},
     )
 
 
 def _created_at(desk: Desk, settlement: Settlement) -> int | None:
-    trail = desk.parts.journal.trail(settlement.platform, settlement.post_id, settlement.revision, most=1)
-    if not trail:
+    newest = _newest(desk, settlement)
+    if newest is None:
         return None
-    return trail[-1].created_at if trail[-1].created_at is not None else trail[-1].received_at
+    return newest.created_at if newest.created_at is not None else newest.received_at
+
+
+def _newest(desk: Desk, settlement: Settlement) -> Decision | None:
+    trail = desk.parts.journal.trail(settlement.platform, settlement.post_id, settlement.revision, most=1)
+    return trail[-1] if trail else None

@@ -91,13 +91,7 @@ class Stating:
                 yield record
 
     def _known(self, action_id: str) -> tuple[ActionState, Ground]:
-        state = self.stores.standing.find(action_id)
-        if state is None:
-            raise NotFound(
-                f"There is no action {action_id[:80]!r}.",
-                remedy="List them with GET /api/v1/actions.",
-                field="action_id",
-            )
+        state = self.stores.standing.known(action_id)
         return state, self.stores.grounds.of(state.action)
 
     def _statement(self, state: ActionState, ground: Ground) -> Statement:

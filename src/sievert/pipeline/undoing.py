@@ -11,7 +11,6 @@ from typing import Protocol
 from sievert.enforcement.effects import audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.enforcement.undoing import EXPIRED, done_again, taken_back
-from sievert.errors import NotFound
 from sievert.pipeline.limiting import Limiting
 from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, ActionKind, ActionState
@@ -67,9 +66,9 @@ class Undoing:
             NotFound: there is no such action.
             NotStanding: it was taken back before, or it took back what had expired.
         """
-        state = self._state(action_id)
+        state = self.stores.standing.known(action_id)
         if state.action.kind == ActionKind.RESTORE:
-            undone = [self._state(name).action for name in state.action.undoes]
+            undone = [self.stores.standing.known(name).action for name in state.action.undoes]
             actions = tuple(done_again(state, undone, by=by, now=now))
         else:
             actions = (taken_back(state, by=by, now=now),)
@@ -106,16 +105,6 @@ class Undoing:
             note = let_go_note(platform, post_id, released, by=by)
             self.stores.perform(Effects(released=released, audit=(note,)))
         return len(waiting)
-
-    def _state(self, action_id: str) -> ActionState:
-        state = self.stores.standing.find(action_id)
-        if state is None:
-            raise NotFound(
-                f"There is no action {action_id[:80]!r}.",
-                remedy="List them with GET /api/v1/actions.",
-                field="action_id",
-            )
-        return state
 
 
 def let_go_note(platform: str, post_id: str, action_ids: Sequence[str], *, by: str) -> AuditNote:

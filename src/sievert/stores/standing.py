@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from sievert.errors import NotStanding
+from sievert.errors import NotFound, NotStanding
 from sievert.schema.action import OURSELVES, Action, ActionKind, ActionState
 from sievert.schema.clock import Micros
 from sievert.schema.post import PostKey
@@ -27,6 +27,21 @@ class StandingActions(abc.ABC):
     @abc.abstractmethod
     def find(self, action_id: str) -> ActionState | None:
         """Return an action and what became of it, or None if there is none of that id."""
+
+    def known(self, action_id: str) -> ActionState:
+        """Return an action and what became of it.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        state = self.find(action_id)
+        if state is None:
+            raise NotFound(
+                f"There is no action {action_id[:80]!r}.",
+                remedy="List them with GET /api/v1/actions.",
+                field="action_id",
+            )
+        return state
 
     @abc.abstractmethod
     def about(self, keys: Sequence[PostKey]) -> dict[PostKey, tuple[ActionState, ...]]:

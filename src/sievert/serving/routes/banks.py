@@ -9,7 +9,6 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from sievert.errors import InvalidField, NotFound
-from sievert.pipeline.decode import explain
 from sievert.schema.bank import (
     Bank,
     BankDescription,
@@ -26,8 +25,7 @@ from sievert.schema.bank import (
 from sievert.scoring.banks.entries import entry_of, text_signature
 from sievert.scoring.banks.keeping import BankKeeper, require_listable
 from sievert.serving.doors import Doors
-from sievert.serving.problems import JSON_TYPES, require_media_type
-from sievert.serving.routes.posts import AnyRequest, TheDoors, body_of
+from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 from sievert.serving.routes.records import Cursor, Limit, NextPage
 
 BANKS = "/api/v1/banks"
@@ -40,7 +38,6 @@ MOST_ENTRIES = 1000
 _VERB = ":release"
 _MAX_TEXT = 65_536
 
-K = TypeVar("K", bound=msgspec.Struct)
 T = TypeVar("T")
 
 
@@ -143,7 +140,7 @@ async def banks(doors: TheDoors) -> BankList:
 )
 async def make_bank(request: AnyRequest, doors: TheDoors) -> BankShown:
     """Make a bank."""
-    wanted = await _body(request, NewBank)
+    wanted = await record_of(request, NewBank)
     return await _kept(doors, request, lambda keeper: _shown(doors, keeper.make(wanted.named(wanted.name))))
 
 
@@ -161,7 +158,7 @@ async def one_bank(doors: TheDoors, bank: FromPath[str]) -> BankShown:
 )
 async def change_bank(request: AnyRequest, doors: TheDoors, bank: FromPath[str]) -> BankShown:
     """Change a bank."""
-    wanted = await _body(request, BankRule)
+    wanted = await record_of(request, BankRule)
 
     def change(keeper: BankKeeper) -> BankShown:
         known = doors.stores.banks.bank(bank)  # a name that no bank can have is not known either
@@ -214,7 +211,7 @@ async def entries(
 )
 async def add_entries(request: AnyRequest, doors: TheDoors, bank: FromPath[str]) -> EntriesAdded:
     """Add entries."""
-    wanted = (await _body(request, NewEntries)).entries
+    wanted = (await record_of(request, NewEntries)).entries
 
     def add(keeper: BankKeeper) -> EntriesAdded:
         made = [_entry(doors, bank, place, one) for place, one in enumerate(wanted)]
@@ -268,20 +265,6 @@ async def release_entry(
         return _shown(doors, doors.stores.banks.bank(bank))
 
     return await _kept(doors, request, release)
-
-
-async def _body(request: AnyRequest, kind: type[K]) -> K:
-    """Read a body as a record.
-
-    Raises:
-        InputError: it is none; names the field.
-    """
-    require_media_type(request, JSON_TYPES)
-    body = await body_of(request)
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise explain(body, error, kind=kind) from error
 
 
 async def _kept(doors: Doors, request: AnyRequest, work: Callable[[BankKeeper], T]) -> T:

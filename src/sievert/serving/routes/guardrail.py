@@ -11,9 +11,7 @@ from msgspec import Meta
 from sievert.errors import NotFound
 from sievert.guardrail.promotion import withdraw
 from sievert.guardrail.standing import Standing, standing_of, standings
-from sievert.pipeline.decode import explain
-from sievert.serving.problems import JSON_TYPES, require_media_type
-from sievert.serving.routes.posts import AnyRequest, TheDoors, body_of
+from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 
 GUARDRAIL = "/api/v1/guardrail"
 
@@ -62,12 +60,7 @@ async def guardrail(doors: TheDoors) -> Guardrail:
 )
 async def withdraw_certificate(request: AnyRequest, doors: TheDoors, policy: FromPath[str]) -> Standing:
     """Withdraw what permits a policy to remove."""
-    require_media_type(request, JSON_TYPES)
-    body = await body_of(request)
-    try:
-        wanted = msgspec.json.decode(body, type=Withdrawal)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise explain(body, error, kind=Withdrawal) from error
+    wanted = await record_of(request, Withdrawal)
     stated = doors.parts.policies.named(policy)
     if stated is None:
         raise NotFound(

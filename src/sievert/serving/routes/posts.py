@@ -1,6 +1,6 @@
 """Posts come in, one or many, and what was decided about them goes out."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -11,6 +11,7 @@ from litestar.response.base import ASGIResponse
 from msgspec import Meta
 
 from sievert.errors import NotFound
+from sievert.pipeline.decode import explain
 from sievert.policy.reasons import in_words
 from sievert.schema.decision import Answer, Decision
 from sievert.schema.media import PictureFacts, SeenPicture
@@ -24,6 +25,8 @@ from sievert.stores.journal.base import MOST_OF_A_TRAIL
 POSTS = "/api/v1/posts"
 
 TheDoors = NamedDependency[SkipValidation[Doors]]
+K = TypeVar("K", bound=msgspec.Struct)
+
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -151,3 +154,17 @@ async def body_of(request: AnyRequest) -> bytes:
         MalformedInput: the client left in the middle.
     """
     return await read_body(request.receive)
+
+
+async def record_of(request: AnyRequest, kind: type[K]) -> K:
+    """Read a JSON body as a record of a kind.
+
+    Raises:
+        InputError: it is none; names the field.
+    """
+    require_media_type(request, JSON_TYPES)
+    body = await body_of(request)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise explain(body, error, kind=kind) from error

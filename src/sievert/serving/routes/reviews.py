@@ -1,6 +1,6 @@
 """The work of reviewers over HTTP: the next case, a verdict, an appeal, and how reviewers do."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post
@@ -8,7 +8,6 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from sievert.errors import InvalidField
-from sievert.pipeline.decode import explain
 from sievert.pipeline.desk import Given, add_known_answer, claim_next, file_appeal
 from sievert.pipeline.settling import count_settled, give_verdict
 from sievert.policy.reasons import in_words
@@ -21,16 +20,13 @@ from sievert.schema.decision import Decision, Reason
 from sievert.schema.post import Post
 from sievert.schema.review import MAX_STATEMENT, Appeal, GoldAnswer, Settlement, Verdict
 from sievert.serving.doors import Doors
-from sievert.serving.problems import JSON_TYPES, require_media_type
-from sievert.serving.routes.posts import AnyRequest, TheDoors, body_of
+from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 from sievert.stores.reviews.base import CaseFile
 
 CASES = "/api/v1/cases"
 
 _Name = Annotated[str, Meta(min_length=1, max_length=64)]
 _Names = Annotated[tuple[_Name, ...], Meta(max_length=100)]
-
-K = TypeVar("K", bound=msgspec.Struct)
 
 
 class CaseWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,7 +138,7 @@ REVIEW_BODIES: dict[str, type[msgspec.Struct]] = {
 )
 async def claim(request: AnyRequest, doors: TheDoors) -> Response[CaseGiven | None]:
     """Give out a case."""
-    wanted = await _body(request, CaseWanted)
+    wanted = await record_of(request, CaseWanted)
     who = reviewer_of(request)
 
     def work() -> CaseGiven | None:
@@ -176,7 +172,7 @@ async def release(request: AnyRequest, doors: TheDoors, case_id: FromPath[str]) 
 )
 async def verdict(request: AnyRequest, doors: TheDoors, case_id: FromPath[str]) -> VerdictShown:
     """Take a verdict."""
-    said = await _body(request, NewVerdict)
+    said = await record_of(request, NewVerdict)
     who = reviewer_of(request)
 
     def work() -> Verdict:
@@ -227,7 +223,7 @@ async def case(doors: TheDoors, case_id: FromPath[str]) -> CaseShown:
 )
 async def appeal(request: AnyRequest, doors: TheDoors) -> Appeal:
     """Take an appeal."""
-    said = await _body(request, NewAppeal)
+    said = await record_of(request, NewAppeal)
     who = reviewer_of(request)
     filed = await doors.worker.run(
         lambda: file_appeal(doors.desk, said.action_id, by=said.by, statement=said.statement, actor=who)
@@ -246,7 +242,7 @@ async def appeal(request: AnyRequest, doors: TheDoors) -> Appeal:
 )
 async def gold(request: AnyRequest, doors: TheDoors) -> GoldAnswer:
     """Keep a known answer."""
-    said = await _body(request, NewGold)
+    said = await record_of(request, NewGold)
     who = reviewer_of(request)
     return await doors.worker.run(lambda: add_known_answer(doors.desk, said.case_id, actor=who))
 
@@ -320,17 +316,3 @@ def _reviewers(doors: Doors) -> ReviewerList:
             for name in sorted({*day, *known})
         ]
     )
-
-
-async def _body(request: AnyRequest, kind: type[K]) -> K:
-    """Read a body as a record.
-
-    Raises:
-        InputError: it is none; names the field.
-    """
-    require_media_type(request, JSON_TYPES)
-    body = await body_of(request)
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise explain(body, error, kind=kind) from error

@@ -6,11 +6,9 @@ import msgspec
 from litestar import get, post
 from msgspec import Meta
 
-from sievert.pipeline.decode import explain
 from sievert.pipeline.switching import Switching
 from sievert.schema.stop import EVERY_POLICY, Stop, StopKind
-from sievert.serving.problems import JSON_TYPES, require_media_type
-from sievert.serving.routes.posts import AnyRequest, TheDoors, body_of
+from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 
 SWITCH = "/api/v1/switch"
 
@@ -54,12 +52,7 @@ async def switch(doors: TheDoors) -> SwitchState:
 )
 async def turn_switch(request: AnyRequest, doors: TheDoors) -> SwitchState:
     """Turn a switch."""
-    require_media_type(request, JSON_TYPES)
-    body = await body_of(request)
-    try:
-        wanted = msgspec.json.decode(body, type=SwitchTurn)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise explain(body, error, kind=SwitchTurn) from error
+    wanted = await record_of(request, SwitchTurn)
 
     def work() -> SwitchState:
         switching = Switching(stores=doors.stores, policies=doors.parts.policies)
