@@ -85,9 +85,7 @@ def test_the_table_names_every_route_and_every_role(server):
 
 def walked(app):
     """Return (method, path) of every route of an application."""
-    return {
-        (method, route.path) for route in app.routes for method in route.methods if method not in ("OPTIONS",)
-    }
+    return {(method, route.path) for route in app.routes for method in route.methods if method != "OPTIONS"}
 
 
 def test_a_route_without_a_line_shows():
@@ -207,7 +205,7 @@ def test_what_changes_anything_asks_for_the_token_of_the_session_and_for_our_own
     for line in LINES:
         if line.method == "GET" or line.key == "open" or not line.roles:
             continue
-        token = token_for(server, people[sorted(line.roles)[0]])
+        token = token_for(server, people[min(line.roles)])
         with browser_of(server, token) as client:
             own = dict(client.headers)
             for name, value in (
