@@ -103,18 +103,19 @@ def access_table():
     from sievert.schema.access import with_implied
     from sievert.schema.person import Role, scopes_of
     from sievert.serving.app import ROUTES
-    from sievert.serving.callers import OPEN, SIGNED_IN
+    from sievert.serving.callers import ANY, OPEN, SIGNED_IN
     from sievert.serving.openapi import written
 
     rows = []
     for route in ROUTES:
         scope = route.opt["scope"]
         may = [
-            "yes" if scope == SIGNED_IN or scope in with_implied(scopes_of([role])) else "" for role in Role
+            "yes" if scope in (ANY, SIGNED_IN) or scope in with_implied(scopes_of([role])) else ""
+            for role in Role
         ]
         for path in sorted(route.paths) if scope != OPEN and any(may) else ():
-            for method in sorted(route.http_methods - {"OPTIONS"}):
-                rows.append((f"`{method} {written(path, method)}`", *may))
+            methods = sorted(route.http_methods - {"OPTIONS"})
+            rows += [(f"`{method} {written(path, method)}`", *may) for method in methods]
     return table(["", *(role.replace("_", " ") for role in Role)], rows)
 
 
