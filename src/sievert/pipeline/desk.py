@@ -84,6 +84,14 @@ def claim_next(
     return None
 
 
+def in_hand(desk: Desk, reviewer: str) -> list[Given]:
+    """Return the cases that a reviewer has now, oldest first; with those on which their verdict is held."""
+    now = desk.parts.clock.now()
+    mine = [one for one in desk.reviews.claims() if one.reviewer == reviewer]
+    running = [one for one in mine if one.held is not None or one.expires_at > now]
+    return [Given(claim=one, file=desk.reviews.case(one.case_id)) for one in running]
+
+
 def file_appeal(desk: Desk, action_id: str, *, by: str, statement: str, actor: str) -> Appeal:
     """File an appeal against an action; the same one again gives the same answer.
 

@@ -60,6 +60,8 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     reviews.claim,
     reviews.release,
     reviews.verdict,
+    reviews.take_back,
+    reviews.mine,
     reviews.case,
     reviews.appeal,
     reviews.gold,

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from sievert.errors import NotFound
 from sievert.pipeline.decode import explain
+from sievert.pipeline.showing import public_facts
 from sievert.policy.reasons import in_words
 from sievert.schema.decision import Answer, Decision
 from sievert.schema.media import PictureFacts, SeenPicture
@@ -142,7 +143,7 @@ async def trail(
         decisions=told,
         truncated=len(decisions) > MOST_OF_A_TRAIL,
         post=kept,
-        pictures=tuple(msgspec.structs.replace(one.facts, vectors=()) for one in seen),
+        pictures=tuple(public_facts(one.facts) for one in seen),
     )
 
 
