@@ -29,11 +29,13 @@ from sievert.serving.routes import (
     media,
     moderations,
     posts,
+    quotas,
     records,
     reviews,
     switch,
     system,
     truth,
+    undo,
     webhooks,
 )
 from sievert.serving.telemetry import Metrics
@@ -53,6 +55,9 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     limits.lift,
     switch.switch,
     switch.turn_switch,
+    undo.undo_hour,
+    quotas.quotas,
+    quotas.queue,
     records.cases,
     records.isolated,
     records.labels,
