@@ -70,8 +70,8 @@ def settings_table():
 
 def endpoint_table():
     """Return every operation of the HTTP API with the scope that it needs."""
-    from sievert.serving.access import OPEN
     from sievert.serving.app import ROUTES
+    from sievert.serving.callers import OPEN
     from sievert.serving.openapi import written
 
     rows = [

@@ -5,8 +5,9 @@ import pytest
 from running_server import NDJSON, ndjson
 from sievert.errors import InvalidField
 from sievert.schema.access import SCOPES
-from sievert.serving.access import ANY, OPEN, hashed, make_key
+from sievert.serving.access import hashed, make_key
 from sievert.serving.app import ROUTES
+from sievert.serving.callers import ANY, OPEN
 from sievert.testing import FixedClock
 
 OPEN_ROUTES = {"/health", "/ready", "/", "/schema", "/page/{name:str}", "/api/v1/discourse"}

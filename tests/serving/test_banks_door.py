@@ -162,7 +162,7 @@ def test_every_change_is_in_the_audit_log_and_no_hash_is(filled, server):
     ]
     assert noted[2].details == {"entries": "1", "source": "us"}
     assert noted[3].details == {"policy": "hate -> spam"}
-    assert all(one.actor.startswith("key ") for one in noted)
+    assert all(one.actor.startswith("key:") for one in noted)
     assert not any(value in str(one) for one in kept)
 
 

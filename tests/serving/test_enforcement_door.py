@@ -70,7 +70,7 @@ def test_a_removal_is_undone_over_http_and_says_what_is_left(client, live, clock
     address = f"/api/v1/actions/{removal['action_id']}"
     told = client.post(f"{address}/undo").json()
     assert [one["kind"] for one in told["actions"]] == ["restore"]
-    assert told["actions"][0]["by"].startswith("key ")
+    assert told["actions"][0]["by"].startswith("key:")
     assert (told["content"], told["content_until"]) == (
         "kept",
         START + live.doors.settings.keep_text_days * DAY,
@@ -146,7 +146,7 @@ def test_a_limit_is_listed_and_lifted_by_people(client, live, clock):
         live.doors.stores.perform(Effects(limits=(held,)))
     assert [one["limit_id"] for one in client.get("/api/v1/limits").json()["items"]] == ["l_2", "l_1"]
     lifted = client.post("/api/v1/limits/l_1/undo").json()
-    assert lifted["lifted_by"].startswith("key ")
+    assert lifted["lifted_by"].startswith("key:")
     assert client.post("/api/v1/limits/l_1/undo").status_code == 409
     assert client.post("/api/v1/limits/l_3/undo").status_code == 404
     folder = live.doors.settings.data_folder

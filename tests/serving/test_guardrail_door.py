@@ -107,7 +107,7 @@ def test_a_running_server_follows_a_promotion_and_a_withdrawal_at_the_next_batch
     assert (done.json()["removes"], done.json()["state"]) == (False, "withdrawn")
     assert outcome(client, "c") == "review"
     found = beside.certificate(kept.name)
-    assert found.changed_by.startswith("key ")
+    assert found.changed_by.startswith("key:")
     assert client.post("/api/v1/guardrail/hate/withdraw", json={"reason": "again"}).status_code == 422
 
 

@@ -291,7 +291,7 @@ def test_to_see_it_plain_is_noted_before_a_byte_is_given(server, client, picture
     assert client.get(f"/api/v1/media/{name}?view=plain").content == PLAIN
     note = server.doors.stores.audit.entries()[-1]
     key_id = server.key.split("_")[1]
-    assert (note.actor, note.event, note.subject) == (f"key {key_id}", "media.revealed", name)
+    assert (note.actor, note.event, note.subject) == (f"key:{key_id}", "media.revealed", name)
     server.doors.stores.audit.verify()
 
     def down(notes):

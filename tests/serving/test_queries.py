@@ -7,8 +7,8 @@ import pytest
 from litestar.params import QueryParameter
 from test_access import operations, send
 
-from sievert.serving.access import KEY_IN_ADDRESS
 from sievert.serving.app import ROUTES
+from sievert.serving.callers import KEY_IN_ADDRESS
 from sievert.serving.queries import query_names
 
 

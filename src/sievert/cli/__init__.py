@@ -28,6 +28,7 @@ COMMANDS = (
     "bundle",
     "bank",
     "review",
+    "people",
     "keys",
     "webhooks",
     "stop",

@@ -1,5 +1,7 @@
 """ApiKey and AuditEntry: who may call, and what was done, in an order nobody can rewrite unseen."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from sievert.schema.clock import Micros
@@ -17,6 +19,15 @@ SCOPES = (
     "labels:write",
     "review:work",
     "appeals:write",
+    "actions:undo",
+    "switch:stop",
+    "switch:resume",
+    "policies:write",
+    "reviewers:read",
+    "gold:write",
+    "webhooks:read",
+    "webhooks:write",
+    "audit:read",
     "operate",
     "admin",
 )
@@ -24,8 +35,22 @@ SCOPES = (
 media:read shows pictures blurred, media:reveal as they are; banks:read lists hash banks, but no entry of a
 bank with minors; banks:write makes, fills and drops them; isolation:read lists isolated posts;
 score has texts judged that are not recorded; labels:write says what texts really are;
-review:work claims cases and gives verdicts; appeals:write files appeals against actions; operate re-sends
-dead webhooks and sees how reviewers do; admin does everything and manages keys."""
+review:work claims cases and gives verdicts; appeals:write files appeals against actions;
+actions:undo takes actions back and lifts limits of accounts; switch:stop stops what is done automatically,
+switch:resume with it lets it go on; policies:write withdraws certificates; reviewers:read sees how reviewers
+do; gold:write makes known answers; webhooks:read lists dead messages, webhooks:write sends them again;
+audit:read reads the audit log; operate is all from actions:undo to webhooks:write; admin does everything."""
+
+IMPLIED: dict[str, tuple[str, ...]] = {
+    "operate": SCOPES[SCOPES.index("actions:undo") : SCOPES.index("audit:read")],
+    "admin": SCOPES,
+}
+"""What a scope holds beside itself."""
+
+
+def with_implied(scopes: Iterable[str]) -> frozenset[str]:
+    """Return these scopes with all that they hold."""
+    return frozenset(held for scope in scopes for held in (scope, *IMPLIED.get(scope, ())))
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

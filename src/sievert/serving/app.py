@@ -14,6 +14,7 @@ from sievert.serving import openapi
 from sievert.serving.dialects import DIALECTS
 from sievert.serving.doors import Doors
 from sievert.serving.headers import secure
+from sievert.serving.pages import problem_page
 from sievert.serving.problems import ProblemHandlers
 from sievert.serving.queries import refuse_unknown
 from sievert.serving.routes import (
@@ -28,6 +29,7 @@ from sievert.serving.routes import (
     live,
     media,
     moderations,
+    people,
     posts,
     quotas,
     records,
@@ -93,6 +95,12 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     moderations.moderations,
     comments.analyze,
     comments.suggest_score,
+    people.sign_in_page,
+    people.sign_in,
+    people.sign_out,
+    people.account,
+    people.change_password,
+    people.end_session,
     system.health,
     system.ready,
     system.metrics,
@@ -121,7 +129,7 @@ def make_app(doors: Doors) -> Litestar:
             "doors": Provide(lambda: doors, sync_to_thread=False),
             "openapi": Provide(description, sync_to_thread=False),
         },
-        exception_handlers=ProblemHandlers(doors.metrics, DIALECTS).handlers(),
+        exception_handlers=ProblemHandlers(doors.metrics, DIALECTS, problem_page).handlers(),
         middleware=[_timed(doors.metrics)],
         before_send=[secure],
         lifespan=[lifespan],

@@ -26,6 +26,7 @@ from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.problems import log_unexpected
 from sievert.serving.settings import Settings
+from sievert.serving.signing_in import SignIn
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
 from sievert.serving.truth import TruthBoard
@@ -96,6 +97,7 @@ class Doors:
     banks: Banks
     metrics: Metrics
     gate: Gate
+    sign_in: SignIn
     worker: Worker
     batcher: MicroBatcher
     feed: LiveFeed
@@ -223,6 +225,7 @@ class Doors:
         self.stores.pictures.forget(now - kept.keep_days * DAY)
         self.pictures.forget_memory()
         self.stores.outbox.forget_delivered(now - KEEP_DELIVERED)
+        self.sign_in.sessions.sweep()
 
     def _hear(self, told: Told) -> None:
         self.feed.decided(told)

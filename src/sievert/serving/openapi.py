@@ -19,7 +19,7 @@ from sievert.schema.decision import Answer
 from sievert.schema.event import KINDS, Event
 from sievert.schema.post import Post
 from sievert.schema.statement import Statement
-from sievert.serving.access import KEY_IN_ADDRESS, OPEN
+from sievert.serving.callers import KEY_IN_ADDRESS, OPEN
 from sievert.serving.dialects import DIALECTS
 from sievert.serving.problems import MEDIA_TYPE, Problem
 from sievert.serving.routes.banks import BANKS, RELEASE, BankRule, NewBank, NewEntries

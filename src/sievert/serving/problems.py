@@ -39,8 +39,8 @@ _KINDS: dict[str, tuple[int, str]] = {
     "not-found": (404, "There is no such thing"),
     "not-standing": (409, "The action does not stand any more"),
     "access": (403, "This is not permitted"),
-    "unauthenticated": (401, "An API key is needed"),
-    "forbidden": (403, "The API key lacks a scope"),
+    "unauthenticated": (401, "A sign-in or an API key is needed"),
+    "forbidden": (403, "The role or the API key does not permit this"),
     "overloaded": (429, "Too much work is waiting"),
     "exposure-reached": (429, "Enough was seen for now"),
     "store": (503, "The store does not work"),
@@ -93,6 +93,10 @@ Dialect = Callable[[Problem, Exception], tuple[int, bytes]]
 """Tells a problem in another API's shape: returns the HTTP status and the body."""
 
 
+PageOf = Callable[[Request[Any, Any, Any], Problem, Exception, dict[str, str]], Response[bytes] | None]
+"""Tells a problem as a page, with these headers; None where a program asked."""
+
+
 class UnsupportedMediaType(SievertError):
     """The body is of a kind that this address does not read."""
 
@@ -134,10 +138,11 @@ def log_unexpected(error: BaseException) -> None:
 class ProblemHandlers:
     """Litestar's exception handlers, which count what they answer."""
 
-    def __init__(self, metrics: Metrics, dialects: Mapping[str, Dialect]) -> None:
+    def __init__(self, metrics: Metrics, dialects: Mapping[str, Dialect], page_of: PageOf) -> None:
         """Count on these metrics; addresses that begin like a key of `dialects` tell problems that way."""
         self._metrics = metrics
         self._dialects = dialects
+        self._page_of = page_of
 
     def handlers(self) -> ExceptionHandlersMap:
         """Return the handlers by kind of exception."""
@@ -182,6 +187,8 @@ class ProblemHandlers:
                 status, body = dialect(problem, error)
                 media_type = MediaType.JSON.value
         self._metrics.problem(problem.type, status)
+        if (page := self._page_of(request, problem, error, headers)) is not None:
+            return page
         return Response(content=body, status_code=status, media_type=media_type, headers=headers)
 
 

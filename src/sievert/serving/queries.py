@@ -10,7 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
 from sievert.errors import InvalidField
-from sievert.serving.access import KEY_IN_ADDRESS
+from sievert.serving.callers import KEY_IN_ADDRESS
 
 _SHOWN = 100
 

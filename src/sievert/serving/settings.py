@@ -119,6 +119,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections: Annotated[
         int, Meta(ge=16, le=100_000, description="connections open at once; further ones are turned away")
     ] = 1000
+    public_url: Annotated[
+        str,
+        Meta(
+            description="the address under which people open the pages, such as https://sievert.example, where "
+            "a proxy stands before them; empty: as requests say"
+        ),
+    ] = ""
+    session_idle_minutes: Annotated[
+        int, Meta(ge=1, le=1440, description="minutes without a request after which somebody is signed out")
+    ] = 60
+    session_hours: Annotated[
+        int, Meta(ge=1, le=168, description="hours after which everybody signs in anew")
+    ] = 12
     stream_clients: Annotated[int, Meta(ge=0, le=10_000, description="live streams open at once")] = 100
     webhook_url: Annotated[str, Meta(description="where actions and cases are sent; empty: nowhere")] = ""
     webhook_secret: Annotated[str, Meta(description="whsec_ and base64: signs what is sent")] = ""
@@ -277,6 +290,10 @@ def _contradictions(settings: Settings) -> list[str]:
             problems.append("webhook_url is no address: write http://... or https://...")
         if not settings.webhook_secret:
             problems.append("webhook_url without webhook_secret: what is sent must be signed. Set both.")
+    if settings.public_url:
+        parts = urlsplit(settings.public_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
+            problems.append("public_url is no address of a whole host: write https://sievert.example")
     problems.extend(_wrong_about_discourse(settings))
     problems.extend(_wrong_about_media(settings))
     if settings.webhook_secret and not _is_webhook_secret(settings.webhook_secret):

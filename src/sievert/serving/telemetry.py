@@ -152,6 +152,12 @@ class Metrics:
         self.problems = Counter(
             "sievert_problems", "Problems answered.", ["type", "status"], registry=self.registry
         )
+        self.sign_ins = Counter(
+            "sievert_sign_ins",
+            "Attempts to sign in: let in, refused, or paused because too many failed.",
+            ["result"],
+            registry=self.registry,
+        )
         self.fetches = Counter(
             "sievert_fetches",
             "Pictures fetched by their addresses: fetched, or why not.",

@@ -54,7 +54,9 @@ from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.rule_alarms import RuleAlarms
+from sievert.serving.sessions import Place, Sessions
 from sievert.serving.settings import Settings
+from sievert.serving.signing_in import SignIn
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
 from sievert.serving.truth import TruthBoard
@@ -78,6 +80,7 @@ from sievert.stores.media.folder import FolderMedia
 from sievert.stores.media.memory import NoMedia
 from sievert.stores.media.s3 import S3Media
 from sievert.stores.outbox import Outbox
+from sievert.stores.people import PeopleStore, SqlPeople
 from sievert.stores.records import Records
 from sievert.stores.reviews.base import ReviewStore
 from sievert.stores.standing import StandingActions
@@ -89,11 +92,17 @@ _log = logging.getLogger("sievert.enforcement")
 
 
 def open_doors(
-    settings: Settings, *, clock: Clock, truth: TruthBoard | None = None, prevalence: float | None = None
+    settings: Settings,
+    *,
+    clock: Clock,
+    truth: TruthBoard | None = None,
+    prevalence: float | None = None,
+    wall: Clock | None = None,
 ) -> Doors:
     """Put a server together, warmed up and ready to run; with a board it has a door for the truth.
 
-    `prevalence` is the share of harmful posts, where it is not the one that the bundle is calibrated to.
+    `prevalence` is the share of harmful posts, where it is not the one that the bundle is calibrated to;
+    `wall` the time of the people who sign in, where `clock` tells that of a simulated world.
 
     Raises:
         BundleError: the bundle does not load.
@@ -158,6 +167,13 @@ def open_doors(
     )
     stores.guardrail.note_running(parts.running)
     stores.guardrail.note_policies(policies)
+    sessions = Sessions(
+        stores.people,
+        clock=wall or clock,
+        place=Place(settings.public_url),
+        idle=settings.session_idle_minutes * HOUR // 60,
+        longest=settings.session_hours * HOUR,
+    )
     walk = functools.partial(take_the_path, parts=parts, observer=observer)
     worker = Worker(capacity=settings.queue_posts, gauge=metrics.queue_posts)
     return Doors(
@@ -185,7 +201,8 @@ def open_doors(
         hunter=Hunter(stores.banks, stores.pictures, flooded=_on_flood(stores.audit, metrics)),
         bodies=BodyRoom(),
         metrics=metrics,
-        gate=Gate(stores.keys, clock=clock),
+        gate=Gate(stores.keys, clock=clock, sessions=sessions),
+        sign_in=SignIn(stores.people, stores.audit, sessions=sessions, clock=wall or clock, metrics=metrics),
         worker=worker,
         batcher=MicroBatcher(worker, walk, capacity=settings.queue_posts),
         feed=LiveFeed(
@@ -308,6 +325,7 @@ class Ledgers:
     """What the command line may touch while a server runs: all but posts and the path that they take."""
 
     keys: KeyStore
+    people: PeopleStore
     audit: AuditLog
     outbox: Outbox
     banks: BankStore
@@ -352,6 +370,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
         consequences = SqlConsequences(database, clock=clock)
         yield Ledgers(
             keys=SqlKeyStore(database),
+            people=SqlPeople(database),
             audit=consequences.audit,
             outbox=consequences.outbox,
             banks=EmbeddedBanks(database),

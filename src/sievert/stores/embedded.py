@@ -13,6 +13,7 @@ from sievert.stores.database import Database
 from sievert.stores.journal.embedded import EmbeddedJournal
 from sievert.stores.keys import SqlKeyStore
 from sievert.stores.locking import FolderLock
+from sievert.stores.people import SqlPeople
 from sievert.stores.pictures.embedded import EmbeddedPictures
 from sievert.stores.segments.log import ROWS_PER_SEGMENT, SegmentLog
 
@@ -71,6 +72,7 @@ class EmbeddedStores:
             self.grounds = self._consequences.grounds
             self.labels = self._consequences.labels
             self.keys = SqlKeyStore(self.database)
+            self.people = SqlPeople(self.database)
             self.activity = EmbeddedActivity(self.database)
             self.banks = EmbeddedBanks(self.database)
             self.pictures = EmbeddedPictures(self.database)

@@ -14,6 +14,7 @@ from sievert.stores.journal.memory import MemoryJournal
 from sievert.stores.keys import MemoryKeyStore
 from sievert.stores.limits import MemoryLimits
 from sievert.stores.outbox import MemoryOutbox
+from sievert.stores.people import MemoryPeople
 from sievert.stores.pictures.memory import MemoryPictures
 from sievert.stores.records import MemoryRecords
 from sievert.stores.reviews.memory import MemoryReviews
@@ -31,6 +32,7 @@ class MemoryStores:
         self.labels: MemoryRecords[Label] = MemoryRecords()
         self.outbox = MemoryOutbox()
         self.keys = MemoryKeyStore()
+        self.people = MemoryPeople()
         self.audit = MemoryAuditLog(clock=clock)
         self.activity = MemoryActivity()
         self.banks = MemoryBanks()

@@ -14,6 +14,7 @@ from sievert.pipeline.undoing import Undoing
 from sievert.schema.action import Action, ActionKind
 from sievert.schema.clock import DAY, Micros
 from sievert.schema.statement import Statement
+from sievert.serving.callers import caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 
@@ -42,7 +43,7 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
 @post(
     ACTION + "/undo",
     status_code=200,
-    opt={"scope": "operate"},
+    opt={"scope": "actions:undo"},
     summary="Take an action back",
     description="What was demoted is shown as before, what was removed is restored; a webhook says so. Taking "
     "a restore back does again what it took back. An action that does not stand any more is a conflict. "
@@ -61,7 +62,7 @@ async def undo(request: AnyRequest, doors: TheDoors, action_id: FromPath[str]) -
                 field="action_id",
             )
         undoing = Undoing(stores=stores, announce=doors.parts.announce)
-        actions = undoing.one(action_id, by=f"key {request.state.key_id}", now=doors.clock.now())
+        actions = undoing.one(action_id, by=caller_of(request).actor, now=doors.clock.now())
         return undone(doors, actions)
 
     told = await doors.worker.run(work)

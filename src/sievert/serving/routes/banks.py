@@ -24,6 +24,7 @@ from sievert.schema.bank import (
 )
 from sievert.scoring.banks.entries import entry_of, text_signature
 from sievert.scoring.banks.keeping import BankKeeper, require_listable
+from sievert.serving.callers import caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 from sievert.serving.routes.records import Cursor, Limit, NextPage
@@ -274,7 +275,7 @@ async def _kept(doors: Doors, request: AnyRequest, work: Callable[[BankKeeper], 
         doors.stores.audit,
         policies={policy.name for policy in doors.parts.policies.policies},
         clock=doors.clock,
-        actor=f"key {request.state.key_id}",
+        actor=caller_of(request).actor,
     )
     return await doors.worker.run(lambda: work(keeper))
 

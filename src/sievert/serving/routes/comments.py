@@ -23,7 +23,7 @@ from sievert.schema.decision import Language, shown
 from sievert.schema.label import PERSPECTIVE_SUGGESTION, Label, label_id
 from sievert.schema.post import DEFAULT_PLATFORM
 from sievert.schema.taxonomy import PERSPECTIVE_ATTRIBUTES
-from sievert.serving.access import KEY_IN_ADDRESS
+from sievert.serving.callers import KEY_IN_ADDRESS, caller_of
 from sievert.serving.dialects import CommentError
 from sievert.serving.doors import Doors
 from sievert.serving.judging import judge_texts
@@ -180,7 +180,7 @@ async def suggest_score(request: AnyRequest, doors: TheDoors) -> SuggestCommentS
     for name, score in said.attribute_scores.items():
         _check_type(name, score.summary_score.type)
     doors.worker.refuse_if_full()
-    key_id = request.state.key_id
+    key_id = caller_of(request).actor.removeprefix("key:")
     await doors.worker.run(
         lambda: doors.stores.keep_labels(_labels(said, text, heads, key_id, doors)), posts=len(heads)
     )

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from sievert.errors import InputError, NotFound
 from sievert.pipeline.events import EventAnswer
-from sievert.serving.access import OPEN
+from sievert.serving.callers import OPEN
 from sievert.serving.discourse import SIGNATURE, read_webhook, require_signed
 from sievert.serving.routes.posts import AnyRequest, TheDoors, body_of
 

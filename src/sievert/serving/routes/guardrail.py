@@ -11,6 +11,7 @@ from msgspec import Meta
 from sievert.errors import NotFound
 from sievert.guardrail.promotion import withdraw
 from sievert.guardrail.standing import Standing, standing_of, standings
+from sievert.serving.callers import caller_of
 from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 
 GUARDRAIL = "/api/v1/guardrail"
@@ -53,7 +54,7 @@ async def guardrail(doors: TheDoors) -> Guardrail:
 @post(
     GUARDRAIL + "/{policy:str}/withdraw",
     status_code=200,
-    opt={"scope": "operate"},
+    opt={"scope": "policies:write"},
     summary="Withdraw a policy's certificate",
     description="From the next batch on it removes nothing; it demotes and asks people. Only a new certificate "
     "lets it remove again.",
@@ -76,7 +77,7 @@ async def withdraw_certificate(request: AnyRequest, doors: TheDoors, policy: Fro
             platform=wanted.platform,
             reason=wanted.reason,
             now=now,
-            actor=f"key {request.state.key_id}",
+            actor=caller_of(request).actor,
         )
         return standing_of(store, stated, doors.parts.running, platform=wanted.platform, now=now)
 

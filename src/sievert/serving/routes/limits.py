@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from sievert.pipeline.limiting import Limiting
 from sievert.schema.limit import AccountLimit
+from sievert.serving.callers import caller_of
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 from sievert.serving.routes.records import Limit
 
@@ -34,14 +35,14 @@ async def limits(doors: TheDoors, limit: Limit = 100) -> AccountLimitList:
 @post(
     "/api/v1/limits/{limit_id:str}/undo",
     status_code=200,
-    opt={"scope": "operate"},
+    opt={"scope": "actions:undo"},
     summary="Lift a limit of an account",
     description="A webhook says so. A limit that does not hold any more is a conflict.",
 )
 async def lift(request: AnyRequest, doors: TheDoors, limit_id: FromPath[str]) -> AccountLimit:
     """Lift a limit."""
     limiting = Limiting(stores=doors.stores, policies=doors.parts.policies, announce=doors.parts.announce)
-    by, now = f"key {request.state.key_id}", doors.clock.now()
+    by, now = caller_of(request).actor, doors.clock.now()
     lifted = await doors.worker.run(lambda: limiting.lift(limit_id, by=by, now=now))
     if doors.delivery is not None:
         doors.delivery.nudge()

@@ -17,6 +17,7 @@ from msgspec import Meta
 from sievert.errors import InputError, InvalidField, NotFound, SievertError
 from sievert.schema.access import AuditNote
 from sievert.schema.media import MAX_PICTURE_BYTES, MOST_MEDIA, Sha256
+from sievert.serving.callers import caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.problems import UnsupportedMediaType
 from sievert.serving.routes.posts import AnyRequest, TheDoors
@@ -112,7 +113,7 @@ async def show(
         )
     if view is How.PLAIN:
         # Before a byte of it leaves: if this cannot be noted, nobody sees it.
-        note = AuditNote(actor=f"key {request.state.key_id}", event="media.revealed", subject=sha256)
+        note = AuditNote(actor=caller_of(request).actor, event="media.revealed", subject=sha256)
         await asyncio.to_thread(doors.stores.audit.append, [note])
     return Response(content=drawn, media_type="image/jpeg", headers=_HEADERS)
 

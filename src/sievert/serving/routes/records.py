@@ -16,6 +16,7 @@ from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision, Language, Outcome
 from sievert.schema.label import Label
 from sievert.schema.post import MAX_ID_BYTES
+from sievert.serving.callers import caller_of
 from sievert.serving.moments import moment_from
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 from sievert.stores.journal.base import DecisionFilter
@@ -158,7 +159,7 @@ async def isolated(
     request: AnyRequest, doors: TheDoors, cursor: Cursor = None, limit: Limit = 100
 ) -> CasePage:
     """Return a page of cases, once it is noted who asked."""
-    note = AuditNote(actor=f"key:{request.state.key_id}", event="isolated.listed", subject=MINORS_POLICY)
+    note = AuditNote(actor=caller_of(request).actor, event="isolated.listed", subject=MINORS_POLICY)
     await asyncio.to_thread(doors.stores.audit.append, [note])
     listed = doors.stores.cases
     page = await asyncio.to_thread(listed.list, policy=MINORS_POLICY, cursor=cursor, limit=limit)

@@ -17,6 +17,7 @@ from sievert.review.quality import ReviewerQuality, qualities
 from sievert.schema.action import Case, CaseKind
 from sievert.schema.clock import DAY, HOUR, SECOND, Micros
 from sievert.schema.review import MAX_STATEMENT, Appeal, GoldAnswer, Settlement, Verdict
+from sievert.serving.callers import caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 
@@ -241,7 +242,7 @@ async def appeal(request: AnyRequest, doors: TheDoors) -> Appeal:
 @post(
     "/api/v1/gold",
     status_code=200,
-    opt={"scope": "operate"},
+    opt={"scope": "gold:write"},
     summary="Make a settled case a known answer",
     description="It is asked again of reviewers who do not know that its answer is known; how they do is at "
     "/api/v1/reviewers.",
@@ -255,7 +256,7 @@ async def gold(request: AnyRequest, doors: TheDoors) -> GoldAnswer:
 
 @get(
     "/api/v1/reviewers",
-    opt={"scope": "operate"},
+    opt={"scope": "reviewers:read"},
     summary="How reviewers do",
     description="Errors on known answers, with intervals, and how much each reviewer was given.",
 )
@@ -265,8 +266,8 @@ async def reviewers(doors: TheDoors) -> ReviewerList:
 
 
 def reviewer_of(request: AnyRequest) -> str:
-    """Return who works: a key, as long as there are no accounts."""
-    return f"key:{request.state.key_id}"
+    """Return who works, as claims and verdicts name them: a person, or a key."""
+    return caller_of(request).actor
 
 
 def claimed(doors: Doors, who: str, wanted: CaseWanted) -> CaseGiven | None:

@@ -8,9 +8,12 @@ from msgspec import Meta
 
 from sievert.pipeline.switching import Switching
 from sievert.schema.stop import EVERY_POLICY, Stop, StopKind
+from sievert.serving.callers import caller_of
 from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 
 SWITCH = "/api/v1/switch"
+RESUME = "switch:resume"
+"""The scope that letting things go on needs, beside that of the address: who may stop them may not do that yet."""
 
 
 class SwitchTurn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,19 +48,22 @@ async def switch(doors: TheDoors) -> SwitchState:
 @post(
     SWITCH,
     status_code=200,
-    opt={"scope": "operate"},
+    opt={"scope": "switch:stop"},
     summary="Stop removals, or everything; or let it go on",
     description="Of one policy or of every one, within a second in every server over the same data. What "
-    "would be done goes to people meanwhile. Isolated posts stay isolated.",
+    f"would be done goes to people meanwhile. Isolated posts stay isolated. To resume needs the scope {RESUME} "
+    "as well.",
 )
 async def turn_switch(request: AnyRequest, doors: TheDoors) -> SwitchState:
     """Turn a switch."""
     wanted = await record_of(request, SwitchTurn)
+    if wanted.turn == "resume":
+        await request.state.admit_to(scope=RESUME)
 
     def work() -> SwitchState:
         switching = Switching(stores=doors.stores, policies=doors.parts.policies)
         turn = switching.stop if wanted.turn == "stop" else switching.go_on
-        by, now = f"key {request.state.key_id}", doors.clock.now()
+        by, now = caller_of(request).actor, doors.clock.now()
         turn(wanted.what, policy=wanted.policy, reason=wanted.reason, by=by, now=now)
         doors.parts.checking.forget()
         return _state(doors.stores.stops.all())

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from sievert import __version__
 from sievert.errors import StoreError
-from sievert.serving.access import ANY, OPEN
+from sievert.serving.callers import ANY, OPEN
 from sievert.serving.routes.posts import TheDoors
 
 _KINDS = {

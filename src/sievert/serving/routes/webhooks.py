@@ -11,6 +11,7 @@ from msgspec import Meta
 from sievert.errors import NotFound
 from sievert.schema.access import AuditNote
 from sievert.schema.clock import Micros
+from sievert.serving.callers import caller_of
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 
 RESEND = "/api/v1/webhooks/{id}:resend"
@@ -47,7 +48,7 @@ class Resent(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(
     "/api/v1/webhooks/dead",
-    opt={"scope": "operate"},
+    opt={"scope": "webhooks:read"},
     summary="List dead letters",
     description="Webhook messages that were given up, newest first.",
 )
@@ -73,7 +74,7 @@ async def dead(
 @post(
     "/api/v1/webhooks/{target:str}",
     status_code=200,
-    opt={"scope": "operate"},
+    opt={"scope": "webhooks:write"},
     summary="Send a message again",
     description="A dead letter, or one that was delivered within seven days. It gets all its attempts anew; id and body stay the same.",
 )
@@ -83,7 +84,7 @@ async def resend(request: AnyRequest, doors: TheDoors, target: FromPath[str]) ->
     if message_id == target:
         raise NotFound("There is nothing at this address.", remedy=f"Resending is POST {RESEND}.")
     await asyncio.to_thread(doors.stores.outbox.revive, message_id, doors.clock.now())
-    note = AuditNote(actor=f"key {request.state.key_id}", event="webhook.resent", subject=message_id)
+    note = AuditNote(actor=caller_of(request).actor, event="webhook.resent", subject=message_id)
     await asyncio.to_thread(doors.stores.audit.append, [note])
     if doors.delivery is not None:
         doors.delivery.nudge()

@@ -1,0 +1,121 @@
+"""Pages for people, written on the server: they work without a script and ask nobody else for anything.
+
+A page is a template in `templates`, nearly always one that extends `base.html`. Whatever is put in is
+escaped; a name that a template misspells is an error.
+"""
+
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+
+from sievert.errors import Unauthenticated
+from sievert.schema.clock import Micros, to_text
+from sievert.serving.callers import PAGE, SIGNED_IN, Caller
+from sievert.serving.forms import CSRF_FIELD, SAFE_METHODS
+from sievert.serving.headers import PAGE_SECURITY_POLICY
+from sievert.serving.problems import Problem
+
+SIGN_IN = "/sign-in"
+ACCOUNT = "/account"
+SIGN_OUT = "/sign-out"
+
+_MAX_NEXT = 1000
+
+
+class Entry(NamedTuple):
+    """A line of the navigation: shown to whoever may open it."""
+
+    path: str
+    label: str
+    scope: str
+
+
+NAVIGATION: tuple[Entry, ...] = (Entry(ACCOUNT, "Account", SIGNED_IN),)
+"""What stands on top of every page, in this order."""
+
+
+def _moment(at: Micros) -> str:
+    return to_text(at)[:16].replace("T", " ") + " UTC"
+
+
+_templates = Environment(
+    loader=PackageLoader("sievert.serving", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters["moment"] = _moment
+_templates.filters["words"] = lambda name: name.replace("_", " ")
+
+
+def page(
+    connection: ASGIConnection[Any, Any, Any, Any],
+    template: str,
+    /,
+    *,
+    status_code: int = 200,
+    headers: dict[str, str] | None = None,
+    **values: Any,
+) -> Response[bytes]:
+    """Write a page for whoever the gate let in; templates know `caller` (or None), `csrf`, `navigation`, `path`."""
+    caller: Caller | None = connection.state.get("caller")
+    text = _templates.get_template(template).render(
+        caller=caller,
+        csrf=caller.csrf if caller else "",
+        csrf_field=CSRF_FIELD,
+        navigation=[entry for entry in NAVIGATION if caller is not None and caller.may(entry.scope)],
+        path=connection.scope["path"],
+        **values,
+    )
+    return Response(
+        content=text.encode(),
+        status_code=status_code,
+        media_type="text/html; charset=utf-8",
+        headers={"content-security-policy": PAGE_SECURITY_POLICY, **(headers or {})},
+    )
+
+
+def see(path: str) -> Response[bytes]:
+    """Lead the browser to another of our pages, which it gets."""
+    return Response(content=b"", status_code=HTTPStatus.SEE_OTHER, headers={"location": path})
+
+
+def problem_page(
+    request: Request[Any, Any, Any], problem: Problem, error: Exception, headers: dict[str, str]
+) -> Response[bytes] | None:
+    """Tell a problem of a page as a page; None where a program asked. Without a session it leads to the sign-in."""
+    handler = request.scope.get("route_handler")
+    if handler is None or not handler.opt.get(PAGE):
+        return None
+    if isinstance(error, Unauthenticated):
+        if request.method not in SAFE_METHODS:
+            return see(f"{SIGN_IN}?ended=yes")
+        query = request.scope["query_string"].decode("latin-1")
+        path = quote(request.scope["path"])
+        return see(f"{SIGN_IN}?next={quote(f'{path}?{query}' if query else path, safe='')}")
+    return page(request, "problem.html", status_code=problem.status, headers=headers, problem=problem)
+
+
+def local_path(stated: str) -> str | None:
+    """Return where to go after a sign-in if it is a page of ours, written so that no browser reads it otherwise.
+
+    Browsers read a backslash as a slash and pass over tabs and line ends; what begins with two slashes
+    is another host.
+    """
+    path, _, query = stated.partition("?")
+    if not path.startswith("/") or len(stated) > _MAX_NEXT:
+        return None
+    read = unquote(path)
+    if any(sign <= " " or sign in "\\\x7f" for sign in read + unquote(query)) or "//" in read:
+        return None
+    parts = urlsplit(stated)
+    if parts.scheme or parts.netloc:
+        return None
+    # Written anew, and not as it came: nothing but a path and a query of signs that mean nothing else.
+    written = quote(path, safe="/%:@-._~!$&'()*+,;=")
+    return f"{written}?{quote(query, safe='/%:@-._~!$&()*+,;=?')}" if query else written
