@@ -10,6 +10,7 @@ from sievert.errors import InvalidField
 from sievert.pipeline.undoing import TOGETHER, Undoing
 from sievert.schema.access import AuditNote
 from sievert.schema.clock import Micros, Moment, moment_of
+from sievert.serving.callers import caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 
@@ -46,7 +47,7 @@ class HourUndone(msgspec.Struct, frozen=True, kw_only=True):
 @post(
     UNDO,
     status_code=200,
-    opt={"scope": "operate"},
+    opt={"scope": "actions:undo"},
     summary="Take back a broken hour",
     description="All that a policy did in a time without a person and that still stands; what isolates posts "
     "is not among it. Count first (`turn: count` changes nothing), then `take_back`: each is restored, told "
@@ -56,7 +57,7 @@ class HourUndone(msgspec.Struct, frozen=True, kw_only=True):
 async def undo_hour(request: AnyRequest, doors: TheDoors) -> HourUndone:
     """Count or take back."""
     wanted = await record_of(request, BrokenHour)
-    return await hour_undone(doors, wanted, by=f"key {request.state.key_id}")
+    return await hour_undone(doors, wanted, by=caller_of(request).actor)
 
 
 async def hour_undone(doors: Doors, wanted: BrokenHour, *, by: str) -> HourUndone:
