@@ -280,6 +280,8 @@ class ReviewsContract:
         )
         store.judge(verdict("c1", "ann"), before=0, settlements=(settlement("c1"),), appeal=decided)
         assert store.appeal("p1").state == "upheld"
+        assert store.appeal_against("a1") == decided
+        assert store.appeal_against("a2") is None
         with pytest.raises(NotFound):
             store.appeal("p2")
 

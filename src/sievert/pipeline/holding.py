@@ -23,6 +23,9 @@ from sievert.schema.clock import Micros
 from sievert.schema.review import HeldVerdict, Verdict
 from sievert.stores.reviews.base import nothing_held
 
+MOST_HELD = 120
+"""A verdict can be taken back for so many seconds at most: authors and platforms wait for it."""
+
 
 def hold_verdict(
     desk: Desk,

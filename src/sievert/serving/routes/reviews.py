@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from sievert.errors import InvalidField
 from sievert.pipeline.desk import add_known_answer, claim_next, file_appeal, in_hand
-from sievert.pipeline.holding import hold_verdict, take_back_verdict
+from sievert.pipeline.holding import MOST_HELD, hold_verdict, take_back_verdict
 from sievert.pipeline.settling import count_settled, give_verdict
 from sievert.pipeline.showing import CaseGiven, shown
 from sievert.review.judging import is_blind
@@ -22,9 +22,6 @@ from sievert.serving.doors import Doors
 from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 
 CASES = "/api/v1/cases"
-
-MOST_HELD = 120
-"""A verdict can be taken back for so many seconds at most: authors and platforms wait for it."""
 
 _Name = Annotated[str, Meta(min_length=1, max_length=64)]
 _Names = Annotated[tuple[_Name, ...], Meta(max_length=100)]

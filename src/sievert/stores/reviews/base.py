@@ -236,6 +236,10 @@ class ReviewStore(abc.ABC):
         """
 
     @abc.abstractmethod
+    def appeal_against(self, action_id: str) -> Appeal | None:
+        """Return the appeal against an action, or None if there is none."""
+
+    @abc.abstractmethod
     def settlements(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Settlement]]:
         """Return settlements in the order in which they became durable, with their numbers, behind a number."""
 

@@ -306,6 +306,12 @@ class EmbeddedReviews(ReviewStore):
             raise unknown_appeal(appeal_id)
         return msgspec.json.decode(record, type=Appeal)
 
+    def appeal_against(self, action_id: str) -> Appeal | None:
+        """Query by action."""
+        query = sa.select(review_appeals.c.record).where(review_appeals.c.action_id == action_id)
+        with self._database.reading() as connection:
+            return _decoded(connection.execute(query).scalar(), Appeal)  # type: ignore[no-any-return]
+
     def settlements(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Settlement]]:
         """Query by sequence."""
         table = review_settlements

@@ -225,6 +225,10 @@ class MemoryReviews(ReviewStore):
             raise unknown_appeal(appeal_id)
         return self._appeals[appeal_id]
 
+    def appeal_against(self, action_id: str) -> Appeal | None:
+        """Walk the appeals."""
+        return next((one for one in self._appeals.values() if one.action_id == action_id), None)
+
     def settlements(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Settlement]]:
         """Number the list."""
         return [*enumerate(self._settlements, start=1)][after : after + limit]
