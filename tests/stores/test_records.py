@@ -1,4 +1,4 @@
-"""Actions, cases, outbox, keys and audit: memory and SQLite keep the same contracts."""
+"""Actions, cases, outbox, keys, people and audit: memory and SQLite keep the same contracts."""
 
 import sqlite3
 import threading
@@ -14,6 +14,7 @@ from contracts.enforcement import (
     StopsContract,
     action,
 )
+from contracts.people import PeopleContract
 from contracts.records import (
     AuditContract,
     KeysContract,
@@ -40,6 +41,7 @@ CONTRACTS = {
     "labels": LabelsContract,
     "outbox": OutboxContract,
     "keys": KeysContract,
+    "people": PeopleContract,
     "audit": AuditContract,
     "standing": StandingContract,
     "stops": StopsContract,
@@ -96,7 +98,7 @@ for _name, _contract in CONTRACTS.items():
 
 def test_every_store_is_under_contract():
     suites = [name for name in globals() if name.startswith(("TestInMemory", "TestEmbedded"))]
-    assert len(suites) == 2 * len(CONTRACTS) == 20
+    assert len(suites) == 2 * len(CONTRACTS) == 22
 
 
 @pytest.fixture
@@ -207,9 +209,11 @@ def test_a_database_of_the_first_schema_gets_what_came_later_and_keeps_what_it_h
             "account_limits",
             "review_",
             "guardrail",
+            "people",
+            "sessions",
         )
         later = [name for name in metadata.tables if name.startswith(came_later)]
-        assert len(later) == 32
+        assert len(later) == 34
         connection.execute("DROP INDEX actions_by_post")
         for name in later:
             connection.execute(f"DROP TABLE {name}")

@@ -40,6 +40,7 @@ _WRONG = (
     ("restore", "cleared by one"),
 )
 
+_DEMO_NAME = "demo"
 _A_MOMENT = 0.1
 """Seconds in which whoever asks for the end is heard, between two steps."""
 
@@ -98,6 +99,8 @@ def demo(
             signal.signal(number, ending.ask)
         typer.echo("a simulated network talks to the real API; watch what it comes to here:")
         typer.echo(f"\n    {running.address}/#key={running.page_key}\n")
+        typer.echo("pages for people who work on it, with a sign-in that has every role:")
+        typer.echo(f"\n    {running.address}/sign-in  name {_DEMO_NAME}  password {running.password}\n")
         if limits == Limits():
             typer.echo("Ctrl-C ends it")
         _run_platform(platform, running, limits, pace=pace, ending=ending)
@@ -143,6 +146,7 @@ class _Running:
 
     address: str
     page_key: str
+    password: str
     platform_key: str
     clock: "ManualClock"
     board: "TruthBoard"
@@ -161,8 +165,10 @@ def _running(folder: Path, port: int, world: "WorldSettings") -> Iterator[_Runni
         InvalidField: the folder holds data already, of another time.
     """
     from sievert.errors import InvalidField, StoreUnavailable
-    from sievert.schema.clock import ManualClock
+    from sievert.schema.clock import ManualClock, SystemClock
+    from sievert.schema.person import Role
     from sievert.serving.logs import set_up_logging
+    from sievert.serving.people import People, make_password
     from sievert.serving.server import address_of, bind, make_server
     from sievert.serving.truth import TruthBoard
     from sievert.serving.wiring import add_key, open_doors
@@ -179,11 +185,18 @@ def _running(folder: Path, port: int, world: "WorldSettings") -> Iterator[_Runni
     taken = bind(settings.host, settings.port)
     clock = ManualClock(world.start)
     board = TruthBoard(clock=clock)
-    doors = open_doors(settings, clock=clock, truth=board, prevalence=world.prevalence)
+    wall = SystemClock()
+    doors = open_doors(settings, clock=clock, truth=board, prevalence=world.prevalence, wall=wall)
     keys = [
         add_key(doors.stores.keys, doors.stores.audit, name=name, scopes=scopes, actor="demo", clock=clock)[0]
         for name, scopes in (("demo page", ("decisions:read",)), ("demo platform", ("admin",)))
     ]
+    # People live in our time, whatever the time of the world is.
+    password, people = (
+        make_password(),
+        People(doors.stores.people, doors.stores.audit, actor="demo", clock=wall),
+    )
+    people.add(_DEMO_NAME, password, [*Role])
     started, ended = threading.Event(), threading.Event()
     server = make_server(doors, started=started.set)
     thread = threading.Thread(target=_serve, args=(server, taken, ended), name="sievert-server")
@@ -195,6 +208,7 @@ def _running(folder: Path, port: int, world: "WorldSettings") -> Iterator[_Runni
         yield _Running(
             address=address_of(taken),
             page_key=keys[0],
+            password=password,
             platform_key=keys[1],
             clock=clock,
             board=board,

@@ -36,14 +36,19 @@ def up(
         address = address_of(taken)
         typer.echo(f"sievert is up at {address}")
         typer.echo(f"scores with {doors.parts.bundle.version}, keeps data in {settings.data_folder}")
+        usual = settings.data_folder == Settings().data_folder
+        where = "" if usual else f" --data {shlex.quote(settings.data_folder)}"
         if key:
             typer.echo(f"admin key, shown this once: {key}")
             typer.echo(f"live page: {address}/#key={key}")
         else:
-            usual = settings.data_folder == Settings().data_folder
-            where = "" if usual else f" --data {shlex.quote(settings.data_folder)}"
             typer.echo(
                 f"live page: {address}, which asks for a key; `sievert keys add NAME{where}` makes one"
+            )
+        if not doors.stores.people.all():
+            typer.echo(
+                f"people sign in at {address}/sign-in; nobody can yet: `sievert people add NAME --role "
+                f"moderator{where}` lets somebody in"
             )
 
     serve(make_server(doors, started=started), taken)

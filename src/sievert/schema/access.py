@@ -1,8 +1,10 @@
 """ApiKey and AuditEntry: who may call, and what was done, in an order nobody can rewrite unseen."""
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from sievert.schema.clock import Micros
 
@@ -80,12 +82,12 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `previous`; it stands beside the line and not in it.
     """
 
-    sequence: int
-    at: Micros
-    actor: str
-    event: str
-    subject: str
-    previous: str
-    details: dict[str, str] = {}
-    digest: str = ""
-    record_version: int = 1
+    sequence: Annotated[int, Meta(description="its number, from 1 without a gap")]
+    at: Annotated[Micros, Meta(description="when it was written")]
+    actor: Annotated[str, Meta(description="who did it: key:ID, person:ID, or a part of Sievert")]
+    event: Annotated[str, Meta(description="what was done")]
+    subject: Annotated[str, Meta(description="to what")]
+    previous: Annotated[str, Meta(description="the digest of the line before")]
+    details: Annotated[dict[str, str], Meta(description="what else there is to say")] = {}
+    digest: Annotated[str, Meta(description="the SHA-256 of this line")] = ""
+    record_version: Annotated[int, Meta(description="which shape of record this is")] = 1

@@ -69,6 +69,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     records.cases,
     records.isolated,
     records.labels,
+    records.audit,
     discourse.take_webhook,
     reviews.claim,
     reviews.release,

@@ -24,7 +24,8 @@ SIGN_IN = "/sign-in"
 ACCOUNT = "/account"
 SIGN_OUT = "/sign-out"
 
-_MAX_NEXT = 1000
+MAX_NEXT = 1000
+"""A sign-in leads on to addresses of at most so many characters."""
 
 
 class Entry(NamedTuple):
@@ -122,8 +123,8 @@ def problem_page(
         if request.method not in SAFE_METHODS:
             return see(f"{SIGN_IN}?ended=yes")
         query = request.scope["query_string"].decode("latin-1")
-        path = quote(request.scope["path"])
-        return see(f"{SIGN_IN}?next={quote(f'{path}?{query}' if query else path, safe='')}")
+        wanted = f"{quote(request.scope['path'])}{'?' if query else ''}{query}"
+        return see(f"{SIGN_IN}?next={quote(wanted, safe='')}" if len(wanted) <= MAX_NEXT else SIGN_IN)
     return page(request, "problem.html", status_code=problem.status, headers=headers, problem=problem)
 
 
@@ -134,7 +135,7 @@ def local_path(stated: str) -> str | None:
     is another host.
     """
     path, _, query = stated.partition("?")
-    if not path.startswith("/") or len(stated) > _MAX_NEXT:
+    if not path.startswith("/") or len(stated) > MAX_NEXT:
         return None
     read = unquote(path)
     if any(sign <= " " or sign in "\\\x7f" for sign in read + unquote(query)) or "//" in read:

@@ -10,7 +10,7 @@ from sievert.errors import InvalidField, Overloaded
 from sievert.schema.person import ROLES
 from sievert.serving.callers import OPEN, PAGE, SIGNED_IN, caller_of
 from sievert.serving.forms import form_of, require_own_page
-from sievert.serving.pages import ACCOUNT, SIGN_IN, SIGN_OUT, local_path, page, see
+from sievert.serving.pages import ACCOUNT, MAX_NEXT, SIGN_IN, SIGN_OUT, local_path, page, see
 from sievert.serving.passwords import MIN_CHARACTERS
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 
@@ -18,13 +18,12 @@ _DONE = {
     "password": "The password is changed, and all other sessions have ended.",
     "session": "The session has ended.",
 }
-_MAX_QUERY = 1000
 
 
 @get(SIGN_IN, opt={"scope": OPEN, PAGE: True}, include_in_schema=False)
 async def sign_in_page(
     request: AnyRequest,
-    next_page: Annotated[str, QueryParameter(name="next", max_length=_MAX_QUERY)] = "",
+    next_page: Annotated[str, QueryParameter(name="next", max_length=MAX_NEXT)] = "",
     ended: Annotated[str, QueryParameter(max_length=3)] = "",
 ) -> Response[bytes]:
     """Ask for name and password."""

@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from sievert.errors import InvalidField
-from sievert.schema.access import AuditNote
+from sievert.schema.access import AuditEntry, AuditNote
 from sievert.schema.action import Action, Case
 from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.clock import Micros
@@ -71,6 +71,13 @@ class LabelPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: Annotated[list[Label], Meta(description="the records, newest first")]
     cursor: NextPage
+
+
+class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some lines of the audit log, newest first."""
+
+    items: Annotated[list[AuditEntry], Meta(description="the lines, newest first")]
+    before: Annotated[int | None, Meta(description="asks for the lines behind these; null at the end")]
 
 
 @get(
@@ -164,6 +171,34 @@ async def isolated(
     listed = doors.stores.cases
     page = await asyncio.to_thread(listed.list, policy=MINORS_POLICY, cursor=cursor, limit=limit)
     return CasePage(items=page.items, cursor=page.cursor)
+
+
+@get(
+    "/api/v1/audit",
+    opt={"scope": "audit:read"},
+    summary="Read the audit log",
+    description="Newest first. Each line names the digest of the one before; `sievert audit verify` checks all.",
+)
+async def audit(
+    doors: TheDoors,
+    before: Annotated[
+        int | None,
+        QueryParameter(ge=1, le=2**63 - 1, description="lines before this one only, by its number"),
+    ] = None,
+    limit: Limit = 100,
+) -> AuditPage:
+    """Return lines of the audit log."""
+    log = doors.stores.audit
+
+    def read() -> list[AuditEntry]:
+        newest, _ = log.head()
+        behind = min(newest + 1, before or newest + 1) - 1  # the number of the newest wanted
+        after = max(0, behind - limit)
+        return log.entries(after=after, limit=behind - after)[::-1] if behind else []
+
+    found = await asyncio.to_thread(read)
+    more = found and found[-1].sequence > 1
+    return AuditPage(items=found, before=found[-1].sequence if more else None)
 
 
 @get("/api/v1/labels", opt={"scope": "decisions:read"}, summary="List labels", description="Newest first.")
