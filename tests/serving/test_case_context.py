@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 
+from listener import until
 from running_server import running
 from sievert.review.order import Shares
 from sievert.schema.action import Case, CaseKind
@@ -218,8 +219,6 @@ def test_a_held_verdict_can_be_taken_back_and_nothing_followed_from_it(server, c
 
 
 def settled_in_time(server, client):
-    from test_webhooks import until
-
     until(server.doors.desk.reviews.settlements)
     return server.doors.desk.reviews.settlements()[0][1]
 

@@ -19,6 +19,7 @@ from sievert.serving.forms import CSRF_FIELD, SAFE_METHODS
 from sievert.serving.headers import PAGE_SECURITY_POLICY
 from sievert.serving.problems import Problem
 from sievert.serving.written import visible
+from sievert.stores.people import PeopleStore
 
 SIGN_IN = "/sign-in"
 ACCOUNT = "/account"
@@ -99,6 +100,11 @@ def page(
         media_type="text/html; charset=utf-8",
         headers={"content-security-policy": PAGE_SECURITY_POLICY, **(headers or {})},
     )
+
+
+def names_of(people: PeopleStore) -> dict[str, str]:
+    """Return the names of people by what durable records call them."""
+    return {f"person:{one.person_id}": one.name for one in people.all()}
 
 
 def see(path: str) -> Response[bytes]:

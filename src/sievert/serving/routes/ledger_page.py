@@ -13,7 +13,7 @@ from sievert.schema.guardrail import AuditBy, EntryKind, LedgerEntry
 from sievert.serving.callers import PAGE, caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.forms import form_of
-from sievert.serving.pages import page, see, with_query
+from sievert.serving.pages import names_of, page, see, with_query
 from sievert.serving.routes.guardrail import MOST_WORDS, PolicyLedger, Withdrawal, ledger_of, withdrawn
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 
@@ -66,6 +66,7 @@ async def policy_page(request: AnyRequest, doors: TheDoors, policy: FromPath[str
         width=WIDTH,
         height=HEIGHT,
         fires=FIRES,
+        names=await asyncio.to_thread(names_of, doors.stores.people),
         now=doors.clock.now(),
     )
 

@@ -1,5 +1,6 @@
 """A post's trail, as a page: what was decided and why, what was done, what people found; and undo."""
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -7,13 +8,14 @@ from litestar import Response, get, post
 from litestar.params import QueryParameter
 
 from sievert.errors import Forbidden, NotFound, NotStanding
+from sievert.pipeline.stating import Stating
 from sievert.schema.action import ActionKind, ActionState
 from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, PostKey
 from sievert.schema.review import Appeal
 from sievert.serving.callers import PAGE, caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.forms import form_of
-from sievert.serving.pages import page, see, with_query
+from sievert.serving.pages import names_of, page, see, with_query
 from sievert.serving.routes.actions import take_back
 from sievert.serving.routes.posts import AnyRequest, PostTrail, TheDoors, trail_of
 
@@ -27,6 +29,7 @@ class ActionLine(msgspec.Struct, frozen=True, kw_only=True):
 
     state: ActionState
     appeal: Appeal | None
+    statement: str  # to the author, in plain words; empty if nothing is said
 
     @property
     def can_be_undone(self) -> bool:
@@ -81,6 +84,7 @@ async def _trail(
         status_code=409 if refused else 404 if post_id and told is None else 200,
         trail=told,
         lines=lines,
+        names=await asyncio.to_thread(names_of, doors.stores.people),
         post_id=post_id,
         platform=platform,
         done=done,
@@ -93,7 +97,18 @@ def _lines(doors: Doors, told: PostTrail) -> list[ActionLine]:
     states = doors.stores.standing.about([*keys])
     appeals = {one.action_id: one for one in told.appeals}
     return [
-        ActionLine(state=state, appeal=appeals.get(state.action.action_id))
+        ActionLine(
+            state=state,
+            appeal=appeals.get(state.action.action_id),
+            statement=_statement(doors, state.action.action_id),
+        )
         for some in states.values()
         for state in some
     ]
+
+
+def _statement(doors: Doors, action_id: str) -> str:
+    try:
+        return Stating(stores=doors.stores, policies=doors.parts.policies).statement(action_id).text
+    except NotFound:  # of a restore, or where nothing may be said
+        return ""

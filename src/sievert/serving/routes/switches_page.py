@@ -1,5 +1,6 @@
 """Switches and quotas, as a page: what is stopped, by whom and why; what is used of what policies may spend."""
 
+import asyncio
 from typing import Annotated
 
 from litestar import Response, get, post
@@ -10,7 +11,7 @@ from sievert.schema.stop import EVERY_POLICY, StopKind
 from sievert.serving.callers import PAGE, SIGNED_IN, caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.forms import form_of
-from sievert.serving.pages import page, see, with_query
+from sievert.serving.pages import names_of, page, see, with_query
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 from sievert.serving.routes.quotas import QuotaList, quotas_of
 from sievert.serving.routes.switch import RESUME, SwitchState, SwitchTurn, state_of, turned
@@ -41,6 +42,7 @@ async def switches_page(request: AnyRequest, doors: TheDoors, done: Word = "") -
         stopped=state.stopped,
         past=state.past[: -PAST - 1 : -1],
         quotas=quotas,
+        names=await asyncio.to_thread(names_of, doors.stores.people),
         policies=[one.name for one in doors.parts.policies.policies],
         done=done if done in TURNS else "",
     )
