@@ -17,6 +17,7 @@ from sievert.review.quality import ReviewerQuality, qualities
 from sievert.schema.action import Case, CaseKind
 from sievert.schema.clock import DAY, HOUR, SECOND, Micros
 from sievert.schema.review import MAX_STATEMENT, Appeal, GoldAnswer, Settlement, Verdict
+from sievert.schema.taxonomy import HARM
 from sievert.serving.callers import caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
@@ -39,7 +40,12 @@ class CaseWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class NewVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a reviewer found."""
 
-    violates: Annotated[_Names, Meta(description="the policies that the post violates; none: it may stay")]
+    violates: Annotated[
+        _Names,
+        Meta(
+            description="the policies that the post violates; none: it may stay. Where harm of any kind is asked about, any of them is a yes"
+        ),
+    ]
     judged: Annotated[
         _Names | None,
         Meta(description="the policies that were looked at; null: the one that asks, and those violated"),
@@ -281,9 +287,11 @@ def in_hands_of(doors: Doors, who: str) -> list[CaseGiven]:
 def judged(doors: Doors, who: str, case_id: str, said: NewVerdict) -> VerdictShown:
     """Take a verdict, in the worker's thread."""
     asked = doors.desk.reviews.case(case_id).case.policy
-    looked_at = said.judged if said.judged is not None else (asked, *said.violates)
+    # Where harm of any kind is asked about, whatever violates a policy is a yes.
+    violates = (*said.violates, HARM) if asked == HARM and said.violates else said.violates
+    looked_at = said.judged if said.judged is not None else (asked, *violates)
     known = {asked, *(one.name for one in doors.parts.policies.policies)}
-    for name in (*looked_at, *said.violates):
+    for name in (*looked_at, *violates):
         if name not in known:
             raise InvalidField(
                 f"There is no policy {name!r}.", field="judged", remedy=f"There are {sorted(known)}."
@@ -294,13 +302,13 @@ def judged(doors: Doors, who: str, case_id: str, said: NewVerdict) -> VerdictSho
             desk,
             case_id,
             who,
-            violates=said.violates,
+            violates=violates,
             judged=looked_at,
             note=said.note,
             wait=said.hold_seconds * SECOND,
         )
     else:
-        given = give_verdict(desk, case_id, who, violates=said.violates, judged=looked_at, note=said.note)
+        given = give_verdict(desk, case_id, who, violates=violates, judged=looked_at, note=said.note)
         count_settled(desk)
     return msgspec.structs.replace(_shown(given), held_until=until)
 
