@@ -87,6 +87,38 @@ def endpoint_table():
     return table(["operation", "scope", "what it does"], rows)
 
 
+def role_table():
+    """Return what each role is for, and its scopes."""
+    from sievert.schema.person import ROLES
+
+    rows = [
+        (f"`{role}`", does, ", ".join(f"`{scope}`" for scope in scopes))
+        for role, (does, scopes) in ROLES.items()
+    ]
+    return table(["role", "does what", "scopes"], rows)
+
+
+def access_table():
+    """Return which role may do what, over HTTP."""
+    from sievert.schema.access import with_implied
+    from sievert.schema.person import Role, scopes_of
+    from sievert.serving.app import ROUTES
+    from sievert.serving.callers import ANY, OPEN, SIGNED_IN
+    from sievert.serving.openapi import written
+
+    rows = []
+    for route in ROUTES:
+        scope = route.opt["scope"]
+        may = [
+            "yes" if scope in (ANY, SIGNED_IN) or scope in with_implied(scopes_of([role])) else ""
+            for role in Role
+        ]
+        for path in sorted(route.paths) if scope != OPEN and any(may) else ():
+            methods = sorted(route.http_methods - {"OPTIONS"})
+            rows += [(f"`{method} {written(path, method)}`", *may) for method in methods]
+    return table(["", *(role.replace("_", " ") for role in Role)], rows)
+
+
 def command_table():
     """Return every command of the command line."""
     import typer
@@ -315,6 +347,7 @@ SECTIONS = {
         "openai": openai_table,
         "perspective": perspective_table,
     },
+    "docs/people.md": {"roles": role_table, "access": access_table},
     "docs/policies.md": {
         "fields": policy_field_table,
         "words": word_field_table,

@@ -24,6 +24,7 @@ def test_the_demo_ends_by_itself_and_says_what_it_came_to():
 
     assert done.returncode == 0, done.stderr
     assert re.search(r"http://127\.0\.0\.1:\d+/#key=sk_\w+", said)
+    assert re.search(r"http://127\.0\.0\.1:\d+/sign-in  name demo  password [a-z2-7-]{27}", said)
     decided = number_before("posts decided", said)
     assert decided >= 40
     counts = re.search(r"posts decided: (.+)", said)[1]

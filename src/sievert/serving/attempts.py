@@ -63,7 +63,7 @@ class Attempts:
             seconds = -(-wait // SECOND)
             raise Overloaded(
                 "Too many attempts to sign in failed.",
-                remedy=f"Try again in {seconds} seconds.",
+                remedy=f"Try again in {seconds} second{'s' if seconds > 1 else ''}.",
                 retry_after=seconds,
             )
         for key, (failures, _) in zip(keys, counted, strict=True):

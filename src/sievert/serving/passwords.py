@@ -37,7 +37,7 @@ def check_password(password: str, *, name: str) -> None:
     """Refuse what would be guessed soon.
 
     Raises:
-        InvalidField: it is too short, too long, of too few signs, or holds the name.
+        InvalidField: it is too short, too long, of too few signs, or little but the name.
     """
     wrong = None
     if len(password.encode(errors="replace")) > MAX_BYTES:
@@ -46,8 +46,8 @@ def check_password(password: str, *, name: str) -> None:
         wrong = f"A password has at least {MIN_CHARACTERS} characters."
     elif len(set(password)) < _FEW_SIGNS:
         wrong = f"A password has at least {_FEW_SIGNS} different characters."
-    elif name.casefold() in password.casefold():
-        wrong = "A password does not hold the name of whose it is."
+    elif len(password.casefold().replace(name.casefold(), "")) < MIN_CHARACTERS:
+        wrong = f"A password has at least {MIN_CHARACTERS} characters beside the name of whose it is."
     if wrong:
         raise InvalidField(
             wrong, field="password", remedy="Take several words that have nothing to do with you."
@@ -72,8 +72,8 @@ def is_outdated(kept: str) -> bool:
     return _argon2id.check_needs_rehash(kept)
 
 
-NOBODYS = f"$argon2id$v=19$m={MEMORY_KIB},t={ITERATIONS},p={LANES}${'bm9ib2R5' * 3}${'bm9ib2R5' * 5}bm8"
-"""A hash that is nobody's and costs what ours cost; that of no password is known."""
+NOBODYS = f"$argon2id$v=19$m={MEMORY_KIB},t={ITERATIONS},p={LANES}${'A' * 22}${'A' * 43}"
+"""A hash, all zeros, that is nobody's and costs what ours cost; no password is known that leads to it."""
 
 
 class PasswordDesk:
