@@ -9,6 +9,7 @@ import pytest
 
 from listener import until
 from running_server import running
+from sievert.pipeline.holding import give_held
 from sievert.review.order import Shares
 from sievert.schema.action import Case, CaseKind
 from sievert.schema.batch import Effects
@@ -195,7 +196,8 @@ def test_a_held_verdict_can_be_taken_back_and_nothing_followed_from_it(server, c
     clock.advance(5 * SECOND)
     said = ann.post(f"/api/v1/cases/{case_id}/verdict", json=HARMFUL).json()
     assert (said["held_until"], said["seconds"]) == (clock.now() + 30 * SECOND, 5.0)
-    clock.advance(29 * SECOND)
+    clock.advance(30 * SECOND - 1)
+    assert give_held(server.doors.desk) == 0
     # The same again changes nothing, another verdict needs the first one to be taken back.
     assert ann.post(f"/api/v1/cases/{case_id}/verdict", json=HARMFUL).json() == said
     other = ann.post(f"/api/v1/cases/{case_id}/verdict", json={"violates": []})
