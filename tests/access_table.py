@@ -39,6 +39,11 @@ MPEA  open            POST    /api/v1/discourse
 M...  review:work     POST    /api/v1/cases/claim
 M...  review:work     POST    /api/v1/cases/{case_id:str}/release
 M...  review:work     POST    /api/v1/cases/{case_id:str}/verdict
+M...  review:work     POST    /api/v1/cases/{case_id:str}/verdict/undo
+M...  review:work     GET     /api/v1/cases/claimed
+.PE.  actions:undo    POST    /api/v1/undo
+.PEA  decisions:read  GET     /api/v1/quotas
+.PEA  decisions:read  GET     /api/v1/queue
 .PEA  decisions:read  GET     /api/v1/cases/{case_id:str}
 .P..  appeals:write   POST    /api/v1/appeals
 .P..  gold:write      POST    /api/v1/gold
@@ -56,6 +61,7 @@ M...  review:work     POST    /api/v1/cases/{case_id:str}/verdict
 .P..  banks:write     DELETE  /api/v1/banks/{bank:str}/entries/{target:str}
 .P..  banks:write     POST    /api/v1/banks/{bank:str}/entries/{target:str}
 .PEA  decisions:read  GET     /api/v1/guardrail
+.PEA  decisions:read  GET     /api/v1/guardrail/{policy:str}
 .P..  policies:write  POST    /api/v1/guardrail/{policy:str}/withdraw
 .P.A  banks:read      GET     /m/lookup
 .P.A  banks:read      GET     /m/raw_lookup
@@ -72,6 +78,25 @@ MPEA  no key          *POST   /sign-out
 MPEA  no key          *GET    /account
 MPEA  no key          *POST   /account/password
 MPEA  no key          *POST   /account/sessions/end
+M...  review:work     *GET    /work
+M...  review:work     *POST   /work/claim
+M...  review:work     *GET    /work/cases/{case_id:str}
+M...  review:work     *POST   /work/cases/{case_id:str}/verdict
+M...  review:work     *POST   /work/cases/{case_id:str}/release
+M...  review:work     *POST   /work/cases/{case_id:str}/undo
+.PEA  decisions:read  *GET    /cases
+.PEA  decisions:read  *GET    /posts
+.PE.  actions:undo    *POST   /posts/undo
+.PEA  decisions:read  *GET    /ledger
+.PEA  decisions:read  *GET    /ledger/{policy:str}
+.P..  policies:write  *GET    /ledger/{policy:str}/withdraw
+.P..  policies:write  *POST   /ledger/{policy:str}/withdraw
+MPEA  no key          *GET    /switches
+MPE.  switch:stop     *GET    /switches/turn
+.PE.  switch:resume   *GET    /switches/turn [turn=resume]
+MPE.  switch:stop     *POST   /switches
+.PE.  actions:undo    *GET    /undo
+.PE.  actions:undo    *POST   /undo
 MPEA  open            GET     /health
 MPEA  open            GET     /ready
 .PEA  decisions:read  GET     /metrics

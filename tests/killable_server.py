@@ -12,19 +12,22 @@ from command_line import environment
 class Killable:
     """A `sievert up` in a process of its own."""
 
-    def __init__(self, folder, bundle):
+    def __init__(self, folder, bundle, **settings):
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sievert", "up", "--port", "0", "--data", str(folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             env=environment(
-                SIEVERT_BUNDLE=str(bundle),
-                SIEVERT_LOG_LEVEL="error",
-                # Messages are written where somebody is meant to hear of them; this receiver is down.
-                SIEVERT_WEBHOOK_URL="http://127.0.0.1:9/",
-                SIEVERT_WEBHOOK_PRIVATE_HOSTS="127.0.0.1:9",
-                SIEVERT_WEBHOOK_SECRET="whsec_" + "QUJD" * 10,
+                **{
+                    "SIEVERT_BUNDLE": str(bundle),
+                    "SIEVERT_LOG_LEVEL": "error",
+                    # Messages are written where somebody is meant to hear of them; this receiver is down.
+                    "SIEVERT_WEBHOOK_URL": "http://127.0.0.1:9/",
+                    "SIEVERT_WEBHOOK_PRIVATE_HOSTS": "127.0.0.1:9",
+                    "SIEVERT_WEBHOOK_SECRET": "whsec_" + "QUJD" * 10,
+                    **settings,
+                }
             ),
         )
         first = self.process.stdout.readline()

@@ -11,4 +11,7 @@ def back_to_0004(connection):
         connection.execute(f"DROP TABLE {name}")
     for name in ("actions_by_post", "labels_by_post"):
         connection.execute(f"DROP INDEX {name}")
+    connection.execute("DROP INDEX activity_events_by_post")
+    for name in ("platform", "post_id"):
+        connection.execute(f"ALTER TABLE activity_events DROP COLUMN {name}")
     connection.execute("UPDATE alembic_version SET version_num = '0004'")

@@ -111,6 +111,23 @@ class ActivityContract:
             store.commit(Change(tick=tick))
         assert store.last_tick() == START + 9
 
+    def test_events_are_found_by_the_post_that_they_were_logged_with(self, store):
+        other = PostName("elsewhere", "p")
+        log = [
+            LoggedEvent("comment", START, b"1", POST),
+            LoggedEvent("report", START, b"2", POST),
+            LoggedEvent("comment", START, b"3", other),
+            LoggedEvent("comment", START, b"4"),
+            LoggedEvent("comment", START + 1, b"5", POST),
+        ]
+        store.commit(Change(log=log))
+        assert store.about(POST, "comment", limit=5) == [log[4], log[0]]
+        assert store.about(POST, "comment", limit=1) == [log[4]]
+        assert store.about(PostName("default", "q"), "comment", limit=5) == []
+        assert [event for _, event in store.log()] == log
+        store.forget_events(START + 1)
+        assert store.about(POST, "comment", limit=5) == [log[4]]
+
     def test_the_log_keeps_its_order_and_forgets_what_is_old(self, store):
         events = [LoggedEvent("views", START + number, b"{%d}" % number) for number in range(5)]
         store.commit(Change(log=events[:3]))

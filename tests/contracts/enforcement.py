@@ -76,6 +76,13 @@ class StandingContract:
         add((restore("r", "a7", at=10),))
         assert [one.action_id for one in store.automatic("hate", START + 5, limit=9)] == ["a2", "a6"]
         assert [one.action_id for one in store.automatic("hate", START, limit=2)] == ["a1", "a2"]
+        assert [one.action_id for one in store.automatic("hate", START, until=START + 9, limit=9)] == [
+            "a1",
+            "a2",
+        ]
+        assert store.count_automatic("hate", START, START + 9) == {"remove": 2}
+        assert store.count_automatic("hate", START + 5, START + 10) == {"remove": 1, "demote": 1}
+        assert store.count_automatic("hate", START + 10, START + 11) == {}
 
     def test_what_has_expired_is_listed_the_first_first_and_once(self, store, add):
         add(

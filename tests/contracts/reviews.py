@@ -11,7 +11,7 @@ from sievert.schema.action import Action, Case
 from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, SECOND
 from sievert.schema.label import Label
-from sievert.schema.review import Appeal, GoldAnswer, Settlement, Verdict
+from sievert.schema.review import Appeal, GoldAnswer, HeldVerdict, Settlement, Verdict
 from sievert.stores.reviews.base import Choice, Wanted
 from sievert.testing import START
 
@@ -58,6 +58,10 @@ def settlement(name, *, reviewer="ann", violates=("hate",), post=None, **more):
         settled_at=START,
         **more,
     )
+
+
+def held(now=START, *, until=START + SECOND, violates=("hate",)):
+    return HeldVerdict(violates=violates, judged=("hate",), given_at=now, until=until)
 
 
 def foremost(queue):
@@ -276,6 +280,8 @@ class ReviewsContract:
         )
         store.judge(verdict("c1", "ann"), before=0, settlements=(settlement("c1"),), appeal=decided)
         assert store.appeal("p1").state == "upheld"
+        assert store.appeal_against("a1") == decided
+        assert store.appeal_against("a2") is None
         with pytest.raises(NotFound):
             store.appeal("p2")
 
@@ -320,6 +326,54 @@ class ReviewsContract:
         assert claim(store, "bob") is None
         texts = {one.label_id: one.text for one in stores.labels.list().items}
         assert texts == {"l1": None, "l2": "words", "l3": "words"}
+
+    def test_a_held_verdict_keeps_the_case_whoever_asks_until_it_is_taken_back(self, store, put, stores):
+        put(case("a"))
+        claim(store, "ann", length=10)
+        with pytest.raises(CaseConflict):
+            store.hold("a", "bob", held())
+        store.hold("a", "ann", held())
+        with pytest.raises(CaseConflict, match="not taken effect"):
+            store.hold("a", "ann", held(violates=()))
+        with pytest.raises(CaseConflict, match="not taken effect"):
+            store.release("a", "ann")
+        assert claim(store, "bob", now=START + HOUR) is None
+        assert [(one.case_id, one.reviewer, one.held) for one in store.claims()] == [("a", "ann", held())]
+
+        note = Effects(audit=(AuditNote(actor="ann", event="verdict.taken_back", subject="x"),))
+        for who, now in (("bob", START), ("ann", START + SECOND)):
+            with pytest.raises(CaseConflict, match="taken back"):
+                store.take_back("a", who, note, now=now, until=START + HOUR)
+        assert [*stores.audit.entries()] == []
+        store.take_back("a", "ann", note, now=START + SECOND - 1, until=START + HOUR)
+        assert [one.event for one in stores.audit.entries()] == ["verdict.taken_back"]
+        assert store.case("a").claim.held is None
+        assert claim(store, "bob", now=START + HOUR - 1) is None
+        assert claim(store, "bob", now=START + HOUR).reviewer == "bob"
+        assert store.case("a").verdicts == ()
+
+    def test_a_held_verdict_that_takes_effect_is_a_verdict_like_any(self, store, put):
+        put(case("a"))
+        claim(store, "ann")
+        store.hold("a", "ann", held())
+        store.judge(verdict("a", "ann"), before=0, settlements=(settlement("a"),))
+        assert store.claims() == []
+        assert store.case("a").case.state == "settled"
+        with pytest.raises(CaseConflict, match="taken back"):
+            store.take_back("a", "ann", Effects(), now=START, until=START + HOUR)
+
+    def test_what_waits_is_counted_without_known_answers(self, store, put):
+        put(
+            case("a", opened_at=START + 5),
+            case("b", opened_at=START + 3),
+            case("c", kind="audit", policy="spam"),
+            case("d", kind="gold"),
+        )
+        claim(store, "ann", kinds=("audit",))
+        assert store.waits() == [
+            ("hate", "decision", "open", 2, START + 3),
+            ("spam", "audit", "claimed", 1, START),
+        ]
 
     def test_how_far_counting_has_come_is_remembered(self, store):
         assert store.counted() == 0

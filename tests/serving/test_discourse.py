@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_webhooks import until
 
 from contracts.enforcement import action, restore
 from discourse_stand_in import KEY, SECRET, Discourse, flagged, post, signed
+from listener import until
 from running_server import running
 from sievert.enforcement.discourse import call_for
 from sievert.enforcement.messages import limit_messages, messages_for

@@ -5,11 +5,11 @@ import dataclasses
 import json
 
 import pytest
-from test_webhooks import until
 
 from certified import certified
 from command_line import sievert
 from contracts.enforcement import action, limit
+from listener import until
 from running_server import running
 from sievert.enforcement.dsa_fields import problems_of
 from sievert.pipeline.ruling import Ruling

@@ -1,17 +1,16 @@
 """Webhooks, sent to a real receiver that checks every signature with the standard's own library."""
 
 import asyncio
-import http.server
 import json
 import socket
 import threading
-import time
 
 import httpcore
 import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from listener import SECRET, Listener, until
 from running_server import running
 from sievert.schema.action import OutboxMessage
 from sievert.schema.clock import SECOND
@@ -22,55 +21,7 @@ from sievert.serving.webhooks import JITTER, SCHEDULE, Receiver, WebhookDelivery
 from sievert.stores.memory import MemoryStores
 from sievert.testing import FixedClock
 
-SECRET = "whsec_" + "QUJD" * 10
 OTHER_SECRET = "whsec_" + "WFla" * 10
-
-
-class Listener:
-    """A receiver that answers with the statuses that it is told, then with 200."""
-
-    def __init__(self, *statuses):
-        self.statuses = list(statuses)
-        self.cookie = ""
-        self.heard = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                outer.heard.append((dict(self.headers), body))
-                status = outer.statuses.pop(0) if outer.statuses else 200
-                self.send_response(status)
-                if outer.cookie:
-                    self.send_header("set-cookie", outer.cookie)
-                    self.send_header("set-cookie", "plain=1")
-                if status == 302:
-                    self.send_header("location", "/elsewhere")
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
-def until(true, seconds=15.0):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_actions_and_cases_arrive_signed_and_without_text(tmp_path, tiny_folder):

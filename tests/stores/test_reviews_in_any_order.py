@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from contracts.reviews import case, claim, settlement, verdict
+from contracts.reviews import case, claim, held, settlement, verdict
 from sievert.errors import CaseConflict, NotFound
 from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR
@@ -81,7 +81,7 @@ class Reviewing(RuleBasedStateMachine):
         )
         if got is not None:
             before = held.get(got.case_id)
-            assert before is None or before.expires_at <= self.now
+            assert before is None or (before.expires_at <= self.now and before.held is None)
 
     @rule(who=PEOPLE, name=NAMES)
     def release(self, who, name):
@@ -106,6 +106,15 @@ class Reviewing(RuleBasedStateMachine):
         if may and enough:
             self.settled |= {name, *(one.case_id for one in file.joined)}
 
+    @rule(who=PEOPLE, name=NAMES, minutes=st.integers(0, 30))
+    def hold(self, who, name, minutes):
+        one = held(self.now, until=self.now + minutes * HOUR // 60)
+        self.both(lambda store: store.hold(name, who, one))
+
+    @rule(who=PEOPLE, name=NAMES)
+    def take_back(self, who, name):
+        self.both(lambda store: store.take_back(name, who, Effects(), now=self.now, until=self.now + HOUR))
+
     @rule(minutes=st.integers(1, 90))
     def wait(self, minutes):
         self.now += minutes * HOUR // 60
@@ -124,6 +133,8 @@ class Reviewing(RuleBasedStateMachine):
         assert states[0] == states[1]
         assert self.both(lambda store: store.settlements()) is not None
         self.both(lambda store: store.paces())
+        self.both(lambda store: store.claims())
+        self.both(lambda store: store.waits())
         self.both(lambda store: store.workloads(self.now - HOUR))
 
 

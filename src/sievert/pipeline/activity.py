@@ -9,7 +9,9 @@ Not covered: events of one id that say different things; the first one counts, w
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 
 from sievert.features.behaviour.counting import (
@@ -25,7 +27,8 @@ from sievert.features.behaviour.counting import (
     moves_of_reporters,
     publications,
 )
-from sievert.features.behaviour.reporters import reliability
+from sievert.features.behaviour.rates import Floats
+from sievert.features.behaviour.reporters import STRANGER, reliability
 from sievert.features.behaviour.rows import AsOf
 from sievert.features.behaviour.tallies import (
     TALLIES,
@@ -52,6 +55,8 @@ from sievert.stores.activity.base import (
     Subject,
 )
 from sievert.stores.activity.memory import merge
+
+E = TypeVar("E", Comment, Report)
 
 CommentReader = Callable[[Sequence[str]], np.ndarray]
 """Says of each comment what it says: features.behaviour.counting.Said."""
@@ -267,6 +272,25 @@ class ActivityCounters:
         views: Int64s = self._totals(names)[:, Count.VIEWS]
         return views
 
+    def totals(self, name: PostName) -> Int64s:
+        """Return the plain counts of a post [COUNTS], as far as they are durable."""
+        totals: Int64s = self._totals([name])[0]
+        return totals
+
+    def reliability_of(self, reporters: Sequence[PostName]) -> Floats:
+        """Return how far to believe each of these different reporters [n], by what became of their reports."""
+        reading = self._store.counts([subject_of(Role.REPORTER, one) for one in reporters])
+        known = np.zeros((len(reporters), len(Reputation)), np.int64)
+        np.add.at(known, (reading.subject, reading.counter), reading.amounts[:, 0])
+        return reliability(known[:, Reputation.CONFIRMED], known[:, Reputation.REJECTED])
+
+    def told(self, name: PostName, kind: type[E], *, most: int) -> list[E]:
+        """Return the newest comments or reports about a post that are kept, newest first."""
+        tag = str(kind.__struct_config__.tag)
+        return [
+            msgspec.json.decode(one.record, type=kind) for one in self._store.about(name, tag, limit=most)
+        ]
+
     def _new_ones(self, events: Sequence[BaseEvent], change: Change) -> np.ndarray:
         """Mark the events [n] that count, and note their keys in the change."""
         keys = [keys_of(event) for event in events]
@@ -293,14 +317,9 @@ class ActivityCounters:
         rows = np.flatnonzero(columns.kind == KIND["report"])
         actors = columns.actor[rows]
         who = [*dict.fromkeys(actors[actors != NOBODY].tolist())]
-        reading = self._store.counts([subject_of(Role.REPORTER, accounts[number]) for number in who])
-        known = np.zeros((len(accounts) + 1, len(Reputation)), np.int64)  # the last row is NOBODY's
-        numbers = np.array(who, np.int64)
-        np.add.at(known, (numbers[reading.subject], reading.counter), reading.amounts[:, 0])
-        by = known[actors]
-        weights[rows] = np.rint(
-            reliability(by[:, Reputation.CONFIRMED], by[:, Reputation.REJECTED]) * THOUSAND
-        )
+        believed = np.full(len(accounts) + 1, STRANGER)  # the last row is NOBODY's
+        believed[who] = self.reliability_of([accounts[number] for number in who])
+        weights[rows] = np.rint(believed[actors] * THOUSAND)
         return weights
 
     def _settle(

@@ -6,6 +6,7 @@ turns off is seen within a quarter of a second.
 
 import abc
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from sievert.enforcement.delaying import Draws
 from sievert.enforcement.performing import UNCHECKED, Checks
@@ -13,7 +14,7 @@ from sievert.measurement.surges import surge_at
 from sievert.schema.action import ActionState
 from sievert.schema.batch import DecidedBatch
 from sievert.schema.clock import DAY, HOUR, SECOND, Micros
-from sievert.schema.policy import PolicySet
+from sievert.schema.policy import Policy, PolicySet
 from sievert.schema.post import PostKey
 from sievert.schema.stop import Stop
 from sievert.stores.standing import StandingActions
@@ -27,6 +28,13 @@ USUAL: Micros = 7 * DAY
 
 _LEAST_KNOWN: Micros = DAY
 """With a shorter past nobody knows what is usual: the policy's `removals_flood` holds alone."""
+
+
+class Rate(NamedTuple):
+    """What a policy removed this hour without a person, and how many removals an hour would be a flood."""
+
+    removed: int
+    flood: int
 
 
 def _nobody_hears(_: Stop) -> None:
@@ -47,6 +55,10 @@ class Checking(abc.ABC):
     @abc.abstractmethod
     def later(self, keys: Sequence[PostKey], now: Micros) -> Checks:
         """Return what holds for removals of these posts that waited for their time."""
+
+    @abc.abstractmethod
+    def rate(self, policy: Policy, now: Micros) -> Rate:
+        """Return how much a policy removes this hour, and what would be too much."""
 
     @abc.abstractmethod
     def note(self, stops: Sequence[Stop]) -> None:
@@ -74,6 +86,11 @@ class NothingChecked(Checking):
         """Return no check."""
         del keys, now
         return UNCHECKED
+
+    def rate(self, policy: Policy, now: Micros) -> Rate:
+        """Return what the policy's file alone says."""
+        del now
+        return Rate(removed=0, flood=policy.removals_flood)
 
     def note(self, stops: Sequence[Stop]) -> None:
         """Forget it."""
@@ -146,18 +163,15 @@ class StoredChecks(Checking):
     def _flood_room(self, decided: DecidedBatch, now: Micros) -> dict[str, int]:
         """Return the room of the policies that would remove something; most batches ask for none."""
         named = [self._policies.named(name) for name in sorted({*decided.removed_for.values()})]
-        return {
-            policy.name: self._room_of(policy.name, policy.removals_flood, now)
-            for policy in named
-            if policy is not None
-        }
+        rates = {policy.name: self.rate(policy, now) for policy in named if policy is not None}
+        return {name: max(0, rate.flood - 1 - rate.removed) for name, rate in rates.items()}
 
-    def _room_of(self, policy: str, least: int, now: Micros) -> int:
-        """Return how many more posts a policy may remove this hour before that is a flood."""
+    def rate(self, policy: Policy, now: Micros) -> Rate:
+        """Count what it removed this hour, since it last went on, and before."""
         hour = now // HOUR * HOUR
-        begun = max(hour, self._stops.last_end(policy) or 0)
-        before, first = self._standing.removals(policy, hour - USUAL, hour)
+        begun = max(hour, self._stops.last_end(policy.name) or 0)
+        before, first = self._standing.removals(policy.name, hour - USUAL, hour)
         watched = 0 if first is None else hour - first
         hours = watched / HOUR if watched >= _LEAST_KNOWN else 0.0
-        counted, _ = self._standing.removals(policy, begun, now + 1)
-        return max(0, surge_at(before, hours, least=least) - 1 - counted)
+        counted, _ = self._standing.removals(policy.name, begun, now + 1)
+        return Rate(removed=counted, flood=surge_at(before, hours, least=policy.removals_flood))

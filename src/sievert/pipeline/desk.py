@@ -20,7 +20,7 @@ from sievert.review.order import Shares, by_order, expected_minutes
 from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, ActionKind, CaseKind, CaseState
 from sievert.schema.batch import Effects
-from sievert.schema.clock import HOUR, Micros
+from sievert.schema.clock import HOUR, SECOND, Micros
 from sievert.schema.identity import derived_id
 from sievert.schema.review import Appeal, Claim, GoldAnswer
 from sievert.stores.delayed import DelayedRemovals
@@ -29,6 +29,10 @@ from sievert.stores.reviews.base import CaseFile, ReviewStore, Wanted
 
 CLAIM_TIME: Micros = HOUR // 4
 """How long a reviewer has a case before it goes back to the others."""
+
+
+APPEALABLE = (ActionKind.DEMOTE, ActionKind.REMOVE)
+"""Kinds of action that an author can appeal against."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,33 @@ def claim_next(
     return None
 
 
+def comes_back(desk: Desk, reviewer: str) -> Micros:
+    """Return when somebody who saw enough may have a heavy case again, to the second."""
+    now = desk.parts.clock.now()
+    ready = now
+    for since, most in desk.limits.at(now):
+        low, high = since, now + 1  # so many heavy ones from `low` on, fewer from `high` on
+        if _heavy(desk, reviewer, since) < most:
+            continue
+        while high - low > SECOND:
+            middle = (low + high) // 2
+            low, high = (middle, high) if _heavy(desk, reviewer, middle) >= most else (low, middle)
+        ready = max(ready, now + high - since)
+    return ready
+
+
+def _heavy(desk: Desk, reviewer: str, since: Micros) -> int:
+    return next((one.heavy for one in desk.reviews.workloads(since) if one.reviewer == reviewer), 0)
+
+
+def in_hand(desk: Desk, reviewer: str) -> list[Given]:
+    """Return the cases that a reviewer has now, oldest first; with those on which their verdict is held."""
+    now = desk.parts.clock.now()
+    mine = [one for one in desk.reviews.claims() if one.reviewer == reviewer]
+    running = [one for one in mine if one.held is not None or one.expires_at > now]
+    return [Given(claim=one, file=desk.reviews.case(one.case_id)) for one in running]
+
+
 def file_appeal(desk: Desk, action_id: str, *, by: str, statement: str, actor: str) -> Appeal:
     """File an appeal against an action; the same one again gives the same answer.
 
@@ -98,7 +129,7 @@ def file_appeal(desk: Desk, action_id: str, *, by: str, statement: str, actor: s
         raise NotFound(
             f"There is no action {action_id[:64]!r}.", remedy="Take its id from the webhook message."
         )
-    if action.kind not in (ActionKind.DEMOTE, ActionKind.REMOVE):
+    if action.kind not in APPEALABLE:
         raise InvalidField(
             f"An action of kind {action.kind} cannot be appealed against here.",
             field="action_id",
@@ -106,7 +137,7 @@ def file_appeal(desk: Desk, action_id: str, *, by: str, statement: str, actor: s
         )
     now = desk.parts.clock.now()
     appeal, case = appeal_against(action, by=by, statement=statement, now=now)
-    known = _known_appeal(desk, appeal.appeal_id)
+    known = desk.reviews.appeal_against(action_id)
     if known is None:
         about = desk.actions.about(action.platform, action.post_id)
         if action not in standing_actions(about, action.revision):
@@ -161,10 +192,3 @@ def add_known_answer(desk: Desk, case_id: str, *, actor: str) -> GoldAnswer:
     note = AuditNote(actor=actor, event="gold.added", subject=asked.case_id, details={"case": case_id})
     desk.reviews.add_gold(answer, Effects(cases=(asked,), audit=(note,)))
     return answer
-
-
-def _known_appeal(desk: Desk, appeal_id: str) -> Appeal | None:
-    try:
-        return desk.reviews.appeal(appeal_id)
-    except NotFound:
-        return None

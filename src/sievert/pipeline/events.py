@@ -22,7 +22,7 @@ from sievert.pipeline.path import Parts
 from sievert.pipeline.rescoring import rescored
 from sievert.pipeline.triggers import causes_of
 from sievert.schema.clock import Micros, moment_of
-from sievert.schema.event import CLOCK_AHEAD, EVENT_TYPES, BaseEvent, Event
+from sievert.schema.event import CLOCK_AHEAD, EVENT_TYPES, BaseEvent, Comment, Event, Report
 from sievert.scoring.update import UpdateModel
 from sievert.stores.activity.base import LoggedEvent, PostName
 
@@ -68,7 +68,8 @@ def run_events(
         if counts:
             event = read[row]
             kind = str(event.__struct_config__.tag)  # type: ignore[union-attr]
-            taken.change.log.append(LoggedEvent(kind, taken.tick, bytes(lines[row])))
+            about = PostName(event.platform, event.post_id) if isinstance(event, Comment | Report) else None
+            taken.change.log.append(LoggedEvent(kind, taken.tick, bytes(lines[row]), about))
     parts.observer.lap("event count")
 
     # 3 decide anew where a trigger fired, then 4 make the counters durable

@@ -23,6 +23,7 @@ from sievert.review.judging import given_before, settled_by, settled_with, verdi
 from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, CaseKind
 from sievert.schema.batch import Effects
+from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision
 from sievert.schema.event import Verdict as VerdictEvent
 from sievert.schema.identity import derived_id
@@ -47,10 +48,11 @@ def give_verdict(
     violates: Sequence[str],
     judged: Sequence[str],
     note: str = "",
+    given_at: Micros | None = None,
 ) -> Verdict:
     """Take what a reviewer found, with everything that follows from it; the same again gives the same answer.
 
-    When this returns, all of it is durable.
+    When this returns, all of it is durable. `given_at` is when they gave it, if not just now.
 
     Raises:
         CaseConflict: they do not have the case, or found something else before.
@@ -63,7 +65,8 @@ def give_verdict(
     if known is not None:
         return known
     now = desk.parts.clock.now()
-    verdict = verdict_on(file, reviewer=reviewer, violates=violates, judged=judged, now=now, note=note)
+    at = now if given_at is None else given_at
+    verdict = verdict_on(file, reviewer=reviewer, violates=violates, judged=judged, now=at, note=note)
     settlement = settled_by(file, verdict, now=now)
     if settlement is None:
         desk.reviews.judge(verdict, before=len(file.verdicts))

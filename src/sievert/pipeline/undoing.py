@@ -19,7 +19,7 @@ from sievert.schema.clock import Micros
 from sievert.schema.policy import PolicySet
 from sievert.stores.delayed import DelayedRemovals
 from sievert.stores.limits import AccountLimits
-from sievert.stores.standing import StandingActions
+from sievert.stores.standing import NEVER, StandingActions
 
 TOGETHER = 200
 """Actions that are taken back in one transaction."""
@@ -75,9 +75,11 @@ class Undoing:
         self._perform(actions)
         return actions
 
-    def since(self, policy: str, since: Micros, *, by: str, now: Micros) -> Iterator[tuple[Action, ...]]:
-        """Take back what a policy did since a time without a person; yield each durable part of it."""
-        while some := self.stores.standing.automatic(policy, since, limit=TOGETHER):
+    def since(
+        self, policy: str, since: Micros, *, by: str, now: Micros, until: Micros = NEVER
+    ) -> Iterator[tuple[Action, ...]]:
+        """Take back what a policy did in a time without a person; yield each durable part of it."""
+        while some := self.stores.standing.automatic(policy, since, until=until, limit=TOGETHER):
             yield self._restored(some, by=by, now=now)
 
     def expired(self, now: Micros) -> Iterator[tuple[Action, ...]]:

@@ -10,7 +10,7 @@ Not covered: with which probability a post came before people. Whoever needs sha
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from sievert.schema.label import SETTLED, Label
+from sievert.schema.label import APPEALED, REVIEWED, SETTLED, Label
 
 
 class Row(NamedTuple):
@@ -21,9 +21,16 @@ class Row(NamedTuple):
 
 
 def rows_of(labels: Iterable[Label], *, platform: str) -> Iterator[Row]:
-    """Return the rows of settled labels with a text, in their order; a history is of one platform."""
-    for one in labels:
+    """Return the rows of settled labels with a text, in their order; a history is of one platform.
+
+    A verdict that an appeal answered goes nowhere: the appeal's own label says what holds.
+    """
+    listed = [*labels]
+    answered = {_about(one): one.received_at for one in listed if one.source == APPEALED}
+    for one in listed:
         if one.source not in SETTLED or one.text is None or one.platform != platform or one.post_id is None:
+            continue
+        if one.source == REVIEWED and one.received_at < answered.get(_about(one), 0):
             continue
         revision = one.revision or 0
         created_at = one.received_at if one.created_at is None else one.created_at
@@ -43,3 +50,7 @@ def rows_of(labels: Iterable[Label], *, platform: str) -> Iterator[Row]:
                 "created_at": min(created_at, one.received_at),
             },
         )
+
+
+def _about(label: Label) -> tuple[object, ...]:
+    return label.platform, label.post_id, label.revision, label.policy

@@ -15,8 +15,8 @@ from sievert.review.order import LONGEST_LOOK
 from sievert.schema.action import Case, CaseKind, CaseState
 from sievert.schema.clock import SECOND, Micros
 from sievert.schema.identity import derived_id
-from sievert.schema.review import Settlement, Verdict
-from sievert.stores.reviews.base import CaseFile, not_yours
+from sievert.schema.review import HeldVerdict, Settlement, Verdict
+from sievert.stores.reviews.base import CaseFile, held_already, not_yours
 
 
 def verdict_on(
@@ -66,8 +66,11 @@ def given_before(file: CaseFile, reviewer: str, violates: Sequence[str]) -> Verd
     """Return the verdict that this reviewer gave on the case before, if it says the same; None if they gave none.
 
     Raises:
-        CaseConflict: they found something else then.
+        CaseConflict: they found something else then, also if that can still be taken back.
     """
+    held = held_by(file, reviewer)
+    if held is not None and set(held.violates) != set(violates):
+        raise held_already(file.case.case_id)
     known = next((one for one in file.verdicts if one.reviewer == reviewer), None)
     if known is not None and set(known.violates) != set(violates):
         raise CaseConflict(
@@ -76,6 +79,22 @@ def given_before(file: CaseFile, reviewer: str, violates: Sequence[str]) -> Verd
             field="violates",
         )
     return known
+
+
+def held_by(file: CaseFile, reviewer: str) -> HeldVerdict | None:
+    """Return the verdict on a case that this reviewer can still take back, or None."""
+    mine = file.claim is not None and file.claim.reviewer == reviewer
+    return file.claim.held if mine and file.claim is not None else None
+
+
+def is_blind(case: Case) -> bool:
+    """Tell whether whoever judges must not be told what the machine or others found.
+
+    So it is with audits, with an appeal, whose judge shall not lean on the first one, and where several
+    people judge the same post. Of a known answer nothing may tell that it is one: it is shown as the case
+    that it was.
+    """
+    return case.blind or case.judges > 1 or case.kind == CaseKind.APPEAL
 
 
 def needs_adjudication(case: Case, verdicts: Sequence[Verdict]) -> bool:
@@ -140,6 +159,6 @@ def blinded(case: Case) -> Case:
     kind = CaseKind.DECISION if case.kind == CaseKind.GOLD else case.kind
     about = "" if case.kind == CaseKind.GOLD else case.about
     shown = msgspec.structs.replace(case, kind=kind, about=about, state=CaseState.CLAIMED)
-    if not case.blind:
+    if not is_blind(case):
         return shown
     return msgspec.structs.replace(shown, probability=None, priority=0.0, spans=(), nearest=(), matches=())

@@ -25,6 +25,16 @@ class Turn(enum.StrEnum):
     GOLD = "gold"
 
 
+class HeldVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict that whoever gave it may still take back; nothing follows from it before its time."""
+
+    violates: Violates
+    judged: Annotated[tuple[str, ...], Meta(description="the policies that were looked at")]
+    note: Annotated[str, Meta(max_length=2000, description="what the reviewer wrote beside it")] = ""
+    given_at: Annotated[Micros, Meta(description="when it was given")]
+    until: Annotated[Micros, Meta(description="when it takes effect, unless it is taken back")]
+
+
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """One reviewer has one case, until they give a verdict, give it back, or time runs out."""
 
@@ -39,6 +49,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="of a random turn: with which probability this very case was drawn; else null"),
     ] = None
     heavy: Annotated[bool, Meta(description="it counts against the reviewer's exposure")] = False
+    held: Annotated[
+        HeldVerdict | None,
+        Meta(
+            description="a verdict that can still be taken back; while there is one, the claim does not run out"
+        ),
+    ] = None
     record_version: RecordVersion = 1
 
 

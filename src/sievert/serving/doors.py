@@ -10,6 +10,7 @@ from sievert.errors import InputError, StoreUnavailable
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import EventAnswer, run_events
+from sievert.pipeline.holding import give_held
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.path import Parts, run
 from sievert.pipeline.pictures import Pictures
@@ -161,7 +162,7 @@ class Doors:
             await asyncio.sleep(HUNT_SECONDS)
 
     async def _sweep(self) -> None:
-        """Take back what has expired, and do what waited for its time."""
+        """Take back what has expired, and do what waited for its time, held verdicts too."""
         while True:
             try:
                 while await self.worker.run(self._sweep_once):
@@ -176,7 +177,10 @@ class Doors:
         # One part at a time, so that posts have their turn in between.
         now = self.clock.now()
         freed = self.parts.limiting.free(now) if self.parts.limiting is not None else 0
-        return freed + len(next(undoing.expired(now), ())) + release(self.stores, self.parts, now=now)
+        given = give_held(self.desk)
+        if given:
+            count_settled(self.desk)
+        return given + freed + len(next(undoing.expired(now), ())) + release(self.stores, self.parts, now=now)
 
     async def _count_settled(self) -> None:
         while await self.worker.run(lambda: count_settled(self.desk)):

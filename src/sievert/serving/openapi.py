@@ -34,6 +34,7 @@ from sievert.serving.routes.media import MEDIA
 from sievert.serving.routes.moderations import MODERATIONS, ModerationRequest
 from sievert.serving.routes.reviews import REVIEW_BODIES
 from sievert.serving.routes.switch import SWITCH, SwitchTurn
+from sievert.serving.routes.undo import UNDO, BrokenHour
 from sievert.serving.routes.webhooks import RESEND
 
 DEPENDENCIES = ("doors", "openapi")
@@ -44,6 +45,7 @@ _ENTRY = f"{BANKS}/{{bank}}/entries/{{id}}"
 _STATEMENT = "/api/v1/actions/{action_id}/statement"
 _RESEND_AS_ROUTED = "/api/v1/webhooks/{target}"
 _ENTRY_AS_ROUTED = f"{BANKS}/{{bank}}/entries/{{target}}"
+_BODIES: dict[str, type[msgspec.Struct]] = {**REVIEW_BODIES, UNDO: BrokenHour}
 _FOREIGN_PROBLEM = {
     "description": "A problem, in the shape that clients of this API expect.",
     "content": {
@@ -84,7 +86,7 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
         *(Post, Problem, Answer, ModerationRequest, AnalyzeCommentRequest, SuggestCommentScoreRequest),
         *(Event, EventAnswer, NewBank, BankRule, NewEntries),
         *(SwitchTurn, Statement, Withdrawal),
-        *REVIEW_BODIES.values(),
+        *_BODIES.values(),
     )
     schemas, components = msgspec.json.schema_components(
         (*told, *_answered(routes)), ref_template="#/components/schemas/{name}"
@@ -140,7 +142,7 @@ def describe(routes: Sequence[HTTPRouteHandler]) -> bytes:
         "description": "The statement, or the record of the Transparency Database.",
         "content": {"application/json": {"schema": {"oneOf": [statement, {"type": "object"}]}}},
     }
-    for path, schema in zip(REVIEW_BODIES, schemas[14 : len(told)], strict=True):
+    for path, schema in zip(_BODIES, schemas[14 : len(told)], strict=True):
         paths[path]["post"]["requestBody"] = _body("application/json", schema)
     paths[f"{GUARDRAIL}/{{policy}}/withdraw"]["post"]["requestBody"] = _body("application/json", withdrawal)
     paths[_BATCH]["post"]["responses"]["200"] = {

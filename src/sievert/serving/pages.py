@@ -6,18 +6,20 @@ escaped; a name that a template misspells is an error.
 
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 
 from sievert.errors import Unauthenticated
-from sievert.schema.clock import Micros, to_text
+from sievert.schema.clock import SECOND, Micros, to_text
 from sievert.serving.callers import PAGE, SIGNED_IN, Caller
 from sievert.serving.forms import CSRF_FIELD, SAFE_METHODS
 from sievert.serving.headers import PAGE_SECURITY_POLICY
 from sievert.serving.problems import Problem
+from sievert.serving.written import visible
+from sievert.stores.people import PeopleStore
 
 SIGN_IN = "/sign-in"
 ACCOUNT = "/account"
@@ -35,12 +37,27 @@ class Entry(NamedTuple):
     scope: str
 
 
-NAVIGATION: tuple[Entry, ...] = (Entry(ACCOUNT, "Account", SIGNED_IN),)
+NAVIGATION: tuple[Entry, ...] = (
+    Entry("/work", "Desk", "review:work"),
+    Entry("/cases", "Queue", "decisions:read"),
+    Entry("/posts", "Posts", "decisions:read"),
+    Entry("/ledger", "Ledger", "decisions:read"),
+    Entry("/switches", "Switches", SIGNED_IN),
+    Entry("/undo", "Broken hour", "actions:undo"),
+    Entry(ACCOUNT, "Account", SIGNED_IN),
+)
 """What stands on top of every page, in this order."""
 
 
 def _moment(at: Micros) -> str:
     return to_text(at)[:16].replace("T", " ") + " UTC"
+
+
+def _age(span: Micros) -> str:
+    minutes = span // (60 * SECOND)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
 _templates = Environment(
@@ -51,6 +68,10 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters["moment"] = _moment
+_templates.filters["clock"] = lambda at: to_text(at)[11:19] + " UTC"
+_templates.filters["age"] = _age
+_templates.filters["visible"] = visible
+_templates.filters["percent"] = lambda share: f"{100 * share:.1f} %"
 _templates.filters["words"] = lambda name: name.replace("_", " ")
 
 
@@ -81,9 +102,20 @@ def page(
     )
 
 
+def names_of(people: PeopleStore) -> dict[str, str]:
+    """Return the names of people by what durable records call them."""
+    return {f"person:{one.person_id}": one.name for one in people.all()}
+
+
 def see(path: str) -> Response[bytes]:
     """Lead the browser to another of our pages, which it gets."""
     return Response(content=b"", status_code=HTTPStatus.SEE_OTHER, headers={"location": path})
+
+
+def with_query(path: str, **values: str) -> str:
+    """Return an address with those values that are not empty."""
+    query = urlencode({name: value for name, value in values.items() if value})
+    return f"{quote(path)}?{query}" if query else quote(path)
 
 
 def problem_page(

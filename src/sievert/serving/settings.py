@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from sievert.errors import ConfigurationError
 from sievert.guardrail.drawing import AUDIT_RATE
+from sievert.pipeline.holding import MOST_HELD
 from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.post import MAX_TEXT_BYTES
 
@@ -59,6 +60,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, description="cases with pictures or likely harm that one person is given an hour")
     ] = 60
     heavy_cases_per_day: Annotated[int, Meta(ge=1, description="the same, a day")] = 300
+    undo_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MOST_HELD,
+            description="seconds for which a verdict that was given on the page can be taken back; it takes effect then",
+        ),
+    ] = 20
     bundle: Annotated[str, Meta(description="folder of the bundle that scores; empty: the shipped one")] = ""
     policies: Annotated[str, Meta(description="folder of the policies; empty: the shipped ones")] = ""
     max_text_bytes: Annotated[int, Meta(ge=1, le=170_000, description="longest text of a post, in UTF-8")] = (

@@ -5,6 +5,7 @@ refused, with all that was to be written beside it: so nothing is taken back twi
 """
 
 import abc
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -17,6 +18,9 @@ from sievert.schema.clock import Micros
 from sievert.schema.post import PostKey
 from sievert.stores.database import Database
 from sievert.stores.tables import standing
+
+NEVER: Micros = 2**62
+"""Later than any action."""
 
 _TOGETHER = 300
 
@@ -48,11 +52,15 @@ class StandingActions(abc.ABC):
         """Return what was ever done to these post revisions, oldest first; only those to which anything was."""
 
     @abc.abstractmethod
-    def automatic(self, policy: str, since: Micros, *, limit: int) -> list[Action]:
-        """Return what a policy did without a person since then and what still stands, oldest first.
+    def automatic(self, policy: str, since: Micros, *, limit: int, until: Micros = NEVER) -> list[Action]:
+        """Return what a policy did in that time without a person and what still stands, oldest first.
 
         What isolates is not among it.
         """
+
+    @abc.abstractmethod
+    def count_automatic(self, policy: str, since: Micros, until: Micros) -> dict[str, int]:
+        """Count the same by kind of action; only kinds of which there are any."""
 
     @abc.abstractmethod
     def expired(self, now: Micros, *, limit: int) -> list[Action]:
@@ -102,7 +110,7 @@ class MemoryStanding(StandingActions):
                 found[key] = (*found.get(key, ()), state)
         return found
 
-    def automatic(self, policy: str, since: Micros, *, limit: int) -> list[Action]:
+    def automatic(self, policy: str, since: Micros, *, limit: int, until: Micros = NEVER) -> list[Action]:
         """Walk the dictionary."""
         return [
             one.action
@@ -110,9 +118,14 @@ class MemoryStanding(StandingActions):
             if one.stands
             and one.automatic
             and one.action.policy == policy
-            and one.action.performed_at >= since
+            and since <= one.action.performed_at < until
             and one.action.kind != ActionKind.ISOLATE
         ][:limit]
+
+    def count_automatic(self, policy: str, since: Micros, until: Micros) -> dict[str, int]:
+        """Count them."""
+        found = self.automatic(policy, since, until=until, limit=len(self._states))
+        return dict(Counter(one.kind for one in found))
 
     def expired(self, now: Micros, *, limit: int) -> list[Action]:
         """Walk the dictionary."""
@@ -192,17 +205,16 @@ class SqlStanding(StandingActions):
                 found[key] = (*found.get(key, ()), state)
         return found
 
-    def automatic(self, policy: str, since: Micros, *, limit: int) -> list[Action]:
+    def automatic(self, policy: str, since: Micros, *, limit: int, until: Micros = NEVER) -> list[Action]:
         """Query by policy and time."""
-        table = standing
-        query = sa.select(table).where(
-            table.c.policy == policy,
-            table.c.at >= since,
-            table.c.automatic == 1,
-            table.c.undone_by.is_(None),
-            table.c.kind.not_in([ActionKind.ISOLATE, ActionKind.RESTORE]),
-        )
-        return [one.action for one in self._read(query.order_by(table.c.sequence).limit(limit))]
+        query = sa.select(standing).where(*_automatic(policy, since, until))
+        return [one.action for one in self._read(query.order_by(standing.c.sequence).limit(limit))]
+
+    def count_automatic(self, policy: str, since: Micros, until: Micros) -> dict[str, int]:
+        """Group in the database."""
+        query = sa.select(standing.c.kind, sa.func.count()).where(*_automatic(policy, since, until))
+        with self._database.reading() as connection:
+            return {kind: int(count) for kind, count in connection.execute(query.group_by(standing.c.kind))}
 
     def expired(self, now: Micros, *, limit: int) -> list[Action]:
         """Query by expiry."""
@@ -243,6 +255,18 @@ class SqlStanding(StandingActions):
         return [
             ActionState(msgspec.json.decode(row["record"], type=Action), row["undone_by"]) for row in rows
         ]
+
+
+def _automatic(policy: str, since: Micros, until: Micros) -> tuple[sa.ColumnElement[bool], ...]:
+    table = standing
+    return (
+        table.c.policy == policy,
+        table.c.at >= since,
+        table.c.at < until,
+        table.c.automatic == 1,
+        table.c.undone_by.is_(None),
+        table.c.kind.not_in([ActionKind.ISOLATE, ActionKind.RESTORE]),
+    )
 
 
 def not_standing(action_id: str) -> NotStanding:

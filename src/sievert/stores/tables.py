@@ -204,7 +204,17 @@ activity_events = sa.Table(
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("received_at", sa.BigInteger, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),  # the event, as JSON
+    # Of what is read again beside its post, comments and reports; else null.
+    sa.Column("platform", sa.String, nullable=True),
+    sa.Column("post_id", sa.String, nullable=True),
     sa.Index("activity_events_by_time", "received_at"),
+    sa.Index(
+        "activity_events_by_post",
+        "platform",
+        "post_id",
+        "kind",
+        sqlite_where=sa.text("post_id IS NOT NULL"),
+    ),
 )
 
 activity_reporters = sa.Table(

@@ -16,3 +16,7 @@ def reliability(confirmed: Int64s, rejected: Int64s) -> Floats:
     """Return how likely the next reports [n] are right, from 0 to 1."""
     k = confirmed.astype(np.float64)
     return posterior_mean(k, k + rejected, REPUTATION)
+
+
+STRANGER = float(reliability(np.zeros(1, np.int64), np.zeros(1, np.int64))[0])
+"""How far somebody is believed of whom nothing is known."""

@@ -51,24 +51,30 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def undo(request: AnyRequest, doors: TheDoors, action_id: FromPath[str]) -> Undone:
     """Take an action back."""
-
-    def work() -> Undone:
-        stores = doors.stores
-        state = stores.standing.find(action_id)
-        if state is not None and state.action.kind == ActionKind.ISOLATE:
-            raise Forbidden(
-                f"The action {action_id} isolates a post.",
-                remedy="Let go of it on the server's own machine: `sievert undo ACTION_ID`.",
-                field="action_id",
-            )
-        undoing = Undoing(stores=stores, announce=doors.parts.announce)
-        actions = undoing.one(action_id, by=caller_of(request).actor, now=doors.clock.now())
-        return undone(doors, actions)
-
-    told = await doors.worker.run(work)
-    if doors.delivery is not None:
-        doors.delivery.nudge()
+    by = caller_of(request).actor
+    told = await doors.worker.run(lambda: take_back(doors, action_id, by=by))
+    doors.nudge()
     return told
+
+
+def take_back(doors: Doors, action_id: str, *, by: str) -> Undone:
+    """Take an action back, in the worker's thread.
+
+    Raises:
+        Forbidden: it isolates a post.
+        NotFound: there is no such action.
+        NotStanding: it does not stand any more.
+    """
+    stores = doors.stores
+    state = stores.standing.find(action_id)
+    if state is not None and state.action.kind == ActionKind.ISOLATE:
+        raise Forbidden(
+            f"The action {action_id} isolates a post.",
+            remedy="Let go of it on the server's own machine: `sievert undo ACTION_ID`.",
+            field="action_id",
+        )
+    undoing = Undoing(stores=stores, announce=doors.parts.announce)
+    return undone(doors, undoing.one(action_id, by=by, now=doors.clock.now()))
 
 
 def undone(doors: Doors, actions: tuple[Action, ...]) -> Undone:

@@ -12,10 +12,14 @@ from msgspec import Meta
 
 from sievert.errors import NotFound
 from sievert.pipeline.decode import explain
+from sievert.pipeline.desk import APPEALABLE
+from sievert.pipeline.showing import public_facts
 from sievert.policy.reasons import in_words
+from sievert.schema.action import Action
 from sievert.schema.decision import Answer, Decision
-from sievert.schema.media import PictureFacts, SeenPicture
+from sievert.schema.media import PictureFacts
 from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, PlatformName, Post, PostId
+from sievert.schema.review import Appeal, Settlement
 from sievert.serving.batch_stream import MOST_EMPTY, BatchResponse, BatchStream
 from sievert.serving.bodies import read_body
 from sievert.serving.doors import Doors
@@ -48,6 +52,13 @@ class PostTrail(msgspec.Struct, frozen=True, kw_only=True):
         tuple[PictureFacts, ...],
         Meta(description="what is known about the post's pictures, the words in them among it"),
     ] = ()
+    actions: Annotated[
+        tuple[Action, ...], Meta(description="what was done to the post, oldest first; restores too")
+    ] = ()
+    settlements: Annotated[
+        tuple[Settlement, ...], Meta(description="what people found about it, oldest first")
+    ] = ()
+    appeals: Annotated[tuple[Appeal, ...], Meta(description="appeals against what was done to it")] = ()
 
 
 @post(
@@ -115,34 +126,40 @@ async def trail(
     raw = request.scope.get("raw_path") or b""
     _, found, quoted = raw.partition(f"{POSTS}/".encode())
     wanted = unquote(quoted, errors="replace") if found else post_id.removeprefix("/")
-    journal = doors.stores.journal
+    return await doors.worker.run(lambda: trail_of(doors, platform, wanted, revision))
 
-    pictures = doors.parts.pictures
 
-    def read() -> tuple[list[Decision], Post | None, tuple[SeenPicture, ...]]:
-        trail = journal.trail(platform, wanted, revision, most=MOST_OF_A_TRAIL + 1)
-        kept = journal.post(platform, wanted, revision)
-        seen = pictures.seen([kept]) if kept is not None and pictures is not None else {}
-        return trail, kept, seen.get(0, ())
+def trail_of(doors: Doors, platform: str, post_id: str, revision: int | None = None) -> PostTrail:
+    """Return what is kept about a post, in the worker's thread.
 
-    decisions, kept, seen = await doors.worker.run(read)
+    Raises:
+        NotFound: nothing is.
+    """
+    journal, pictures, reviews = doors.stores.journal, doors.parts.pictures, doors.desk.reviews
+    decisions = journal.trail(platform, post_id, revision, most=MOST_OF_A_TRAIL + 1)
     if not decisions:
         raise NotFound(
-            f"There is no decision about post {wanted[:128]!r} of platform {platform[:128]!r}.",
+            f"There is no decision about post {post_id[:128]!r} of platform {platform[:128]!r}.",
             field="id",
             remedy="Check id, platform and revision; posts are found for as long as they are kept.",
         )
-    told = [
-        msgspec.structs.replace(decision, reasons=tuple(map(in_words, decision.reasons)))
-        for decision in decisions[-MOST_OF_A_TRAIL:]
-    ]
+    kept = journal.post(platform, post_id, revision)
+    seen = pictures.seen([kept]) if kept is not None and pictures is not None else {}
+    actions = doors.stores.actions.about(platform, post_id)
+    appeals = [reviews.appeal_against(one.action_id) for one in actions if one.kind in APPEALABLE]
     return PostTrail(
-        id=wanted,
+        id=post_id,
         platform=platform,
-        decisions=told,
+        decisions=[
+            msgspec.structs.replace(decision, reasons=tuple(map(in_words, decision.reasons)))
+            for decision in decisions[-MOST_OF_A_TRAIL:]
+        ],
         truncated=len(decisions) > MOST_OF_A_TRAIL,
         post=kept,
-        pictures=tuple(msgspec.structs.replace(one.facts, vectors=()) for one in seen),
+        pictures=tuple(public_facts(one.facts) for one in seen.get(0, ())),
+        actions=tuple(one for one in actions if revision in (None, one.revision)),
+        settlements=tuple(reviews.settled(platform, post_id)),
+        appeals=tuple(one for one in appeals if one is not None),
     )
 
 

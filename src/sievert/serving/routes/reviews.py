@@ -8,21 +8,19 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from sievert.errors import InvalidField
-from sievert.pipeline.desk import Given, add_known_answer, claim_next, file_appeal
+from sievert.pipeline.desk import add_known_answer, claim_next, file_appeal, in_hand
+from sievert.pipeline.holding import MOST_HELD, hold_verdict, take_back_verdict
 from sievert.pipeline.settling import count_settled, give_verdict
-from sievert.policy.reasons import in_words
-from sievert.review.judging import blinded
-from sievert.review.order import expected_minutes
+from sievert.pipeline.showing import CaseGiven, shown
+from sievert.review.judging import is_blind
 from sievert.review.quality import ReviewerQuality, qualities
 from sievert.schema.action import Case, CaseKind
-from sievert.schema.clock import DAY, HOUR, Micros
-from sievert.schema.decision import Decision, Reason
-from sievert.schema.post import Post
+from sievert.schema.clock import DAY, HOUR, SECOND, Micros
 from sievert.schema.review import MAX_STATEMENT, Appeal, GoldAnswer, Settlement, Verdict
+from sievert.schema.taxonomy import HARM
 from sievert.serving.callers import caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
-from sievert.stores.reviews.base import CaseFile
 
 CASES = "/api/v1/cases"
 
@@ -39,37 +37,38 @@ class CaseWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = None
 
 
-class CaseGiven(msgspec.Struct, frozen=True, kw_only=True):
-    """A case, with what its reviewer needs to judge it; of a blind one no score, reason or earlier finding."""
-
-    case: Annotated[Case, Meta(description="what is asked")]
-    expires_at: Annotated[Micros, Meta(description="when it goes back to the others")]
-    post: Annotated[Post | None, Meta(description="the post, if it is kept; its pictures go by their hashes")]
-    reasons: Annotated[
-        tuple[Reason, ...], Meta(description="why it was brought up, in words; none if it is blind")
-    ] = ()
-    settled: Annotated[
-        tuple[Settlement, ...],
-        Meta(description="what people found about the post before; none if it is blind"),
-    ] = ()
-    statement: Annotated[str, Meta(description="of an appeal: what the author says")] = ""
-    joined: Annotated[int, Meta(description="how many near-duplicates the verdict settles as well")] = 0
-    minutes: Annotated[float, Meta(description="how long such a case takes people")] = 0.0
-
-
 class NewVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a reviewer found."""
 
-    violates: Annotated[_Names, Meta(description="the policies that the post violates; none: it may stay")]
+    violates: Annotated[
+        _Names,
+        Meta(
+            description="the policies that the post violates; none: it may stay. Where harm of any kind is asked about, any of them is a yes"
+        ),
+    ]
     judged: Annotated[
         _Names | None,
         Meta(description="the policies that were looked at; null: the one that asks, and those violated"),
     ] = None
     note: Annotated[str, Meta(max_length=2000, description="anything to remember")] = ""
+    hold_seconds: Annotated[
+        int,
+        Meta(ge=0, le=MOST_HELD, description="for so long it can be taken back, and nothing follows from it"),
+    ] = 0
 
 
 class VerdictShown(Verdict, frozen=True, kw_only=True):
     """What one person found about a post, policy by policy."""
+
+    held_until: Annotated[
+        Micros | None, Meta(description="when it takes effect, if it can still be taken back; else null")
+    ] = None
+
+
+class CasesInHand(msgspec.Struct, frozen=True, kw_only=True):
+    """The cases that a reviewer has now."""
+
+    items: Annotated[list[CaseGiven], Meta(description="the cases, the one claimed first in front")]
 
 
 class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,11 +141,7 @@ async def claim(request: AnyRequest, doors: TheDoors) -> Response[CaseGiven | No
     wanted = await record_of(request, CaseWanted)
     who = reviewer_of(request)
 
-    def work() -> CaseGiven | None:
-        given = claim_next(doors.desk, who, policies=wanted.policies, kinds=wanted.kinds)
-        return None if given is None else _given(doors, given)
-
-    found = await doors.worker.run(work)
+    found = await doors.worker.run(lambda: claimed(doors, who, wanted))
     return Response(content=found, status_code=200 if found is not None else 204)
 
 
@@ -176,22 +171,36 @@ async def verdict(request: AnyRequest, doors: TheDoors, case_id: FromPath[str]) 
     said = await record_of(request, NewVerdict)
     who = reviewer_of(request)
 
-    def work() -> Verdict:
-        asked = doors.desk.reviews.case(case_id).case.policy
-        judged = said.judged if said.judged is not None else (asked, *said.violates)
-        known = {asked, *(one.name for one in doors.parts.policies.policies)}
-        for name in (*judged, *said.violates):
-            if name not in known:
-                raise InvalidField(
-                    f"There is no policy {name!r}.", field="judged", remedy=f"There are {sorted(known)}."
-                )
-        given = give_verdict(doors.desk, case_id, who, violates=said.violates, judged=judged, note=said.note)
-        count_settled(doors.desk)
-        return given
-
-    given = await doors.worker.run(work)
+    given = await doors.worker.run(lambda: judged(doors, who, case_id, said))
     doors.nudge()
-    return _shown(given)
+    return given
+
+
+@post(
+    CASES + "/{case_id:str}/verdict/undo",
+    status_code=200,
+    opt={"scope": "review:work"},
+    summary="Take a verdict back",
+    description="As long as it is held (`hold_seconds`): then nothing followed from it yet. The case is with "
+    "its reviewer again, with all the time of a claim; the audit log keeps what the verdict said.",
+)
+async def take_back(request: AnyRequest, doors: TheDoors, case_id: FromPath[str]) -> CaseGiven:
+    """Take a held verdict back."""
+    who = reviewer_of(request)
+    return await doors.worker.run(lambda: taken_back(doors, who, case_id))
+
+
+@get(
+    CASES + "/claimed",
+    opt={"scope": "review:work"},
+    summary="The cases that I have",
+    description="Those that whoever asks claimed and neither judged nor gave back, each as the claim answered "
+    "it, and those whose verdict can still be taken back.",
+)
+async def mine(request: AnyRequest, doors: TheDoors) -> CasesInHand:
+    """Return a reviewer's own cases."""
+    who = reviewer_of(request)
+    return CasesInHand(items=await doors.worker.run(lambda: in_hands_of(doors, who)))
 
 
 @get(
@@ -203,7 +212,7 @@ async def verdict(request: AnyRequest, doors: TheDoors, case_id: FromPath[str]) 
 async def case(doors: TheDoors, case_id: FromPath[str]) -> CaseShown:
     """Return a case."""
     file = await doors.worker.run(lambda: doors.desk.reviews.case(case_id))
-    hidden = file.settlement is None and (file.case.judges > 1 or file.case.blind)
+    hidden = file.settlement is None and is_blind(file.case)
     return CaseShown(
         case=file.case,
         reviewer=file.claim.reviewer if file.claim else None,
@@ -264,39 +273,54 @@ def reviewer_of(request: AnyRequest) -> str:
     return caller_of(request).actor
 
 
-def _given(doors: Doors, given: Given) -> CaseGiven:
-    """Write down what a reviewer is shown."""
-    file, claim = given.file, given.claim
-    asked, blind = file.case, file.case.blind
-    journal = doors.stores.journal
-    decision = _decision(doors, asked)
-    minutes = expected_minutes(doors.desk.reviews.paces())
-    return CaseGiven(
-        case=blinded(asked),
-        expires_at=claim.expires_at,
-        post=journal.post(asked.platform, asked.post_id, asked.revision),
-        reasons=() if blind or decision is None else tuple(map(in_words, decision.reasons)),
-        settled=() if blind else _found_before(doors, file),
-        statement=doors.desk.reviews.appeal(asked.about).statement if asked.kind == CaseKind.APPEAL else "",
-        joined=len(file.joined),
-        minutes=minutes.of(asked.policy, asked.kind),
-    )
+def claimed(doors: Doors, who: str, wanted: CaseWanted) -> CaseGiven | None:
+    """Give a reviewer the next case, in the worker's thread; None if none waits."""
+    given = claim_next(doors.desk, who, policies=wanted.policies, kinds=wanted.kinds)
+    return None if given is None else shown(doors.desk, given)
+
+
+def in_hands_of(doors: Doors, who: str) -> list[CaseGiven]:
+    """Return what a reviewer has, in the worker's thread."""
+    return [shown(doors.desk, one) for one in in_hand(doors.desk, who)]
+
+
+def judged(doors: Doors, who: str, case_id: str, said: NewVerdict) -> VerdictShown:
+    """Take a verdict, in the worker's thread."""
+    asked = doors.desk.reviews.case(case_id).case.policy
+    # Where harm of any kind is asked about, whatever violates a policy is a yes.
+    violates = (*said.violates, HARM) if asked == HARM and said.violates else said.violates
+    looked_at = said.judged if said.judged is not None else (asked, *violates)
+    known = {asked, *(one.name for one in doors.parts.policies.policies)}
+    for name in (*looked_at, *violates):
+        if name not in known:
+            raise InvalidField(
+                f"There is no policy {name!r}.", field="judged", remedy=f"There are {sorted(known)}."
+            )
+    desk, until = doors.desk, None
+    if said.hold_seconds:
+        given, until = hold_verdict(
+            desk,
+            case_id,
+            who,
+            violates=violates,
+            judged=looked_at,
+            note=said.note,
+            wait=said.hold_seconds * SECOND,
+        )
+    else:
+        given = give_verdict(desk, case_id, who, violates=violates, judged=looked_at, note=said.note)
+        count_settled(desk)
+    return msgspec.structs.replace(_shown(given), held_until=until)
+
+
+def taken_back(doors: Doors, who: str, case_id: str) -> CaseGiven:
+    """Take a held verdict back, in the worker's thread; return the case as its reviewer has it again."""
+    take_back_verdict(doors.desk, case_id, who)
+    return next(one for one in in_hands_of(doors, who) if one.case.case_id == case_id)
 
 
 def _shown(verdict: Verdict) -> VerdictShown:
     return VerdictShown(**{name: getattr(verdict, name) for name in Verdict.__struct_fields__})
-
-
-def _found_before(doors: Doors, file: CaseFile) -> tuple[Settlement, ...]:
-    # What was found about the post of a known answer is that answer.
-    if file.case.kind == CaseKind.GOLD:
-        return ()
-    return tuple(doors.desk.reviews.settled(file.case.platform, file.case.post_id))
-
-
-def _decision(doors: Doors, asked: Case) -> Decision | None:
-    trail = doors.stores.journal.trail(asked.platform, asked.post_id, asked.revision)
-    return next((one for one in trail if one.decision_id == asked.decision_id), None)
 
 
 def _reviewers(doors: Doors) -> ReviewerList:

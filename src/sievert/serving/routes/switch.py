@@ -9,6 +9,7 @@ from msgspec import Meta
 from sievert.pipeline.switching import Switching
 from sievert.schema.stop import EVERY_POLICY, Stop, StopKind
 from sievert.serving.callers import caller_of
+from sievert.serving.doors import Doors
 from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 
 SWITCH = "/api/v1/switch"
@@ -42,7 +43,7 @@ class SwitchState(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def switch(doors: TheDoors) -> SwitchState:
     """Return what is stopped."""
-    return await doors.worker.run(lambda: _state(doors.stores.stops.all()))
+    return await doors.worker.run(lambda: state_of(doors.stores.stops.all()))
 
 
 @post(
@@ -60,18 +61,25 @@ async def turn_switch(request: AnyRequest, doors: TheDoors) -> SwitchState:
     if wanted.turn == "resume":
         await request.state.admit_to(scope=RESUME)
 
-    def work() -> SwitchState:
-        switching = Switching(stores=doors.stores, policies=doors.parts.policies)
-        turn = switching.stop if wanted.turn == "stop" else switching.go_on
-        by, now = caller_of(request).actor, doors.clock.now()
-        turn(wanted.what, policy=wanted.policy, reason=wanted.reason, by=by, now=now)
-        doors.parts.checking.forget()
-        return _state(doors.stores.stops.all())
-
-    return await doors.worker.run(work)
+    by = caller_of(request).actor
+    return await doors.worker.run(lambda: turned(doors, wanted, by=by))
 
 
-def _state(stops: tuple[Stop, ...]) -> SwitchState:
+def turned(doors: Doors, wanted: SwitchTurn, *, by: str) -> SwitchState:
+    """Turn a switch, in the worker's thread.
+
+    Raises:
+        InvalidField: there is no such policy.
+    """
+    switching = Switching(stores=doors.stores, policies=doors.parts.policies)
+    turn = switching.stop if wanted.turn == "stop" else switching.go_on
+    turn(wanted.what, policy=wanted.policy, reason=wanted.reason, by=by, now=doors.clock.now())
+    doors.parts.checking.forget()
+    return state_of(doors.stores.stops.all())
+
+
+def state_of(stops: tuple[Stop, ...]) -> SwitchState:
+    """Part what is stopped from what was."""
     return SwitchState(
         stopped=tuple(one for one in stops if one.ended_at is None),
         past=tuple(one for one in stops if one.ended_at is not None),

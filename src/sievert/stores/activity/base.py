@@ -75,11 +75,12 @@ class KnownFact(NamedTuple):
 
 
 class LoggedEvent(NamedTuple):
-    """An event as it is kept: its record is the JSON that came."""
+    """An event as it is kept: its record is the JSON that came. With a post it is found by that post again."""
 
     kind: str
     received_at: Micros
     record: bytes
+    post: PostName | None = None
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -174,6 +175,10 @@ class Activity(abc.ABC):
     @abc.abstractmethod
     def log(self, *, after: int = 0, limit: int = 10_000) -> list[tuple[int, LoggedEvent]]:
         """Return logged events in the order in which they came, each with its number, from a number on."""
+
+    @abc.abstractmethod
+    def about(self, post: PostName, kind: str, *, limit: int) -> list[LoggedEvent]:
+        """Return the newest logged events of a kind that were logged with this post, newest first."""
 
     @abc.abstractmethod
     def forget_events(self, before: Micros) -> None:

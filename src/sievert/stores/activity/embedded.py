@@ -28,7 +28,9 @@ _ADD_AUTHOR = (
     " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _ADD_KEY = "INSERT INTO activity_keys (key, received_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
-_ADD_EVENT = "INSERT INTO activity_events (kind, received_at, record) VALUES (?, ?, ?)"
+_ADD_EVENT = (
+    "INSERT INTO activity_events (kind, received_at, record, platform, post_id) VALUES (?, ?, ?, ?, ?)"
+)
 _ADD_REPORTER = (
     "INSERT INTO activity_reporters (platform, post_id, actor_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 )
@@ -73,6 +75,7 @@ _ADD_ORPHAN = (
     "INSERT INTO activity_orphans (platform, post_id, received_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _DROP_ORPHAN = "DELETE FROM activity_orphans WHERE platform = ? AND post_id = ?"
+_NO_POST = (None, None)
 _TICK = (
     "INSERT INTO facts (name, value) VALUES ('tick', ?) ON CONFLICT DO UPDATE SET"
     " value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))"
@@ -104,7 +107,7 @@ class EmbeddedActivity(Activity):
             if _many(connection, _ADD_AUTHOR, authors) < new:
                 raise _KnownAuthorError
             _many(connection, _ADD_KEY, ((key, change.tick) for key in change.keys))
-            _many(connection, _ADD_EVENT, change.log)
+            _many(connection, _ADD_EVENT, ((*one[:3], *(one.post or _NO_POST)) for one in change.log))
             _many(connection, _ADD_REPORTER, ((*post, actor) for post, actor in change.reporters))
             _many(
                 connection,
@@ -190,12 +193,21 @@ class EmbeddedActivity(Activity):
     def log(self, *, after: int = 0, limit: int = 10_000) -> list[tuple[int, LoggedEvent]]:
         """Query forwards by sequence."""
         query = (
-            "SELECT sequence, kind, received_at, record FROM activity_events"
+            "SELECT sequence, kind, received_at, record, platform, post_id FROM activity_events"
             " WHERE sequence > ? ORDER BY sequence LIMIT ?"
         )
         with self._database.reading() as connection:
             rows = connection.exec_driver_sql(query, (after, limit)).all()
-        return [(row[0], LoggedEvent(*row[1:])) for row in rows]
+        return [(row[0], _logged(*row[1:])) for row in rows]
+
+    def about(self, post: PostName, kind: str, *, limit: int) -> list[LoggedEvent]:
+        """Query backwards by post and kind."""
+        query = (
+            "SELECT kind, received_at, record, platform, post_id FROM activity_events"
+            " WHERE platform = ? AND post_id = ? AND kind = ? ORDER BY sequence DESC LIMIT ?"
+        )
+        with self._database.reading() as connection:
+            return [_logged(*row) for row in connection.exec_driver_sql(query, (*post, kind, limit))]
 
     def forget_events(self, before: Micros) -> None:
         """Delete them."""
@@ -237,6 +249,13 @@ class EmbeddedActivity(Activity):
 
 class _KnownAuthorError(Exception):
     """Takes a transaction back: an author that was to be new is known."""
+
+
+def _logged(
+    kind: str, received_at: Micros, record: bytes, platform: str | None, post_id: str | None
+) -> LoggedEvent:
+    post = None if platform is None or post_id is None else PostName(platform, post_id)
+    return LoggedEvent(kind, received_at, record, post)
 
 
 def _many(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> int:

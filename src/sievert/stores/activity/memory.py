@@ -104,6 +104,10 @@ class MemoryActivity(Activity):
         """Walk the list."""
         return [entry for entry in self._log if entry[0] > after][:limit]
 
+    def about(self, post: PostName, kind: str, *, limit: int) -> list[LoggedEvent]:
+        """Walk the log backwards."""
+        return [event for _, event in reversed(self._log) if (event.post, event.kind) == (post, kind)][:limit]
+
     def forget_events(self, before: Micros) -> None:
         """Keep the younger ones."""
         self._log = [entry for entry in self._log if entry[1].received_at >= before]

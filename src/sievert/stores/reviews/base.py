@@ -15,7 +15,7 @@ from sievert.errors import CaseConflict, NotFound
 from sievert.schema.action import Case, CaseState
 from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, Micros
-from sievert.schema.review import Appeal, Claim, GoldAnswer, Settlement, Verdict
+from sievert.schema.review import Appeal, Claim, GoldAnswer, HeldVerdict, Settlement, Verdict
 
 WORTH_HALVES: Micros = 12 * HOUR
 """A case that waits so long is worth half: half of the views that looking would prevent have happened."""
@@ -114,6 +114,20 @@ class Workload(NamedTuple):
     heavy: int
 
 
+class Waits(NamedTuple):
+    """How many cases of a policy and kind wait, or are with somebody, and when the oldest was opened."""
+
+    policy: str
+    kind: str
+    state: str
+    cases: int
+    oldest: Micros
+
+
+WAITING = (CaseState.OPEN, CaseState.CLAIMED)
+"""States of a case that somebody has to judge still."""
+
+
 class ReviewStore(abc.ABC):
     """Keeps claims, verdicts, settlements, appeals and known answers."""
 
@@ -141,8 +155,30 @@ class ReviewStore(abc.ABC):
         """Give a case back.
 
         Raises:
-            CaseConflict: this reviewer does not have it.
+            CaseConflict: this reviewer does not have it, or gave a verdict on it.
             NotFound: there is no such case here.
+        """
+
+    @abc.abstractmethod
+    def claims(self) -> list[Claim]:
+        """Return the claims of cases that somebody has, oldest first; some may have run out."""
+
+    @abc.abstractmethod
+    def hold(self, case_id: str, reviewer: str, held: HeldVerdict) -> None:
+        """Keep a verdict that can still be taken back; the claim does not run out meanwhile.
+
+        Raises:
+            CaseConflict: this reviewer does not have the case (any more), or gave a verdict already.
+            StoreUnavailable: nothing of it is durable.
+        """
+
+    @abc.abstractmethod
+    def take_back(self, case_id: str, reviewer: str, effects: Effects, *, now: Micros, until: Micros) -> None:
+        """Forget a held verdict whose time has not come; the reviewer has the case until a time, as before.
+
+        Raises:
+            CaseConflict: there is none, or it took effect.
+            StoreUnavailable: nothing of it is durable.
         """
 
     @abc.abstractmethod
@@ -200,12 +236,20 @@ class ReviewStore(abc.ABC):
         """
 
     @abc.abstractmethod
+    def appeal_against(self, action_id: str) -> Appeal | None:
+        """Return the appeal against an action, or None if there is none."""
+
+    @abc.abstractmethod
     def settlements(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Settlement]]:
         """Return settlements in the order in which they became durable, with their numbers, behind a number."""
 
     @abc.abstractmethod
     def settled(self, platform: str, post_id: str) -> list[Settlement]:
         """Return the settlements about a post, oldest first."""
+
+    @abc.abstractmethod
+    def waits(self) -> list[Waits]:
+        """Return what waits and what somebody has, known answers aside, by policy, kind and state."""
 
     @abc.abstractmethod
     def paces(self) -> list[Pace]:
@@ -274,6 +318,24 @@ def not_yours(case_id: str, state: str) -> CaseConflict:
     return CaseConflict(
         f"Case {case_id[:64]!r} is not yours to decide. {told}",
         remedy="Claim the next case; what was settled can be appealed.",
+        field="case_id",
+    )
+
+
+def held_already(case_id: str) -> CaseConflict:
+    """Return the error that says that a verdict was given and can still be taken back."""
+    return CaseConflict(
+        f"You gave a verdict on case {case_id[:64]!r} that has not taken effect yet.",
+        remedy="Take it back first.",
+        field="case_id",
+    )
+
+
+def nothing_held(case_id: str) -> CaseConflict:
+    """Return the error that says that there is no verdict that could be taken back."""
+    return CaseConflict(
+        f"There is no verdict on case {case_id[:64]!r} that could still be taken back.",
+        remedy="What took effect is taken back action by action, or on appeal.",
         field="case_id",
     )
 

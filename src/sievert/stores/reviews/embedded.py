@@ -12,16 +12,20 @@ from sievert.schema.action import Case, CaseKind, CaseState
 from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
-from sievert.schema.review import Appeal, Claim, GoldAnswer, Settlement, Verdict
+from sievert.schema.review import Appeal, Claim, GoldAnswer, HeldVerdict, Settlement, Verdict
 from sievert.stores.database import Database
 from sievert.stores.reviews.base import (
+    WAITING,
     CaseFile,
     Choose,
     Pace,
     ReviewStore,
+    Waits,
     Wanted,
     Workload,
     came_between,
+    held_already,
+    nothing_held,
     rank_of,
     unknown_appeal,
     unknown_case,
@@ -155,8 +159,43 @@ class EmbeddedReviews(ReviewStore):
     def release(self, case_id: str, reviewer: str) -> None:
         """Clear the mark."""
         with self._line, self._database.writing() as connection:
-            require_held(connection, case_id, reviewer)
+            row = require_held(connection, case_id, reviewer)
+            if _claim(connection, row.claim_id).held is not None:
+                raise held_already(case_id)
             open_again(connection, [case_id])
+
+    def claims(self) -> list[Claim]:
+        """Query by state."""
+        query = (
+            sa.select(review_claims.c.record)
+            .join(review_cases, review_cases.c.claim_id == review_claims.c.claim_id)
+            .where(review_cases.c.state == CaseState.CLAIMED)
+            .order_by(review_claims.c.claim_id)
+        )
+        with self._database.reading() as connection:
+            records = connection.execute(query).scalars().all()
+        return [msgspec.json.decode(record, type=Claim) for record in records]
+
+    def hold(self, case_id: str, reviewer: str, held: HeldVerdict) -> None:
+        """Write it into the claim, which has no end then."""
+        with self._line, self._database.writing() as connection:
+            claim = _claim(connection, require_held(connection, case_id, reviewer).claim_id)
+            if claim.held is not None:
+                raise held_already(case_id)
+            _write_claim(connection, msgspec.structs.replace(claim, held=held))
+            change(connection, case_id, expires_at=None)
+
+    def take_back(self, case_id: str, reviewer: str, effects: Effects, *, now: Micros, until: Micros) -> None:
+        """Take it out of the claim, which ends again."""
+        with self._line, self._database.writing() as connection:
+            row = row_of(connection, case_id)
+            mine = row.state == CaseState.CLAIMED and row.reviewer == reviewer
+            claim = _claim(connection, row.claim_id) if mine else None
+            if claim is None or claim.held is None or claim.held.until <= now:
+                raise nothing_held(case_id)
+            _write_claim(connection, msgspec.structs.replace(claim, held=None, expires_at=until))
+            change(connection, case_id, expires_at=until)
+            self._apply(connection, effects)
 
     def judge(
         self,
@@ -267,6 +306,12 @@ class EmbeddedReviews(ReviewStore):
             raise unknown_appeal(appeal_id)
         return msgspec.json.decode(record, type=Appeal)
 
+    def appeal_against(self, action_id: str) -> Appeal | None:
+        """Query by action."""
+        query = sa.select(review_appeals.c.record).where(review_appeals.c.action_id == action_id)
+        with self._database.reading() as connection:
+            return _decoded(connection.execute(query).scalar(), Appeal)  # type: ignore[no-any-return]
+
     def settlements(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Settlement]]:
         """Query by sequence."""
         table = review_settlements
@@ -282,6 +327,24 @@ class EmbeddedReviews(ReviewStore):
         with self._database.reading() as connection:
             records = connection.execute(query.order_by(table.c.sequence)).scalars().all()
         return [msgspec.json.decode(record, type=Settlement) for record in records]
+
+    def waits(self) -> list[Waits]:
+        """Group in the database."""
+        query = (
+            sa.select(
+                review_cases.c.policy,
+                review_cases.c.kind,
+                review_cases.c.state,
+                sa.func.count(),
+                sa.func.min(cases.c.at),
+            )
+            .join(cases, cases.c.case_id == review_cases.c.case_id)
+            .where(review_cases.c.state.in_(WAITING), review_cases.c.kind != CaseKind.GOLD)
+            .group_by(review_cases.c.policy, review_cases.c.kind, review_cases.c.state)
+            .order_by(review_cases.c.policy, review_cases.c.kind, review_cases.c.state)
+        )
+        with self._database.reading() as connection:
+            return [Waits(*row) for row in connection.execute(query)]
 
     def paces(self) -> list[Pace]:
         """Read what verdicts added up."""
@@ -322,6 +385,16 @@ class EmbeddedReviews(ReviewStore):
         """Write the number."""
         with self._database.writing() as connection:
             connection.exec_driver_sql(_COUNTED, (str(number),))
+
+
+def _claim(connection: Connection, claim_id: int) -> Claim:
+    query = sa.select(review_claims.c.record).where(review_claims.c.claim_id == claim_id)
+    return msgspec.json.decode(connection.execute(query).scalar_one(), type=Claim)
+
+
+def _write_claim(connection: Connection, claim: Claim) -> None:
+    update = sa.update(review_claims).where(review_claims.c.claim_id == claim.claim_id)
+    connection.execute(update.values(record=msgspec.json.encode(claim)))
 
 
 def _case(connection: Connection, case_id: str, state: str) -> Case:

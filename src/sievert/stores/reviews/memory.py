@@ -11,18 +11,22 @@ from sievert.schema.action import Case, CaseKind, CaseState
 from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
-from sievert.schema.review import Appeal, Claim, GoldAnswer, Settlement, Verdict
+from sievert.schema.review import Appeal, Claim, GoldAnswer, HeldVerdict, Settlement, Verdict
 from sievert.stores.reviews.base import (
+    WAITING,
     CaseFile,
     Choose,
     Pace,
     ReviewStore,
     Waiting,
+    Waits,
     Wanted,
     Workload,
     came_between,
+    held_already,
     names_needed,
     not_yours,
+    nothing_held,
     rank_of,
     unknown_appeal,
     unknown_case,
@@ -85,7 +89,7 @@ class MemoryReviews(ReviewStore):
         """Choose and mark, behind the lock."""
         with self._lock:
             for row in self._rows.values():
-                if row.claim is not None and row.claim.expires_at <= now:
+                if row.claim is not None and row.claim.expires_at <= now and row.claim.held is None:
                     self._set(row, CaseState.OPEN)
             queue = _MemoryQueue(self, wanted)
             choice = choose(queue)
@@ -109,7 +113,33 @@ class MemoryReviews(ReviewStore):
     def release(self, case_id: str, reviewer: str) -> None:
         """Clear the mark."""
         with self._lock:
-            self._set(self._held(case_id, reviewer), CaseState.OPEN)
+            row = self._held(case_id, reviewer)
+            if row.claim is not None and row.claim.held is not None:
+                raise held_already(case_id)
+            self._set(row, CaseState.OPEN)
+
+    def claims(self) -> list[Claim]:
+        """Walk the rows."""
+        with self._lock:
+            found = [row.claim for row in self._rows.values() if row.claim is not None]
+            return sorted(found, key=lambda one: one.claim_id)
+
+    def hold(self, case_id: str, reviewer: str, held: HeldVerdict) -> None:
+        """Put it in the claim."""
+        with self._lock:
+            row = self._held(case_id, reviewer)
+            if row.claim is None or row.claim.held is not None:
+                raise held_already(case_id)
+            row.claim = msgspec.structs.replace(row.claim, held=held)
+
+    def take_back(self, case_id: str, reviewer: str, effects: Effects, *, now: Micros, until: Micros) -> None:
+        """Take it out of the claim."""
+        with self._lock:
+            claim = self._row(case_id).claim
+            if claim is None or claim.reviewer != reviewer or claim.held is None or claim.held.until <= now:
+                raise nothing_held(case_id)
+            self._apply(effects)
+            self._row(case_id).claim = msgspec.structs.replace(claim, held=None, expires_at=until)
 
     def judge(
         self,
@@ -195,6 +225,10 @@ class MemoryReviews(ReviewStore):
             raise unknown_appeal(appeal_id)
         return self._appeals[appeal_id]
 
+    def appeal_against(self, action_id: str) -> Appeal | None:
+        """Walk the appeals."""
+        return next((one for one in self._appeals.values() if one.action_id == action_id), None)
+
     def settlements(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Settlement]]:
         """Number the list."""
         return [*enumerate(self._settlements, start=1)][after : after + limit]
@@ -202,6 +236,15 @@ class MemoryReviews(ReviewStore):
     def settled(self, platform: str, post_id: str) -> list[Settlement]:
         """Walk the list."""
         return [one for one in self._settlements if (one.platform, one.post_id) == (platform, post_id)]
+
+    def waits(self) -> list[Waits]:
+        """Count rows."""
+        found: dict[tuple[str, str, str], list[Micros]] = {}
+        for row in self._rows.values():
+            if row.state in WAITING and row.case.kind != CaseKind.GOLD:
+                key = (row.case.policy, row.case.kind, row.state.value)
+                found.setdefault(key, []).append(row.case.opened_at)
+        return [Waits(*key, len(times), min(times)) for key, times in sorted(found.items())]
 
     def paces(self) -> list[Pace]:
         """Return the values."""
