@@ -34,11 +34,11 @@ from sievert.guardrail.certifying import CLOSE_AFTER, draw_audits, finish, open_
 from sievert.guardrail.promotion import promote
 from sievert.guardrail.proving import Reviewed
 from sievert.policy.loading import default_policies_path, load_policies
+from sievert.schema.batch import TextColumn
 from sievert.schema.clock import HOUR, ManualClock
 from sievert.schema.guardrail import AuditState
-from sievert.schema.batch import TextColumn
-from sievert.scoring.cascade import score
 from sievert.scoring.bundle import default_bundle_path, load_bundle
+from sievert.scoring.cascade import score
 from sievert.serving.settings import Settings
 from sievert.serving.wiring import add_key, open_ledgers
 from sievert.simulation.records import step_records
@@ -48,6 +48,9 @@ from sievert.simulation.writer import Writer
 from sievert.testing import write_tiny_bundle
 
 STEP = HOUR // 2
+PARTS = 15
+"""In so many parts a step's posts come, so that what stops what can be told to two minutes."""
+
 STEPS_AN_HOUR = HOUR // STEP
 WORDS = {"blorp": 0.9995, "flumb": 0.999, "snorf": 0.92}
 """Of the posts that hold one of these words such a share is harmful; the bundle says 0.99, 0.96 and 0.90."""
@@ -64,7 +67,12 @@ _PARTS = {"blorp": 0.55, "flumb": 0.15, "snorf": 0.20}
 
 SECRET = "whsec_" + "QUJD" * 10
 
-_EFFECTS = {"demote": Effect.DEMOTE, "remove": Effect.REMOVE, "isolate": Effect.REMOVE, "restore": Effect.RESTORE}
+_EFFECTS = {
+    "demote": Effect.DEMOTE,
+    "remove": Effect.REMOVE,
+    "isolate": Effect.REMOVE,
+    "restore": Effect.RESTORE,
+}
 
 POLICY = """\
 name: hate
@@ -143,7 +151,6 @@ def write_bundle_of(folder):
     shipped = load_bundle(default_bundle_path())
     documents = {**shipped.update.files(), **shipped.views.files()}
     return write_tiny_bundle(folder, sure=_SURE, hints=_HINTS, documents=documents)
-
 
 
 def world_of(corpus, *, creators, posts_per_day, seed=1):
@@ -314,10 +321,13 @@ class Town:
         `change` is what a platform's mistake does to the world's posts.
         """
         step = self.world.advance()
-        self.set_clock(step.tick.end)
         told = step_records(step, self.world.accounts)
-        self.send("/api/v1/posts:batch", change(told.posts))
-        mine = self.send("/api/v1/posts:batch", [json.dumps(one).encode() for one in posts])
+        mine, rest = [], change(told.posts)
+        lines = [json.dumps(one).encode() for one in posts]
+        for part in range(PARTS):
+            self.set_clock(step.tick.begin + (part + 1) * STEP // PARTS)
+            mine += self.send("/api/v1/posts:batch", lines[part::PARTS])
+            self.send("/api/v1/posts:batch", rest[part::PARTS])
         # Who looks here are this town's own people, over the API.
         self.send("/api/v1/events", [one for one in told.events if b'"kind":"verdict"' not in one])
         self.send("/api/v1/events", [json.dumps(one).encode() for one in events])
@@ -366,10 +376,10 @@ class Town:
             assert time.monotonic() < end
             time.sleep(0.02)
 
-    def query(self, statement):
+    def query(self, statement, *values):
         """Read the server's database."""
         with contextlib.closing(sqlite3.connect(self.folder / "data" / "sievert.db")) as connection:
-            return connection.execute(statement).fetchall()
+            return connection.execute(statement, values).fetchall()
 
     def is_harmful(self, post_id):
         """Tell the truth about a post."""
@@ -378,7 +388,7 @@ class Town:
         return bool(self._policy()[int(post_id[1:])] >= 0)
 
     def _policy(self):
-        return self.world._ledger["policy"]  # the whole truth copies everything  # noqa: SLF001
+        return self.world._ledger["policy"]  # the whole truth copies everything
 
     def judge(self, room):
         """Let people look at so many cases; nobody who had nothing to do can do more later."""

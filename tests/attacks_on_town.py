@@ -6,7 +6,6 @@ Legend: an attack's posts are named `x...`; those of the world go on meanwhile.
 import collections
 import contextlib
 import copy
-import json
 import shutil
 import time
 
@@ -16,13 +15,14 @@ import numpy as np
 from attacked import STEPS_AN_HOUR, Town, Words, with_word, write_broken_bundle
 from sievert.schema.clock import SECOND, ManualClock
 from sievert.schema.decision import Decision
+from sievert.schema.stop import Stop
 from sievert.stores.embedded import EmbeddedStores
 
 HOURS = 12
 QUIET = 5
 """Views that a post of an attack gets in a step from people, unless the attack says otherwise."""
 
-DIVERTED = ("removal-flood", "stopped", "many-views", "removal-quota-spent", "taken-back", "copies-flood")
+DIVERTED = ("removal-flood", "stopped", "many-views", "removal-quota-spent", "taken-back", "removal-copies")
 """Why a removal that was called for is left to people."""
 
 
@@ -73,7 +73,11 @@ class Attack:
 
 
 class Bots(Attack):
-    """Programs push harmless posts of which a model is nearly sure, so that a forecast lowers the bar for them."""
+    """Programs push harmless posts of accounts whose next post, harmless too, a model is nearly sure of.
+
+    A forecast knows what its creator's posts were seen so far, and the bar falls as it rises. The same is done
+    to those next posts, hours after they came.
+    """
 
     name = "bots inflate harmless posts"
     pushed = 4000
@@ -81,15 +85,18 @@ class Bots(Attack):
 
     def step(self, town, k):
         posts, events = [], []
-        if k < 4:
-            for n in range(self.number // 4):
+        if k == 0:
+            for n, text in enumerate(self.words.texts([None] * self.number)):
+                posts.append(self.post(town, f"xearlier{n}", text, harmful=False, creator=f"victim{n}"))
+        if 4 <= k < 8:
+            for n in range((k - 4) * self.number // 4, (k - 3) * self.number // 4):
                 text = with_word(self.rng, self.words.texts([None])[0], "snorf")
-                posts.append(self.post(town, f"xbot{k}-{n}", text, harmful=False))
-        else:
+                posts.append(self.post(town, f"xbot{n}", text, harmful=False, creator=f"victim{n}"))
+        if self.pushed and (1 <= k < 4 or 12 <= k < 16):
             events = [
                 self.event(town, "views", post_id=name, count=self.pushed)
                 for name in self.posts
-                if self.pushed and town.done.get(name) != "remove" and k < 8
+                if name.startswith("xearlier" if k < 4 else "xbot") and town.done.get(name) != "remove"
             ]
         return posts, events
 
@@ -175,9 +182,7 @@ class Brigade(Attack):
         return [name for name in self.posts if name.startswith("xvictim")]
 
     def reports(self, town, names, *, half=None, crowd="first"):
-        people = [
-            f"{crowd}-{n}" for n in range(self.accounts) if half is None or n % 2 == half
-        ]
+        people = [f"{crowd}-{n}" for n in range(self.accounts) if half is None or n % 2 == half]
         return [
             self.event(town, "report", post_id=name, actor_id=who, reason="hate")
             for name in names
@@ -201,7 +206,12 @@ class PoisonedHash(Attack):
         self.meme = " ".join(self.words.texts([None] * 2))
         self.harm = " ".join(with_word(self.rng, text, "blorp") for text in self.words.texts([None] * 2))
         for name, kind, text in (("HARM", "harmful", self.meme), ("FINE", "allow", self.harm)):
-            rule = {"name": name, "kind": kind, "policy": "hate" if kind == "harmful" else None, "flood_per_hour": 100}
+            rule = {
+                "name": name,
+                "kind": kind,
+                "policy": "hate" if kind == "harmful" else None,
+                "flood_per_hour": 100,
+            }
             rule = {key: value for key, value in rule.items() if value is not None}
             answer = town.platform.post("/api/v1/banks", json=rule)
             assert answer.status_code == 200, answer.text
@@ -212,9 +222,7 @@ class PoisonedHash(Attack):
     def step(self, town, k):
         if k >= 2:
             return [], []
-        posts = [
-            self.post(town, f"xmeme{k}-{n}", self.meme, harmful=False) for n in range(self.popular // 2)
-        ]
+        posts = [self.post(town, f"xmeme{k}-{n}", self.meme, harmful=False) for n in range(self.popular // 2)]
         posts += [
             self.post(town, f"xshield{k}-{n}", self.harm, harmful=True) for n in range(self.shielded // 2)
         ]
@@ -249,9 +257,7 @@ def _with_text(line, change):
 def cloned(town, folder):
     """Return a town like this one, whose server has ended, in another folder."""
     shutil.copytree(town.folder, folder)
-    other = Town(
-        folder, copy.deepcopy(town.world), reviewers=len(town.keys.reviewers), an_hour=town.an_hour
-    )
+    other = Town(folder, copy.deepcopy(town.world), reviewers=len(town.keys.reviewers), an_hour=town.an_hour)
     other.now, other.keys = town.now, town.keys
     other.done, other.harmful = dict(town.done), dict(town.harmful)
     return other
@@ -281,17 +287,20 @@ def what_came_of_it(town, attack, began, before, standing):
     """Read the stores after the attack; what must never happen is asserted, the rest is told in numbers."""
     removed = [
         msgspec.json.decode(record)
-        for (record,) in town.query(f"SELECT record FROM actions WHERE kind = 'remove' AND at >= {began}")
+        for (record,) in town.query("SELECT record FROM actions WHERE kind = 'remove' AND at >= ?", began)
     ]
     ours = [one for one in removed if one["by"] == "sievert"]
     mine = [one for one in ours if one["post_id"] in attack.posts]
     wrong = [one for one in ours if not town.is_harmful(one["post_id"])]
     wrong_mine = [one for one in wrong if one["post_id"] in attack.posts]
-    stops = town.query(f"SELECT kind, policy, since FROM stops WHERE since >= {began}")
-    first_stop = min((since for *_, since in stops), default=None)
+    stops = [msgspec.json.decode(record, type=Stop) for (record,) in town.query("SELECT record FROM stops")]
+    stops = [one for one in stops if one.since >= began]
+    first_stop = min((one.since for one in stops), default=None)
+    withdrawn = _withdrawn(town, began)
+    ended = min((at for at in (first_stop, withdrawn) if at is not None), default=None)
     decisions = [
         msgspec.json.decode(record, type=Decision)
-        for (record,) in town.query(f"SELECT record FROM decisions WHERE decided_at >= {began}")
+        for (record,) in town.query("SELECT record FROM decisions WHERE decided_at >= ?", began)
     ]
     diverted = collections.defaultdict(set)
     for one in decisions:
@@ -308,7 +317,7 @@ def what_came_of_it(town, attack, began, before, standing):
     found = {one["post_id"] for one in removed if town.is_harmful(one["post_id"])}
     demoted = [
         msgspec.json.decode(record)["post_id"]
-        for (record,) in town.query(f"SELECT record FROM actions WHERE kind = 'demote' AND at >= {began}")
+        for (record,) in town.query("SELECT record FROM actions WHERE kind = 'demote' AND at >= ?", began)
     ]
     quarantined = town.query("SELECT count(*) FROM bank_entries WHERE quarantined_at IS NOT NULL")[0][0]
     return {
@@ -319,9 +328,10 @@ def what_came_of_it(town, attack, began, before, standing):
         "wrongly_removed_in_all": len(wrong),
         "views_they_would_have_had": sum(_usual_views(town, attack, truth, one["post_id"]) for one in wrong),
         "wrongly_demoted": len({name for name in demoted if not town.is_harmful(name)}),
-        "removed_before_a_stop": sum(first_stop is None or one["performed_at"] < first_stop for one in mine),
-        "stops": [f"{kind} of {policy or 'all'}" for kind, policy, _ in stops],
+        "wrongly_removed_before_a_stop": sum(ended is None or one["performed_at"] <= ended for one in wrong),
+        "stops": [f"{one.kind} of {one.policy or 'every policy'}" for one in stops],
         "minutes_to_stop": None if first_stop is None else (first_stop - began) / (60 * SECOND),
+        "minutes_to_withdrawal": None if withdrawn is None else (withdrawn - began) / (60 * SECOND),
         "certificate": standing["items"][0]["state"] if standing["items"] else "",
         "certificate_said": standing["items"][0]["reason"] if standing["items"] else "",
         "quarantined_entries": quarantined,
@@ -335,6 +345,13 @@ def what_came_of_it(town, attack, began, before, standing):
         "harmful_views_without": int(without),
         **_kept(town),
     }
+
+
+def _withdrawn(town, began):
+    """Return when the certificate was withdrawn, if it was."""
+    notes = [msgspec.json.decode(record) for (record,) in town.query("SELECT record FROM audit")]
+    at = [one["at"] for one in notes if one["event"] == "guardrail.withdrawn" and one["at"] >= began]
+    return min(at, default=None)
 
 
 def _usual_views(town, attack, truth, name):

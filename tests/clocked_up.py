@@ -6,13 +6,14 @@ python clocked_up.py CLOCK up ...    CLOCK is a file of eight bytes: microsecond
 import mmap
 import struct
 import sys
+from pathlib import Path
 
 from sievert.schema import clock
 
 
 def live_by(file):
     """Let the machine's clock tell what stands in a file."""
-    with open(file, "r+b") as handle:
+    with Path(file).open("r+b") as handle:
         told = mmap.mmap(handle.fileno(), 8)
     clock.SystemClock.now = lambda _: struct.unpack("<q", told[:8])[0]
 
