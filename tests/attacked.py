@@ -307,6 +307,11 @@ class Town:
             made = {"name": name, "scopes": ("review:work",), "actor": "town", "clock": clock}
             return add_key(found.keys, found.audit, **made)[0]
 
+    def at_rest(self):
+        """Let go of everything but the folder, the world and who knows what; for a town that others are cloned from."""
+        self.receiver.close()
+        self.receiver = self.server = self.platform = self.people = None
+
     @contextlib.contextmanager
     def ledgers(self):
         """The guardrail's records, as the command line opens them beside the server."""

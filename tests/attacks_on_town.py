@@ -18,7 +18,7 @@ from sievert.schema.decision import Decision
 from sievert.schema.stop import Stop
 from sievert.stores.embedded import EmbeddedStores
 
-HOURS = 12
+HOURS = 8
 QUIET = 5
 """Views that a post of an attack gets in a step from people, unless the attack says otherwise."""
 
@@ -280,6 +280,7 @@ def fought(town, attack, *, hours=HOURS, pace=0.0):
     town.settle_messages()
     standing = town.platform.get("/api/v1/guardrail").json()
     town.end()
+    town.receiver.close()
     return what_came_of_it(town, attack, began, before, standing)
 
 

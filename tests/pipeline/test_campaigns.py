@@ -19,7 +19,7 @@ from sievert.schema.post import Post
 from sievert.schema.stop import StopKind
 from sievert.testing import START, batch_of, memory_parts, records
 
-ALONE = 10  # a third of what is never a flood
+ALONE = 5  # a sixth of what is never a flood
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from sievert.schema.stop import Stop, StopKind
 
 _SEVERITY = {kind: place for place, kind in enumerate(("demote", "remove", "isolate"))}
 
-COPIES_PART = 3
+COPIES_PART = 6
 """Of one text a policy removes this part of what is never a flood, and then asks a person."""
 
 
