@@ -12,7 +12,7 @@ from command_line import environment
 class Killable:
     """A `sievert up` in a process of its own."""
 
-    def __init__(self, folder, bundle):
+    def __init__(self, folder, bundle, **more):
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sievert", "up", "--port", "0", "--data", str(folder)],
             stdout=subprocess.PIPE,
@@ -25,6 +25,7 @@ class Killable:
                 SIEVERT_WEBHOOK_URL="http://127.0.0.1:9/",
                 SIEVERT_WEBHOOK_PRIVATE_HOSTS="127.0.0.1:9",
                 SIEVERT_WEBHOOK_SECRET="whsec_" + "QUJD" * 10,
+                **more,
             ),
         )
         first = self.process.stdout.readline()

@@ -3,7 +3,8 @@
 A model errs on texts, and a text that everybody quotes would be removed everywhere, or stop all removals of
 its policy with the breaker. So of one text only so many copies are removed (`COPIES_PART` of the policy's
 `removals_flood`); further ones go to people, as one case, and count for no breaker. As soon as somebody found
-one of the copies harmful, the others are removed again as any post is.
+one of the copies harmful, all of that case are removed, and as many further ones before somebody is asked again:
+so a campaign of harmful copies does not stop other removals either.
 
 Not covered: like `copies.py`, what was before the last restart; the policy's breaker stands behind.
 """
@@ -17,7 +18,6 @@ from sievert.pipeline.copies import REMEMBERED, CopyNames
 from sievert.schema.clock import Micros
 
 MOST_NAMES = 200_000
-_CONFIRMED = -(1 << 40)
 
 
 class Campaigns:
@@ -53,11 +53,10 @@ class Campaigns:
         while len(self._removed) > self._most:
             self._removed.popitem(last=False)
 
-    def confirm(self, names: Sequence[bytes], now: Micros) -> None:
-        """Hear that somebody found a post with these names harmful."""
+    def confirm(self, names: Sequence[bytes]) -> None:
+        """Hear that somebody found a post with these names harmful: its copies are counted from the beginning."""
         for name in names:
             self._removed.pop(name, None)
-            self._removed[name] = (_CONFIRMED, now)
 
     def _forget(self, now: Micros) -> None:
         while self._removed:

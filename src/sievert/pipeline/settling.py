@@ -165,13 +165,13 @@ def _with(standing: Sequence[Action], more: Sequence[Action]) -> list[Action]:
 
 
 def _confirm(desk: Desk, settlement: Settlement) -> None:
-    """Let copies of what somebody found harmful be removed without asking again."""
+    """Let some copies of what somebody found harmful be removed before they are asked again."""
     parts = desk.parts
     post = parts.journal.post(settlement.platform, settlement.post_id, settlement.revision)
     if post is not None:
         alone = to_batch([post], [post.text.encode()], received_at=settlement.settled_at)
         (names,) = CopyNames(alone, parts.bundle.fold).of([0])
-        parts.campaigns.confirm(names, settlement.settled_at)
+        parts.campaigns.confirm(names)
 
 
 def _cleared(desk: Desk, settlement: Settlement) -> list[str]:
