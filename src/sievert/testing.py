@@ -6,6 +6,7 @@ bundle whose judgement is known, so that a test can say in advance what must be 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -65,10 +66,18 @@ def records(*posts: Post | dict[str, object]) -> list[bytes]:
     return [msgspec.json.encode(post) for post in posts]
 
 
-def write_tiny_bundle(folder: Path, *, sure: float = 12.0) -> Bundle:
+def write_tiny_bundle(
+    folder: Path,
+    *,
+    sure: float = 12.0,
+    hints: Mapping[str, tuple[str, float]] = MappingProxyType({}),
+    everything: float = -6.0,
+    documents: Mapping[str, bytes] = MappingProxyType({}),
+) -> Bundle:
     """Write and load a bundle that is sure of a policy when its stand-in word occurs, else of nothing.
 
-    `sure` is the logit that the word adds at natural prevalence.
+    `sure` is the logit that the word adds at natural prevalence; `hints` are further words, each with its
+    policy and the logit that it adds; `everything` is the logit of a text without any. `documents` are further files of the bundle, or others in their place.
     """
     fold = build_fold_tables()
     heads = ("harm", *STAND_INS)
@@ -76,8 +85,10 @@ def write_tiny_bundle(folder: Path, *, sure: float = 12.0) -> Bundle:
     weights = np.zeros((2**_BITS, columns), np.float64)
     for h, word in enumerate(STAND_INS.values(), start=1):
         _teach(weights, fold, word, (0, h), sure)
+    for word, (policy, logit) in hints.items():
+        _teach(weights, fold, word, (0, heads.index(policy)), logit)
     scale = np.full(columns, np.abs(weights).max() / 127, np.float32)
-    bias = np.array([-6.0] * len(heads) + [4.0, 0.0, 0.0], np.float32)
+    bias = np.array([everything] * len(heads) + [4.0, 0.0, 0.0], np.float32)
     dense = np.zeros((len(STATS), columns), np.float32)
     dense[STATS.index("other_script_share"), len(heads) + 1] = 12.0
     dense[STATS.index("no_letters"), len(heads) + 2] = 12.0
@@ -97,6 +108,7 @@ def write_tiny_bundle(folder: Path, *, sure: float = 12.0) -> Bundle:
         documents={
             "MODEL_CARD.md": b"# Tiny\n\nA bundle for tests.\n",
             **hand_made_update(len(heads)).files(),
+            **documents,
         },
     )
     return load_bundle(folder)

@@ -38,7 +38,9 @@ def mad(parts, count, name="m", batch=400):
     """Posts of which each scores as sure as can be; return how many were removed and put before people."""
     outcomes = []
     for start in range(0, count, batch):
-        posts = [Post(id=f"{name}{n}", text="you blorp") for n in range(start, min(count, start + batch))]
+        posts = [
+            Post(id=f"{name}{n}", text=f"blorp {name}{n}") for n in range(start, min(count, start + batch))
+        ]
         outcomes += [one.decision for one in run(records(*posts), parts)]
     return outcomes.count("remove"), outcomes.count("review")
 

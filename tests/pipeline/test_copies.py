@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sievert.features.content.fold import build_fold_tables
-from sievert.pipeline.copies import REMEMBERED, Copies
+from sievert.pipeline.copies import REMEMBERED, Copies, CopyNames
 from sievert.schema.clock import HOUR
 from sievert.schema.post import Post
 from sievert.testing import START, batch_of
@@ -17,7 +17,9 @@ LONG = "a long text about rivers and gardens and windows that somebody sends to 
 
 def ask(copies, texts, views, *, first=0, now=START):
     posts = batch_of([Post(id=f"p{first + n}", text=text) for n, text in enumerate(texts)])
-    return copies.together(posts, range(len(texts)), np.array(views, np.float32), FOLD, now=now).tolist()
+    return copies.together(
+        posts, range(len(texts)), np.array(views, np.float32), CopyNames(posts, FOLD), now=now
+    ).tolist()
 
 
 def test_copies_hear_of_each_other_and_others_do_not():
@@ -83,7 +85,7 @@ def test_totals_are_those_of_the_posts_that_are_remembered(steps):
         kept = {name: one for name, one in kept.items() if one[2] > now - REMEMBERED}
         kept[post] = (text, views, now)
         batch = batch_of([Post(id=str(post), text=f"text {text}")])
-        (told,) = copies.together(batch, [0], np.array([views], np.float32), FOLD, now=now)
+        (told,) = copies.together(batch, [0], np.array([views], np.float32), CopyNames(batch, FOLD), now=now)
         together = sum(round(one[1] * 1000) for one in kept.values() if one[0] == text) / 1000
         assert told == pytest.approx(together, rel=1e-6, abs=1e-3)
     assert len(copies) == len(kept)

@@ -125,17 +125,6 @@ def test_what_was_removed_late_can_be_taken_back(parts, stores):
     assert restore.undoes == (one.action_id,)
 
 
-def test_what_waits_is_let_go_when_a_person_finds_it_harmless(parts, stores):
-    later, _ = post_rude(parts)
-    undo = Undoing(stores=stores, announce=True)
-    assert undo.let_go("default", later[0], by="key k") == 1
-    assert undo.let_go("default", later[0], by="key k") == 0
-    assert stores.audit.entries(limit=500)[-1].event == "removal.let_go"
-    stores.clock.advance(30 * MINUTE)
-    release(stores, parts, now=stores.clock.now())
-    assert {*removed(stores)} & {*later} == {*later[1:]}
-
-
 def test_a_post_that_was_decided_about_again_while_it_waited_is_removed_once(parts, stores):
     later, _ = post_rude(parts)
     (waiting,) = [

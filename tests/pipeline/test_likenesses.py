@@ -3,6 +3,7 @@
 import pytest
 
 from contracts.reviews import case
+from sievert.pipeline.copies import CopyNames
 from sievert.pipeline.likenesses import likenesses
 from sievert.schema.media import Media
 from sievert.schema.post import Post
@@ -19,7 +20,7 @@ LONG = (
 def near(tiny_bundle):
     def told(first, second):
         batch = batch_of([first, second])
-        found = likenesses(batch, (0, 1), (case("a"), case("b")), tiny_bundle.fold)
+        found = likenesses(batch, (0, 1), (case("a"), case("b")), CopyNames(batch, tiny_bundle.fold))
         one, other = found.get("a", ()), found.get("b", ())
         return bool(one and other) and len(set(one) & set(other)) >= names_needed(other)
 

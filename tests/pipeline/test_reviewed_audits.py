@@ -33,7 +33,7 @@ def stores(request, tmp_path):
 def test_a_removal_that_waits_is_let_go_if_people_find_the_post_harmless(stores, tiny_bundle, violates, left):
     parts = dataclasses.replace(guarded(stores, tiny_bundle), reviews=stores.reviews)
     desk = Desk(
-        parts=parts, reviews=stores.reviews, actions=stores.actions, key=b"k" * 32, delayed=stores.delayed
+        parts=parts, reviews=stores.reviews, standing=stores.standing, key=b"k" * 32, delayed=stores.delayed
     )
     case = Case(
         case_id="c",
@@ -60,7 +60,7 @@ def test_audits_are_judged_at_the_desk_and_reach_the_ledger(stores, tiny_bundle)
     parts = guarded(stores, tiny_bundle, policies)
     guard = Guard(stores.guardrail, policies, settlements=stores.reviews.settlements)
     parts = dataclasses.replace(parts, guard=guard, reviews=stores.reviews)
-    desk = Desk(parts=parts, reviews=stores.reviews, actions=stores.actions, key=b"k" * 32)
+    desk = Desk(parts=parts, reviews=stores.reviews, standing=stores.standing, key=b"k" * 32)
     clock, policy = stores.clock, policies.named("hate")
     rude(parts, 40)
     clock.advance(HOUR)

@@ -4,7 +4,8 @@
 what is really done, since that is what a platform is told.
 
 The order of checks, for each removal: is its switch off; did a person take back what was done about this
-very revision before; does its policy remove far more than it used to (`Checks.flood_room`). A demotion hangs
+very revision before; were many copies of it removed that nobody has looked at; does its policy remove far
+more than it used to (`Checks.flood_room`). A demotion hangs
 on its switch and on what a person took back. What stands already is not done again, nor anything milder.
 Isolation hangs on nothing: it shows a post to fewer people, and the law asks for it.
 
@@ -12,7 +13,7 @@ Not covered: quotas (the decision rules spend them, `policy.rules`), and what pe
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 
 from sievert.enforcement.delaying import Draws, timed
 from sievert.enforcement.effects import actions_for, audit_notes
@@ -20,12 +21,15 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import OURSELVES, Action, ActionKind, ActionState
 from sievert.schema.batch import DecidedBatch, PostBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import DELAYED, FLOODED, STOPPED, TAKEN_BACK, Outcome, Reason
+from sievert.schema.decision import COPIED, DELAYED, FLOODED, STOPPED, TAKEN_BACK, Outcome, Reason
 from sievert.schema.delay import DelayedRemoval
 from sievert.schema.policy import PolicySet
 from sievert.schema.stop import Stop, StopKind
 
 _SEVERITY = {kind: place for place, kind in enumerate(("demote", "remove", "isolate"))}
+
+COPIES_PART = 6
+"""Of one text a policy removes this part of what is never a flood, and then asks a person."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +37,17 @@ class Checks:
     """What stands between decisions and actions just now.
 
     `flood_room` says how many more posts a policy may remove before that is a flood; of a policy that it
-    does not name, any number. `past` is what was done about the same revision before, by row.
+    does not name, any number. `past` is what was done about the same revision before, by row. `asked` are
+    rows of posts that somebody has been asked about, and has not judged yet. `copies` are the names by row that
+    a post shares with copies of it, `copies_removed` how many posts with each were removed without a person.
     """
 
     stops: tuple[Stop, ...] = ()
     flood_room: Mapping[str, int] = dataclasses.field(default_factory=dict)
     past: Mapping[int, tuple[ActionState, ...]] = dataclasses.field(default_factory=dict)
+    asked: Container[int] = ()
+    copies: Mapping[int, Sequence[bytes]] = dataclasses.field(default_factory=dict)
+    copies_removed: Mapping[bytes, int] = dataclasses.field(default_factory=dict)
     draws: Draws | None = None  # None: nothing is delayed
 
     def stopped(self, policy: str, kind: ActionKind) -> bool:
@@ -72,7 +81,7 @@ def performed(
     What a switch or a breaker holds back asks a person, whatever the hour's reviews, and lowers the post's
     reach meanwhile where the policy permits that and no switch forbids it.
     """
-    draft = _Draft(decided)
+    draft = _Draft(decided, checks.asked)
     stops = _check_removals(draft, policies, checks, now)
     _check_demotions(draft, checks)
     called_for = []
@@ -94,8 +103,8 @@ def performed(
 class _Draft:
     """Decisions while they are checked."""
 
-    def __init__(self, decided: DecidedBatch) -> None:
-        self._decided = decided
+    def __init__(self, decided: DecidedBatch, asked: Container[int]) -> None:
+        self._decided, self._asked = decided, asked
         self.outcome, self.reasons = decided.outcome.copy(), dict(decided.reasons)
         self.removed, self.demoted = dict(decided.removed_for), dict(decided.demoted_for)
         self.queued = dict(decided.queued_for)
@@ -105,10 +114,11 @@ class _Draft:
         self.reasons[row] = (*self.reasons.get(row, ()), Reason(policy=policy, rule=rule))
 
     def ask(self, row: int, policy: str, rule: str) -> None:
-        """Put a post before a person, and say why."""
+        """Put a post before a person who is not asked already, and say why."""
         self.note(row, policy, rule)
         self.outcome[row] = Outcome.REVIEW
-        self.queued.setdefault(row, policy)
+        if row not in self._asked:
+            self.queued.setdefault(row, policy)
 
     def done_before(self, row: int, kind: str) -> None:
         """Note that this stands already: it is still what is decided, and nothing follows from it."""
@@ -129,14 +139,20 @@ class _Draft:
 def _check_removals(draft: _Draft, policies: PolicySet, checks: Checks, now: Micros) -> tuple[Stop, ...]:
     """Hold removals back where they must be; return the breakers that tripped."""
     room, tripped = dict(checks.flood_room), dict[str, Stop]()
+    copies = dict(checks.copies_removed)
     for row, policy in sorted(draft.removed.items()):
         rule = _held_back(row, policy, checks)
+        alike = checks.copies.get(row, ())
+        many = max((copies.get(name, 0) for name in alike), default=0)
+        if rule is None and many >= copies_alone(policies, policy):
+            rule = COPIED
         if rule is None and room.get(policy, 1) <= 0:
             rule = FLOODED
             tripped.setdefault(policy, _tripped(policy, now))
         if rule is None:
             if policy in room:
                 room[policy] -= 1
+            copies.update((name, copies.get(name, 0) + 1) for name in alike)
             continue
         del draft.removed[row]
         draft.ask(row, policy, rule)
@@ -157,6 +173,12 @@ def _check_demotions(draft: _Draft, checks: Checks) -> None:
             draft.note(row, policy, TAKEN_BACK)
             if draft.outcome[row] == Outcome.DEMOTE:
                 draft.outcome[row] = Outcome.ALLOW
+
+
+def copies_alone(policies: PolicySet, policy: str) -> int:
+    """Return how many copies of one text a policy removes before a person has looked at one."""
+    named = policies.named(policy)
+    return max(1, named.removals_flood // COPIES_PART) if named is not None else 1
 
 
 def held_back_later(row: int, policy: str, checks: Checks) -> bool:

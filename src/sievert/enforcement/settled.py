@@ -15,16 +15,6 @@ from sievert.schema.review import Appeal, Settlement
 _TAKEN_BACK = (ActionKind.DEMOTE, ActionKind.REMOVE)
 
 
-def standing_actions(actions: Sequence[Action], revision: int) -> tuple[Action, ...]:
-    """Return those actions on a revision of a post that no restore took back."""
-    undone = {name for one in actions for name in one.undoes}
-    return tuple(
-        one
-        for one in actions
-        if one.revision == revision and one.kind != ActionKind.RESTORE and one.action_id not in undone
-    )
-
-
 def actions_for_settlement(
     settlement: Settlement, standing: Sequence[Action], *, live: Container[str]
 ) -> tuple[Action, ...]:
@@ -87,6 +77,16 @@ def settlement_notes(
     if appeal is not None:
         notes.append(appeal_note(appeal, f"appeal.{appeal.state}", actor=settlement.reviewer))
     return tuple(notes)
+
+
+def let_go_note(settlement: Settlement, action_ids: Sequence[str]) -> AuditNote:
+    """Return what the audit log shall say of removals that waited for their time and are not done."""
+    return AuditNote(
+        actor=settlement.reviewer,
+        event="removal.let_go",
+        subject=f"{settlement.platform}/{settlement.post_id}",
+        details={"actions": ",".join(action_ids)},
+    )
 
 
 def appeal_note(appeal: Appeal, event: str, *, actor: str) -> AuditNote:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from sievert.enforcement.performing import performed
 from sievert.features.behaviour.rows import AsOf
+from sievert.pipeline.copies import CopyNames
 from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.path import Parts, effects_of
 from sievert.policy.reasons import ISOLATED
@@ -125,8 +126,15 @@ def decide_again(
         StoreUnavailable: nothing of it is durable.
     """
     passed = parts.banks.glance(posts).passed if parts.banks is not None and posts.pictures else ()
+    names = CopyNames(posts, parts.bundle.fold)
     forecasts = Forecasts(
-        posts, bundle=parts.bundle, counters=parts.counters, copies=parts.copies, now=now, known=known
+        posts,
+        bundle=parts.bundle,
+        counters=parts.counters,
+        copies=parts.copies,
+        names=names,
+        now=now,
+        known=known,
     )
     forecasts.ask(hang_on_views(scored, parts.policies, matches, every=True))
     stated = parts.ruling.look(
@@ -152,16 +160,19 @@ def decide_again(
         stated=stated,
     )
     scored = scored.told()
+    settled = [_settled(one, parts) for one in again]
+    asked = _asked(again, settled)
+    checks = dataclasses.replace(parts.checking.again(posts.keys, decided, now), asked=asked)
     done = performed(
         posts,
-        _without_what_was_settled(decided, again, parts),
+        _without_what_was_settled(decided, again, settled, asked, parts),
         policies=parts.policies,
-        checks=parts.checking.again(posts.keys, decided, now),
+        checks=parts.campaigns.checked(checks, names, decided.removed_for, now),
         now=now,
     )
     decided, actions = done.decided, done.actions
     cases = cases_for(posts, scored, decided, {}, now=now)
-    effects = effects_of(posts, scored, done, cases, parts, now=now, stated=stated)
+    effects = effects_of(posts, scored, done, cases, parts, now=now, stated=stated, names=names)
     at = parts.clock.now()
     parts.journal.add(
         [
@@ -174,6 +185,7 @@ def decide_again(
     )
     parts.budgets.spend(cases, actions)
     parts.checking.note(done.stops)
+    parts.campaigns.note(names.of(sorted(decided.removed_for)), now)
     parts.observer.batch_decided(posts, scored, decided)
     return decided
 
@@ -201,21 +213,27 @@ def _known_before(again: Sequence[Again]) -> dict[int, tuple[Match, ...]]:
     return {row: matches for row, matches in found.items() if matches}
 
 
-def _without_what_was_settled(decided: DecidedBatch, again: Sequence[Again], parts: Parts) -> DecidedBatch:
+def _asked(again: Sequence[Again], settled: Sequence[list[Settlement]]) -> frozenset[int]:
+    """Return the rows of posts about which people are asked by an earlier decision, and have not settled it."""
+    return frozenset(
+        row
+        for row, one in enumerate(again)
+        if not settled[row] and any(decision.outcome == Outcome.REVIEW.word for decision in one.trail)
+    )
+
+
+def _without_what_was_settled(
+    decided: DecidedBatch,
+    again: Sequence[Again],
+    settled: Sequence[list[Settlement]],
+    asked: frozenset[int],
+    parts: Parts,
+) -> DecidedBatch:
     """Leave out cases that earlier decisions about the same posts opened, and what people settled otherwise.
 
     Whoever was asked about a post was not asked whether it must be isolated. A post that people settled is
     asked about again, and acted on, only if something is new (`review/memory.py`).
     """
-    settled = {row: _settled(one, parts) for row, one in enumerate(again)}
-    asked = {
-        row
-        for row, one in enumerate(again)
-        if row not in decided.isolated_for
-        and not settled[row]
-        and any(decision.outcome == Outcome.REVIEW.word for decision in one.trail)
-    }
-
     versions = {named.name: named.version for named in parts.policies.policies}
 
     def stands(row: int, policy: str) -> Settlement | None:
@@ -240,7 +258,7 @@ def _without_what_was_settled(decided: DecidedBatch, again: Sequence[Again], par
         queued_for={
             row: policy
             for row, policy in decided.queued_for.items()
-            if row not in asked and (row in decided.isolated_for or stands(row, policy) is None)
+            if row in decided.isolated_for or (row not in asked and stands(row, policy) is None)
         },
     )
 

@@ -63,13 +63,12 @@ class Copies:
         return len(self._posts)
 
     def together(
-        self, posts: PostBatch, rows: Sequence[int], views: Floats, fold: FoldTables, *, now: Micros
+        self, posts: PostBatch, rows: Sequence[int], views: Floats, names: "CopyNames", *, now: Micros
     ) -> Floats:
         """Return the views to come [r] of posts and their copies; `views` [r] are the posts' own."""
         self._forget(now)
-        names = copy_names(posts, rows, fold)
         found = []
-        for row, some, own in zip(rows, names, views.tolist(), strict=True):
+        for row, some, own in zip(rows, names.of(rows), views.tolist(), strict=True):
             post = PostName(posts.posts[row].platform, posts.posts[row].id)
             found.append(self._note(post, some, round(own * _THOUSAND), now))
         return np.array([cluster.total / _THOUSAND for cluster in found], np.float32)
@@ -109,6 +108,22 @@ class Copies:
             for name in cluster.names:
                 del self._named[name]
             cluster.names.clear()
+
+
+class CopyNames:
+    """By what the copies of a batch's posts are found; each computed once, whoever asks first."""
+
+    def __init__(self, posts: PostBatch, fold: FoldTables) -> None:
+        """Compute nothing yet."""
+        self._posts, self._fold = posts, fold
+        self._known: dict[int, list[bytes]] = {}
+
+    def of(self, rows: Sequence[int]) -> list[list[bytes]]:
+        """Return the names of each of these posts; none where neither text nor picture is at hand."""
+        new = [row for row in dict.fromkeys(rows) if row not in self._known]
+        if new:
+            self._known.update(zip(new, copy_names(self._posts, new, self._fold), strict=True))
+        return [self._known[row] for row in rows]
 
 
 def copy_names(posts: PostBatch, rows: Sequence[int], fold: FoldTables) -> list[list[bytes]]:

@@ -11,21 +11,21 @@ from collections.abc import Sequence
 import msgspec
 
 from sievert.enforcement.messages import messages_for
-from sievert.enforcement.settled import appeal_note, standing_actions
-from sievert.errors import CaseConflict, ExposureReached, InvalidField, NotFound
+from sievert.enforcement.settled import appeal_note
+from sievert.errors import CaseConflict, ExposureReached, InvalidField
 from sievert.pipeline.path import Parts
 from sievert.review.appeals import appeal_against
 from sievert.review.exposure import ExposureLimits
 from sievert.review.order import Shares, by_order, expected_minutes
 from sievert.schema.access import AuditNote
-from sievert.schema.action import Action, ActionKind, CaseKind, CaseState
+from sievert.schema.action import ActionKind, CaseKind, CaseState
 from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, SECOND, Micros
 from sievert.schema.identity import derived_id
 from sievert.schema.review import Appeal, Claim, GoldAnswer
 from sievert.stores.delayed import DelayedRemovals
-from sievert.stores.records import Records
 from sievert.stores.reviews.base import CaseFile, ReviewStore, Wanted
+from sievert.stores.standing import StandingActions
 
 CLAIM_TIME: Micros = HOUR // 4
 """How long a reviewer has a case before it goes back to the others."""
@@ -41,7 +41,7 @@ class Desk:
 
     parts: Parts
     reviews: ReviewStore
-    actions: Records[Action]
+    standing: StandingActions
     key: bytes  # of the hashes that draw turns
     shares: Shares = dataclasses.field(default_factory=Shares)
     limits: ExposureLimits = dataclasses.field(default_factory=ExposureLimits)
@@ -124,11 +124,8 @@ def file_appeal(desk: Desk, action_id: str, *, by: str, statement: str, actor: s
         CaseConflict: another appeal against it was filed, or it was taken back already.
         StoreUnavailable: nothing of it is durable.
     """
-    action = desk.actions.named(action_id)
-    if action is None:
-        raise NotFound(
-            f"There is no action {action_id[:64]!r}.", remedy="Take its id from the webhook message."
-        )
+    state = desk.standing.known(action_id)
+    action = state.action
     if action.kind not in APPEALABLE:
         raise InvalidField(
             f"An action of kind {action.kind} cannot be appealed against here.",
@@ -139,8 +136,7 @@ def file_appeal(desk: Desk, action_id: str, *, by: str, statement: str, actor: s
     appeal, case = appeal_against(action, by=by, statement=statement, now=now)
     known = desk.reviews.appeal_against(action_id)
     if known is None:
-        about = desk.actions.about(action.platform, action.post_id)
-        if action not in standing_actions(about, action.revision):
+        if not state.stands:
             raise CaseConflict(
                 "The action was taken back already.",
                 field="action_id",

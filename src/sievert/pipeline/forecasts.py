@@ -12,7 +12,7 @@ import numpy as np
 
 from sievert.features.behaviour.rows import AsOf
 from sievert.pipeline.activity import ActivityCounters
-from sievert.pipeline.copies import Copies
+from sievert.pipeline.copies import Copies, CopyNames
 from sievert.schema.batch import Floats, PostBatch
 from sievert.schema.clock import Micros
 from sievert.scoring.bundle import Bundle
@@ -29,12 +29,14 @@ class Forecasts:
         bundle: Bundle,
         counters: ActivityCounters,
         copies: Copies,
+        names: CopyNames,
         now: Micros,
         known: AsOf | None = None,
     ) -> None:
         """Take what is known of all n posts, if it was read already; else counters tell it as of now."""
         self._posts, self._bundle = posts, bundle
         self._counters, self._copies, self._now, self._known = counters, copies, now, known
+        self._names = names
         self._told: Floats | None = None
 
     @property
@@ -60,7 +62,7 @@ class Forecasts:
         if not asked:
             return
         own = model.forecast(self._of(asked))
-        together = self._copies.together(self._posts, asked, own, self._bundle.fold, now=self._now)
+        together = self._copies.together(self._posts, asked, own, self._names, now=self._now)
         told[asked] = np.minimum(together, np.float32(model.spec.cap))
 
     def _of(self, rows: list[int]) -> AsOf:

@@ -17,22 +17,21 @@ A copy with one word more that changes everything is joined, and settled unseen;
 
 from collections.abc import Sequence
 
-from sievert.features.content.fold import FoldTables
-from sievert.pipeline.copies import copy_names
+from sievert.pipeline.copies import CopyNames
 from sievert.schema.action import Case
 from sievert.schema.batch import PostBatch
 
 
 def likenesses(
-    posts: PostBatch, rows: Sequence[int], cases: Sequence[Case], fold: FoldTables
+    posts: PostBatch, rows: Sequence[int], cases: Sequence[Case], names: CopyNames
 ) -> dict[str, tuple[bytes, ...]]:
     """Return the names that each case's content shares with what is near it; `rows` are those of the cases."""
     if not cases:
         return {}
     found = {}
-    for row, case, names in zip(rows, cases, copy_names(posts, rows, fold), strict=True):
+    for row, case, some in zip(rows, cases, names.of(rows), strict=True):
         pictured = bool(posts.posts[row].media)
-        own = (b"d" + posts.digests[row],) if pictured else tuple(names)
+        own = (b"d" + posts.digests[row],) if pictured else tuple(some)
         if own:
             found[case.case_id] = own
     return found

@@ -22,8 +22,9 @@ from sievert.pipeline.activity import ActivityCounters, new_post
 from sievert.pipeline.answers import UNOPENED, answer_new, assemble
 from sievert.pipeline.banks import Banks, Known
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.campaigns import Campaigns
 from sievert.pipeline.checking import NOTHING_CHECKED, Checking
-from sievert.pipeline.copies import Copies
+from sievert.pipeline.copies import Copies, CopyNames
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.forecasts import Forecasts
@@ -94,6 +95,7 @@ class Parts:
     counters: ActivityCounters
     ruling: Ruling
     copies: Copies = dataclasses.field(default_factory=Copies)
+    campaigns: Campaigns = dataclasses.field(default_factory=Campaigns)
     latents: LatentCache = dataclasses.field(default_factory=LatentCache)
     checking: Checking = NOTHING_CHECKED
     limiting: Limiting | None = None  # None where no account is ever limited
@@ -183,7 +185,10 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 6a forecasts (1.4 where one post in a hundred asks): how often posts will be seen, for those whose
     # decision may hang on that; nothing where the bundle has no forecaster
-    forecasts = Forecasts(posts, bundle=parts.bundle, counters=parts.counters, copies=parts.copies, now=now)
+    names = CopyNames(posts, parts.bundle.fold)
+    forecasts = Forecasts(
+        posts, bundle=parts.bundle, counters=parts.counters, copies=parts.copies, names=names, now=now
+    )
     forecasts.ask(hang_on_views(scored, parts.policies, known.matches, every=parts.ruling.book.asks_views))
     lap("forecasts")
 
@@ -210,15 +215,14 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     lap("decide")
 
     # 6c check (0.7): what switches, breakers and people forbid goes to people; the rest is done
-    done = performed(
-        posts, decided, policies=parts.policies, checks=parts.checking.first(decided, now), now=now
-    )
+    checks = parts.campaigns.checked(parts.checking.first(decided, now), names, decided.removed_for, now)
+    done = performed(posts, decided, policies=parts.policies, checks=checks, now=now)
     decided, actions = done.decided, done.actions
     lap("check")
 
     # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence
     cases = cases_for(posts, scored, decided, explained(parts.bundle, posts.text, scored, decided), now=now)
-    effects = effects_of(posts, scored, done, cases, parts, now=now, stated=stated)
+    effects = effects_of(posts, scored, done, cases, parts, now=now, stated=stated, names=names)
     if len(posts):
         if parts.pictures is not None:
             parts.pictures.note(posts)
@@ -227,6 +231,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         )
         parts.budgets.spend(cases, actions)
         parts.checking.note(done.stops)
+        parts.campaigns.note(names.of(sorted(decided.removed_for)), now)
         for row in looked.facets.keys() - set(known.isolated):
             parts.latents.keep(parts.bundle.version, posts.keys[row], looked.facets[row], at=now)
         if parts.pictures is not None:
@@ -249,6 +254,7 @@ def effects_of(
     *,
     now: Micros,
     stated: Stated,
+    names: CopyNames,
 ) -> Effects:
     """Return all that becomes durable with the decisions of a batch, first or later ones."""
     decided, actions = done.decided, done.actions
@@ -267,7 +273,7 @@ def effects_of(
         stops=done.stops,
         delayed=done.delayed,
         limits=limits,
-        likenesses=likenesses(posts, sorted(decided.queued_for), cases, parts.bundle.fold),
+        likenesses=likenesses(posts, sorted(decided.queued_for), cases, names),
         crossings=crossings,
     )
 

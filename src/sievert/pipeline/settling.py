@@ -13,15 +13,16 @@ from collections.abc import Sequence
 import msgspec
 
 from sievert.enforcement.messages import appeal_message, messages_for
-from sievert.enforcement.settled import actions_for_settlement, settlement_notes, standing_actions
+from sievert.enforcement.settled import actions_for_settlement, let_go_note, settlement_notes
+from sievert.pipeline.copies import CopyNames
+from sievert.pipeline.decode import to_batch
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import run_events
 from sievert.pipeline.path import NoObserver
-from sievert.pipeline.undoing import let_go_note
 from sievert.review.appeals import decided
 from sievert.review.judging import given_before, settled_by, settled_with, verdict_on
 from sievert.schema.access import AuditNote
-from sievert.schema.action import Action, CaseKind
+from sievert.schema.action import Action, ActionKind, CaseKind
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision
@@ -29,6 +30,7 @@ from sievert.schema.event import Verdict as VerdictEvent
 from sievert.schema.identity import derived_id
 from sievert.schema.label import APPEALED, AUDITED, REVIEWED, Label, label_id
 from sievert.schema.policy import Mode, PolicySet
+from sievert.schema.post import PostKey
 from sievert.schema.review import Appeal, Settlement, Verdict
 
 _SOURCES = {
@@ -85,6 +87,8 @@ def give_verdict(
         effects=_effects(desk, settlements, appeal),
         appeal=appeal,
     )
+    if settlement.violates:
+        _confirm(desk, settlement)
     return verdict
 
 
@@ -129,13 +133,19 @@ def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | Non
     actions: list[Action] = []
     notes: list[AuditNote] = []
     released: list[str] = []
+    standing: dict[PostKey, list[Action]] = {}
     for one in settlements:
         waiting = _cleared(desk, one)
         released += waiting
         if waiting:
-            notes.append(let_go_note(one.platform, one.post_id, waiting, by=one.reviewer))
-        about = desk.actions.about(one.platform, one.post_id)
-        called_for = actions_for_settlement(one, standing_actions(about, one.revision), live=live)
+            notes.append(let_go_note(one, waiting))
+        key = PostKey(one.platform, one.post_id, one.revision)
+        if key not in standing:
+            past = desk.standing.about([key]).get(key, ())
+            standing[key] = [state.action for state in past if state.stands]
+        called_for = actions_for_settlement(one, standing[key], live=live)
+        # A post may have two cases that are settled together: what the one calls for the other finds done.
+        standing[key] = _with(standing[key], called_for)
         actions += called_for
         notes += settlement_notes(one, called_for, appeal if one.case_id == settlements[0].case_id else None)
     messages = messages_for(actions, ())
@@ -148,6 +158,23 @@ def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | Non
         labels=tuple(label for one in settlements for label in labels_of(desk, one)),
         released=tuple(released),
     )
+
+
+def _with(standing: Sequence[Action], more: Sequence[Action]) -> list[Action]:
+    """Return what stands once these actions are done as well."""
+    undone = {name for one in more for name in one.undoes}
+    new = [one for one in more if one.kind != ActionKind.RESTORE]
+    return [one for one in (*standing, *new) if one.action_id not in undone]
+
+
+def _confirm(desk: Desk, settlement: Settlement) -> None:
+    """Let some copies of what somebody found harmful be removed before they are asked again."""
+    parts = desk.parts
+    post = parts.journal.post(settlement.platform, settlement.post_id, settlement.revision)
+    if post is not None:
+        alone = to_batch([post], [post.text.encode()], received_at=settlement.settled_at)
+        (names,) = CopyNames(alone, parts.bundle.fold).of([0])
+        parts.campaigns.confirm(names)
 
 
 def _cleared(desk: Desk, settlement: Settlement) -> list[str]:

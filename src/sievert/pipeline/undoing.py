@@ -5,19 +5,17 @@ Whoever dies in between goes on where it stopped, and takes nothing back twice.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Protocol
 
 from sievert.enforcement.effects import audit_notes
 from sievert.enforcement.messages import messages_for
 from sievert.enforcement.undoing import EXPIRED, done_again, taken_back
 from sievert.pipeline.limiting import Limiting
-from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, ActionKind, ActionState
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
 from sievert.schema.policy import PolicySet
-from sievert.stores.delayed import DelayedRemovals
 from sievert.stores.limits import AccountLimits
 from sievert.stores.standing import NEVER, StandingActions
 
@@ -31,11 +29,6 @@ class Stores(Protocol):
     @property
     def standing(self) -> StandingActions:
         """Return what was done, and whether it stands."""
-        ...
-
-    @property
-    def delayed(self) -> DelayedRemovals:
-        """Return the removals that wait for their time."""
         ...
 
     @property
@@ -98,22 +91,3 @@ class Undoing:
         Limiting(stores=self.stores, policies=NO_POLICIES, announce=self.announce).free_after(
             actions, actions[0].performed_at
         )
-
-    def let_go(self, platform: str, post_id: str, *, by: str) -> int:
-        """Let go of removals of a post that wait for their time, as when a person finds it harmless."""
-        waiting = self.stores.delayed.of_post(platform, post_id)
-        if waiting:
-            released = tuple(one.action.action_id for one in waiting)
-            note = let_go_note(platform, post_id, released, by=by)
-            self.stores.perform(Effects(released=released, audit=(note,)))
-        return len(waiting)
-
-
-def let_go_note(platform: str, post_id: str, action_ids: Sequence[str], *, by: str) -> AuditNote:
-    """Return what the audit log shall say of removals that waited for their time and are not done."""
-    return AuditNote(
-        actor=by,
-        event="removal.let_go",
-        subject=f"{platform}/{post_id}",
-        details={"actions": ",".join(action_ids)},
-    )

@@ -186,7 +186,7 @@ def open_doors(
         desk=Desk(
             parts=parts,
             reviews=stores.reviews,
-            actions=stores.actions,
+            standing=stores.standing,
             key=str(stores.database.seed()).encode(),
             limits=ExposureLimits(an_hour=settings.heavy_cases_per_hour, a_day=settings.heavy_cases_per_day),
             claim_time=settings.claim_minutes * HOUR // 60,
