@@ -125,6 +125,12 @@ def open_doors(
         watch=metrics,
     )
     observer = PathObserver(metrics, clock, publish=news)
+    guard = Guard(
+        stores.guardrail,
+        policies,
+        announce=messages_for if settings.webhook_url else silent,
+        settlements=stores.reviews.settlements,
+    )
     parts = Parts(
         bundle=bundle,
         policies=policies,
@@ -139,6 +145,7 @@ def open_doors(
             stops=stores.stops,
             key=stores.database.secret("draws"),
             on_trip=_on_trip(metrics),
+            would_have=guard.would_have_removed,
         ),
         limiting=Limiting(stores=stores, policies=policies, announce=has_receiver(settings)),
         observer=observer,
@@ -149,12 +156,7 @@ def open_doors(
         banks=banks,
         reviews=stores.reviews,
         latents=LatentCache(settings.latents_megabytes << 20),
-        guard=Guard(
-            stores.guardrail,
-            policies,
-            announce=messages_for if settings.webhook_url else silent,
-            settlements=stores.reviews.settlements,
-        ),
+        guard=guard,
     )
     stores.guardrail.note_running(parts.running)
     stores.guardrail.note_policies(policies)
