@@ -23,13 +23,13 @@ def promise(
     *,
     days: Annotated[
         float | None,
-        typer.Option(min=1, help="End after so many simulated days; the story takes 40.", show_default=False),
+        typer.Option(min=1, help="End after so many simulated days; the story takes 29.", show_default=False),
     ] = None,
     posts_per_day: Annotated[
         float | None,
         typer.Option(
             min=1000,
-            help="The size of the network; 12,000 if not said. In a smaller one audits prove less.",
+            help="The size of the network; 6,000 if not said. In a smaller one audits prove less.",
             show_default=False,
         ),
     ] = None,
@@ -71,20 +71,19 @@ def promise(
     console = Console(highlight=False)
     with stages(Console(stderr=True)) as advance:
         story = Story(out, course, seed=seed, advance=advance)
-        steps = round(course.days * DAY / story.step)
+        steps, told = round(course.days * DAY / story.step), 0
         with installed(story.installation):
             for done in range(1, steps + 1):
                 story.go_on()
                 advance("the network lives", done, steps)
+                for when, what, said in story.milestones[told:] if not json else ():
+                    console.print(f"day {(when - story.start) / DAY:4.1f}  {what}: {said}", soft_wrap=True)
+                told = len(story.milestones)
             report = report_of(story, seed=seed)
             (out / "promise.svg").write_text(picture(story, report))
     line = msgspec.json.encode(report)
     (out / "promise.json").write_bytes(msgspec.json.format(line) + b"\n")
     if not json:
-        for when, what, said in story.milestones:
-            console.print(
-                f"day {(when - story.start) / DAY:5.1f}  {what}: {said}" if said else "", soft_wrap=True
-            )
         console.print(_table(report))
         for sentence in _sentences(report):
             console.print(sentence, soft_wrap=True)

@@ -41,10 +41,11 @@ class Installation:
         *,
         policy: str,
         stated: str,
+        reviews: int,
         bundle: Path | None,
         audit_rate: float,
     ) -> None:
-        """Start on an empty folder, in shadow; `stated` is the policy's file, with `{mode}` in the mode's place.
+        """Start on an empty folder, in shadow; `stated` is the policy's file, with gaps for `{mode}` and `{reviews}`.
 
         Raises:
             BundleError: the bundle does not load.
@@ -56,7 +57,8 @@ class Installation:
         self.bundle = bundle or default_bundle_path()
         self.restarts = -1
         self._last_action = ""
-        self._write_policy(Mode.SHADOW)
+        self._reviews, self._mode = reviews, Mode.SHADOW
+        self._write_policy()
         sentinel = f"{SENTINEL_POLICY}.yaml"
         shutil.copy(default_policies_path() / sentinel, folder / "policies" / sentinel)
         self.doors = self._open()
@@ -74,12 +76,14 @@ class Installation:
         """The guardrail's records."""
         return self.doors.stores.guardrail
 
-    def restart(self, *, bundle: Path | None = None, mode: Mode | None = None) -> None:
-        """Stop, and start again with another bundle or mode: what a person does who changes one."""
+    def restart(
+        self, *, bundle: Path | None = None, mode: Mode | None = None, reviews: int | None = None
+    ) -> None:
+        """Stop, and start again with another bundle, mode or budget of reviews an hour: as a person does."""
         self.doors.close()
-        self.bundle = bundle or self.bundle
-        if mode is not None:
-            self._write_policy(mode)
+        self.bundle, self._mode = bundle or self.bundle, mode or self._mode
+        self._reviews = self._reviews if reviews is None else reviews
+        self._write_policy()
         self.doors = self._open()
 
     def take(self, posts: Sequence[bytes], events: Sequence[bytes]) -> None:
@@ -164,10 +168,11 @@ class Installation:
         ).settings
         return open_doors(settings, clock=self.clock)
 
-    def _write_policy(self, mode: Mode) -> None:
+    def _write_policy(self) -> None:
         folder = self.folder / "policies"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self._name}.yaml").write_text(self._stated.replace("{mode}", mode.value))
+        said = self._stated.replace("{mode}", self._mode.value).replace("{reviews}", str(self._reviews))
+        (folder / f"{self._name}.yaml").write_text(said)
 
 
 @contextlib.contextmanager

@@ -69,6 +69,7 @@ class HeadLearns:
     policy: str
     notebook: Notebook
     advance: Advance
+    reviews: int | None = None
     labels: int = 0
 
     def __call__(self, installation: Installation, out: Path) -> Path:
@@ -101,6 +102,7 @@ class HeadIsSetRight:
     said: str
     policy: str
     since: Micros
+    reviews: int | None = None
     labels: int = 0
 
     def __call__(self, installation: Installation, out: Path) -> Path:

@@ -55,6 +55,11 @@ class Lesson(Protocol):
         """What it is, in words."""
         ...
 
+    @property
+    def reviews(self) -> int | None:
+        """Cases an hour that people are asked about from then on; None leaves that as it is."""
+        ...
+
     def __call__(self, installation: Installation, out: Path) -> Path:
         """Learn, and write a bundle."""
         ...
@@ -114,7 +119,7 @@ class Owner:
     def _learn(self, lesson: Lesson) -> None:
         self._learned += 1
         out = self._installation.folder / "bundles" / str(self._learned)
-        self._installation.restart(bundle=lesson(self._installation, out))
+        self._installation.restart(bundle=lesson(self._installation, out), reviews=lesson.reviews)
         self._say("learned", lesson.said)
 
     def _removes(self) -> bool:

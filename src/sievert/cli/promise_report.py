@@ -8,7 +8,7 @@ import msgspec
 
 from sievert.cli.promise_account import Figures
 from sievert.cli.promise_lessons import HeadIsSetRight, HeadLearns
-from sievert.cli.promise_story import POLICY, Story
+from sievert.cli.promise_story import Story
 from sievert.measurement.binomial import highest_share, lowest_share
 from sievert.schema.action import CaseKind
 from sievert.schema.clock import DAY, Micros
@@ -110,7 +110,7 @@ def report_of(story: Story, *, seed: int) -> Report:
         posts=last.posts,
         stages=_stages(story, kept, promoted),
         certificates=[_issued(story, one, promoted) for one in kept],
-        attempts=sum(one.drawn_at > 0 for one in story.installation.guardrail.attempts(POLICY)),
+        attempts=sum(one.drawn_at > 0 for one in story.installation.guardrail.attempts(story.course.policy)),
         craze=course.craze_days,
         withdrawn_after_days=None if first is None else round((first.changed_at - craze) / DAY, 2),
         withdrawn_after_audits=None
@@ -134,14 +134,14 @@ def report_of(story: Story, *, seed: int) -> Report:
 
 
 def _promoted(story: Story) -> dict[str, Micros]:
-    entries = story.installation.guardrail.entries(POLICY, kind=EntryKind.PROMOTED)
+    entries = story.installation.guardrail.entries(story.course.policy, kind=EntryKind.PROMOTED)
     return {one.certificate: one.at for one in entries}
 
 
 def _stages(story: Story, kept: Sequence[KeptCertificate], promoted: dict[str, Micros]) -> list[Stage]:
     """Cut the time where something begins to hold, and tell what was in each piece."""
     begins = {story.start: LEARNS}
-    for attempt in story.installation.guardrail.attempts(POLICY):
+    for attempt in story.installation.guardrail.attempts(story.course.policy):
         begins[attempt.opened_at] = WATCHES
         if attempt.drawn_at:
             begins[attempt.drawn_at] = JUDGES

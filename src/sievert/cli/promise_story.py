@@ -16,7 +16,7 @@ from sievert.cli.promise_owner import Habits, Lesson, Milestone, Owner
 from sievert.cli.promise_people import People
 from sievert.guardrail.frames import would_remove
 from sievert.schema.action import ActionKind
-from sievert.schema.clock import DAY, HOUR, ManualClock
+from sievert.schema.clock import DAY, HOUR, ManualClock, Micros
 from sievert.schema.guardrail import Crossing, EntryKind, KeptCertificate, LedgerEntry
 from sievert.simulation.records import step_records
 from sievert.simulation.settings import WorldSettings
@@ -24,15 +24,13 @@ from sievert.simulation.world import Effect, World
 from sievert.simulation.writer import Writer
 from sievert.stores.guardrail.base import NOT_ENDED
 
-POLICY = "house_rules"
-
-HARM = 0.10
+HARM = 0.15
 """The share of posts that break the house rules: far more than on a real platform, so that some weeks suffice."""
 
 STATED = """\
 # The house rules of a simulated network: whatever harms anybody there.
 # In shadow it only asks people; live it also demotes, and removes with a certificate.
-name: house_rules
+name: {name}
 version: 1
 category: house_rules
 title: "House rules: whatever harms anybody here"
@@ -43,7 +41,7 @@ floor: 0.85
 demote_precision: 0.70
 demote_at: 0.70
 review_at: 0.30
-reviews_per_hour: 60
+reviews_per_hour: {reviews}
 live_actions: [demote, review, remove]
 shadow_actions: [review]
 """
@@ -60,19 +58,24 @@ _EFFECTS = {
 class Course:
     """When what is to happen, in days since the start, and how large it all is."""
 
-    days: float = 40.0
-    posts_per_day: float = 12_000.0
-    learns: float = 2.0  # from what experts labelled
-    learns_again: float = 6.0  # and from what reviewers found
-    set_right: float = 7.5  # by what they found since
-    window_from: float = 8.5
-    window: float = 5.0
+    policy: str = "house_rules"
+    days: float = 29.0
+    posts_per_day: float = 6_000.0
+    learns: float = 1.5  # from what experts labelled
+    learns_again: float = 5.0  # and from what reviewers found
+    set_right: float = 6.5  # by what they found since
+    window_from: float = 7.25
+    window: float = 4.0
     audits: int = 2300
-    craze_days: tuple[float, float] = (21.0, 27.0)
+    craze_days: tuple[float, float] = (16.0, 20.0)
     craze: float = 0.02  # of benign posts
-    pause: float = 6.0
+    pause: float = 4.0
     reviewers: int = 12
+    reviews: tuple[int, int] = (60, 10)  # cases an hour while something is learned from them, and later
+    views: float = 12.0  # of a post, on average
+    step: Micros = HOUR // 2
     audit_rate: float = 0.2
+    known_harmless: int = 60  # answers on known harmless posts without which nothing is tested
 
 
 def world_settings(course: Course, *, seed: int) -> WorldSettings:
@@ -83,13 +86,13 @@ def world_settings(course: Course, *, seed: int) -> WorldSettings:
         seed=seed,
         creators=max(1000, round(course.posts_per_day / 2)),
         posts_per_day=course.posts_per_day,
-        step=HOUR // 2,
+        step=course.step,
         image=0.0,
-        views=20.0,
+        views=course.views,
         harm_of_toxic=usual.harm_of_toxic * more,
         harm_of_campaigns=usual.harm_of_campaigns * more,
         harm_of_hacked=usual.harm_of_hacked * more,
-        labelled=0.03,
+        labelled=0.06,
         craze_days=course.craze_days,
         craze=course.craze,
     )
@@ -123,14 +126,18 @@ class Story:
         self.installation = Installation(
             folder,
             self.clock,
-            policy=POLICY,
-            stated=STATED,
+            policy=course.policy,
+            stated=STATED.replace("{name}", course.policy),
+            reviews=course.reviews[0],
             bundle=bundle,
             audit_rate=course.audit_rate,
         )
         self.notebook = Notebook()
         self.people = People(
-            np.random.default_rng(seed), count=course.reviewers, policy=POLICY, start=self.start + self.step
+            np.random.default_rng(seed),
+            count=course.reviewers,
+            policy=course.policy,
+            start=self.start + self.step,
         )
         self.lessons = [] if bundle else self._lessons(advance)
         self.owner = Owner(
@@ -140,6 +147,7 @@ class Story:
                 window=course.window,
                 audits=course.audits,
                 pause=course.pause,
+                known_harmless=course.known_harmless,
             ),
             self.lessons,
             start=self.start,
@@ -198,22 +206,23 @@ class Story:
             HeadLearns(
                 day=course.learns,
                 said="a head, from what experts labelled",
-                policy=POLICY,
+                policy=course.policy,
                 notebook=notebook,
                 advance=advance,
             ),
             HeadLearns(
                 day=course.learns_again,
                 said="again, and from what reviewers found",
-                policy=POLICY,
+                policy=course.policy,
                 notebook=notebook,
                 advance=advance,
             ),
             HeadIsSetRight(
                 day=course.set_right,
                 said="how sure it may be, from what reviewers found since",
-                policy=POLICY,
+                policy=course.policy,
                 since=self.start + round(course.learns_again * DAY),
+                reviews=course.reviews[1],
             ),
         ]
 
@@ -226,16 +235,16 @@ class Story:
 
     def certificates(self) -> list[KeptCertificate]:
         """Return the certificates that there were, oldest first."""
-        return self.installation.guardrail.certificates(POLICY)
+        return self.installation.guardrail.certificates(self.course.policy)
 
     def audits_heard(self) -> list[LedgerEntry]:
         """Return what the monitors heard, oldest first."""
-        return self.installation.guardrail.entries(POLICY, kind=EntryKind.AUDIT, limit=1_000_000)
+        return self.installation.guardrail.entries(self.course.policy, kind=EntryKind.AUDIT, limit=1_000_000)
 
     def fell_to(self, certificate: KeptCertificate) -> tuple[Crossing, ...]:
         """Return the posts that a certificate's rule removed, or would have at any other time, with their first such look."""
         numbered = self.installation.guardrail.crossings(
-            POLICY, PLATFORM, since=0, until=self.clock.now() + 1, through=NOT_ENDED
+            self.course.policy, PLATFORM, since=0, until=self.clock.now() + 1, through=NOT_ENDED
         )
         return would_remove([one for _, one in numbered], self.installation.policy, certificate.certificate)
 
