@@ -20,17 +20,19 @@ from sievert.schema.guardrail import CertificateState
 
 COURSE = Course(
     policy="hate",
-    days=14.0,
+    days=12.0,
     posts_per_day=3000.0,
     window_from=1.0,
     window=2.5,
-    audits=600,
+    audits=1000,
     craze_days=(5.5, 7.0),
     craze=0.03,
     pause=1.0,
     reviewers=9,
     audit_rate=0.2,
     reviews=(4, 4),
+    known_answers=0.2,
+    known_harmless=60,
     views=3.0,
     step=HOUR,
 )

@@ -44,6 +44,7 @@ class Installation:
         reviews: int,
         bundle: Path | None,
         audit_rate: float,
+        known_answers: float,
     ) -> None:
         """Start on an empty folder, in shadow; `stated` is the policy's file, with gaps for `{mode}` and `{reviews}`.
 
@@ -54,6 +55,7 @@ class Installation:
         """
         self.folder, self.clock = folder, clock
         self._name, self._stated, self._audit_rate = policy, stated, audit_rate
+        self._known_answers = known_answers
         self.bundle = bundle or default_bundle_path()
         self.restarts = -1
         self._last_action = ""
@@ -165,6 +167,7 @@ class Installation:
             bundle=str(self.bundle),
             heavy_share=0.001,
             audit_rate=self._audit_rate,
+            known_answers_share=self._known_answers,
         ).settings
         return open_doors(settings, clock=self.clock)
 

@@ -75,7 +75,8 @@ class Course:
     views: float = 12.0  # of a post, on average
     step: Micros = HOUR // 2
     audit_rate: float = 0.2
-    known_harmless: int = 60  # answers on known harmless posts without which nothing is tested
+    known_answers: float = 0.06  # of claims
+    known_harmless: int = 100  # answers on known harmless posts without which nothing is tested
 
 
 def world_settings(course: Course, *, seed: int) -> WorldSettings:
@@ -131,6 +132,7 @@ class Story:
             reviews=course.reviews[0],
             bundle=bundle,
             audit_rate=course.audit_rate,
+            known_answers=course.known_answers,
         )
         self.notebook = Notebook()
         self.people = People(

@@ -34,6 +34,7 @@ from sievert.pipeline.ruling import Ruling
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.rulebook import RuleBook
 from sievert.review.exposure import ExposureLimits
+from sievert.review.order import Shares
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
 from sievert.schema.batch import Effects, TextColumn
@@ -44,7 +45,7 @@ from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
-from sievert.scoring.utterances import Shares
+from sievert.scoring.utterances import Shares as LaneShares
 from sievert.serving.access import Gate, RandomBytes, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
@@ -151,7 +152,7 @@ def open_doors(
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=has_receiver(settings),
-        shares=Shares(text=settings.heavy_share, pictures=settings.image_heavy_share),
+        shares=LaneShares(text=settings.heavy_share, pictures=settings.image_heavy_share),
         pictures=pictures,
         banks=banks,
         reviews=stores.reviews,
@@ -175,6 +176,7 @@ def open_doors(
             actions=stores.actions,
             key=str(stores.database.seed()).encode(),
             limits=ExposureLimits(an_hour=settings.heavy_cases_per_hour, a_day=settings.heavy_cases_per_day),
+            shares=Shares(gold=settings.known_answers_share),
             claim_time=settings.claim_minutes * HOUR // 60,
             delayed=stores.delayed,
         ),
