@@ -8,7 +8,7 @@ from plain_writer import PlainWriter
 from sievert.testing import STAND_INS
 
 WORD = STAND_INS["hate"]
-SEEN, MISTAKEN, ASKED = 0.5, 0.0005, 0.02
+SEEN, MISTAKEN, ASKED = 0.5, 0.0002, 0.01
 """Of harmful posts, those that say the word; of harmless ones, those that do without any craze, and those that say it
 among so much else that the bundle is not sure, so that people are asked."""
 

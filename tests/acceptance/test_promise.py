@@ -20,12 +20,12 @@ from sievert.schema.guardrail import CertificateState
 
 COURSE = Course(
     policy="hate",
-    days=12.0,
+    days=12.5,
     posts_per_day=3000.0,
     window_from=1.0,
-    window=2.5,
-    audits=1000,
-    craze_days=(5.5, 7.0),
+    window=3.0,
+    audits=1200,
+    craze_days=(6.0, 7.5),
     craze=0.03,
     pause=1.0,
     reviewers=9,

@@ -11,7 +11,8 @@ from living_world import live, of_kind
 from sievert.errors import InvalidField
 from sievert.schema.clock import DAY, HOUR, SECOND
 from sievert.simulation.settings import WorldSettings
-from sievert.simulation.world import Effect
+from sievert.simulation.world import Effect, World
+from sievert.simulation.writer import FORMS, Writer
 
 TINY = WorldSettings(creators=300, seed=11, harm_of_campaigns=0.01, harm_of_hacked=0.01, harm_of_toxic=0.02)
 

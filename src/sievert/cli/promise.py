@@ -23,7 +23,7 @@ def promise(
     *,
     days: Annotated[
         float | None,
-        typer.Option(min=1, help="End after so many simulated days; the story takes 29.", show_default=False),
+        typer.Option(min=1, help="End after so many simulated days; the story takes 36.", show_default=False),
     ] = None,
     posts_per_day: Annotated[
         float | None,
@@ -41,7 +41,7 @@ def promise(
     An empty installation sees posts and events; people who err judge its cases and audits; a policy owner
     certifies and promotes. Then something harmless comes into fashion that looks like harm, the monitor
     withdraws the certificate by itself, and a new one is earned. The truth is known, and told beside it.
-    Takes some ten minutes; the last line is one JSON object.
+    Takes a quarter of an hour or more; the last line is one JSON object.
     """
     import dataclasses
 

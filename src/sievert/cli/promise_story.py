@@ -59,15 +59,15 @@ class Course:
     """When what is to happen, in days since the start, and how large it all is."""
 
     policy: str = "house_rules"
-    days: float = 29.0
+    days: float = 36.0
     posts_per_day: float = 6_000.0
     learns: float = 1.5  # from what experts labelled
     learns_again: float = 5.0  # and from what reviewers found
     set_right: float = 6.5  # by what they found since
     window_from: float = 7.25
-    window: float = 4.0
+    window: float = 7.0
     audits: int = 2300
-    craze_days: tuple[float, float] = (16.0, 20.0)
+    craze_days: tuple[float, float] = (19.0, 23.0)
     craze: float = 0.02  # of benign posts
     pause: float = 4.0
     reviewers: int = 12
