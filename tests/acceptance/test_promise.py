@@ -8,46 +8,19 @@ monitors hear nothing, and when removals ask no certificate.
 import msgspec
 import pytest
 
-from blunt_writer import BluntWriter
 from sievert.cli.promise_installation import installed
 from sievert.cli.promise_picture import picture
 from sievert.cli.promise_report import DRIFTED, JUDGES, LEARNS, LIVE, WATCHES, WITHDRAWN, report_of
-from sievert.cli.promise_story import Course, Story
 from sievert.measurement.binomial import at_most
 from sievert.schema.action import OURSELVES, ActionKind
-from sievert.schema.clock import DAY, HOUR
+from sievert.schema.clock import DAY
 from sievert.schema.guardrail import CertificateState
-
-COURSE = Course(
-    policy="hate",
-    days=12.5,
-    posts_per_day=3000.0,
-    window_from=1.0,
-    window=3.0,
-    audits=1200,
-    craze_days=(6.0, 7.5),
-    craze=0.03,
-    pause=1.0,
-    reviewers=9,
-    audit_rate=0.2,
-    reviews=(4, 4),
-    known_answers=0.2,
-    known_harmless=60,
-    views=3.0,
-    step=HOUR,
-)
+from small_promise import COURSE, small_story
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory, tiny_folder):
-    story = Story(
-        tmp_path_factory.mktemp("promise"),
-        COURSE,
-        seed=3,
-        advance=lambda *_: None,
-        writer=BluntWriter(),
-        bundle=tiny_folder,
-    )
+    story = small_story(tmp_path_factory.mktemp("promise"), tiny_folder, seed=3)
     with installed(story.installation):
         for _ in range(round(COURSE.days * DAY / story.step)):
             story.go_on()
