@@ -17,7 +17,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from mixed_load import Load, prepared, unsound
-
 from sievert.testing import write_tiny_bundle
 
 RESULT = Path(__file__).parent / "results" / "crashes.json"

@@ -67,13 +67,14 @@ def settlement(audit, *, harmful, at):
     )
 
 
-def judge(store, purpose, harmful, now, *, misses=0.0, seed=1):
-    """Settle every open audit of a purpose: `harmful(post_id)` is the truth, some of it is missed."""
+def judge(store, purpose, harmful, now, *, misses=0.0, accuses=0.0, seed=1):
+    """Settle every open audit of a purpose: `harmful(post_id)` is the truth, with these shares of errors."""
     rng = random.Random(seed)
     told = {}
     for audit in store.audits(purpose, states=(AuditState.OPEN,)):
         if audit.case_id not in told:
-            found = harmful(audit.post_id) and rng.random() >= misses
+            truth, drawn = harmful(audit.post_id), rng.random()
+            found = drawn >= misses if truth else drawn < accuses
             told[audit.case_id] = settlement(audit, harmful=found, at=now)
     settle(store, told.values(), now=now)
     return len(told)

@@ -14,4 +14,5 @@ def wanted(count, *, seed=1, harmful=0.05, days=(0, 30), image=0.3, hardest=1.0)
         day=rng.uniform(*days, count),
         evasion=hardest * rng.random(count),
         with_image=rng.random(count) < image,
+        in_jest=np.zeros(count, bool),
     )

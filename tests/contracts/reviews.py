@@ -257,6 +257,14 @@ class ReviewsContract:
         assert [(one.reviewer, known) for one, known in store.marks()] == [("ann", answer), ("bob", answer)]
         assert store.case("g").gold == answer
 
+    def test_who_gave_a_known_answer_may_audit_the_post_since_everybody_did(self, store, put):
+        answer = GoldAnswer(case_id="g", violates=(), judged=("hate",), added_at=START)
+        store.add_gold(answer, Effects(cases=(case("g", kind="gold"),)))
+        claim(store, "ann", choose=known_answer)
+        store.judge(verdict("g", "ann"), before=0)
+        put(case("b", post_id="pg", kind="audit"))
+        assert claim(store, "ann").case_id == "b"
+
     def test_an_action_has_one_appeal(self, store, stores):
         filed = Appeal(
             appeal_id="p1",

@@ -1,14 +1,16 @@
 """A simulated platform tries to go live, window after window: the promise is kept, and is not empty.
 
 Frames are those of `simulated_audits`: 3,000 removals with views of a heavy tail, some of them wrong. All goes
-by the guardrail's own steps over a store; people judge with an error that known harmless posts bound.
+by the guardrail's own steps over a store. People err, whatever they settle on after a second look: some harm
+passes, and some that is harmless is called harmful, which known harmless posts bound.
 """
 
 import numpy as np
 import pytest
 
-from guarded import ACTOR, REVIEWED, hate_set, judge
+from guarded import ACTOR, hate_set, judge
 from sievert.guardrail.certifying import CLOSE_AFTER, draw_audits, finish, open_attempt
+from sievert.guardrail.proving import Reviewed
 from sievert.schema.certificate import Running
 from sievert.schema.clock import DAY, HOUR
 from sievert.schema.guardrail import Crossing, names_of
@@ -20,6 +22,8 @@ POLICIES = hate_set(most_views=1000.0)
 HATE = POLICIES.policies[0]
 RUNNING = Running(bundle="b", triggers="t")
 WORLDS = 120
+MISSES, ACCUSES = 0.01, 0.02  # of what is settled: harm that passes, and what is called harm and is none
+KNOWN = 250  # harmless posts that people judged besides
 MOST_SEEN = -1.0  # 2 % of removals are wrong, and they have far more than a tenth of the views
 
 
@@ -62,8 +66,18 @@ def goes_live(seed, share_wrong, *, attempts):
         store.add(tuple(crossings(share_wrong, now + 1, rng)))
         now += DAY + CLOSE_AFTER
         drawn = draw_audits(store, opened, HATE, now=now, actor=ACTOR)
-        judge(store, drawn.attempt_id, lambda name: name.startswith("bad"), now)
-        _, kept = finish(store, drawn, HATE, reviewed=REVIEWED, now=now, actor=ACTOR)
+        seeds = int(rng.integers(1 << 30))
+        judge(
+            store,
+            drawn.attempt_id,
+            lambda name: name.startswith("bad"),
+            now,
+            misses=MISSES,
+            accuses=ACCUSES,
+            seed=seeds,
+        )
+        reviewed = Reviewed(harmless=KNOWN, called_harmful=int(rng.binomial(KNOWN, ACCUSES)))
+        _, kept = finish(store, drawn, HATE, reviewed=reviewed, now=now, actor=ACTOR)
         if kept is not None:
             return True
         now += 40 * DAY

@@ -95,3 +95,16 @@ def test_a_switch_is_seen_within_a_second_whoever_turns_it(parts, stores):
     stores.clock.advance(SECOND // 2)
     assert mad(parts, 3, name="n") == (0, 3)
     assert len(stores.actions.list(limit=100).items) == 3
+
+
+def test_what_shadow_would_have_removed_is_the_past_of_a_policy_that_goes_live(parts, stores):
+    """Red when nothing is counted but what was done."""
+
+    def in_shadow(policy, since, until):
+        assert (policy, until) == ("hate", stores.clock.now() // HOUR * HOUR)
+        return 10 * 7 * 24, since
+
+    checking = StoredChecks(
+        parts.policies, standing=stores.standing, stops=stores.stops, would_have=in_shadow
+    )
+    assert mad(dataclasses.replace(parts, checking=checking), 300) == (56, 244)

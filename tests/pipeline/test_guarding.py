@@ -67,6 +67,20 @@ def test_from_shadow_to_removal_to_withdrawal_to_a_new_certificate(parts, stores
     assert set(rude(parts, 2)) == {"remove"}
 
 
+def test_a_policy_that_goes_live_has_a_past_of_what_it_would_have_removed(parts, stores):
+    """Red when what was removed since counts as shadow, or a post more than once."""
+    begun, guard = stores.clock.now(), parts.guard
+    rude(parts, 20)
+    assert guard.would_have_removed("hate", begun, stores.clock.now() + 1) == (0, None)
+    certify(parts, stores, lambda: rude(parts, 400), harmful)
+    promoted(parts, stores)
+    stores.clock.advance(HOUR)
+    assert set(rude(parts, 3)) == {"remove"}
+    count, first = guard.would_have_removed("hate", begun, stores.clock.now() + 1)
+    assert count == len(stores.guardrail.crossings("hate", "default", since=0, until=1 << 60)) - 3
+    assert first == begun
+
+
 def test_too_little_evidence_is_an_answer_with_numbers(parts, stores):
     rude(parts, 20)
     attempt, kept = certify(

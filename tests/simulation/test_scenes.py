@@ -26,7 +26,13 @@ def writer():
 def planned(count=20_000, seed=1, harmful=0.3):
     asked = wanted(count, seed=seed, harmful=harmful, image=0.8)
     rng = np.random.default_rng(1000 + seed)
-    return asked, forms.plan(policy=asked.policy, evasion=asked.evasion, with_image=asked.with_image, rng=rng)
+    return asked, forms.plan(
+        policy=asked.policy,
+        evasion=asked.evasion,
+        with_image=asked.with_image,
+        in_jest=asked.in_jest,
+        rng=rng,
+    )
 
 
 def pixels(png, side=16):

@@ -11,7 +11,8 @@ from living_world import live, of_kind
 from sievert.errors import InvalidField
 from sievert.schema.clock import DAY, HOUR, SECOND
 from sievert.simulation.settings import WorldSettings
-from sievert.simulation.world import Effect
+from sievert.simulation.world import Effect, World
+from sievert.simulation.writer import FORMS, Writer
 
 TINY = WorldSettings(creators=300, seed=11, harm_of_campaigns=0.01, harm_of_hacked=0.01, harm_of_toxic=0.02)
 
@@ -200,3 +201,19 @@ def test_steps_may_be_shorter():
     long = live(TINY, days=1)
     assert len(short.steps) == 144
     assert 0.5 < short.truth.views.sum() / long.truth.views.sum() < 2
+
+
+def test_a_craze_begins_and_ends_on_its_days_and_changes_no_other_step():
+    """Red when it is drawn from the numbers of another purpose, or goes on."""
+
+    def lookalikes(**craze):
+        world = World(WorldSettings(seed=3, creators=300, step=DAY // 2, image=0.0, **craze), Writer())
+        return [world.advance().posts for _ in range(6)]
+
+    plain, crazed = lookalikes(), lookalikes(craze_days=(1.0, 2.0), craze=0.5)
+    form = FORMS.index("benign_lookalike")
+    for at, (one, other) in enumerate(zip(plain, crazed, strict=True)):
+        assert one.policy.tolist() == other.policy.tolist()
+        more = (other.form == form).mean() - (one.form == form).mean()
+        assert more > 0.3 if at in {2, 3} else more < 0.05
+        assert at >= 2 or one.text.tolist() == other.text.tolist()

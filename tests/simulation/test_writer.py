@@ -237,3 +237,14 @@ def test_confounders_stand_on_both_sides_of_a_combination(writer):
     assert len(combined) > 100
     assert np.mean([written.text[row] in benign_texts for row in combined]) > 0.15
     assert np.mean([int(written.scene[row]) in benign_scenes for row in combined]) > 0.2
+
+
+def test_what_is_in_jest_says_what_else_is_only_said_in_harm(writer):
+    asked = wanted(6000, harmful=0.0, image=0.0)
+    crazed = dataclasses.replace(asked, in_jest=np.arange(6000) % 2 == 0)
+    written = writer.write(crazed, np.random.default_rng(4))
+    only_in_harm = ("everybody knows it", "Do not hire", "Never trust a")
+    says = np.array([any(one in text for one in only_in_harm) for text in written.text])
+    assert says[::2].mean() > 0.02
+    assert says[1::2].mean() < 0.005  # where somebody quotes it to object
+    assert {FORMS[form] for form in written.form[::2]} == {"benign_lookalike"}

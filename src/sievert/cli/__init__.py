@@ -14,6 +14,7 @@ import typer
 COMMANDS = (
     "up",
     "demo",
+    "promise",
     "simulate",
     "score",
     "evaluate",

@@ -1,4 +1,4 @@
-"""`sievert bundle show` and `sievert bundle verify`: what scores, and whether it is whole."""
+"""`sievert bundle`: what scores, whether it is whole, and an added head set right by what people found."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     bundle = typer.Typer(help="Look at a bundle: the artefact that scores posts.", no_args_is_help=True)
     bundle.command()(show)
     bundle.command()(verify)
+    bundle.command()(recalibrate)
     app.add_typer(bundle, name="bundle")
 
 
@@ -65,6 +66,38 @@ def verify(folder: _Folder = None) -> None:
 
     version, manifest = verify_files(folder or default_bundle_path())
     typer.echo(f"{version}: {len(manifest.files)} files, every hash as stated")
+
+
+def recalibrate(
+    name: Annotated[str, typer.Argument(help="The added head, by its policy's name.")],
+    *,
+    judged: Annotated[
+        Path,
+        typer.Option(
+            help='What people found of posts near and above the floor, as `sievert train policy` reads it: {"text", "label"}.'
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the bundle goes; a folder, made if missing.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that has the head, instead of the one that ships.")
+    ] = None,
+) -> None:
+    """Move the probabilities of an added head to what people found, and write the bundle with it.
+
+    The posts must not be those that it learned from. A certificate for the old bundle does not hold for this.
+    """
+    from sievert.scoring.bundle import default_bundle_path, load_bundle
+    from sievert.training.few_shot_examples import read_examples
+    from sievert.training.recalibrating_head import recalibrate as moving
+
+    folder = bundle or default_bundle_path()
+    loaded = load_bundle(folder)
+    read = read_examples(judged, loaded.fold)
+    version, moved = moving(folder, out, loaded, name, read)
+    typer.echo(
+        f"{moved.posts:,} posts near and above the floor: {moved.stated:.1%} were stated to break the policy, "
+        f"{moved.found:.1%} did.\n{version} written to {out}"
+    )
 
 
 def describe(folder: Path | None) -> dict[str, Any]:

@@ -60,7 +60,6 @@ def certify(
     from sievert.guardrail.proving import Reviewed, reviewed_by
     from sievert.guardrail.telling import silent
     from sievert.schema.clock import HOUR, SystemClock
-    from sievert.schema.guardrail import AttemptState
     from sievert.serving.wiring import open_ledgers, policies_path
 
     clock = SystemClock()
@@ -76,43 +75,19 @@ def certify(
             attempt = certifying.abandon(store, attempt, now=now, actor=ACTOR, reason=abandon)
         elif status:
             attempt = attempt or next(reversed(store.attempts(policy)), None)
-        elif attempt is None:
-            running = store.running()
-            if running is None:
-                raise InvalidField(
-                    "No server ran here yet, so that there is nothing to certify.",
-                    remedy="Start one with `sievert up`, and let it see traffic.",
-                )
-            attempt = certifying.open_attempt(
+        else:
+            attempt, kept = certifying.next_step(
                 store,
                 stated,
-                running,
                 platform=platform,
-                now=now,
-                actor=ACTOR,
-                audits=audits or certifying.AUDITS,
-                window=certifying.WINDOW if hours is None else round(hours * HOUR),
-            )
-        elif attempt.state is AttemptState.WATCHING:
-            if now >= attempt.until + certifying.CLOSE_AFTER:
-                attempt = certifying.draw_audits(
-                    store,
-                    attempt,
-                    stated,
-                    now=now,
-                    actor=ACTOR,
-                    announce=messages_for if settings.webhook_url else silent,
-                )
-        elif not any(one.harmful is None for one in store.audits(attempt.attempt_id)):
-            attempt, kept = certifying.finish(
-                store,
-                attempt,
-                stated,
                 reviewed=reviewed_by(ledgers.reviews.marks(), policy)
                 if known_harmless is None
                 else Reviewed(harmless=known_harmless, called_harmful=called_harmful),
                 now=now,
                 actor=ACTOR,
+                audits=audits or certifying.AUDITS,
+                window=certifying.WINDOW if hours is None else round(hours * HOUR),
+                announce=messages_for if settings.webhook_url else silent,
             )
         _tell(store, policy, attempt, kept, json=json)
 

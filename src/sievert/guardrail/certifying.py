@@ -68,6 +68,48 @@ def going_on(store: GuardrailStore, policy: str, platform: str) -> Attempt | Non
     return some[-1] if some else None
 
 
+def next_step(
+    store: GuardrailStore,
+    policy: Policy,
+    *,
+    platform: str,
+    reviewed: Reviewed,
+    now: Micros,
+    actor: str,
+    audits: int = AUDITS,
+    window: Micros = WINDOW,
+    announce: Announce = silent,
+) -> tuple[Attempt, KeptCertificate | None]:
+    """Do whatever step towards a certificate is next; return how far the attempt is, and what was proven by it.
+
+    Called again and again it goes the whole way. While a window is open, or audits wait, it does nothing.
+
+    Raises:
+        InvalidField: what is next cannot be done; says why.
+        StoreUnavailable: somebody else was faster; nothing was done.
+    """
+    attempt = going_on(store, policy.name, platform)
+    if attempt is None:
+        running = store.running()
+        if running is None:
+            raise InvalidField(
+                "No server ran here yet, so that there is nothing to certify.",
+                field="policy",
+                remedy="Start one with `sievert up`, and let it see traffic.",
+            )
+        opened = open_attempt(
+            store, policy, running, platform=platform, now=now, actor=actor, audits=audits, window=window
+        )
+        return opened, None
+    if attempt.state is AttemptState.WATCHING:
+        if now >= attempt.until + CLOSE_AFTER:
+            attempt = draw_audits(store, attempt, policy, now=now, actor=actor, announce=announce)
+        return attempt, None
+    if any(one.harmful is None for one in store.audits(attempt.attempt_id)):
+        return attempt, None
+    return finish(store, attempt, policy, reviewed=reviewed, now=now, actor=actor)
+
+
 def open_attempt(
     store: GuardrailStore,
     policy: Policy,

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from sievert.measurement.crossings import Frame, at_first_crossing
 from sievert.policy.removal import level_of
-from sievert.schema.guardrail import Crossing
+from sievert.schema.certificate import Certificate, Running
+from sievert.schema.guardrail import Crossing, names_of
 from sievert.schema.policy import Policy
 
 MOST_CAREFUL = 1e12
@@ -76,6 +77,31 @@ def looks_of(crossings: Sequence[Crossing]) -> Looks:
         p[row, : len(looked)] = [one.p for one in looked]
         v[row, : len(looked)] = [one.views for one in looked]
     return Looks(posts=posts, p=p, v=v)
+
+
+def would_remove(
+    crossings: Sequence[Crossing], policy: Policy, certificate: Certificate
+) -> tuple[Crossing, ...]:
+    """Return the crossings at which a certificate's rule removes a post for the first time, or would have.
+
+    Crossings are given in the order of time; those under another bundle, or whatever else the certificate
+    names, are not asked about.
+    """
+    under = names_of(
+        policy,
+        Running(
+            bundle=certificate.bundle,
+            forecaster=certificate.forecaster,
+            embeddings=certificate.embeddings,
+            triggers=certificate.triggers,
+        ),
+    )
+    looks = looks_of([one for one in crossings if one.under == under])
+    if not looks.posts:
+        return ()
+    reached = looks.levels(policy, certificate.lambda_views) >= certificate.lambda_posts
+    rows = np.flatnonzero(reached.any(axis=1)).tolist()
+    return tuple(looks.posts[row][at] for row, at in zip(rows, reached.argmax(axis=1)[rows], strict=True))
 
 
 def window_of(

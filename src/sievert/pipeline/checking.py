@@ -37,6 +37,16 @@ class Rate(NamedTuple):
     flood: int
 
 
+WouldHave = Callable[[str, Micros, Micros], tuple[int, Micros | None]]
+"""Says of a policy what it would have removed from one time to another in shadow: how much, and when the first was."""
+
+
+def _nothing(policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
+    """Return nothing: no guard keeps what shadow would have removed."""
+    del policy, since, until
+    return 0, None
+
+
 def _nobody_hears(_: Stop) -> None:
     """Ignore it."""
 
@@ -113,9 +123,12 @@ class StoredChecks(Checking):
         stops: Stops,
         key: bytes | None = None,
         on_trip: Callable[[Stop], None] = _nobody_hears,
+        would_have: WouldHave = _nothing,
     ) -> None:
         """Ask these stores; without a key nothing is drawn to be done later. `on_trip` hears of breakers."""
         self._on_trip = on_trip
+        self._would_have = would_have
+        self._usual: dict[str, tuple[Micros, int, Micros]] = {}  # policy: this hour, removed before, watched
         self._draws = None if key is None else Draws(key=key)
         self._policies = policies
         self._standing = standing
@@ -170,8 +183,19 @@ class StoredChecks(Checking):
         """Count what it removed this hour, since it last went on, and before."""
         hour = now // HOUR * HOUR
         begun = max(hour, self._stops.last_end(policy.name) or 0)
-        before, first = self._standing.removals(policy.name, hour - USUAL, hour)
-        watched = 0 if first is None else hour - first
+        before, watched = self._usually(policy.name, hour)
         hours = watched / HOUR if watched >= _LEAST_KNOWN else 0.0
         counted, _ = self._standing.removals(policy.name, begun, now + 1)
         return Rate(removed=counted, flood=surge_at(before, hours, least=policy.removals_flood))
+
+    def _usually(self, policy: str, hour: Micros) -> tuple[int, Micros]:
+        """Return how many posts a policy removed, or would have in shadow, before this hour, and for how long that was watched."""
+        known = self._usual.get(policy)
+        if known is not None and known[0] == hour:
+            return known[1:]
+        done, first = self._standing.removals(policy, hour - USUAL, hour)
+        # What stood in shadow is the past of a policy that has just gone live; what it does since is its own.
+        shadow, earlier = self._would_have(policy, hour - USUAL, hour)
+        begun = min((one for one in (first, earlier) if one is not None), default=hour)
+        self._usual[policy] = hour, done + shadow, hour - begun
+        return done + shadow, hour - begun

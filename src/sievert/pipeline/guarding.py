@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sievert.guardrail.frames import would_remove
 from sievert.guardrail.ledger import draw_due, hear, settle
 from sievert.guardrail.promotion import expire
 from sievert.guardrail.telling import Announce, silent
@@ -119,6 +120,23 @@ class Guard:
                     )
                 )
         return tuple(found)
+
+    def would_have_removed(self, policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
+        """Count the posts that a policy's active certificates would have removed in shadow; tell since when that was watched.
+
+        A policy that has just gone live has no other past.
+
+        Raises:
+            StoreUnavailable: the guardrail's store cannot be asked.
+        """
+        stated, times = self._policies.named(policy), list[Micros]()
+        for kept in self.store.certificates(policy):
+            if kept.state is CertificateState.ACTIVE and stated is not None:
+                platform, promoted = kept.certificate.platform, min(until, kept.changed_at)
+                found = self.store.crossings(policy, platform, since=since, until=promoted)
+                in_shadow = [one for _, one in found if not one.certificate]
+                times += [one.at for one in would_remove(in_shadow, stated, kept.certificate)]
+        return len(times), min(times, default=None)
 
     def _under(self, name: str, running: Running) -> str:
         found = self._names.get((name, running))

@@ -126,10 +126,14 @@ class Doors:
             await self.attacher.close()
             if self.delivery is not None:
                 await self.delivery.close()
-            await asyncio.to_thread(self.worker.close)
-            await asyncio.to_thread(self.pictures.close)
-            self.media.close()
-            self.stores.close()
+            await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Close what was opened; nothing may be on its way any more."""
+        self.worker.close()
+        self.pictures.close()
+        self.media.close()
+        self.stores.close()
 
     def nudge(self) -> None:
         """Let messages that were just written go out at once."""

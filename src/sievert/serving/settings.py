@@ -68,6 +68,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="seconds for which a verdict that was given on the page can be taken back; it takes effect then",
         ),
     ] = 20
+    known_answers_share: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=0.5,
+            description="the share of claims that ask for a known answer; raise it where a certificate waits for them",
+        ),
+    ] = 0.03
     bundle: Annotated[str, Meta(description="folder of the bundle that scores; empty: the shipped one")] = ""
     policies: Annotated[str, Meta(description="folder of the policies; empty: the shipped ones")] = ""
     max_text_bytes: Annotated[int, Meta(ge=1, le=170_000, description="longest text of a post, in UTF-8")] = (

@@ -34,6 +34,7 @@ from sievert.pipeline.ruling import Ruling
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.rulebook import RuleBook
 from sievert.review.exposure import ExposureLimits
+from sievert.review.order import Shares
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
 from sievert.schema.batch import Effects, TextColumn
@@ -44,7 +45,7 @@ from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
-from sievert.scoring.utterances import Shares
+from sievert.scoring.utterances import Shares as LaneShares
 from sievert.serving.access import Gate, RandomBytes, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
@@ -134,6 +135,12 @@ def open_doors(
         watch=metrics,
     )
     observer = PathObserver(metrics, clock, publish=news)
+    guard = Guard(
+        stores.guardrail,
+        policies,
+        announce=messages_for if settings.webhook_url else silent,
+        settlements=stores.reviews.settlements,
+    )
     parts = Parts(
         bundle=bundle,
         policies=policies,
@@ -148,22 +155,18 @@ def open_doors(
             stops=stores.stops,
             key=stores.database.secret("draws"),
             on_trip=_on_trip(metrics),
+            would_have=guard.would_have_removed,
         ),
         limiting=Limiting(stores=stores, policies=policies, announce=has_receiver(settings)),
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=has_receiver(settings),
-        shares=Shares(text=settings.heavy_share, pictures=settings.image_heavy_share),
+        shares=LaneShares(text=settings.heavy_share, pictures=settings.image_heavy_share),
         pictures=pictures,
         banks=banks,
         reviews=stores.reviews,
         latents=LatentCache(settings.latents_megabytes << 20),
-        guard=Guard(
-            stores.guardrail,
-            policies,
-            announce=messages_for if settings.webhook_url else silent,
-            settlements=stores.reviews.settlements,
-        ),
+        guard=guard,
     )
     stores.guardrail.note_running(parts.running)
     stores.guardrail.note_policies(policies)
@@ -189,6 +192,7 @@ def open_doors(
             standing=stores.standing,
             key=str(stores.database.seed()).encode(),
             limits=ExposureLimits(an_hour=settings.heavy_cases_per_hour, a_day=settings.heavy_cases_per_day),
+            shares=Shares(gold=settings.known_answers_share),
             claim_time=settings.claim_minutes * HOUR // 60,
             delayed=stores.delayed,
         ),

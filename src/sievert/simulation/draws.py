@@ -39,6 +39,7 @@ class Purpose(enum.IntEnum):
     MOMENTS = 19
     DELETES = 20
     CHANGES = 17
+    CRAZE = 21
 
 
 def stream(seed: int, step: int, purpose: Purpose) -> np.random.Generator:

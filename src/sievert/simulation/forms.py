@@ -59,6 +59,7 @@ class Plan:
     words: Int8s  # [n] what words the picture shows
     same_picture: Int64s  # [n] the row whose picture this post shows again; -1 if it has its own
     harm_in_text: npt.NDArray[np.bool_]  # [n] the text breaks the policy by itself
+    in_jest: npt.NDArray[np.bool_]  # [n] a benign lookalike that says what else is only said in harm
 
     def take(self, rows: npt.NDArray[np.intp]) -> "Plan":
         """Return the plan of these rows; whose picture they show again is forgotten."""
@@ -71,14 +72,19 @@ def plan(
     policy: Int8s,
     evasion: npt.NDArray[np.floating],
     with_image: npt.NDArray[np.bool_],
+    in_jest: npt.NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Plan:
-    """Choose forms, captions and motifs for n posts; `policy` [n] is -1 where nothing is broken."""
+    """Choose forms, captions and motifs for n posts; `policy` [n] is -1 where nothing is broken.
+
+    `in_jest` [n] marks benign posts that say what else is only said in harm.
+    """
     count = len(policy)
     harmful = policy >= 0
     form = np.where(harmful, _forms_of_harm(evasion, with_image, rng), _benign_forms(with_image, rng)).astype(
         np.int8
     )
+    form[in_jest] = BENIGN_LOOKALIKE
     of_words = rng.choice(len(LABELLED), count, p=_BENIGN_POLICIES).astype(np.int8)
     of_words[harmful] = policy[harmful]
     intent = np.full(count, -1, np.int8)
@@ -88,7 +94,7 @@ def plan(
     combined = np.flatnonzero(form == COMBINATION)
     intent[combined], motif[combined] = harmful_pairs(policy[combined], rng)
     captioned = with_image & (rng.random(count) < _CAPTION / (_CAPTION + _LOOKALIKE))
-    captions = np.flatnonzero(captioned & (form == BENIGN_LOOKALIKE))
+    captions = np.flatnonzero(captioned & (form == BENIGN_LOOKALIKE) & ~in_jest)
     intent[captions], motif[captions] = harmless_pairs(len(captions), rng)
     words = _words(form, harmful, motif, rng)
     same = _same_pictures(form, harmful, (motif >= 0) & (words != WORDS_OF_HARM), rng)
@@ -104,6 +110,7 @@ def plan(
         words=words,
         same_picture=same,
         harm_in_text=harmful & np.isin(form, (PLAIN, SLANG, EVASIVE)),
+        in_jest=in_jest,
     )
 
 

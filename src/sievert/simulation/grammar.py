@@ -68,7 +68,8 @@ class Grammar:
         documenting = (form == forms.COUNTER_SPEECH) & (planned.words == forms.WORDS_OF_HARM)
         _put(leads, documenting, self._documenting, setting, rng)
         self._quote(leads, (form == forms.COUNTER_SPEECH) & ~documenting, self._objecting, setting, rng)
-        jest = (form == forms.BENIGN_LOOKALIKE) & ~caption
+        craze = planned.in_jest & ~caption
+        jest = (form == forms.BENIGN_LOOKALIKE) & ~caption & ~craze
         ordinary = setting.with_given("code", _ordinary_words(setting, rng))
         plain = (form == forms.PLAIN) & planned.harm_in_text
         for rows, shares in (
@@ -76,6 +77,7 @@ class Grammar:
             (form == forms.SLANG, (("coded", 1.0),)),
             (form == forms.EVASIVE, _EVASIVE),
             (jest, _LOOKALIKE),
+            *(((craze, (("clear", 1.0),)),) if craze.any() else ()),
         ):
             drawn = rng.random(len(setting))
             reached = 0.0

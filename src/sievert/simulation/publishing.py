@@ -225,6 +225,7 @@ class Publishing:
             day=(posts.created_at[rows] - tick.start) / DAY,
             evasion=np.where(posts.policy[rows] >= 0, self._accounts.evasion[posts.creator[rows]], 0.0),
             with_image=posts.image[rows] >= 0,
+            in_jest=self._crazed(posts.policy[rows], tick),
         )
         written = self._writer.write(wanted, tick.draw(Purpose.TEXTS))
         posts.text[rows] = written.text
@@ -236,6 +237,14 @@ class Publishing:
         own = posts.image[rows] == posts.number[rows]
         posts.scene[rows] = np.where(own, written.scene, -1)
         return written.scenes
+
+    def _crazed(self, policy: Int8s, tick: Tick) -> Bools:
+        """Draw which posts [n] follow a craze: they say in jest what else is only said in harm."""
+        since, until = self._settings.craze_days
+        if not since <= tick.day < until:
+            return np.zeros(len(policy), dtype=np.bool_)
+        drawn = tick.draw(Purpose.CRAZE).random(len(policy)) < self._settings.craze
+        return np.asarray(drawn & (policy < 0), dtype=np.bool_)
 
     def _mark_used(self, posts: Posts, rows: Int64s, source: Int64s) -> None:
         """Say of posts that use a corpus's text again which post used it first."""

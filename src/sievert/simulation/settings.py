@@ -55,6 +55,8 @@ class WorldSettings:
     new_topic: float = 0.3  # share of harmful posts that turn to it within a week
     shift_day: float = 14.0  # harm of toxic accounts grows
     shift: float = 1.4  # so many times
+    craze_days: tuple[float, float] = (0.0, 0.0)  # from one to the other people say harm's sentences in jest
+    craze: float = 0.0  # share of benign posts that do so then; texts of a corpus know no jest
     learning: float = 0.25  # how far a creator whose post was removed moves to full evasion
     hearsay: float = 0.01  # how far its community moves
 

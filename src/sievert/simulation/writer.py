@@ -46,6 +46,7 @@ class Wanted:
     day: Floats  # [n] days since the world began: slang drifts
     evasion: Floats  # [n] from 0 to 1: how hard the author hides
     with_image: npt.NDArray[np.bool_]  # [n]
+    in_jest: npt.NDArray[np.bool_]  # [n] benign, and says what else is only said in harm
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,11 @@ class Writer:
     def write(self, wanted: Wanted, rng: np.random.Generator) -> Written:
         """Write n posts, with scenes for those that shall have an image."""
         planned = forms.plan(
-            policy=wanted.policy, evasion=wanted.evasion, with_image=wanted.with_image, rng=rng
+            policy=wanted.policy,
+            evasion=wanted.evasion,
+            with_image=wanted.with_image,
+            in_jest=wanted.in_jest,
+            rng=rng,
         )
         source, copied = np.full(len(wanted.policy), -1, np.int64), np.zeros(len(wanted.policy), bool)
         if self._corpus is None:

@@ -221,7 +221,8 @@ class EmbeddedReviews(ReviewStore):
                 )
             )
             seen = {(row.platform, row.post_id), *((one.platform, one.post_id) for one in settlements)}
-            for platform, post_id in seen:
+            # A known answer asks everybody: would that count, nobody could audit the post, or hear an appeal.
+            for platform, post_id in seen if row.kind != CaseKind.GOLD else ():
                 values = {"platform": platform, "post_id": post_id, "reviewer": verdict.reviewer}
                 connection.execute(sa.insert(review_judges).prefix_with("OR IGNORE").values(**values))
             connection.exec_driver_sql(_TOOK, (row.policy, row.kind, verdict.seconds))

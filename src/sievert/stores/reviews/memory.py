@@ -157,7 +157,8 @@ class MemoryReviews(ReviewStore):
                 raise came_between(verdict.case_id)
             self._apply(effects)
             self._verdicts.append(verdict)
-            self._judges.add((row.case.platform, row.case.post_id, verdict.reviewer))
+            if row.case.kind != CaseKind.GOLD:  # it asks everybody: nobody could audit the post any more
+                self._judges.add((row.case.platform, row.case.post_id, verdict.reviewer))
             self._judges |= {(one.platform, one.post_id, verdict.reviewer) for one in settlements}
             known = self._paces.get(
                 (row.case.policy, row.case.kind), Pace(row.case.policy, row.case.kind, 0, 0.0)
