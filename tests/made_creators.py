@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 
 from made_graphs import edges_of
+from sievert.datasets.creator_history import Outcomes
 from sievert.features.creators.graph import graph_as_of
-from sievert.training.creator_data import CreatorData, Outcomes
+from sievert.training.creator_data import CreatorData
 
 
 def made_up_creators(*, creators=600, seed=0, homophily=0.9, telling=0.3, judged=1.0, share=0.3):

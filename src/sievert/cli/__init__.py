@@ -25,6 +25,7 @@ COMMANDS = (
     "data",
     "train",
     "report",
+    "creators",
     "bundle",
     "bank",
     "review",

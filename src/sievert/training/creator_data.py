@@ -11,23 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sievert.datasets.creator_history import CREATOR_NUMBERS, CreatorHistory, Outcomes
 from sievert.features.creators.collation import collated
 from sievert.features.creators.graph import Graph
 from sievert.models.batch import Numbers
 from sievert.models.creator_batch import NOBODY, CreatorBatch
+from sievert.schema.clock import Micros
 from sievert.schema.history import Int64s
 
 Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Outcomes:
-    """What became known of accounts after the time that the network is looked at."""
-
-    violation: npt.NDArray[np.float32]  # [a] whether a post was confirmed as harmful; NaN where nobody looked
-    reports: Floats  # [a] of their posts
-    views: Floats  # [a] of their posts
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +82,16 @@ class CreatorData:
 def _beside(first: Numbers, second: Numbers) -> Numbers:
     return Numbers(
         values=torch.cat([first.values, second.values]), known=torch.cat([first.known, second.known])
+    )
+
+
+def data_of(history: CreatorHistory, as_of: Micros, *, until: Micros | None = None) -> CreatorData:
+    """Return network and numbers as of a time, and if `until` is given what became known until then."""
+    return CreatorData(
+        graph=history.graph(as_of),
+        values=history.numbers(as_of),
+        names=CREATOR_NUMBERS,
+        outcomes=None if until is None else history.outcomes(as_of, until),
     )
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from sievert.calibration.fitting import prior_correction
+from sievert.datasets.creator_history import Outcomes
 from sievert.errors import ConfigurationError
 from sievert.features.behaviour.rates import fit_prior, posterior_mean
 from sievert.features.behaviour.rows import DEFAULT_RATES
@@ -38,7 +39,7 @@ from sievert.models.creator_batch import CreatorBatch
 from sievert.models.gcn import Gcn, normalised
 from sievert.models.graphsage import GraphSage
 from sievert.training.batches import ShuffledBatches, Tensors
-from sievert.training.creator_data import CreatorData, Outcomes, Rows
+from sievert.training.creator_data import CreatorData, Rows
 from sievert.training.creator_recipe import CreatorsRecipe
 from sievert.training.loop import Task, fit
 from sievert.training.run_folder import RunResult
@@ -123,23 +124,25 @@ def fanouts_of(model: CreatorModel) -> tuple[int, int]:
 
 
 def _split(recipe: CreatorsRecipe, data: CreatorData) -> tuple[Rows, Rows]:
-    """Return accounts to learn from, and those held out, half-and-half by nothing but the recipe's seed."""
+    """Return accounts to learn from, and those held out: of judged violators and of others the same share."""
     everybody = np.arange(data.accounts)
-    known = np.zeros(data.accounts, np.bool_)
-    if data.outcomes is not None:
-        known = np.isfinite(data.outcomes.violation) | (data.outcomes.views > 0)
     weights = recipe.foretells
-    wanted = everybody if weights.links else everybody[known]
-    held = np.random.default_rng(recipe.seed).random(data.accounts) < recipe.held
-    learn = wanted[~(held & known)[wanted]] if weights.violations or weights.reports else wanted
-    if not len(learn) or (weights.violations + weights.reports and not known[learn].any()):
+    known = np.zeros(data.accounts, np.bool_)
+    held = np.zeros(data.accounts, np.bool_)
+    if data.outcomes is not None:
+        violation = data.outcomes.violation
+        known = (bool(weights.violations) & np.isfinite(violation)) | (bool(weights.reports) & (data.outcomes.views > 0))
+        rng = np.random.default_rng(recipe.seed)
+        for kind in (0.0, 1.0):
+            rows = rng.permutation(np.flatnonzero(violation == kind))
+            held[rows[: math.ceil(recipe.held * len(rows))]] = bool(weights.violations)
+    learn = everybody[~held] if weights.links else everybody[known & ~held]
+    if weights.violations + weights.reports and not known[learn].any():
         raise ConfigurationError(
             f"The recipe {recipe.name}",
-            [
-                "foretells: of no creator to learn from is it known what came; ask for links, or an earlier time"
-            ],
+            ["foretells: of no creator to learn from is it known what came; ask for links, or an earlier time"],
         )
-    return learn, everybody[held & known]
+    return learn, everybody[held]
 
 
 def _batches(recipe: CreatorsRecipe, data: CreatorData, learn: Rows) -> ShuffledBatches:
