@@ -48,6 +48,7 @@ APPROACHES = {
     "SAGE links": ("model=graphsage", LINKS, *BLIND, "learning.epochs=4", "fanouts=[10,5]"),
     "SAGE all": ("model=graphsage", ALL, "learning.epochs=8", "fanouts=[10,5]", "dropout=0.3"),
 }
+STRENGTHS = (0.1, 1.0, 10.0)
 BASELINES = ("own", "own_1hop", "own_2hop", "own_rate", "own_2hop_rate")
 
 
@@ -84,75 +85,146 @@ def gain_of(truth, score, own, *, seed=0, resamples=300):
     return {"gain": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
-def main():
+def table_of(scores, groups, harms):
+    """Return areas and gains of all scores [a], by group."""
+    table = {}
+    for group, rows in groups.items():
+        truth, own = harms[rows], scores["own"][rows]
+        row = table[group] = {"creators": int(rows.sum()), "harmful": int(truth.sum())}
+        for name, score in scores.items():
+            area = roc_estimate(truth, score[rows])
+            gain = gain_of(truth, score[rows], own)
+            row[name] = {
+                "auc": round(area.value, 4),
+                "auc_low": round(area.low, 4),
+                "auc_high": round(area.high, 4),
+                **gain,
+            }
+            print(
+                f"{group:7} {name:18} {area.value:.4f}  gain {gain['gain']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
+            )
+    return table
+
+
+def baseline_scores(data, test, label, judged):
+    """Return the score [a] of each baseline as of the test."""
+    # Of neighbours, the baselines hear accounts: groups and pages have no numbers.
+    before, after = (adjacency(one.graph)[: one.accounts, : one.accounts] for one in (data, test))
+    learns, scores = np.flatnonzero(judged), {}
+    for name in BASELINES:
+        then, now = (
+            columns_of(name, one.values, graph, label, judged)
+            for one, graph in ((data, before), (test, after))
+        )
+        scores[name] = fitted(then[learns], label[learns], strengths=STRENGTHS)(now)
+    return scores
+
+
+def model_scores(data, test, number, label, judged, *, seed):
+    """Return scores [a] of each model's vector beside `own`, what each cost in seconds, and GraphSAGE itself."""
+    everybody, learns = np.arange(test.accounts), np.flatnonzero(judged)
+    seen = unseen(dataclasses.replace(test, number=None), number != NOBODY)
+    scores, costs, sage = {}, {}, None
+    for name, overrides in APPROACHES.items():
+        clock = time.process_time()
+        recipe = read_recipe(CreatorsRecipe, overrides=(*overrides, f"seed={seed}"))
+        with tempfile.TemporaryDirectory() as folder:
+            model, result = train_creators(recipe, data, Path(folder) / "run")
+        then, _ = embedded(model, data, everybody, seed=0)
+        now, logits = embedded(model, seen, everybody, seed=0)
+        before, after = (np.column_stack([one.values, z.numpy()]) for one, z in ((data, then), (test, now)))
+        scores[f"+ {name}"] = fitted(before[learns], label[learns], strengths=STRENGTHS)(after)
+        if name == "SAGE all":
+            scores["SAGE all alone"] = logits[:, 0].double().numpy()
+            sage = model
+        costs[name] = round(time.process_time() - clock, 1)
+        told = {key: one.value and round(one.value, 3) for key, one in result.metrics.items()}
+        print(name, costs[name], "s;", told, flush=True)
+    return scores, costs, sage
+
+
+def parsed():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("world", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    options = parsed()
     torch.set_num_threads(1)
     began = time.process_time()
     history = read_creator_history(options.world)
     came = history.history.posts.received_at
     first, last = int(came.min()), int(came.max())
     half, later = (first + (last - first) * part // 4 for part in (2, 3))
-    made = dict(zip(*(pq.read_table(options.world / "accounts.parquet")[name].to_pylist() for name in ("id", "created_at")), strict=True))
+    made = dict(
+        zip(
+            *(
+                pq.read_table(options.world / "accounts.parquet")[name].to_pylist()
+                for name in ("id", "created_at")
+            ),
+            strict=True,
+        )
+    )
     a, nodes = history.accounts, history.network.nodes
     gone = np.zeros(nodes, bool)
     gone[:a] = np.random.default_rng(options.seed).random(a) < 0.25
     data = data_of(without(history, gone), half, until=later)
     judged = np.isfinite(data.outcomes.violation) & ~gone[:a]
     violation = np.where(judged, data.outcomes.violation, np.nan).astype(np.float32)
-    data = dataclasses.replace(data, outcomes=dataclasses.replace(data.outcomes, violation=violation, views=data.outcomes.views * ~gone[:a]))
+    data = dataclasses.replace(
+        data,
+        outcomes=dataclasses.replace(
+            data.outcomes, violation=violation, views=data.outcomes.views * ~gone[:a]
+        ),
+    )
     test = dataclasses.replace(data_of(history, later), outcomes=None)
     publishes, harms = truth_of(options.world / "truth.parquet", history, later)
     young = np.array([made.get(one, 0) > half for one in history.network.accounts.to_pylist()])
-    groups = {"seen": publishes & ~gone[:a] & ~young, "unseen": publishes & gone[:a] & ~young, "new": publishes & young}
-    print(f"{a:,} accounts, {int(judged.sum()):,} judged, {int(np.nansum(violation)):,} violators;", {name: (int(one.sum()), int(harms[one].sum())) for name, one in groups.items()}, flush=True)
+    groups = {
+        "seen": publishes & ~gone[:a] & ~young,
+        "unseen": publishes & gone[:a] & ~young,
+        "new": publishes & young,
+    }
+    print(
+        f"{a:,} accounts, {int(judged.sum()):,} judged, {int(np.nansum(violation)):,} violators;",
+        {name: (int(one.sum()), int(harms[one].sum())) for name, one in groups.items()},
+        flush=True,
+    )
 
-    learns = np.flatnonzero(judged)
     label = np.nan_to_num(violation)
-    # Of neighbours, the baselines hear accounts: groups and pages have no numbers.
-    before, after = (adjacency(one.graph)[:a, :a] for one in (data, test))
-    scores = {}
-    for name in BASELINES:
-        then, now = (columns_of(name, one.values, graph, label, judged) for one, graph in ((data, before), (test, after)))
-        scores[name] = fitted(then[learns], label[learns], strengths=(0.1, 1.0, 10.0))(now)
+    scores = baseline_scores(data, test, label, judged)
     number = np.where(gone, NOBODY, np.arange(nodes))
     number[:a][young] = NOBODY
-    costs = {}
-    for name, overrides in APPROACHES.items():
-        clock = time.process_time()
-        recipe = read_recipe(CreatorsRecipe, overrides=(*overrides, f"seed={options.seed}"))
-        with tempfile.TemporaryDirectory() as folder:
-            model, result = train_creators(recipe, data, Path(folder) / "run")
-        everybody = np.arange(a)
-        then, _ = embedded(model, data, everybody, seed=0)
-        seen = unseen(dataclasses.replace(test, number=None), number != NOBODY)
-        now, logits = embedded(model, seen, everybody, seed=0)
-        beside = lambda values, vectors: np.column_stack([values, vectors.numpy()])  # noqa: E731
-        scorer = fitted(beside(data.values, then)[learns], label[learns], strengths=(0.1, 1.0, 10.0))
-        scores[f"+ {name}"] = scorer(beside(test.values, now))
-        if name == "SAGE all":
-            scores["SAGE all alone"] = logits[:, 0].double().numpy()
-            sage = model, test
-        costs[name] = round(time.process_time() - clock, 1)
-        print(name, costs[name], "s;", {key: one.value and round(one.value, 3) for key, one in result.metrics.items()}, flush=True)
-    table = {}
-    for group, rows in groups.items():
-        truth = harms[rows]
-        own = scores["own"][rows]
-        table[group] = {"creators": int(rows.sum()), "harmful": int(truth.sum())}
-        for name, score in scores.items():
-            area = roc_estimate(truth, score[rows])
-            table[group][name] = {"auc": round(area.value, 4), "low": round(area.low, 4), "high": round(area.high, 4), **gain_of(truth, score[rows], own)}
-            print(f"{group:7} {name:18} {area.value:.4f}  gain {table[group][name]['gain']:+.4f} ({table[group][name]['low']:+.4f} to {table[group][name]['high']:+.4f})")
-    model, test = sage
+    beside, costs, sage = model_scores(data, test, number, label, judged, seed=options.seed)
+    scores |= beside
+    table = table_of(scores, groups, harms)
     past = history.network.edges.take(history.network.edges.since <= later)
     pruned = dataclasses.replace(test, graph=graph_as_of(past, later, nodes=nodes))
-    same = torch.equal(embedded(model, test, np.arange(a), seed=0)[0], embedded(model, pruned, np.arange(a), seed=0)[0])
-    kept = {name: round(table["unseen"][name]["gain"] / table["seen"][name]["gain"], 3) for name in scores if name != "own" and table["seen"][name]["gain"] > 0}
-    result = {"world": {"accounts": a, "nodes": nodes, "entries": len(test.graph.neighbour), "judged": int(judged.sum()), "violators": int(np.nansum(violation))}, "groups": table, "gain_kept_by_unseen": kept, "future_edges_change_nothing": same, "seconds_of": costs, "core_seconds": round(time.process_time() - began, 1)}
+    same = torch.equal(
+        embedded(sage, test, np.arange(a), seed=0)[0], embedded(sage, pruned, np.arange(a), seed=0)[0]
+    )
+    kept = {
+        name: round(table["unseen"][name]["gain"] / table["seen"][name]["gain"], 3)
+        for name in scores
+        if name != "own" and table["seen"][name]["gain"] > 0
+    }
+    result = {
+        "world": {
+            "accounts": a,
+            "nodes": nodes,
+            "entries": len(test.graph.neighbour),
+            "judged": int(judged.sum()),
+            "violators": int(np.nansum(violation)),
+        },
+        "groups": table,
+        "gain_kept_by_unseen": kept,
+        "future_edges_change_nothing": same,
+        "seconds_of": costs,
+        "core_seconds": round(time.process_time() - began, 1),
+    }
     print("gain kept by unseen", kept, "; future edges change nothing:", same)
     if options.write:
         RESULT.write_text(json.dumps(result, indent=1) + "\n")

@@ -32,7 +32,9 @@ LABELS = [label(3, at=START + 3 * DAY), label(7, value=0.0, at=START + 20 * DAY)
 
 @pytest.fixture
 def history(tmp_path):
-    return read_creator_history(write_history(tmp_path, posts=POSTS, events=EVENTS, labels=LABELS, edges=EDGES))
+    return read_creator_history(
+        write_history(tmp_path, posts=POSTS, events=EVENTS, labels=LABELS, edges=EDGES)
+    )
 
 
 def test_accounts_of_posts_events_and_edges_are_numbered_once(history):
@@ -66,7 +68,11 @@ def test_numbers_and_network_know_nothing_that_came_later(history, tmp_path):
 def test_interactions_are_edges_and_a_post_that_was_acted_on_makes_none(tmp_path):
     folder = write_history(tmp_path, posts=POSTS, events=EVENTS)
     entries = len(read_creator_history(folder).graph(START + 9 * DAY).neighbour)
-    acted = {"post_id": ["p3"], "at": pa.array([START + 4 * HOUR]), "propensity": pa.array([None], pa.float64())}
+    acted = {
+        "post_id": ["p3"],
+        "at": pa.array([START + 4 * HOUR]),
+        "propensity": pa.array([None], pa.float64()),
+    }
     pq.write_table(pa.table(acted), folder / "actions.parquet")
     after = len(read_creator_history(folder).graph(START + 9 * DAY).neighbour)
     assert (entries, after) == (2, 0)
@@ -93,7 +99,15 @@ def test_vectors_come_back_and_the_nearest_are_named(tmp_path):
 def test_the_commands_train_embed_and_compare(tmp_path):
     folder = write_history(tmp_path / "h", posts=POSTS, events=EVENTS, labels=LABELS, edges=EDGES)
     links = "foretells={violations: 0, links: 1, reports: 0}"
-    small = (links, "learning={epochs: 1, rate: 0.01}", "negatives=1", "batch=4", "fanouts=[2,2]", "width=4", "vector=4")
+    small = (
+        links,
+        "learning={epochs: 1, rate: 0.01}",
+        "negatives=1",
+        "batch=4",
+        "fanouts=[2,2]",
+        "width=4",
+        "vector=4",
+    )
     run, as_of = tmp_path / "run", f"{START + 9 * DAY}"
     done = sievert("train", "creators", *small, "--history", folder, "--as-of", as_of, "--out", run)
     assert done.returncode == 0, done.stderr.decode()

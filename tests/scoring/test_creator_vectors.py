@@ -77,6 +77,8 @@ def test_refreshing_takes_the_oldest_in_batches():
 def test_memory_is_bounded_and_answers_are_right_all_the_same(asked, most):
     kept = CreatorVectors("a", most=most)
     for at, creators in enumerate(asked):
-        found = kept.of("a", creators, lambda some: np.array([[ord(one)] for one in some], np.float32), now=at)
+        found = kept.of(
+            "a", creators, lambda some: np.array([[ord(one)] for one in some], np.float32), now=at
+        )
         assert [int(one) for one in found.ravel()] == [ord(one) for one in creators]
         assert len(kept) <= most

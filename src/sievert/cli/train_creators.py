@@ -53,5 +53,7 @@ def creators(
     save_model(model, out / "model")
     if chosen.model == "graphsage":
         export_creators(model, data.names, out / "served", seed=chosen.seed)
-    said = "; ".join(f"{name} {one.value:.3f}" for name, one in result.metrics.items() if one.value is not None)
+    said = "; ".join(
+        f"{name} {one.value:.3f}" for name, one in result.metrics.items() if one.value is not None
+    )
     console.print(f"{said}; {out / 'CARD.md'} tells the rest", highlight=False)

@@ -61,8 +61,7 @@ def read_vectors(path: Path) -> CreatorFile:
         said = table.schema.metadata or {}
         column = table["vector"].combine_chunks()
         values = np.asarray(column.flatten(), np.float32).reshape(len(table), -1)
-        if not np.isfinite(values).all():
-            raise ValueError("a vector holds what is no number")
+        _refuse_unless_finite(values)
         return CreatorFile(
             ids=table["id"].combine_chunks(),
             vectors=values,
@@ -71,8 +70,14 @@ def read_vectors(path: Path) -> CreatorFile:
         )
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise MalformedInput(
-            f"{path.name} holds no vectors of creators: {error}.", remedy="Write it with `sievert creators embed`."
+            f"{path.name} holds no vectors of creators: {error}.",
+            remedy="Write it with `sievert creators embed`.",
         ) from error
+
+
+def _refuse_unless_finite(values: Floats32) -> None:
+    if not np.isfinite(values).all():
+        raise ValueError("a vector holds what is no number")
 
 
 def most_similar(file: CreatorFile, creator: str, *, most: int) -> list[tuple[str, float]]:
@@ -83,7 +88,9 @@ def most_similar(file: CreatorFile, creator: str, *, most: int) -> list[tuple[st
     """
     row = pc.index(file.ids, creator).as_py()
     if row == NOBODY:
-        raise NotFound(f"There is no creator {creator!r} in the file.", remedy="Look at the ids that it holds.")
+        raise NotFound(
+            f"There is no creator {creator!r} in the file.", remedy="Look at the ids that it holds."
+        )
     length = np.linalg.norm(file.vectors, axis=1)
     cosine = file.vectors @ file.vectors[row] / np.maximum(length * length[row], 1e-12)
     cosine[row] = -np.inf

@@ -44,5 +44,5 @@ def roc_estimate(y: npt.NDArray[np.bool_], score: npt.ArrayLike, *, confidence: 
 
 def _below(of: npt.NDArray[np.float64], among: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     ordered = np.sort(among)
-    less, upto = (np.searchsorted(ordered, of, side=side) for side in ("left", "right"))  # type: ignore[call-overload]
+    less, upto = (np.searchsorted(ordered, of, side=side) for side in ("left", "right"))
     return np.asarray((less + upto) / (2 * len(ordered)), np.float64)

@@ -56,7 +56,11 @@ class CreatorVectors:
         missing = [one for one in dict.fromkeys(creators) if not self._fresh(one, now)]
         if missing:
             self._keep(missing, embed(missing), now)
-        found = np.stack([self._kept[one].vector for one in creators]) if creators else np.zeros((0, 0), np.float32)
+        found = (
+            np.stack([self._kept[one].vector for one in creators])
+            if creators
+            else np.zeros((0, 0), np.float32)
+        )
         for one in creators:
             self._kept.move_to_end(one)
         while len(self._kept) > self._most:

@@ -93,7 +93,14 @@ def load_creators(folder: Path) -> CreatorEncoder:
         spec = msgspec.json.decode(raw[0], type=CreatorSpec)
         session = session_of(raw[1])
         wide, (first, second) = len(spec.names), spec.fanouts
-        shapes = ((None, wide), (None, wide), (None,), (None, first), (None, first), *((None, first, second),) * 2)
+        shapes = (
+            (None, wide),
+            (None, wide),
+            (None,),
+            (None, first),
+            (None, first),
+            *((None, first, second),) * 2,
+        )
         types = (np.float32, np.bool_, *(np.int64,) * 5)
         refuse_unless_takes(
             session,
@@ -101,11 +108,15 @@ def load_creators(folder: Path) -> CreatorEncoder:
             {"vectors": (np.float32, (None, spec.vector)), "logits": (np.float32, (None, 2))},
             of="model of creators",
         )
-        if (spec.definitions, spec.relations) != (DEFINITIONS, RELATIONS):
-            raise ValueError("it hears numbers or relations of another release")
+        _refuse_stale(spec)
     except (OSError, ValueError, msgspec.DecodeError) as error:
         raise BundleError(
             f"The model of creators in {folder} cannot be used: {error}.",
             remedy="Take both files from where they were written, or train it anew.",
         ) from error
     return CreatorEncoder(spec, session, hashlib.sha256(b"".join(raw)).hexdigest()[:16])
+
+
+def _refuse_stale(spec: CreatorSpec) -> None:
+    if (spec.definitions, spec.relations) != (DEFINITIONS, RELATIONS):
+        raise ValueError("it hears numbers or relations of another release")

@@ -74,7 +74,7 @@ class _Served(nn.Module):
         whole = np.eye(model.config.vector) if turn is None else turn
         self.register_buffer("turn", torch.from_numpy(whole.astype(np.float32)))
 
-    def forward(
+    def forward(  # noqa: PLR0917  torch's exporter gives inputs one by one
         self,
         values: Tensor,
         known: Tensor,

@@ -131,7 +131,9 @@ def _split(recipe: CreatorsRecipe, data: CreatorData) -> tuple[Rows, Rows]:
     held = np.zeros(data.accounts, np.bool_)
     if data.outcomes is not None:
         violation = data.outcomes.violation
-        known = (bool(weights.violations) & np.isfinite(violation)) | (bool(weights.reports) & (data.outcomes.views > 0))
+        known = (bool(weights.violations) & np.isfinite(violation)) | (
+            bool(weights.reports) & (data.outcomes.views > 0)
+        )
         rng = np.random.default_rng(recipe.seed)
         for kind in (0.0, 1.0):
             rows = rng.permutation(np.flatnonzero(violation == kind))
@@ -140,7 +142,9 @@ def _split(recipe: CreatorsRecipe, data: CreatorData) -> tuple[Rows, Rows]:
     if weights.violations + weights.reports and not known[learn].any():
         raise ConfigurationError(
             f"The recipe {recipe.name}",
-            ["foretells: of no creator to learn from is it known what came; ask for links, or an earlier time"],
+            [
+                "foretells: of no creator to learn from is it known what came; ask for links, or an earlier time"
+            ],
         )
     return learn, everybody[held]
 
@@ -190,7 +194,7 @@ def _targets(
         even = np.where(violation > 0.5, recipe.balance / share, (1 - recipe.balance) / (1 - share))
         weight = np.where(judged, even, 0.0)
     prior = fit_prior(reports, views, otherwise=DEFAULT_RATES[0].prior)
-    columns = {
+    columns: dict[str, np.ndarray[tuple[int], np.dtype[np.floating]]] = {
         "violation": np.nan_to_num(violation),
         "judged": weight,
         "rate": posterior_mean(reports, views, prior),
@@ -279,7 +283,8 @@ def _link_auc(model: CreatorModel, recipe: CreatorsRecipe, data: CreatorData) ->
     def likeness(others: Rows) -> Tensor:
         both, avoid = np.concatenate([rows, others]), np.concatenate([others, rows])
         vectors = model(data.batch(both, fanouts=fanouts, seed=recipe.seed, avoid=avoid)).vectors
-        return (vectors[: len(rows)] * vectors[len(rows) :]).sum(dim=1)
+        together: Tensor = (vectors[: len(rows)] * vectors[len(rows) :]).sum(dim=1)
+        return together
 
     score = torch.cat([likeness(near), likeness(strange)]).double().numpy()
     return roc_estimate(np.arange(2 * len(rows)) < len(rows), score)
