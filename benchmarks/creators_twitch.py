@@ -1,6 +1,6 @@
 """Models of creators and their baselines on the real Twitch graphs, with intervals.
 
-    python benchmarks/creators_twitch.py FOLDER      # shared/data/graph/twitch; --write keeps the result
+    python benchmarks/creators_twitch.py FOLDER --shuffled ZHTW --from DE     # --write keeps the result
 
 Within each language, on repeated random halves: learned on one, measured on the other. Then learned on one
 language (--from) and tested on all others, whose labels nobody sees; features are shared by their ids.
@@ -90,7 +90,7 @@ def learned(overrides, data, seed):
         return train_creators(recipe, data, Path(folder) / "run")[0]
 
 
-def within(one, seed):
+def within(one, seed, approaches):
     """Return the area on the other half, by approach."""
     learns = np.random.default_rng(seed).random(one.graph.nodes) < 0.5
     rows, truth, joined = np.flatnonzero(~learns), one.mature[~learns] > 0.5, adjacency(one.graph)
@@ -99,7 +99,7 @@ def within(one, seed):
         columns = columns_of(name, one.features, joined, one.mature, learns)
         found[name] = area_under_roc(truth, fitted(columns[learns], one.mature[learns])(columns[rows]))
     values, _ = shown(one.features, one.mature, learns)
-    for name, overrides in APPROACHES.items():
+    for name, overrides in approaches.items():
         data = data_of(one, values, learns, labels=name == "SAGE labels")
         _, logits = embedded(learned(overrides, data, seed), data, rows, seed=seed)
         found[name] = area_under_roc(truth, logits[:, 0].double().numpy())
@@ -173,54 +173,55 @@ def shuffled(one, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--languages", default=",".join(reversed(LANGUAGES)))
-    parser.add_argument("--from", dest="source", default="DE")
-    parser.add_argument("--splits", type=int, default=4)
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument(
+        "--within", default=",".join(reversed(LANGUAGES)), help="languages, with commas between"
+    )
+    parser.add_argument("--from", dest="source", help="learn on one language and test on the others")
+    parser.add_argument("--shuffled", help="a language for the leak test")
+    parser.add_argument("--without", default="", help="approaches to leave out, with commas between")
+    parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="add what is found to what is kept")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    began = time.process_time()
-    every = [read_twitch(options.folder, language) for language in options.languages.split(",")]
-    result = {"within": {}, "differences": {}, "splits": options.splits}
+    began, left_out = time.process_time(), options.without.split(",")
+    approaches = {name: one for name, one in APPROACHES.items() if name not in left_out}
+    found = {}
 
-    def keep():
-        """Write what is there by now: the whole takes minutes."""
-        result["core_seconds"] = round(time.process_time() - began, 1)
+    def told(part, language, one):
+        """Print what was found, and add it to what is kept: the whole takes minutes."""
+        found.setdefault(part, {})[language] = one
+        print(part, language, json.dumps(one), flush=True)
         if options.write:
-            RESULT.write_text(json.dumps(result, indent=1) + "\n")
+            kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+            kept.setdefault(part, {})[language] = one
+            RESULT.write_text(json.dumps(kept, indent=1) + "\n")
 
-    smallest = min(every, key=lambda one: one.graph.nodes)
-    leak = [within(shuffled(smallest, seed), seed) for seed in range(options.splits)]
-    result["shuffled"] = {
-        "language": smallest.language,
-        **{name: over_splits([s[name] for s in leak]) for name in leak[0]},
-    }
-    print(
-        "shuffled labels",
-        {name: one["auc"] for name, one in result["shuffled"].items() if name != "language"},
-    )
-    for one in every:
-        splits = [within(one, seed) for seed in range(options.splits)]
-        result["within"][one.language] = {name: over_splits([s[name] for s in splits]) for name in splits[0]}
+    def read(language):
+        return read_twitch(options.folder, language)
+
+    if options.shuffled:
+        one = read(options.shuffled)
+        splits = [within(shuffled(one, seed), seed, approaches) for seed in range(options.splits)]
+        told("shuffled", one.language, {name: over_splits([s[name] for s in splits]) for name in splits[0]})
+    for language in filter(None, options.within.split(",")):
+        splits = [within(read(language), seed, approaches) for seed in range(options.splits)]
         best = max(BASELINES, key=lambda name: np.mean([s[name] for s in splits]))
-        result["differences"][one.language] = {
-            "to": best,
-            **{name: over_splits([s[name] - s[best] for s in splits]) for name in (*APPROACHES, "ID links")},
+        told(
+            "within",
+            language,
+            {"splits": len(splits), **{name: over_splits([s[name] for s in splits]) for name in splits[0]}},
+        )
+        less = {
+            name: over_splits([s[name] - s[best] for s in splits])
+            for name in splits[0]
+            if name not in BASELINES
         }
-        print(one.language, f"{one.graph.nodes:,} streamers, best baseline {best}")
-        for name, said in result["within"][one.language].items():
-            print(
-                f"  {name:14} {said['auc']:.4f}  {said.get('low', 0):.4f} to {said.get('high', 0):.4f}",
-                flush=True,
-            )
-    source = next(one for one in every if one.language == options.source)
-    others = [one for one in every if one is not source]
-    result["transfer"] = {"from": options.source, **transferred(source, others, 0)}
-    for language, row in result["transfer"].items():
-        if language != "from":
-            print(options.source, "->", language, {name: one["auc"] for name, one in row.items()})
-    keep()
-    print(json.dumps(result))
+        told("difference", language, {"to": best, **less})
+    if options.source:
+        others = [read(language) for language in LANGUAGES if language != options.source]
+        for language, row in transferred(read(options.source), others, 0).items():
+            told("transfer", f"{options.source} to {language}", row)
+    print(json.dumps({**found, "core_seconds": round(time.process_time() - began, 1)}))
 
 
 if __name__ == "__main__":
