@@ -13,12 +13,12 @@ from sievert.datasets.quarantine import Quarantine
 from sievert.schema.batch import TextColumn
 from sievert.schema.clock import DAY, HOUR, SECOND
 from sievert.schema.event import KIND_WORDS
-from sievert.schema.history import EVENT_FIELDS, LABEL_FIELDS, NOBODY, POST_FIELDS, EventColumns
+from sievert.schema.history import EDGE_FIELDS, EVENT_FIELDS, LABEL_FIELDS, NOBODY, POST_FIELDS, EventColumns
 
 START = 1_800_000_000_000_000
 """When made-up histories begin."""
 
-FIELDS = {"posts": POST_FIELDS, "events": EVENT_FIELDS, "labels": LABEL_FIELDS}
+FIELDS = {"posts": POST_FIELDS, "events": EVENT_FIELDS, "labels": LABEL_FIELDS, "edges": EDGE_FIELDS}
 WORDS = ("river", "garden", "window", "silly", "goose", "train", "kettle", "paper", "cloud", "market")
 
 
@@ -42,10 +42,15 @@ def label(number=0, **fields):
     return {**made, "at": START + number * HOUR + DAY, **fields}
 
 
-def write_history(folder, *, posts=(), events=(), labels=(), as_parquet=False, packed=False):
+def edge(source, target, kind="follow", *, after=0, **fields):
+    """An edge as a line of edges.ndjson: between two accounts, so long after histories begin."""
+    return {"source_id": source, "target_id": target, "kind": kind, "since": START + after, **fields}
+
+
+def write_history(folder, *, posts=(), events=(), labels=(), edges=(), as_parquet=False, packed=False):
     """Write rows into a folder, as NDJSON or as Parquet; bytes stand as they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    for noun, rows in (("posts", posts), ("events", events), ("labels", labels)):
+    for noun, rows in (("posts", posts), ("events", events), ("labels", labels), ("edges", edges)):
         if not rows:
             continue
         if as_parquet:

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from sievert.evaluation.identity_terms import TERMS, area_under_roc, measure_identity_terms, terms_named
+from sievert.evaluation.identity_terms import TERMS, measure_identity_terms, terms_named
+from sievert.measurement.roc import area_under_roc
 
 
 def templates():

@@ -38,7 +38,7 @@ FIELDS = {
     "labels": history.LABEL_FIELDS,
     "truth": history.TRUTH_FIELDS,
     "accounts": history.ACCOUNT_FIELDS,
-    "follows": history.FOLLOW_FIELDS,
+    "edges": history.EDGE_FIELDS,
 }
 
 
@@ -104,9 +104,9 @@ def test_ids_are_unique_and_lead_somewhere(tables):
     accounts = set(tables["accounts"]["id"].to_pylist())
     for column in (posts["creator_id"], events["creator_id"], events["actor_id"]):
         assert set(column.to_pylist()) - {None} <= accounts
-    follows = tables["follows"]
-    assert set(follows["kind"].to_pylist()) == {"follow", "group", "page"}
-    assert set(posts["surface"].to_pylist()) - {None} <= set(follows["followed_id"].to_pylist())
+    edges = tables["edges"]
+    assert set(edges["kind"].to_pylist()) == {"follow", "group", "page"}
+    assert set(posts["surface"].to_pylist()) - {None} <= set(edges["target_id"].to_pylist())
 
 
 def test_every_kind_of_event_happens_with_its_fields_and_no_others(tables):

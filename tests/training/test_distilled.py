@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from sievert.datasets.loading import load_folds
-from sievert.evaluation.identity_terms import area_under_roc
 from sievert.evaluation.scored_rows import score_texts
 from sievert.features.content.fold import build_fold_tables
+from sievert.measurement.roc import area_under_roc
 from sievert.schema.batch import TextColumn
 from sievert.schema.decision import Language
 from sievert.scoring.bundle import load_bundle

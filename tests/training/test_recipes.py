@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from command_line import sievert
 from sievert.errors import ConfigurationError, NotFound
+from sievert.training.creator_recipe import CreatorsRecipe
 from sievert.training.heavy_recipe import HeavyRecipe
 from sievert.training.light_image import DistilRecipe
 from sievert.training.light_recipe import LightRecipe
@@ -17,7 +18,16 @@ from sievert.training.rung_recipe import RUNGS, RungRecipe
 from sievert.training.update_recipe import UpdateRecipe
 from sievert.training.views_recipe import ViewsRecipe
 
-KINDS = (LightRecipe, HeavyRecipe, UpdateRecipe, ViewsRecipe, PretrainRecipe, QuantiseRecipe, DistilRecipe)
+KINDS = (
+    LightRecipe,
+    HeavyRecipe,
+    UpdateRecipe,
+    ViewsRecipe,
+    PretrainRecipe,
+    QuantiseRecipe,
+    DistilRecipe,
+    CreatorsRecipe,
+)
 
 
 def test_every_recipe_that_ships_is_read_by_its_kind():
@@ -25,7 +35,7 @@ def test_every_recipe_that_ships_is_read_by_its_kind():
     read |= {read_recipe(RungRecipe, recipe_file(name)).name for name in RUNGS}
 
     assert read == set(recipe_names())
-    assert len(read) == 13
+    assert len(read) == 14
 
 
 def test_overrides_reach_nested_entries_and_leave_the_rest():

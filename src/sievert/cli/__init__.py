@@ -26,6 +26,7 @@ COMMANDS = (
     "data",
     "train",
     "report",
+    "creators",
     "bundle",
     "bank",
     "review",

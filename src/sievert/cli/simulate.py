@@ -53,7 +53,7 @@ def simulate(
 ) -> None:
     """Simulate a social network whose truth is known, and write what happens there as tables.
 
-    Posts, events, labels, accounts and follows are what a platform knows; truth.parquet is what only the
+    Posts, events, labels, accounts and edges are what a platform knows; truth.parquet is what only the
     world knows: which posts harm, and the views that each would have had if nothing had been done.
     """
     import time

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sievert.cli import train_fusion, train_rungs
+from sievert.cli.train_creators import creators
 from sievert.cli.train_policy import policy
 from sievert.cli.training_options import Overrides, RecipeFile
 
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     train.command("views")(views)
     train.command("lane")(lane)
     train.command("policy")(policy)
+    train.command("creators")(creators)
     train_rungs.register(train)
     train_fusion.register(train)
     app.add_typer(train, name="train")

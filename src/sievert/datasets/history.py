@@ -14,7 +14,7 @@ from sievert.datasets.history_labels import read_labels
 from sievert.datasets.history_parts import files_of
 from sievert.datasets.history_posts import read_posts
 from sievert.datasets.numbering import Numbering
-from sievert.datasets.quarantine import Quarantine, quarantine_path
+from sievert.datasets.quarantine import Quarantine, quarantine_path, quarantined
 from sievert.errors import NotFound
 
 
@@ -33,18 +33,8 @@ def read_history(
         InvalidField: a file lacks a column, or has one of a wrong type.
     """
     _refuse_empty(folder)
-    path = quarantine or quarantine_path(folder)
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        with draft.open("wb") as out:
-            history = _read(folder, judge, comments, Quarantine(out=out))
-        if history.quarantine.total:
-            draft.replace(path)
-        else:
-            path.unlink(missing_ok=True)
-    finally:
-        draft.unlink(missing_ok=True)
-    return history
+    with quarantined(quarantine or quarantine_path(folder)) as into:
+        return _read(folder, judge, comments, into)
 
 
 def examine_history(folder: Path) -> History:

@@ -114,6 +114,19 @@ def note_strange_labels(faults: Faults, *, known: Bools, row: Int64s, at: Int64s
     faults.note("before its post", (row != NOBODY) & (at != NOBODY) & (at < _born(row, created_at)))
 
 
+def edge_faults(part: Part, kind: Int64s) -> Faults:
+    """Look for faults in edges; kind [n] is `NOBODY` where unknown."""
+    columns, faults = part.columns, Faults(len(part))
+    for end in ("source_id", "target_id"):
+        faults.note("bad id", _bad_id(columns[end]) | _null(columns[end]))
+    faults.note("unknown kind", kind == NOBODY)
+    since = as_int64(columns["since"], missing=-1)
+    until = as_int64(columns["until"], missing=_LAST_MICROS)
+    _check_times(faults, since, columns["received_at"])
+    faults.note("bad time", (until < since) | (until > _LAST_MICROS))
+    return faults
+
+
 def note_other_platforms(faults: Faults, columns: Mapping[str, pa.Array], platform: str) -> None:
     """Note rows of another platform; a row that names none is of this one."""
     faults.note("another platform", as_bools(pc.not_equal(columns[PLATFORM], platform)))

@@ -23,7 +23,7 @@ from msgspec import Meta
 from sievert.datasets.quarantine import REASONS, Faults, Quarantine, QuarantinedRow
 from sievert.errors import InvalidField, MalformedInput
 from sievert.schema.clock import Micros, moment_of
-from sievert.schema.history import EVENT_FIELDS, LABEL_FIELDS, POST_FIELDS
+from sievert.schema.history import EDGE_FIELDS, EVENT_FIELDS, LABEL_FIELDS, POST_FIELDS
 
 PLATFORM = "platform"
 """A column that posts and events may have beside those of `schema.history`: a history is of one platform."""
@@ -37,13 +37,16 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
     "posts": {**POST_FIELDS, PLATFORM: "string"},
     "events": {**EVENT_FIELDS, PLATFORM: "string"},
     "labels": LABEL_FIELDS,
+    "edges": EDGE_FIELDS,
 }
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "posts": ("id", "text", "created_at"),
     "events": ("id", "kind", "at"),
     "labels": ("post_id", "policy", "value"),
+    "edges": ("source_id", "target_id", "kind", "since"),
 }
-_TIMES = ("at", "received_at", "created_at", "account_created_at")
+_NAMED_BY = {"posts": "id", "events": "id", "labels": "post_id", "edges": "source_id"}
+_TIMES = ("at", "received_at", "created_at", "account_created_at", "since", "until")
 # Narrow numbers are read as wide ones, so that an absurd value spoils its row and not its file.
 _ARROW = {
     "string": pa.string(),
@@ -77,7 +80,7 @@ class Part:
 
     def sound(self, faults: Faults, into: Quarantine) -> dict[str, pa.Array]:
         """Set the rows with a fault aside; return the columns of the others."""
-        name = "post_id" if self.noun == "labels" else "id"
+        name = _NAMED_BY[self.noun]
         for row in np.flatnonzero(~faults.sound()).tolist():
             why = QuarantinedRow(
                 file=self.file,

@@ -1,6 +1,8 @@
 """Rows that cannot be used: set aside one by one with the reason, counted, so that the rest goes on."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +20,7 @@ REMEDIES = {
     "clock ahead": "Look at the sender's clock: this happened more than 5 minutes after it was received.",
     "bad revision": "Count revisions from 0, those of an edit from 1.",
     "bad text": "Give posts and comments a text without NUL: posts up to 64 KiB, comments 20,000 characters.",
-    "unknown kind": "Use a kind of event that docs/data-format.md names.",
+    "unknown kind": "Use a kind of event or edge that docs/data-format.md names.",
     "unknown post": "Add the post to posts.*, or leave out what is about it.",
     "unknown revision": "Add this revision of the post to posts.*, or name one that is there.",
     "before its post": "Check the times and their unit: nothing happens to a post before it was created.",
@@ -101,3 +103,19 @@ class Quarantine:
 def quarantine_path(folder: Path) -> Path:
     """Return where the rows that a history's folder had to spare are written."""
     return folder / "quarantine.ndjson"
+
+
+@contextlib.contextmanager
+def quarantined(path: Path) -> Iterator[Quarantine]:
+    """Give a quarantine that is written to `path` at the end; if nothing was set aside, no file is there."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        with draft.open("wb") as out:
+            into = Quarantine(out=out)
+            yield into
+        if into.total:
+            draft.replace(path)
+        else:
+            path.unlink(missing_ok=True)
+    finally:
+        draft.unlink(missing_ok=True)

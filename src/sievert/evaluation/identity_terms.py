@@ -16,6 +16,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from sievert.measurement.roc import area_under_roc
+
 TERMS = (
     "african american", "american", "asian", "bisexual", "black", "blind", "buddhist", "canadian", "catholic",
     "chinese", "christian", "deaf", "elderly", "european", "female", "gay", "heterosexual", "hispanic",
@@ -107,12 +109,3 @@ def terms_named(texts: list[str], terms: tuple[str, ...] = TERMS) -> npt.NDArray
         padded = f" {' '.join(text.casefold().replace('.', ' ').split())} "
         found[i] = next((t for t in longest_first if f" {terms[t]} " in padded), -1)
     return found
-
-
-def area_under_roc(y: npt.NDArray[np.bool_], score: npt.ArrayLike) -> float:
-    """Return the chance that a harmful text outscores a harmless one, ties counting half."""
-    _, rank, size = np.unique(np.asarray(score), return_inverse=True, return_counts=True)
-    middle = np.cumsum(size) - (size - 1) / 2.0
-    harmful = int(y.sum())
-    harmless = len(y) - harmful
-    return float((middle[rank[y]].sum() - harmful * (harmful + 1) / 2) / (harmful * harmless))

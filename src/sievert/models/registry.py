@@ -1,18 +1,22 @@
 """Every model by name, so that recipes, files and tests find all of them.
 
-A new model is an entry here; `tests/models/test_registry.py` then asks everything of it that it asks of
-the others, and counts the entries.
+A new model is an entry here; `tests/models/test_registry.py`, for those of creators `test_creator_models.py`,
+then asks everything of it that it asks of the others, and counts the entries.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from sievert.errors import ConfigurationError, NotFound
 from sievert.models.base import ModelConfig, PostModel
+from sievert.models.creators import CreatorModel
 from sievert.models.forecaster import ForecasterConfig, LogLinearConfig, LogLinearViews, ViewForecaster
+from sievert.models.gcn import Gcn, GcnConfig
+from sievert.models.graphsage import GraphSage, GraphSageConfig
+from sievert.models.id_embedding import IdEmbedding, IdEmbeddingConfig
 from sievert.models.late_fusion import LateFusion, LateFusionConfig
 from sievert.models.latent_fusion import LatentFusion, LatentFusionConfig
 from sievert.models.light import Light, LightConfig
@@ -20,16 +24,18 @@ from sievert.models.logistic import Logistic, LogisticConfig
 from sievert.models.max_pool import MaxPool, MaxPoolConfig
 from sievert.models.multimodal import Multimodal, MultimodalConfig
 
+M = TypeVar("M", PostModel, CreatorModel)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Generic[M]):
     """A model: its configuration, and what builds it."""
 
     config: type[ModelConfig]
-    model: Callable[[Any], PostModel]
+    model: Callable[[Any], M]
 
 
-MODELS: Mapping[str, Entry] = {
+MODELS: Mapping[str, Entry[PostModel]] = {
     "logistic": Entry(LogisticConfig, Logistic),
     "max_pool": Entry(MaxPoolConfig, MaxPool),
     "late_fusion": Entry(LateFusionConfig, LateFusion),
@@ -39,11 +45,18 @@ MODELS: Mapping[str, Entry] = {
     "log_linear_views": Entry(LogLinearConfig, LogLinearViews),
     "view_forecaster": Entry(ForecasterConfig, ViewForecaster),
 }
-"""The models, in the order of the ladder: those that score, then those that forecast views."""
+"""The models of posts, in the order of the ladder: those that score, then those that forecast views."""
+
+CREATOR_MODELS: Mapping[str, Entry[CreatorModel]] = {
+    "id_embedding": Entry(IdEmbeddingConfig, IdEmbedding),
+    "gcn": Entry(GcnConfig, Gcn),
+    "graphsage": Entry(GraphSageConfig, GraphSage),
+}
+"""The models of creators."""
 
 
 def build(name: str, config: ModelConfig | Mapping[str, Any]) -> PostModel:
-    """Build a model by its configuration, or by what a recipe or a file says of one.
+    """Build a model of posts by its configuration, or by what a recipe or a file says of one.
 
     Weights that the configuration does not name begin at random, as torch's generator has it.
 
@@ -51,9 +64,28 @@ def build(name: str, config: ModelConfig | Mapping[str, Any]) -> PostModel:
         NotFound: there is no such model, or no weights where the configuration says.
         ConfigurationError: the configuration is not one of this model, or contradicts itself.
     """
-    if name not in MODELS:
-        raise NotFound(f"There is no model {name!r}.", remedy=f"Take one of {', '.join(MODELS)}.")
-    entry = MODELS[name]
+    return _built(name, config, MODELS)
+
+
+def build_of_creators(name: str, config: ModelConfig | Mapping[str, Any]) -> CreatorModel:
+    """Build a model of creators; as `build`.
+
+    Raises:
+        NotFound, ConfigurationError: as `build`.
+    """
+    return _built(name, config, CREATOR_MODELS)
+
+
+def name_of(model: PostModel | CreatorModel) -> str:
+    """Return the name under which a model is registered."""
+    entries: dict[str, Entry[Any]] = {**MODELS, **CREATOR_MODELS}
+    return next(name for name, entry in entries.items() if entry.model is type(model))
+
+
+def _built(name: str, config: ModelConfig | Mapping[str, Any], among: Mapping[str, Entry[M]]) -> M:
+    if name not in among:
+        raise NotFound(f"There is no model {name!r}.", remedy=f"Take one of {', '.join(among)}.")
+    entry = among[name]
     try:
         read = msgspec.convert(
             msgspec.to_builtins(config) if isinstance(config, ModelConfig) else config, entry.config
@@ -61,8 +93,3 @@ def build(name: str, config: ModelConfig | Mapping[str, Any]) -> PostModel:
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"The configuration of {name}", [str(error)]) from error
     return entry.model(read)
-
-
-def name_of(model: PostModel) -> str:
-    """Return the name under which a model is registered."""
-    return next(name for name, entry in MODELS.items() if entry.model is type(model))

@@ -10,9 +10,9 @@ Not covered: whether the numbers are good ones; a bundle's report tells that.
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import torch
@@ -22,7 +22,8 @@ from torch import Tensor
 
 from sievert.errors import BundleError, SievertError
 from sievert.models.base import ModelConfig, PostModel
-from sievert.models.registry import build, name_of
+from sievert.models.creators import CreatorModel
+from sievert.models.registry import build, build_of_creators, name_of
 from sievert.models.towers import TowerConfig
 
 MODEL_FILES = ("model.json", "model.safetensors")
@@ -39,7 +40,10 @@ class SavedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     config: dict[str, Any]
 
 
-def save_model(model: PostModel, folder: Path) -> None:
+M = TypeVar("M", PostModel, CreatorModel)
+
+
+def save_model(model: PostModel | CreatorModel, folder: Path) -> None:
     """Write a model's two files; a folder that is not there is made."""
     folder.mkdir(parents=True, exist_ok=True)
     said = SavedModel(model=name_of(model), config=msgspec.to_builtins(_without_folders(model.config)))
@@ -50,24 +54,37 @@ def save_model(model: PostModel, folder: Path) -> None:
 
 
 def load_model(folder: Path) -> PostModel:
-    """Read a model from its two files, on the CPU and ready to score.
+    """Read a model of posts from its two files, on the CPU and ready to score.
 
     Raises:
         BundleError: a file is missing, torn, of another model or another release; says which and why.
     """
+    return _loaded(folder, build)
+
+
+def load_model_of_creators(folder: Path) -> CreatorModel:
+    """Read a model of creators from its two files; as `load_model`.
+
+    Raises:
+        BundleError: as `load_model`.
+    """
+    return _loaded(folder, build_of_creators)
+
+
+def _loaded(folder: Path, built: Callable[[str, Mapping[str, Any]], M]) -> M:
     config, numbers = (folder / name for name in MODEL_FILES)
     with _refusing(config):
         raw = config.read_bytes()
         said = msgspec.json.decode(raw, type=SavedModel)
         with torch.device("meta"):
-            wanted = build(said.model, said.config).state_dict()
+            wanted = built(said.model, said.config).state_dict()
     with _refusing(numbers):
         _refuse_unless_fitting(numbers, wanted, _digest(raw))
         tensors = load_file(numbers)
         for name, tensor in tensors.items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 raise ValueError(f"tensor {name!r} holds a number that is not finite")
-    model = build(said.model, said.config)
+    model = built(said.model, said.config)
     model.load_state_dict(tensors)
     return model.eval()
 

@@ -1,7 +1,7 @@
 """History: what happened on a platform, as tables of a folder and as columns in memory.
 
 A history folder holds Parquet files, one a noun or several numbered parts (`events-0003.parquet`):
-posts, events, labels; a simulated world adds accounts, follows, images, and the truth that no platform
+posts, events, labels, edges; a simulated world adds accounts, images, and the truth that no platform
 knows. Rows of events stand in the order in which they were received; times are microseconds, int64.
 
 Legend of the columns in memory: n events. Posts and accounts are numbered from 0 by whoever builds the
@@ -94,8 +94,18 @@ ACCOUNT_FIELDS = {
 }
 """Columns of accounts.parquet, in simulated worlds only."""
 
-FOLLOW_FIELDS = {"follower_id": "string", "followed_id": "string", "since": "int64", "kind": "string"}
-"""Columns of follows.parquet, in simulated worlds only; kind is follow, group or page."""
+EDGE_FIELDS = {
+    "source_id": "string",  # the account that follows, befriends, is a member, reads, or acts
+    "target_id": "string",  # an account; for group and page, the group or the page
+    "kind": "string",
+    "since": "int64",
+    "until": "int64",  # when it ended; null while it stands
+    "received_at": "int64",
+}
+"""Columns of edges.parquet; source_id, target_id, kind and since must be there."""
+
+EDGE_KINDS = ("follow", "friend", "group", "page", "interaction")
+"""What joins two nodes of the network; a place in here is an edge's kind in memory."""
 
 IMAGE_FIELDS = {"id": "string", "png": "binary"}
 """Columns of images.parquet, in simulated worlds only."""

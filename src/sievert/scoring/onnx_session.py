@@ -10,7 +10,12 @@ import onnxruntime
 Shape = tuple[int | None, ...]
 """Sizes of an input or output; None for the number of posts, which a graph leaves open."""
 
-_TYPES = {np.float32: "tensor(float)", np.bool_: "tensor(bool)", np.uint8: "tensor(uint8)"}
+_TYPES = {
+    np.float32: "tensor(float)",
+    np.bool_: "tensor(bool)",
+    np.uint8: "tensor(uint8)",
+    np.int64: "tensor(int64)",
+}
 
 
 def session_of(graph: bytes) -> Any:

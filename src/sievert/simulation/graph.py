@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.schema.clock import Micros
-from sievert.schema.history import Int8s, Int64s
+from sievert.schema.history import EDGE_KINDS, Int8s, Int64s
 from sievert.simulation.accounts import Accounts
 from sievert.simulation.columns import joined, taken
 from sievert.simulation.draws import Bools, Floats, Wheel, Wheels
 from sievert.simulation.settings import WorldSettings
 
-EDGE_KINDS = ("follow", "group", "page")
-FOLLOW, GROUP, PAGE = range(3)
+FOLLOW, GROUP, PAGE = (EDGE_KINDS.index(word) for word in ("follow", "group", "page"))
 
 TOXIC_FROM = 0.1
 """An account of at least this toxicity counts as toxic; ordinary ones stay far below."""

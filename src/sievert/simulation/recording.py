@@ -23,8 +23,8 @@ from sievert.simulation.images import render
 from sievert.simulation.records import step_records
 from sievert.simulation.tables import (
     account_table,
+    edge_table,
     event_table,
-    follow_table,
     image_table,
     label_table,
     post_table,
@@ -39,7 +39,7 @@ _IMAGES_OF_PART = 5_000
 
 
 class Extra(enum.Enum):
-    """What is written beside the tables of posts, events, labels, accounts, follows and truth."""
+    """What is written beside the tables of posts, events, labels, accounts, edges and truth."""
 
     IMAGES = "images"
     NDJSON = "ndjson"
@@ -52,7 +52,7 @@ class Counts:
     posts: int
     events: int
     accounts: int
-    follows: int
+    edges: int
     labels: int
     images: int
     harmful: int  # posts
@@ -105,7 +105,7 @@ def write_history(
         extras: what else to write.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    nouns = {noun: _Parts(folder, noun) for noun in ("posts", "events", "labels", "follows")}
+    nouns = {noun: _Parts(folder, noun) for noun in ("posts", "events", "labels", "edges")}
     images = _Parts(folder, "images", rows=_IMAGES_OF_PART)
     with contextlib.ExitStack() as stack:
         lines: list[BinaryIO] = []
@@ -118,7 +118,7 @@ def write_history(
             nouns["posts"].add(post_table(joined(step.posts, step.edits)))
             nouns["events"].add(event_table(step, world.accounts))
             nouns["labels"].add(label_table(step.labels))
-            nouns["follows"].add(follow_table(step.edges))
+            nouns["edges"].add(edge_table(step.edges))
             if Extra.IMAGES in extras:
                 images.add(_images(step))
             if lines:
@@ -136,7 +136,7 @@ def write_history(
         posts=len(truth),
         events=nouns["events"].written,
         accounts=len(world.accounts),
-        follows=nouns["follows"].written,
+        edges=nouns["edges"].written,
         labels=nouns["labels"].written,
         images=images.written,
         harmful=int(truth.harmful.sum()),

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from sievert.schema.event import KIND_WORDS, REACTION_WORDS, REASON_WORDS
 from sievert.schema.history import (
     ACCOUNT_FIELDS,
+    EDGE_FIELDS,
+    EDGE_KINDS,
     EVENT_FIELDS,
-    FOLLOW_FIELDS,
     IMAGE_FIELDS,
     LABEL_FIELDS,
     POST_FIELDS,
@@ -22,7 +23,7 @@ from sievert.schema.history import (
 from sievert.schema.taxonomy import HARM, LABELLED
 from sievert.simulation.accounts import KINDS, Accounts
 from sievert.simulation.draws import Bools
-from sievert.simulation.graph import EDGE_KINDS, FOLLOW, PAGE, Edges
+from sievert.simulation.graph import FOLLOW, PAGE, Edges
 from sievert.simulation.oversight import HEADS, Labels
 from sievert.simulation.posting import Posts
 from sievert.simulation.tick import KIND
@@ -146,17 +147,19 @@ def account_table(accounts: Accounts, followers: Int64s) -> pa.Table:
     )
 
 
-def follow_table(edges: Edges) -> pa.Table:
-    """Return edges as a table."""
-    followed = _either(edges.kind == FOLLOW, _ids("a", edges.followed), _ids("group", edges.followed))
-    followed = _either(edges.kind == PAGE, _ids("page", edges.followed), followed)
+def edge_table(edges: Edges) -> pa.Table:
+    """Return edges as a table; in this world none ends, and each is known as soon as it is there."""
+    target = _either(edges.kind == FOLLOW, _ids("a", edges.followed), _ids("group", edges.followed))
+    target = _either(edges.kind == PAGE, _ids("page", edges.followed), target)
     return _table(
-        FOLLOW_FIELDS,
+        EDGE_FIELDS,
         {
-            "follower_id": _ids("a", edges.follower),
-            "followed_id": followed,
-            "since": pa.array(edges.since),
+            "source_id": _ids("a", edges.follower),
+            "target_id": target,
             "kind": _words(EDGE_KINDS, edges.kind),
+            "since": pa.array(edges.since),
+            "until": pa.nulls(len(edges), pa.int64()),
+            "received_at": pa.array(edges.since),
         },
     )
 

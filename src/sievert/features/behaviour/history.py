@@ -109,6 +109,18 @@ class BehaviourHistory:
             has_creator=creator != NOBODY,
         )
 
+    def known_of_creators(self, creator: Int64s, as_of: Int64s) -> AsOf:
+        """Return all that was known of accounts [q] as of times [q], over all their posts; no post is its own."""
+        others = self._of_creators.tallies(creator, as_of)
+        return AsOf(
+            as_of=as_of,
+            created_at=as_of,
+            own=np.zeros_like(others),
+            others=others,
+            facts=self._facts.facts(creator, as_of),
+            has_creator=creator != NOBODY,
+        )
+
     def views(self, post: Int64s, as_of: Int64s) -> Int64s:
         """Return how many views of posts [q] had been received as of times [q]."""
         parts = [
