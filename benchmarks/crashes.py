@@ -17,7 +17,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from mixed_load import Load, prepared, unsound
-
 from sievert.testing import write_tiny_bundle
 
 RESULT = Path(__file__).parent / "results" / "crashes.json"
@@ -39,7 +38,9 @@ def main():
             load.round()
             wrong = unsound(load, folder)
             found += [f"after kill {kill + 1}: {one}" for one in wrong]
-            print(f"{kill + 1:4} kills, {len(load.posts):,} posts, {len(found)} not as it must be", flush=True)
+            print(
+                f"{kill + 1:4} kills, {len(load.posts):,} posts, {len(found)} not as it must be", flush=True
+            )
             if wrong:
                 break
     result = {
