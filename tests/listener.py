@@ -13,6 +13,7 @@ class Listener:
     def __init__(self, *statuses):
         self.statuses = list(statuses)
         self.cookie = ""
+        self.location = "/elsewhere"
         self.heard = []
         outer = self
 
@@ -26,7 +27,7 @@ class Listener:
                     self.send_header("set-cookie", outer.cookie)
                     self.send_header("set-cookie", "plain=1")
                 if status == 302:
-                    self.send_header("location", "/elsewhere")
+                    self.send_header("location", outer.location)
                 self.send_header("content-length", "0")
                 self.end_headers()
 

@@ -40,11 +40,11 @@ limit_after: {removed: 3}
 REVIEWERS = 4
 
 
-def prepared(folder, bundle):
+def prepared(folder, bundle, *, policy=POLICY):
     """Leave a folder behind in which a policy may remove; return its policies' folder and keys by who has them."""
     policies = folder / "policies"
     policies.mkdir(parents=True)
-    (policies / "hate.yaml").write_text(POLICY)
+    (policies / "hate.yaml").write_text(policy)
     shutil.copy(default_policies_path() / "sentinel.yaml", policies)
     stated = load_policies(policies)
     clock = FixedClock(SystemClock().now() - 3 * DAY)

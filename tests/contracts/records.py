@@ -89,6 +89,17 @@ class LabelsContract:
         assert [one.label_id for one in store.list(policy="harm").items] == ["l3", "l0"]
         assert store.count_since("harm", START + 1) == 1
 
+    def test_texts_are_forgotten_and_labels_stay(self, stores, store):
+        made = [label(n, text=f"text {n}") for n in range(3)]
+        stores.keep_labels(tuple(made))
+        store.forget_texts(START + 2)
+        assert store.list().items == [
+            made[2],
+            *(msgspec.structs.replace(one, text=None) for one in made[1::-1]),
+        ]
+        store.forget_texts(START + 2)
+        assert [one.text for one in store.list().items] == ["text 2", None, None]
+
 
 class OutboxContract:
     def test_a_message_waits_until_it_is_due_and_until_it_is_taken(self, store, add):

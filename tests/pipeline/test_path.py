@@ -165,7 +165,7 @@ def test_a_certificate_that_names_what_runs_removes_and_another_dial_does_not(pa
 
 def test_a_days_removals_are_limited_over_batches_and_restarts(parts, stores):
     parts = certified(parts, stores, removals_per_day=7)
-    rude = records(*(Post(id=f"r{i}", text="you blorp") for i in range(10)))
+    rude = records(*(Post(id=f"r{i}", text=f"blorp {i}") for i in range(10)))
     first = run(rude[:5], parts)
     again = dataclasses.replace(
         parts, budgets=Budgets.of(parts.policies, cases=stores.cases, actions=stores.actions)

@@ -80,6 +80,19 @@ def test_what_is_forged_is_refused_and_leaves_nothing(forum, server):
         assert client.get("/api/v1/posts/41", params={"platform": "discourse"}).status_code == 404
 
 
+def test_an_older_webhook_that_is_replayed_changes_nothing(forum, server):
+    """An attacker who kept the webhook of a harmless first version sends it again after the edit."""
+    old, new = post(41, "a lovely morning"), post(41, "you blorp", version=2)
+    assert send(forum, old).json() == {"posts": 1, "reports": 0}
+    assert send(forum, new).json() == {"posts": 1, "reports": 0}
+    with server.client() as client:
+        where = {"platform": "discourse"}
+        before = client.get("/api/v1/posts/41", params=where).json()
+        for event_id in ("7", "8"):
+            assert send(forum, old, event_id=event_id).status_code == 200
+        assert client.get("/api/v1/posts/41", params=where).json() == before
+
+
 def test_a_server_without_a_secret_takes_none(tmp_path, tiny_folder):
     with running(tmp_path, tiny_folder) as server, httpx.Client(base_url=server.address) as forum:
         assert send(forum, post(41, "x")).status_code == 404

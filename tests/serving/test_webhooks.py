@@ -1,6 +1,7 @@
 """Webhooks, sent to a real receiver that checks every signature with the standard's own library."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -164,6 +165,32 @@ def test_a_receiver_that_never_comes_to_an_end_is_a_failed_attempt():
         dripping.join()
     assert mine.outbox.counts()["pending"] == 1
     assert mine.once() == 0
+
+
+def test_a_receiver_that_redirects_inside_sends_nobody_anywhere():
+    """The listed receiver is called; where it points, which is not listed, is not."""
+    with Listener() as inside, Listener(302) as listener:
+        listener.location = inside.url
+        mine = Delivery(listener.url)
+        mine.outbox.add((message(),))
+        assert mine.once() == 1
+        assert (len(listener.heard), inside.heard) == (1, [])
+        assert "302" in mine.outbox.due(mine.clock.now() + 1000 * SECOND, 9)[0].last_error
+
+
+def test_a_receiver_that_never_accepts_is_a_failed_attempt_and_others_messages_wait():
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        with contextlib.ExitStack() as stack:
+            for _ in range(4):  # whatever the system queues for it
+                one = stack.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(deaf.getsockname())
+            mine = Delivery(f"http://127.0.0.1:{deaf.getsockname()[1]}/", timeout=0.3)
+            mine.outbox.add((message(),))
+            assert mine.once() == 1
+    assert mine.outbox.counts() == {"pending": 1, "delivered": 0, "dead": 0}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,8 @@ from sievert.schema.batch import Effects
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.memory import MemoryStores
 from sievert.testing import FixedClock
+
+CLAIMER = Path(__file__).parents[1] / "claimer.py"
 
 
 class TestInMemory(ReviewsContract):
@@ -33,34 +36,12 @@ class TestEmbedded(ReviewsContract):
         stores.close()
 
 
-CLAIMER = """
-import os, sys, threading
-from pathlib import Path
-from contracts.reviews import claim
-from sievert.stores.database import Database
-from sievert.stores.reviews.embedded import EmbeddedReviews
-
-database = Database(Path(sys.argv[1]))
-reviews = EmbeddedReviews(database, apply=lambda connection, effects: None)
-
-def work(name):
-    while (mine := claim(reviews, name)) is not None:
-        os.write(1, f"{mine.case_id} {mine.claim_id}\\n".encode())  # a line whole
-
-threads = [threading.Thread(target=work, args=(f"{sys.argv[2]}-{i}",)) for i in range(8)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-"""
-
-
 def test_threads_of_several_processes_never_get_the_same_case(tmp_path):
     stores = EmbeddedStores(tmp_path, clock=FixedClock())
     stores.reviews.add(Effects(cases=tuple(case(f"c{i}") for i in range(300))))
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", CLAIMER, str(tmp_path / "sievert.db"), f"w{i}"],
+            [sys.executable, CLAIMER, str(tmp_path / "sievert.db"), f"w{i}"],
             stdout=subprocess.PIPE,
             text=True,
             env=environment(PYTHONPATH=":".join(sys.path)),

@@ -219,6 +219,7 @@ class Doors:
         now, kept = self.clock.now(), self.settings
         self.parts.journal.forget_allowed(now - kept.keep_days * DAY)
         self.parts.journal.forget_texts(now - kept.keep_text_days * DAY)
+        self.stores.labels.forget_texts(now - kept.keep_text_days * DAY)
         self.parts.latents.forget(now - kept.keep_text_days * DAY)
         self.parts.counters.forget(
             now,

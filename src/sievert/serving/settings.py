@@ -51,7 +51,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=7, le=36_500, description="days for which plainly allowed posts are remembered")
     ] = 365
     keep_text_days: Annotated[
-        int, Meta(ge=7, le=36_500, description="days for which the text of all other posts is kept")
+        int,
+        Meta(
+            ge=7,
+            le=36_500,
+            description="days for which the text of all other posts is kept, and that of labels",
+        ),
     ] = 365
     claim_minutes: Annotated[
         int, Meta(ge=1, le=1440, description="minutes after which a claimed case goes back to the others")

@@ -47,6 +47,10 @@ class Records(abc.ABC, Generic[R]):
         """Return the records about a post, oldest first; labels, which are about texts, are none."""
 
     @abc.abstractmethod
+    def forget_texts(self, before: Micros) -> None:
+        """Forget what labels from before a time say of texts but their digests; other records hold no text."""
+
+    @abc.abstractmethod
     def named(self, name: str) -> R | None:
         """Return the record of this id, or None."""
 
@@ -92,6 +96,12 @@ class MemoryRecords(Records[R]):
     def about(self, platform: str, post_id: str) -> "builtins.list[R]":
         """Walk the list."""
         return [one for one in self._records if _is_about(one, platform, post_id)]
+
+    def forget_texts(self, before: Micros) -> None:
+        """Put records without a text in their place."""
+        for at, one in enumerate(self._records):
+            if isinstance(one, Label) and one.received_at < before:
+                self._records[at] = msgspec.structs.replace(one, text=None)
 
     def named(self, name: str) -> R | None:
         """Walk the list."""
@@ -170,6 +180,16 @@ class SqlRecords(Records[R]):
             found = connection.execute(query.order_by(table.c.sequence)).all()
         records = [self._read(state, record) for state, record in found]
         return [one for one in records if _is_about(one, platform, post_id)]
+
+    def forget_texts(self, before: Micros) -> None:
+        """Write the records anew without them."""
+        if self._kind is not Label:
+            return
+        table, said = self._table, sa.cast(self._table.c.record, sa.Text)
+        without = sa.cast(sa.func.json_remove(said, "$.text"), sa.LargeBinary)
+        old = sa.and_(table.c.at < before, sa.func.json_extract(said, "$.text").is_not(None))
+        with self._database.writing() as connection:
+            connection.execute(sa.update(table).where(old).values(record=without))
 
     def named(self, name: str) -> R | None:
         """Query by id."""
