@@ -131,6 +131,7 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("get", "/api/v1/reviewers"),
         ("get", "/api/v1/isolated"),
         ("get", "/api/v1/labels"),
+        ("get", "/api/v1/audit"),
         ("post", "/v1/moderations"),
         ("post", "/v1alpha1/comments:analyze"),
         ("post", "/v1alpha1/comments:suggestscore"),
@@ -257,7 +258,8 @@ def test_up_says_its_own_lines_first_and_the_server_beneath_it_none(tmp_path, ti
     said = [line for line in said if "ulimit" not in line]
     assert said[0].startswith("sievert is up at http://")
     assert said[-1].startswith("sievert ended")
-    assert len(said) == 5
+    assert any("sievert people add NAME" in line for line in said)
+    assert len(said) == 6
 
 
 def test_old_plainly_allowed_posts_are_forgotten_when_the_server_starts(tmp_path, tiny_folder):
