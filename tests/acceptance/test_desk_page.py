@@ -25,7 +25,7 @@ from signed_in import add_person, token_for
 SCREENSHOT = Path(__file__).parent.parent.parent / "docs" / "images" / "desk.png"
 NUMBERS = itertools.count()
 
-expect.set_options(timeout=8_000)
+expect.set_options(timeout=60_000)
 
 pytestmark = [
     pytest.mark.browser,

@@ -69,9 +69,9 @@ def test_the_pages_need_nothing_from_elsewhere_and_no_inline_code():
     files = page_files()
     pages, scripts = (
         {"index.html", "schema.html"},
-        {"live.js", "schema.js", "access.js", "truth.js", "pictures.js"},
+        {"live.js", "schema.js", "access.js", "truth.js", "pictures.js", "work.js"},
     )
-    assert set(files) == {*pages, *scripts, "style.css", "icon.svg"}
+    assert set(files) == {*pages, *scripts, "style.css", "work.css", "icon.svg"}
     for name, content in files.items():
         text = content.decode().replace("http://www.w3.org/2000/svg", "")
         assert "//" not in re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE), name
@@ -132,6 +132,12 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("get", "/api/v1/isolated"),
         ("get", "/api/v1/labels"),
         ("get", "/api/v1/audit"),
+        ("get", "/api/v1/cases/claimed"),
+        ("get", "/api/v1/guardrail/{policy}"),
+        ("get", "/api/v1/queue"),
+        ("get", "/api/v1/quotas"),
+        ("post", "/api/v1/cases/{case_id}/verdict/undo"),
+        ("post", "/api/v1/undo"),
         ("post", "/v1/moderations"),
         ("post", "/v1alpha1/comments:analyze"),
         ("post", "/v1alpha1/comments:suggestscore"),

@@ -20,19 +20,19 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     of what calls for decisions. Empty names say that there is no such part.
     """
 
-    bundle: str
-    forecaster: str = ""
-    embeddings: str = ""
-    triggers: str = ""
-    heavy_share: float = 0.0
-    image_heavy_share: float = 0.0
+    bundle: Annotated[str, Meta(description="the bundle that scores")]
+    forecaster: Annotated[str, Meta(description="the view forecaster; empty: none")] = ""
+    embeddings: Annotated[str, Meta(description="the embeddings; empty: none")] = ""
+    triggers: Annotated[str, Meta(description="what calls for decisions, by hash")] = ""
+    heavy_share: Annotated[float, Meta(description="the share of texts that the heavy model reads")] = 0.0
+    image_heavy_share: Annotated[float, Meta(description="the share of posts with pictures")] = 0.0
 
 
 class Dial(msgspec.Struct, frozen=True, kw_only=True):
     """The shares to the heavy model within which a certificate holds."""
 
-    least: Share = 0.0
-    most: Share = 1.0
+    least: Annotated[Share, Meta(description="from this share on")] = 0.0
+    most: Annotated[Share, Meta(description="up to this share")] = 1.0
 
     def holds(self, share: float) -> bool:
         """Tell whether a share lies within."""
@@ -42,8 +42,8 @@ class Dial(msgspec.Struct, frozen=True, kw_only=True):
 class Audited(msgspec.Struct, frozen=True, kw_only=True):
     """One half of a certificate's audits: how many the rule would have removed, how many of them wrongly."""
 
-    audits: Annotated[int, Meta(ge=0)]
-    wrong: Annotated[int, Meta(ge=0)]
+    audits: Annotated[int, Meta(ge=0, description="audits that the rule would have removed")]
+    wrong: Annotated[int, Meta(ge=0, description="how many of them wrongly")]
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,29 +56,33 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     erred when they judged the audits, `delta` the error rate that the tests were held to.
     """
 
-    format: int = CERTIFICATE_FORMAT
-    policy: str
-    policy_version: int
-    terms: str
-    platform: str
-    population: str = "all posts"
-    window: tuple[Micros, Micros] = (0, 0)
-    bundle: str
-    forecaster: str = ""
-    embeddings: str = ""
-    triggers: str = ""
-    heavy_share: Dial = Dial()
-    image_heavy_share: Dial = Dial()
-    lambda_posts: Annotated[float, Meta(gt=0.0)]
-    lambda_views: Annotated[float, Meta(ge=0.0)]
-    path_point: Annotated[int, Meta(ge=0)] = 0
-    by_posts: Audited = Audited(audits=0, wrong=0)
-    by_views: Audited = Audited(audits=0, wrong=0)
-    miss_at_least: Share = 0.0
-    false_at_most: Share = 0.0
-    delta: Share = 0.0
-    issued_at: Micros
-    expires_at: Micros
+    format: Annotated[int, Meta(description="version of its fields")] = CERTIFICATE_FORMAT
+    policy: Annotated[str, Meta(description="the policy")]
+    policy_version: Annotated[int, Meta(description="the version that it holds for")]
+    terms: Annotated[str, Meta(description="what a removal hangs on in the policy, by hash")]
+    platform: Annotated[str, Meta(description="the platform that it holds for")]
+    population: Annotated[str, Meta(description="the posts that it holds for")] = "all posts"
+    window: Annotated[tuple[Micros, Micros], Meta(description="the window whose posts were audited")] = (0, 0)
+    bundle: Annotated[str, Meta(description="the bundle that it holds for")]
+    forecaster: Annotated[str, Meta(description="the view forecaster that it holds for")] = ""
+    embeddings: Annotated[str, Meta(description="the embeddings that it holds for")] = ""
+    triggers: Annotated[str, Meta(description="the triggers that it holds for, by hash")] = ""
+    heavy_share: Annotated[Dial, Meta(description="within which shares of texts it holds")] = Dial()
+    image_heavy_share: Annotated[
+        Dial, Meta(description="within which shares of posts with pictures it holds")
+    ] = Dial()
+    lambda_posts: Annotated[float, Meta(gt=0.0, description="l1 of the removal rule")]
+    lambda_views: Annotated[float, Meta(ge=0.0, description="l2 of the removal rule")]
+    path_point: Annotated[int, Meta(ge=0, description="its place on the path, from 0")] = 0
+    by_posts: Annotated[Audited, Meta(description="its audits by posts")] = Audited(audits=0, wrong=0)
+    by_views: Annotated[Audited, Meta(description="its audits by views")] = Audited(audits=0, wrong=0)
+    miss_at_least: Annotated[Share, Meta(description="people miss at least this share of harm")] = 0.0
+    false_at_most: Annotated[
+        Share, Meta(description="people call at most this share of harmless posts harmful")
+    ] = 0.0
+    delta: Annotated[Share, Meta(description="the error rate that the tests were held to")] = 0.0
+    issued_at: Annotated[Micros, Meta(description="when it was issued")]
+    expires_at: Annotated[Micros, Meta(description="when it ends")]
 
 
 def terms_of(policy: Policy) -> str:

@@ -48,13 +48,15 @@ class AttemptState(enum.StrEnum):
 class RuleTest(msgspec.Struct, frozen=True, kw_only=True):
     """What was found about one rule of a path, as an attempt keeps it."""
 
-    level: float
-    audits_posts: int
-    wrong_posts: int
-    audits_views: int
-    wrong_views: int
-    p_value: float
-    passed: bool
+    level: Annotated[float, Meta(description="the place of the rule on its path")]
+    audits_posts: Annotated[int, Meta(description="audits by posts that it would have removed")]
+    wrong_posts: Annotated[int, Meta(description="how many of them wrongly")]
+    audits_views: Annotated[int, Meta(description="audits by views that it would have removed")]
+    wrong_views: Annotated[int, Meta(description="how many of them wrongly")]
+    p_value: Annotated[
+        float, Meta(description="the chance of so few wrong ones if it did not keep its promise")
+    ]
+    passed: Annotated[bool, Meta(description="it is proven")]
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,31 +66,31 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     this one may spend of the year's error rate.
     """
 
-    attempt_id: str
-    policy: str
+    attempt_id: Annotated[str, Meta(description="names it")]
+    policy: Annotated[str, Meta(description="the policy")]
     platform: PlatformName
-    year: int
-    number: int
-    delta: float
-    state: AttemptState
-    under: str
-    policy_version: int
-    terms: str
-    running: Running
-    levels: tuple[float, ...]
-    lambda_views: float
-    audits_posts: int
-    audits_views: int
-    since: Micros
-    until: Micros
-    opened_at: Micros
-    opened_by: str
-    drawn_at: Micros = 0
+    year: Annotated[int, Meta(description="the calendar year whose error rate it spends")]
+    number: Annotated[int, Meta(description="the how manieth of its year that drew audits")]
+    delta: Annotated[float, Meta(description="the error rate that it may spend")]
+    state: Annotated[AttemptState, Meta(description="how far it has come")]
+    under: Annotated[str, Meta(description="what ran, as `names_of` tells it")]
+    policy_version: Annotated[int, Meta(description="the version of the policy")]
+    terms: Annotated[str, Meta(description="what a removal hangs on in the policy, by hash")]
+    running: Annotated[Running, Meta(description="what ran")]
+    levels: Annotated[tuple[float, ...], Meta(description="the rules of its path")]
+    lambda_views: Annotated[float, Meta(description="what they say of views")]
+    audits_posts: Annotated[int, Meta(description="audits that it draws by posts")]
+    audits_views: Annotated[int, Meta(description="audits that it draws by views")]
+    since: Annotated[Micros, Meta(description="when its window begins")]
+    until: Annotated[Micros, Meta(description="when its window ends")]
+    opened_at: Annotated[Micros, Meta(description="when it was opened")]
+    opened_by: Annotated[str, Meta(description="who opened it")]
+    drawn_at: Annotated[Micros, Meta(description="when its audits were drawn; 0: not yet")] = 0
     through: Annotated[int, Meta(description="the last crossing that the frame was made of")] = 0
-    frame_posts: int = 0
-    tests: tuple[RuleTest, ...] = ()
-    answer: str = ""
-    ended_at: Micros = 0
+    frame_posts: Annotated[int, Meta(description="posts that the audits were drawn from")] = 0
+    tests: Annotated[tuple[RuleTest, ...], Meta(description="what was found about each rule")] = ()
+    answer: Annotated[str, Meta(description="what came of it, in words")] = ""
+    ended_at: Annotated[Micros, Meta(description="when it ended; 0: it goes on")] = 0
     record_version: RecordVersion = 1
 
     @property
@@ -151,10 +153,10 @@ class CertificateState(enum.StrEnum):
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """Where the monitor of one precision stands: its accounts, audits heard, how many were wrong."""
 
-    logs: tuple[float, ...] = ()
-    audits: int = 0
-    wrong: int = 0
-    fired: bool = False
+    logs: Annotated[tuple[float, ...], Meta(description="the accounts of the monitor")] = ()
+    audits: Annotated[int, Meta(description="audits heard")] = 0
+    wrong: Annotated[int, Meta(description="how many of them were wrong removals")] = 0
+    fired: Annotated[bool, Meta(description="it withdrew the certificate")] = False
 
 
 class KeptCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,18 +166,20 @@ class KeptCertificate(msgspec.Struct, frozen=True, kw_only=True):
     audits were drawn from.
     """
 
-    name: str
-    certificate: Certificate
-    attempt_id: str
-    state: CertificateState
-    changed_at: Micros
-    changed_by: str
-    reason: str = ""
-    by_posts: Watch = Watch()
-    by_views: Watch = Watch()
+    name: Annotated[str, Meta(description="names the certificate by the hash of what it says")]
+    certificate: Annotated[Certificate, Meta(description="what it says")]
+    attempt_id: Annotated[str, Meta(description="the attempt that proved it")]
+    state: Annotated[CertificateState, Meta(description="whether it permits anything")]
+    changed_at: Annotated[Micros, Meta(description="when that changed")]
+    changed_by: Annotated[str, Meta(description="who changed it")]
+    reason: Annotated[str, Meta(description="why, in words")] = ""
+    by_posts: Annotated[Watch, Meta(description="the watch over precision by posts")] = Watch()
+    by_views: Annotated[Watch, Meta(description="the watch over precision by views")] = Watch()
     overturned: Annotated[int, Meta(description="overturned appeals that the monitor has weighed")] = 0
-    drawn_through: int = 0
-    drawn_at: Micros = 0
+    drawn_through: Annotated[
+        int, Meta(description="the last removal that running audits were drawn from")
+    ] = 0
+    drawn_at: Annotated[Micros, Meta(description="when they were drawn")] = 0
     record_version: RecordVersion = 1
 
 
@@ -193,16 +197,18 @@ class EntryKind(enum.StrEnum):
 class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a policy's ledger: what became known about removals, and where that left the monitor."""
 
-    entry_id: str
-    policy: str
-    certificate: str
-    kind: EntryKind
-    at: Micros
+    entry_id: Annotated[str, Meta(description="names it")]
+    policy: Annotated[str, Meta(description="the policy")]
+    certificate: Annotated[str, Meta(description="the certificate, by hash")]
+    kind: Annotated[EntryKind, Meta(description="what it tells of")]
+    at: Annotated[Micros, Meta(description="when it became known")]
     about: Annotated[str, Meta(description="the audit or the case that it is about, by its id")] = ""
     by: Annotated[str, Meta(description="posts or views, of an audit")] = ""
-    right: bool | None = None
+    right: Annotated[
+        bool | None, Meta(description="whether the removal was right; null where that is not said")
+    ] = None
     evidence: Annotated[float, Meta(description="against this precision, as a share of what fires")] = 0.0
-    said: str = ""
+    said: Annotated[str, Meta(description="in words")] = ""
     record_version: RecordVersion = 1
 
 
