@@ -1,6 +1,6 @@
 """The promise, run live on several networks: is it withdrawn when the world changes, how soon, and never before?
 
-    python benchmarks/promise.py --seeds 3 4 5 --write
+    python benchmarks/promise.py --seeds 3 4 5 --write --picture docs/images/promise.svg
     python benchmarks/promise.py --full --seeds 1
 
 Small, as here by default, a tiny bundle whose judgement is known stands for the one that the platform has
@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from sievert.cli.promise_installation import installed
+from sievert.cli.promise_picture import picture
 from sievert.cli.promise_report import DRIFTED, LIVE, report_of
 from sievert.cli.promise_story import Course, Story
 from sievert.schema.clock import DAY
@@ -29,8 +30,8 @@ from small_promise import small_story
 RESULT = Path(__file__).parent / "results" / "promise.json"
 
 
-def played(seed, *, full):
-    """Play one story; return its report, and the CPU seconds that it took."""
+def played(seed, *, full, draw_to):
+    """Play one story, and draw it where that is wanted; return its report, and the CPU seconds that it took."""
     began = time.process_time()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -42,7 +43,10 @@ def played(seed, *, full):
         with installed(story.installation):
             for _ in range(round(story.course.days * DAY / story.step)):
                 story.go_on()
-            return report_of(story, seed=seed), time.process_time() - began
+            report = report_of(story, seed=seed)
+            if draw_to is not None:
+                draw_to.write_text(picture(story, report))
+            return report, time.process_time() - began
 
 
 def line(report, seconds):
@@ -74,10 +78,12 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 4, 5])
     parser.add_argument("--full", action="store_true", help="what the command plays, with a head that learns")
     parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}")
+    parser.add_argument("--picture", type=Path, help="draw the first story here")
     chosen = parser.parse_args()
     lines = []
-    for seed in chosen.seeds:
-        lines.append(line(*played(seed, full=chosen.full)))
+    for place, seed in enumerate(chosen.seeds):
+        draw_to = chosen.picture if place == 0 else None
+        lines.append(line(*played(seed, full=chosen.full, draw_to=draw_to)))
         print(lines[-1], flush=True)
     result = {"full": chosen.full, "stories": lines}
     if chosen.write:

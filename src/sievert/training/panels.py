@@ -12,6 +12,7 @@ HEIGHT, BETWEEN = 138, 44
 """Of a panel, and between two, where its title and its legend stand."""
 
 _SHADE = 0.13
+_NARROW = 46
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +107,14 @@ class _Drawn:
     def named(self, phase: Phase) -> str:
         middle = (self.x(phase.since) + self.x(phase.until)) / 2
         ink = GREY if phase.ink is None else ink_of(phase.ink)
+        # What is too narrow for its name has it above those of its neighbours.
+        narrow = self.x(phase.until) - self.x(phase.since) < _NARROW
+        said = [phase.name.replace("\n", " ")] if narrow else phase.name.split("\n")
         lines = "".join(
             f'<tspan x="{middle:.1f}" dy="{0 if place == 0 else 11}">{escape(line)}</tspan>'
-            for place, line in enumerate(phase.name.split("\n"))
+            for place, line in enumerate(said)
         )
-        return f'<text y="38" text-anchor="middle" font-size="10" fill="{ink}">{lines}</text>'
+        return f'<text y="{30 if narrow else 43}" text-anchor="middle" font-size="10" fill="{ink}">{lines}</text>'
 
     def panel(self, panel: Panel, top: float, ticks: Sequence[float]) -> list[str]:
         wide = WIDTH - LEFT - RIGHT
@@ -137,7 +141,7 @@ class _Drawn:
             parts += [
                 f'<text x="{end:.0f}" y="{top - 7}" text-anchor="end" fill="{ink_of(curve.ink)}">{escape(curve.name)}</text>',
             ]
-            end -= 6.1 * len(curve.name) + 8
+            end -= 5.5 * len(curve.name) + 8
             parts.append(
                 f'<line x1="{end - 12:.0f}" x2="{end + 3:.0f}" y1="{top - 11}" y2="{top - 11}"'
                 f' stroke="{ink_of(curve.ink)}" stroke-width="2"{dashes}/>'
