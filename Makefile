@@ -11,6 +11,9 @@ export PYTHONWARNINGS := ignore::DeprecationWarning:pip
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
+# Tests of one file share what is slow to make, so whole files go to each of so many processes.
+TEST_PROCESSES ?= 2
+
 # Said at the end of what takes long: seconds since make began.
 BEGAN := $(shell date +%s)
 AFTER = after $$(( $$(date +%s) - $(BEGAN) )) s
@@ -44,7 +47,7 @@ demo: $(SERVE)/sievert ## watch a simulated network being moderated, live, by a 
 
 test: .venv-dev/.made ## run all tests
 	@echo "sievert: running the tests (about a quarter of an hour on two cores)"
-	@$(DEV)/python -m pytest $(TEST); code=$$?; echo "sievert: ended $(AFTER)"; exit $$code
+	@$(DEV)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(TEST); code=$$?; echo "sievert: ended $(AFTER)"; exit $$code
 
 check: .venv-dev/.made ## format, lint, types, architecture, documents
 	@echo "sievert: format";       $(DEV)/ruff format --check .
