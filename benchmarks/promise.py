@@ -3,7 +3,7 @@
     python benchmarks/promise.py --seeds 3 4 5 --write --picture docs/images/promise.svg
     python benchmarks/promise.py --full --seeds 1
 
-Small, as here by default, a tiny bundle whose judgement is known stands for the one that the platform has
+Draws hang on secrets that each installation makes for itself, so that no two runs are the same. Small, as here by default, a tiny bundle whose judgement is known stands for the one that the platform has
 learn, and 3,000 posts a day come in; everything else is what `sievert promise` plays, which `--full` does.
 The last line is one JSON object.
 """

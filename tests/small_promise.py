@@ -1,5 +1,9 @@
 """The promise, run live and small: a tiny bundle stands for the one that `sievert promise` has its platform learn."""
 
+import contextlib
+import secrets
+from unittest import mock
+
 from blunt_writer import BluntWriter
 from sievert.cli.promise_story import Course, Story
 from sievert.schema.clock import HOUR
@@ -27,3 +31,13 @@ COURSE = Course(
 def small_story(folder, bundle, *, seed):
     """A story that has not begun; `bundle` is the folder of the tiny one."""
     return Story(folder, COURSE, seed=seed, advance=lambda *_: None, writer=BluntWriter(), bundle=bundle)
+
+
+@contextlib.contextmanager
+def known_secrets():
+    """Let an installation's secrets be known ones: what is drawn by them is drawn again, run after run."""
+    with (
+        mock.patch.object(secrets, "randbits", lambda _: 7),
+        mock.patch.object(secrets, "token_hex", lambda count: "5e" * count),
+    ):
+        yield

@@ -15,13 +15,14 @@ from sievert.measurement.binomial import at_most
 from sievert.schema.action import OURSELVES, ActionKind
 from sievert.schema.clock import DAY
 from sievert.schema.guardrail import CertificateState
-from small_promise import COURSE, small_story
+from small_promise import COURSE, known_secrets, small_story
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory, tiny_folder):
-    story = small_story(tmp_path_factory.mktemp("promise"), tiny_folder, seed=3)
-    with installed(story.installation):
+    with known_secrets():
+        story = small_story(tmp_path_factory.mktemp("promise"), tiny_folder, seed=3)
+    with known_secrets(), installed(story.installation):
         for _ in range(round(COURSE.days * DAY / story.step)):
             story.go_on()
         yield story, report_of(story, seed=3)
