@@ -16,7 +16,8 @@ BASELINES = ("own", "own_1hop", "own_2hop", "own_rate", "own_2hop_rate")
 def adjacency(graph):
     """Return a sparse [v, v] of 0 and 1; two that are joined by several edges are joined once."""
     ones = np.ones(len(graph.neighbour), np.float32)
-    found = sp.csr_matrix((ones, graph.neighbour, graph.starts), shape=(graph.nodes, graph.nodes))
+    # A copy: summing up what repeats works in place, and would spoil the network for whoever reads it next.
+    found = sp.csr_matrix((ones, graph.neighbour, graph.starts), shape=(graph.nodes, graph.nodes), copy=True)
     found.sum_duplicates()
     found.data[:] = 1.0
     return found
