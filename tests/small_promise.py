@@ -37,7 +37,7 @@ def small_story(folder, bundle, *, seed):
 def known_secrets():
     """Let an installation's secrets be known ones: what is drawn by them is drawn again, run after run."""
     with (
-        mock.patch.object(secrets, "randbits", lambda _: 7),
+        mock.patch.object(secrets, "randbits", return_value=7),
         mock.patch.object(secrets, "token_hex", lambda count: "5e" * count),
     ):
         yield
