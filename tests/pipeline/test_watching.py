@@ -16,7 +16,7 @@ from sievert.schema.event import Profile
 from sievert.schema.policy import ChangeRule, Mode, NewAccountRule, StatedList
 from sievert.schema.post import Post
 from sievert.stores.embedded import EmbeddedStores
-from sievert.testing import START, memory_parts, records
+from sievert.testing import START, FixedClock, memory_parts, records
 
 HOUR = DAY // 24
 CHANGE = ChangeRule(false_alarm_posts=1_000, for_days=2.0, posts_per_hour=3)
@@ -147,9 +147,7 @@ def test_who_is_on_the_allow_list_and_policies_that_are_off_limit_nobody(stores,
     assert limits(stores) == []
 
 
-def test_a_restart_forgets_nothing(tmp_path, tiny_bundle, request):
-    from sievert.testing import FixedClock
-
+def test_a_restart_forgets_nothing(tmp_path, tiny_bundle):
     clock, found = FixedClock(), []
     for again in (False, True):
         stores = EmbeddedStores(tmp_path / f"{again}", clock=clock)

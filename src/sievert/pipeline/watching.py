@@ -1,7 +1,8 @@
 """Accounts that are new or suddenly change are found as their posts come, and limited; nothing where no policy asks.
 
 What an account was like is read and written once a batch, in the transaction of the batch's decisions: a post
-counts once, and a restart forgets nothing.
+counts once at most, and a restart forgets nothing. A process that dies between writing down what is plainly
+allowed and that transaction leaves those few posts uncounted.
 """
 
 import dataclasses
