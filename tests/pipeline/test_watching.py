@@ -3,7 +3,6 @@
 import dataclasses
 
 import msgspec
-import pytest
 
 from sievert.pipeline.events import run_events
 from sievert.pipeline.limiting import Limiting
@@ -27,7 +26,7 @@ def watching(stores, bundle, **stated):
     made = memory_parts(bundle, clock=stores.clock, policies=load_policies(default_policies_path()))
     policies = policy_set([msgspec.structs.replace(made.policies.named("hate"), **stated)])
     made = memory_parts(bundle, clock=stores.clock, policies=policies)
-    counters = type(made.counters)(stores.activity, said=made.counters._said)  # noqa: SLF001
+    counters = type(made.counters)(stores.activity, said=made.counters._said)
     return dataclasses.replace(
         made,
         journal=stores.journal,
@@ -118,9 +117,7 @@ def test_a_batch_comes_to_what_its_posts_come_to_one_by_one(stores, tiny_bundle)
 def test_a_new_account_is_limited_until_it_is_old_enough_and_once(stores, tiny_bundle):
     parts = watching(stores, tiny_bundle, limit_new=NEW)
     publish(parts, ["a"])  # nobody says how old it is
-    told = Profile(
-        id="e1", at=START, creator_id="ann", account_created_at=START - HOUR, platform="default"
-    )
+    told = Profile(id="e1", at=START, creator_id="ann", account_created_at=START - HOUR, platform="default")
     run_events([msgspec.json.encode(told)], parts)
     assert limits(stores) == []
     publish(parts, ["b"])
@@ -152,7 +149,10 @@ def test_a_restart_forgets_nothing(tmp_path, tiny_bundle):
     for again in (False, True):
         stores = EmbeddedStores(tmp_path / f"{again}", clock=clock)
         stores.clock = clock
-        for name, text in [*((one, "fine") for one in calm(40)), *((one, "you blorp") for one in calm(9, "h"))]:
+        for name, text in [
+            *((one, "fine") for one in calm(40)),
+            *((one, "you blorp") for one in calm(9, "h")),
+        ]:
             if again:
                 stores.close()
                 stores = EmbeddedStores(tmp_path / f"{again}", clock=clock)

@@ -9,6 +9,7 @@ from sievert.policy.loading import policy_set
 from sievert.schema.policy import (
     AppealRoute,
     ChangeRule,
+    LegalGround,
     LimitRule,
     Mode,
     NewAccountRule,
@@ -54,6 +55,7 @@ OTHER = {
     "demotion_days": 7.0,
     "limit_after": LimitRule(removed=3),
     "limit_new": NewAccountRule(),
+    "illegal": LegalGround(law="A law, article 1", explanation="It is forbidden."),
     "limit_changed": ChangeRule(),
     "holdout_share": 0.1,
     "timing_minutes": 5,

@@ -8,7 +8,6 @@ import msgspec
 
 from sievert.enforcement.limits import Account, accounts_of, limit_note, limits_for
 from sievert.enforcement.messages import limit_messages
-from sievert.errors import NotFound
 from sievert.schema.action import Action
 from sievert.schema.batch import Effects
 from sievert.schema.clock import DAY, Micros
@@ -69,11 +68,7 @@ class Limiting:
             NotFound: there is no such limit.
             NotStanding: it was lifted before.
         """
-        limit = self.stores.limits.find(limit_id)
-        if limit is None:
-            raise NotFound(
-                f"There is no limit {limit_id[:80]!r}.", remedy="List them with GET /api/v1/limits."
-            )
+        limit = self.stores.limits.known(limit_id)
         (lifted,) = self._lifted([limit], by=by, now=now)
         self._perform([lifted])
         return lifted

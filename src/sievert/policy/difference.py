@@ -127,6 +127,7 @@ _MEANINGS = {
     "severity": "removals may be done a little later, or no longer",
     "demotion_days": "demotions end by themselves after another time, or never",
     "limit_after": "other accounts are limited, or otherwise",
+    "illegal": "statements of reasons name another ground",
     "limit_new": "new accounts are limited otherwise, or not at all",
     "limit_changed": "accounts that suddenly change are limited otherwise, or not at all",
 }

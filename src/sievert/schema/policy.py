@@ -161,6 +161,19 @@ class ChangeRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reach_delay_minutes: ReachDelay = None
 
 
+class LegalGround(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The law that what a policy acts on breaks, as the statement of reasons must name it."""
+
+    law: Annotated[str, Meta(min_length=1, max_length=500, description="the law, and its article")]
+    explanation: Annotated[
+        str, Meta(min_length=1, max_length=2000, description="why what the policy acts on is illegal by it")
+    ]
+    territories: Annotated[
+        tuple[Annotated[str, Meta(pattern="^[A-Z]{2}$")], ...],
+        Meta(description="the countries where it holds, by two letters; none: nothing is said of that"),
+    ] = ()
+
+
 NO_LIST = StatedList()
 
 
@@ -283,6 +296,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         AppealRoute.MODERATORS
     )
     words: Annotated[Words, Meta(description="what is said to author, viewers and moderators")] = Words()
+    illegal: Annotated[
+        LegalGround | None,
+        Meta(description="the law on which the policy acts; null: it is a term of service"),
+    ] = None
     test_only: Annotated[bool, Meta(description="true for a policy that only proves that all works")] = False
 
 
