@@ -3,13 +3,19 @@
 import dataclasses
 
 import msgspec
+import pytest
 
+from contracts.enforcement import limit as old_limit
+from sievert.errors import CaseConflict, InvalidField
+from sievert.pipeline.desk import Desk, claim_next, file_appeal
 from sievert.pipeline.events import run_events
 from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.path import run
+from sievert.pipeline.settling import give_verdict
 from sievert.pipeline.undoing import Undoing
 from sievert.pipeline.watching import Watching
 from sievert.policy.loading import default_policies_path, load_policies, policy_set
+from sievert.schema.batch import Effects
 from sievert.schema.clock import DAY
 from sievert.schema.event import Profile
 from sievert.schema.policy import ChangeRule, Mode, NewAccountRule, StatedList
@@ -162,3 +168,36 @@ def test_a_restart_forgets_nothing(tmp_path, tiny_bundle):
         stores.close()
     assert found[0] == found[1]
     assert len(found[0]) == 1
+
+
+@pytest.mark.parametrize("violates", [(), ("hate",)])
+def test_a_limit_is_appealed_and_another_person_decides(stores, tiny_bundle, violates):
+    parts = watching(stores, tiny_bundle, limit_changed=CHANGE)
+    desk = Desk(parts=parts, reviews=stores.reviews, standing=stores.standing, key=b"k" * 32)
+    publish(parts, calm(40))
+    publish(parts, calm(12, "h"), text="you blorp", every=0)
+    (limit,) = limits(stores)
+    filed = file_appeal(desk, limit.limit_id, by="ann", statement="It was not me.", actor="key k")
+    assert (filed.action_id, filed.post_id) == (limit.limit_id, limit.post_id)
+    assert file_appeal(desk, limit.limit_id, by="ann", statement="It was not me.", actor="key k") == filed
+    given = claim_next(desk, "bea", kinds=["appeal"])
+    assert given.file.case.case_id == filed.case_id
+    give_verdict(desk, filed.case_id, "bea", violates=violates, judged=("hate",))
+    (after,) = limits(stores)
+    assert after.lifted_by == (None if violates else "bea")
+    assert stores.reviews.appeal(filed.appeal_id).state == ("upheld" if violates else "overturned")
+    kinds = [one.kind for one in stores.outbox.due(stores.clock.now(), 999)]
+    assert kinds.count("account.freed") == (0 if violates else 1)
+
+
+def test_what_was_lifted_or_holds_no_post_cannot_be_appealed(stores, tiny_bundle):
+    parts = watching(stores, tiny_bundle, limit_new=msgspec.structs.replace(NEW, by_first_post=True))
+    desk = Desk(parts=parts, reviews=stores.reviews, standing=stores.standing, key=b"k" * 32)
+    publish(parts, ["a"])
+    (limit,) = limits(stores)
+    parts.limiting.lift(limit.limit_id, by="person p", now=stores.clock.now())
+    with pytest.raises(CaseConflict):
+        file_appeal(desk, limit.limit_id, by="ann", statement="", actor="key k")
+    stores.perform(Effects(limits=(old_limit("l_old"),)))
+    with pytest.raises(InvalidField):
+        file_appeal(desk, "l_old", by="ann", statement="", actor="key k")
