@@ -3,7 +3,9 @@
     python benchmarks/account_limits.py        # --write keeps the result
 
 A simulated world with many hacked accounts, each of which publishes a burst of lures (policy spam). Every post gets
-the probability that the shipped bundle gives it, pictures aside, and the rule of `limit_changed` hears it with the
+two probabilities: `shipped` is what the shipped bundle gives it, pictures aside, which knows few lures of this
+world; `able` is drawn as a head that was trained for it would give it (Beta(4, 1.5) for what breaks the policy,
+Beta(0.05, 5) for what does not; no head of ours). The rule of `limit_changed` hears it with the
 time at which it was published, as the path does. Counted are the posts of a burst until its account is limited,
 and limits of accounts that nobody had hacked, by how many posts those published in all: `stated` is what the
 policy promises of exchangeable posts; people of this world write by day and become harmful by chance. Core time is
@@ -26,6 +28,7 @@ from sievert.schema.policy import ChangeRule
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.scoring.facets import fused
 from sievert.scoring.utterances import look_at_posts
+from sievert.simulation.accounts import SPAM
 from sievert.simulation.records import step_records
 from sievert.simulation.settings import WorldSettings
 from sievert.simulation.world import World
@@ -36,11 +39,12 @@ POLICY = "spam"
 
 
 def world_of(options):
-    """Return (account, published at, probability) of all posts in time's order, and when accounts were hacked."""
+    """Return (account, published at, both probabilities) of all posts in time's order, and when accounts were hacked."""
     settings = WorldSettings(
         seed=20280401, creators=options.creators, posts_per_day=options.posts, harm_of_hacked=0.02
     )
     world, bundle = World(settings, Writer()), load_bundle(default_bundle_path())
+    able = np.random.default_rng(1)
     end, found, hacks = settings.start + options.days * DAY, [], {}
     while True:
         step = world.advance()
@@ -61,6 +65,9 @@ def world_of(options):
             step.posts.creator.tolist(),
             step.posts.created_at.tolist(),
             scored.of(POLICY).tolist(),
+            np.where(
+                step.posts.policy == SPAM, able.beta(4.0, 1.5, len(lines)), able.beta(0.05, 5.0, len(lines))
+            ).tolist(),
             strict=True,
         )
     return sorted(found, key=lambda one: one[1]), hacks

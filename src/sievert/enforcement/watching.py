@@ -8,6 +8,7 @@ nothing from the promise.
 Not covered: newer revisions of posts, which are not counted; a change of what an account never shows in text.
 """
 
+import math
 from typing import NamedTuple
 
 import msgspec
@@ -52,8 +53,7 @@ def with_post(past: AccountPast, post: WatchedPost, rule: ChangeRule) -> Account
     quiet = post.published_at < past.quiet_until
     harm, harm_evidence = past.harm, past.harm_evidence
     if post.probability is not None:
-        place = min(int(post.probability * HARM_PLACES), HARM_PLACES - 1)
-        alike = min(int(rule.harm_from * HARM_PLACES), HARM_PLACES - 1)
+        place, alike = _harm_place(post.probability), _harm_place(rule.harm_from)
         if not quiet:
             harm_evidence = _heard(harm, harm_evidence, place, alike, post.draws[0])
         harm = _counted(harm, place)
@@ -125,6 +125,13 @@ def _heard(counts: tuple[int, ...], evidence: float, place: int, alike: int, dra
 
 def _counted(counts: tuple[int, ...], place: int) -> tuple[int, ...]:
     return (*counts[:place], counts[place] + 1, *counts[place + 1 :])
+
+
+def _harm_place(probability: float) -> int:
+    """Return the place of a probability: half octaves up to 1, as what is rare differs by factors."""
+    if probability <= 0:
+        return 0
+    return min(max(HARM_PLACES + math.floor(2 * math.log2(probability)), 0), HARM_PLACES - 1)
 
 
 def _pace_place(seconds: int) -> int:

@@ -55,7 +55,7 @@ class AccountLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 HARM_PLACES = 20
-"""Probabilities are counted in so many equal places from 0 to 1."""
+"""Probabilities are counted in so many half octaves up to 1; the first place takes all that is smaller."""
 
 PACE_PLACES = 25
 """Times between posts are counted by the power of two of their seconds; the last place takes all longer ones."""

@@ -152,7 +152,7 @@ class ChangeRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 20_000
     harm_from: Annotated[
         Share, Meta(description="posts less likely to violate the policy than this are all alike")
-    ] = 0.1
+    ] = 0.01
     pace_minutes: Annotated[
         float, Meta(gt=0.0, le=1440.0, description="posts further apart than this are all alike")
     ] = 10.0
