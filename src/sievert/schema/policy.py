@@ -149,7 +149,7 @@ class ChangeRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             ge=1_000,
             description="an account that stays as it is gets limited at most once in so many posts, on average",
         ),
-    ] = 20_000
+    ] = 5_000
     harm_from: Annotated[
         Share, Meta(description="posts less likely to violate the policy than this are all alike")
     ] = 0.01
