@@ -272,6 +272,34 @@ def rule_field_table():
     return field_table(StatedRule)
 
 
+def limit_after_table():
+    """Return every field of a rule about repeated removals."""
+    from sievert.schema.policy import LimitRule
+
+    return field_table(LimitRule)
+
+
+def limit_new_table():
+    """Return every field of a rule about new accounts."""
+    from sievert.schema.policy import NewAccountRule
+
+    return field_table(NewAccountRule)
+
+
+def limit_changed_table():
+    """Return every field of a rule about accounts that change."""
+    from sievert.schema.policy import ChangeRule
+
+    return field_table(ChangeRule)
+
+
+def law_table():
+    """Return every field of a legal ground."""
+    from sievert.schema.policy import LegalGround
+
+    return field_table(LegalGround)
+
+
 def list_field_table():
     """Return every field of an allow or deny list."""
     from sievert.schema.policy import StatedList
@@ -353,6 +381,10 @@ SECTIONS = {
         "words": word_field_table,
         "lists": list_field_table,
         "rules": rule_field_table,
+        "limit-after": limit_after_table,
+        "limit-new": limit_new_table,
+        "limit-changed": limit_changed_table,
+        "law": law_table,
         "numbers": expression_table,
         "behaviour": behaviour_names,
         "bounds": bound_table,

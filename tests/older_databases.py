@@ -6,7 +6,7 @@ from sievert.stores.tables import metadata
 
 def back_to_0004(connection):
     """Take away what enforcement, review, guardrail and people brought."""
-    later = ("standing", "stops", "delayed", "account_limits", "review_", "guardrail", "people", "sessions")
+    later = ("standing", "stops", "delayed", "account_", "review_", "guardrail", "people", "sessions")
     for name in [one for one in metadata.tables if one.startswith(later)]:
         connection.execute(f"DROP TABLE {name}")
     for name in ("actions_by_post", "labels_by_post"):

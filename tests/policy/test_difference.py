@@ -8,8 +8,11 @@ from sievert.policy.difference import Direction, difference, differences, outcom
 from sievert.policy.loading import policy_set
 from sievert.schema.policy import (
     AppealRoute,
+    ChangeRule,
+    LegalGround,
     LimitRule,
     Mode,
+    NewAccountRule,
     Policy,
     Severity,
     StatedList,
@@ -51,6 +54,9 @@ OTHER = {
     "severity": Severity.LOW,
     "demotion_days": 7.0,
     "limit_after": LimitRule(removed=3),
+    "limit_new": NewAccountRule(),
+    "illegal": LegalGround(law="A law, article 1", explanation="It is forbidden."),
+    "limit_changed": ChangeRule(),
     "holdout_share": 0.1,
     "timing_minutes": 5,
     "words": Words(author="Please do not."),

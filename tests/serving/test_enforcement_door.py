@@ -140,6 +140,17 @@ def test_the_command_line_stops_a_running_server_within_a_second(client, live, c
     assert notes == ["switch.stopped", "switch.resumed"]
 
 
+def test_a_limit_is_explained_over_http_in_words_and_for_the_database(client, live, clock):
+    held = limit("l_1", cause="changed", imposed_at=clock.now(), expires_at=clock.now() + DAY)
+    live.doors.stores.perform(Effects(limits=(held,)))
+    said = client.get("/api/v1/limits/l_1/statement").json()
+    assert "are very unlike your earlier ones" in said["text"]
+    record = client.get("/api/v1/limits/l_1/statement?format=dsa").json()
+    assert problems_of(record) == []
+    assert client.get("/api/v1/limits/l_1/statement?format=xml").status_code == 422
+    assert client.get("/api/v1/limits/l_9/statement").status_code == 404
+
+
 def test_a_limit_is_listed_and_lifted_by_people(client, live, clock):
     for name in ("l_1", "l_2"):
         held = limit(name, creator=name, imposed_at=clock.now(), expires_at=clock.now() + DAY)

@@ -118,6 +118,7 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("get", "/api/v1/actions/{action_id}/statement"),
         ("post", "/api/v1/discourse"),
         ("get", "/api/v1/limits"),
+        ("get", "/api/v1/limits/{limit_id}/statement"),
         ("post", "/api/v1/limits/{limit_id}/undo"),
         ("get", "/api/v1/switch"),
         ("post", "/api/v1/switch"),

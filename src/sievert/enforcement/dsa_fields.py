@@ -86,8 +86,14 @@ _OF_GROUND = {
         *("incompatible_content_ground", "incompatible_content_explanation"),
     ),
 }
+_END_OF = {
+    "end_date_visibility_restriction": "decision_visibility",
+    "end_date_monetary_restriction": "decision_monetary",
+    "end_date_service_restriction": "decision_provision",
+    "end_date_account_restriction": "decision_account",
+}
 _DATES = ("content_date", "application_date")
-_END_DATES = tuple(f"end_date_{one}_restriction" for one in ("visibility", "monetary", "service", "account"))
+_END_DATES = (*_END_OF,)
 _OTHER_FIELDS = (
     *("decision_visibility_other", "decision_monetary_other", "category_specification"),
     *("category_specification_other", "content_type_other", "content_language", "content_id"),
@@ -127,6 +133,10 @@ def _of_ground(record: Mapping[str, Any]) -> Iterator[str]:
     for name in _OF_GROUND.get(ground, ()):
         if not record.get(name):
             yield f"{name} is needed with {ground}"
+    for other, names in _OF_GROUND.items():
+        for name in names if other != ground else ():
+            if record.get(name):
+                yield f"{name} may not stand with {ground}"
 
 
 def _values(record: Mapping[str, Any]) -> Iterator[str]:
@@ -160,6 +170,9 @@ def _that_go_together(record: Mapping[str, Any]) -> Iterator[str]:
         given = record.get(name)
         if isinstance(given, list) and value in given and not record.get(other):
             yield f"{other} is needed with {value}"
+    for end, decision in _END_OF.items():
+        if record.get(end) and not record.get(decision):
+            yield f"{end} is the end of nothing without {decision}"
     if record.get("source_type") == "SOURCE_VOLUNTARY" and record.get("source_identity"):
         yield "source_identity may not stand with SOURCE_VOLUNTARY"
 

@@ -1,10 +1,11 @@
 """Which accounts are limited: those of whose posts a policy had to remove several within some days.
 
 Never by one post alone: a rule needs two removals of different posts at the least, all of which still stand.
-An account has one limit under a policy at a time. It ends by itself, and ends when so many of the removals
-behind it are taken back that the rule would not hold any more.
+An account has one limit under a policy at a time, whatever its cause. It ends by itself, and ends when so many of
+the removals behind it are taken back that the rule would not hold any more. Accounts that are new or suddenly
+change: `watching.py`.
 
-Not covered: accounts that are new or suddenly change but break no rule; whoever begins anew under another name.
+Not covered: whoever begins anew under another name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,11 +67,22 @@ def limits_for(
                 reach_delay_minutes=rule.reach_delay_minutes,
                 because=because,
                 needed=rule.removed,
+                decision_id=actions[-1].decision_id,
+                post_id=actions[-1].post_id,
+                revision=actions[-1].revision,
                 imposed_at=now,
                 expires_at=now + round(rule.for_days * DAY),
             )
         )
     return tuple(limits)
+
+
+def one_a_policy(*limits: Sequence[AccountLimit]) -> tuple[AccountLimit, ...]:
+    """Return limits, of each account the first one under each policy."""
+    first: dict[Account, AccountLimit] = {}
+    for one in (one for some in limits for one in some):
+        first.setdefault(Account(one.platform, one.creator_id, one.policy), one)
+    return tuple(first.values())
 
 
 def limit_note(limit: AccountLimit) -> AuditNote:
@@ -79,5 +91,5 @@ def limit_note(limit: AccountLimit) -> AuditNote:
         actor=limit.lifted_by or "sievert",
         event="account.freed" if limit.lifted_at is not None else "account.limited",
         subject=f"{limit.platform}/{limit.creator_id}",
-        details={"limit": limit.limit_id, "policy": limit.policy},
+        details={"limit": limit.limit_id, "policy": limit.policy, "cause": limit.cause},
     )

@@ -39,7 +39,7 @@ _CAME_UP = {
     "edit": "It was looked at again because it was edited.",
     BANK: "It was looked at again because something like it became known.",
 }
-_HEARD_BY = {
+HEARD_BY = {
     AppealRoute.MODERATORS: "A moderator who did not decide before looks at it.",
     AppealRoute.OWNER: "Whoever is responsible for this rule looks at it.",
     AppealRoute.PLATFORM: "The platform itself looks at it; ask its support.",
@@ -74,7 +74,7 @@ def statement_of(
     appeal = (
         "There is nothing to appeal against."
         if action.kind == ActionKind.RESTORE or state.undone_by is not None
-        else f"You can appeal; name the action {action.action_id}. {_HEARD_BY[route]}"
+        else f"You can appeal; name the action {action.action_id}. {HEARD_BY[route]}"
     )
     statement = Statement(
         action_id=action.action_id,
@@ -112,11 +112,11 @@ def _with_text(statement: Statement, decision: Decision | None, policy: Policy |
 def _what(statement: Statement) -> list[str]:
     done = _DONE if statement.taken_back_by is None else _WAS_DONE
     said = done[ActionKind(statement.kind)].format(post=statement.post_id)
-    lines = [f"{said}, since {_moment(statement.performed_at)}."]
+    lines = [f"{said}, since {moment_in_words(statement.performed_at)}."]
     if statement.taken_back_by is not None:
         lines.append("This was taken back.")
     elif statement.expires_at is not None:
-        lines.append(f"It ends by itself on {_moment(statement.expires_at)}.")
+        lines.append(f"It ends by itself on {moment_in_words(statement.expires_at)}.")
     elif statement.kind == ActionKind.REMOVE:
         lines.append(
             "It is not deleted: it can be shown again if this was a mistake."
@@ -130,7 +130,8 @@ def _rule(statement: Statement, policy: Policy | None) -> list[str]:
     if policy is None:
         return [f"The rule on {statement.policy}, which is not in force any more."]
     said = [policy.words.author] if policy.words.author and statement.kind != ActionKind.RESTORE else []
-    return [f"{policy.title} (the policy {policy.name}, version {policy.version}).", *said]
+    law = [f"It rests on a law: {policy.illegal.law}. {policy.illegal.explanation}"] if policy.illegal else []
+    return [f"{policy.title} (the policy {policy.name}, version {policy.version}).", *said, *law]
 
 
 def _facts(statement: Statement, decision: Decision | None) -> list[str]:
@@ -138,7 +139,7 @@ def _facts(statement: Statement, decision: Decision | None) -> list[str]:
         return ["The decision behind it is not kept here any more."]
     lines = []
     if decision.created_at is not None:
-        lines.append(f"The post was published on {_moment(decision.created_at)}.")
+        lines.append(f"The post was published on {moment_in_words(decision.created_at)}.")
     lines.append(_CAME_UP.get(decision.trigger, f"It was looked at because of {decision.trigger}."))
     if (p := decision.policies.get(statement.policy)) is not None:
         lines.append(f"A model put the chance that it breaks this rule at {min(99, int(100 * p))} in 100.")
@@ -157,6 +158,7 @@ def _who(statement: Statement) -> list[str]:
     return [f"{found}. What to do was decided automatically. No person looked at it before."]
 
 
-def _moment(at: Micros) -> str:
+def moment_in_words(at: Micros) -> str:
+    """Return a time as an author reads it."""
     moment = dt.datetime.fromtimestamp(at // 1_000_000, dt.UTC)
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"

@@ -42,7 +42,7 @@ from sievert.pipeline.cells import add_moves, facts_of, increase, keys_of, own_p
 from sievert.pipeline.event_columns import Numbered, columns_of, fact_names
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.event import BaseEvent, Comment, Login, Profile, Report
-from sievert.schema.history import NOBODY, EventColumns, Int64s
+from sievert.schema.history import MADE, NOBODY, EventColumns, Int64s
 from sievert.schema.post import Post
 from sievert.scoring.bundle import Bundle
 from sievert.stores.activity.base import (
@@ -266,6 +266,17 @@ class ActivityCounters:
             facts=self._facts(theirs, has_creator, as_of, change),
             has_creator=has_creator,
         )
+
+    def accounts(self, names: Sequence[PostName]) -> tuple[Int64s, Int64s]:
+        """Return how many posts came of each account [n], and when it was made as its platform says [n], or UNKNOWN."""
+        subjects = [subject_of(Role.CREATOR, name) for name in names]
+        reading = self._store.counts(subjects)
+        posts = np.zeros(len(names), np.int64)
+        rows = reading.counter == Count.POSTS
+        np.add.at(posts, reading.subject[rows], reading.amounts[rows, 0])
+        told = self._store.facts(subjects)
+        made = [one[MADE].value if MADE in one else UNKNOWN for one in told]
+        return posts, np.array(made, np.int64)
 
     def views(self, names: Sequence[PostName]) -> Int64s:
         """Return how often each post was seen so far [n], as far as that is durable."""

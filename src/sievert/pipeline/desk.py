@@ -18,10 +18,11 @@ from sievert.review.appeals import appeal_against
 from sievert.review.exposure import ExposureLimits
 from sievert.review.order import Shares, by_order, expected_minutes
 from sievert.schema.access import AuditNote
-from sievert.schema.action import ActionKind, CaseKind, CaseState
+from sievert.schema.action import Action, ActionKind, CaseKind, CaseState
 from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, SECOND, Micros
 from sievert.schema.identity import derived_id
+from sievert.schema.limit import AccountLimit
 from sievert.schema.review import Appeal, Claim, GoldAnswer
 from sievert.stores.delayed import DelayedRemovals
 from sievert.stores.reviews.base import CaseFile, ReviewStore, Wanted
@@ -116,27 +117,20 @@ def in_hand(desk: Desk, reviewer: str) -> list[Given]:
 
 
 def file_appeal(desk: Desk, action_id: str, *, by: str, statement: str, actor: str) -> Appeal:
-    """File an appeal against an action; the same one again gives the same answer.
+    """File an appeal against an action, or a limit by its id; the same one again gives the same answer.
 
     Raises:
-        NotFound: there is no such action.
+        NotFound: there is no such action or limit.
         InvalidField: nobody can appeal against what it is.
         CaseConflict: another appeal against it was filed, or it was taken back already.
         StoreUnavailable: nothing of it is durable.
     """
-    state = desk.standing.known(action_id)
-    action = state.action
-    if action.kind not in APPEALABLE:
-        raise InvalidField(
-            f"An action of kind {action.kind} cannot be appealed against here.",
-            field="action_id",
-            remedy="Appeals are against demote and remove.",
-        )
+    action, stands = _contested(desk, action_id)
     now = desk.parts.clock.now()
     appeal, case = appeal_against(action, by=by, statement=statement, now=now)
     known = desk.reviews.appeal_against(action_id)
     if known is None:
-        if not state.stands:
+        if not stands:
             raise CaseConflict(
                 "The action was taken back already.",
                 field="action_id",
@@ -152,6 +146,28 @@ def file_appeal(desk: Desk, action_id: str, *, by: str, statement: str, actor: s
             remedy="An action can be appealed against once.",
         )
     return known
+
+
+def _contested(desk: Desk, name: str) -> tuple[Action | AccountLimit, bool]:
+    """Return what an appeal is against, and whether it stands."""
+    limiting = desk.parts.limiting
+    limit = limiting.stores.limits.find(name) if limiting is not None else None
+    if limit is not None:
+        if not limit.decision_id:
+            raise InvalidField(
+                "The limit was imposed by an older release, which kept no post to judge it by.",
+                field="action_id",
+                remedy="Appeal against the removals that it rests on; with them it falls.",
+            )
+        return limit, limit.lifted_at is None
+    state = desk.standing.known(name)
+    if state.action.kind not in APPEALABLE:
+        raise InvalidField(
+            f"An action of kind {state.action.kind} cannot be appealed against here.",
+            field="action_id",
+            remedy="Appeals are against demote, remove, and limits of accounts.",
+        )
+    return state.action, state.stands
 
 
 def add_known_answer(desk: Desk, case_id: str, *, actor: str) -> GoldAnswer:

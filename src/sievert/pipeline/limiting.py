@@ -8,12 +8,13 @@ import msgspec
 
 from sievert.enforcement.limits import Account, accounts_of, limit_note, limits_for
 from sievert.enforcement.messages import limit_messages
-from sievert.errors import NotFound
+from sievert.review.appeals import OVERTURNED
 from sievert.schema.action import Action
 from sievert.schema.batch import Effects
 from sievert.schema.clock import DAY, Micros
 from sievert.schema.limit import AccountLimit
 from sievert.schema.policy import PolicySet
+from sievert.schema.review import Appeal
 from sievert.stores.limits import AccountLimits
 from sievert.stores.standing import StandingActions
 
@@ -69,11 +70,7 @@ class Limiting:
             NotFound: there is no such limit.
             NotStanding: it was lifted before.
         """
-        limit = self.stores.limits.find(limit_id)
-        if limit is None:
-            raise NotFound(
-                f"There is no limit {limit_id[:80]!r}.", remedy="List them with GET /api/v1/limits."
-            )
+        limit = self.stores.limits.known(limit_id)
         (lifted,) = self._lifted([limit], by=by, now=now)
         self._perform([lifted])
         return lifted
@@ -97,6 +94,13 @@ class Limiting:
         if due:
             self._perform(self._lifted(due, by="sievert", now=now))
 
+    def freed_by(self, appeal: Appeal, *, by: str, now: Micros) -> Effects:
+        """Return what follows for a limit from an appeal that was decided: if it is overturned, it is lifted."""
+        limit = self.stores.limits.find(appeal.action_id)
+        if limit is None or limit.lifted_at is not None or appeal.state != OVERTURNED:
+            return Effects()
+        return self._effects(self._lifted([limit], by=by, now=now))
+
     def _stands(self, action_id: str) -> bool:
         state = self.stores.standing.find(action_id)
         return state is not None and state.stands
@@ -105,6 +109,8 @@ class Limiting:
         return [msgspec.structs.replace(one, lifted_at=now, lifted_by=by) for one in limits]
 
     def _perform(self, limits: list[AccountLimit]) -> None:
+        self.stores.perform(self._effects(limits))
+
+    def _effects(self, limits: list[AccountLimit]) -> Effects:
         messages = limit_messages(limits) if self.announce else ()
-        notes = tuple(map(limit_note, limits))
-        self.stores.perform(Effects(limits=tuple(limits), messages=messages, audit=notes))
+        return Effects(limits=tuple(limits), messages=messages, audit=tuple(map(limit_note, limits)))

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sievert.enforcement.limits import limit_note
+from sievert.enforcement.limits import limit_note, one_a_policy
 from sievert.enforcement.messages import limit_messages, messages_for
 from sievert.enforcement.performing import Performed, performed
 from sievert.errors import InputError
@@ -35,6 +35,7 @@ from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
 from sievert.pipeline.triggers import TRIGGERS_NAME
+from sievert.pipeline.watching import NOTHING_WATCHED, Watched, Watching
 from sievert.policy.rulebook import Stated
 from sievert.policy.rules import decide, hang_on_views
 from sievert.review.cases import cases_for
@@ -99,6 +100,7 @@ class Parts:
     latents: LatentCache = dataclasses.field(default_factory=LatentCache)
     checking: Checking = NOTHING_CHECKED
     limiting: Limiting | None = None  # None where no account is ever limited
+    watching: Watching | None = None  # None where nobody looks for new or changed accounts
     certificates: tuple[Certificate, ...] = ()  # where no guard follows those of a store
     guard: Guard | None = None
     observer: Observer = dataclasses.field(default_factory=NoObserver)
@@ -222,7 +224,10 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence
     cases = cases_for(posts, scored, decided, explained(parts.bundle, posts.text, scored, decided), now=now)
-    effects = effects_of(posts, scored, done, cases, parts, now=now, stated=stated, names=names)
+    watched = parts.watching.look(posts, scored, now) if parts.watching is not None else NOTHING_WATCHED
+    effects = effects_of(
+        posts, scored, done, cases, parts, now=now, stated=stated, names=names, watched=watched
+    )
     if len(posts):
         if parts.pictures is not None:
             parts.pictures.note(posts)
@@ -255,10 +260,12 @@ def effects_of(
     now: Micros,
     stated: Stated,
     names: CopyNames,
+    watched: Watched = NOTHING_WATCHED,
 ) -> Effects:
     """Return all that becomes durable with the decisions of a batch, first or later ones."""
     decided, actions = done.decided, done.actions
-    limits = parts.limiting.after(actions, now) if parts.limiting is not None else ()
+    repeated = parts.limiting.after(actions, now) if parts.limiting is not None else ()
+    limits = one_a_policy(repeated, watched.limits)
     crossings: tuple[Crossing, ...] = ()
     if parts.guard is not None:
         # Posts above a floor, whatever was done to them.
@@ -273,6 +280,7 @@ def effects_of(
         stops=done.stops,
         delayed=done.delayed,
         limits=limits,
+        pasts=watched.pasts,
         likenesses=likenesses(posts, sorted(decided.queued_for), cases, names),
         crossings=crossings,
     )

@@ -149,12 +149,18 @@ def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | Non
         actions += called_for
         notes += settlement_notes(one, called_for, appeal if one.case_id == settlements[0].case_id else None)
     messages = messages_for(actions, ())
+    freed = Effects()
     if appeal is not None:
+        if desk.parts.limiting is not None:
+            freed = desk.parts.limiting.freed_by(
+                appeal, by=settlements[0].reviewer, now=settlements[0].settled_at
+            )
         messages = (*messages, appeal_message(appeal, at=settlements[0].settled_at))
     return Effects(
         actions=tuple(actions),
-        messages=messages if desk.parts.announce else (),
-        audit=tuple(notes),
+        messages=(*messages, *freed.messages) if desk.parts.announce else (),
+        audit=(*notes, *freed.audit),
+        limits=freed.limits,
         labels=tuple(label for one in settlements for label in labels_of(desk, one)),
         released=tuple(released),
     )

@@ -7,7 +7,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from sievert.enforcement.dsa import dsa_record, is_stated
+from sievert.enforcement.discourse import PLATFORM as DISCOURSE
+from sievert.enforcement.dsa import dsa_record, is_stated, limit_record
+from sievert.enforcement.limit_statements import limit_statement_of
 from sievert.enforcement.statements import statement_of
 from sievert.errors import NotFound
 from sievert.policy.reasons import (
@@ -22,9 +24,11 @@ from sievert.policy.reasons import (
 from sievert.schema.action import ActionKind, ActionState
 from sievert.schema.clock import Micros
 from sievert.schema.decision import HELD_BACK
+from sievert.schema.limit import AccountLimit
 from sievert.schema.policy import PolicySet
-from sievert.schema.statement import Statement
+from sievert.schema.statement import LimitStatement, Statement
 from sievert.stores.grounds import Ground, Grounds
+from sievert.stores.limits import AccountLimits
 from sievert.stores.standing import StandingActions
 
 _CALL_FOR: Mapping[str, frozenset[str]] = {
@@ -47,6 +51,11 @@ class Stores(Protocol):
     @property
     def grounds(self) -> Grounds:
         """Return what actions rest on."""
+        ...
+
+    @property
+    def limits(self) -> AccountLimits:
+        """Return the limits of accounts."""
         ...
 
 
@@ -82,11 +91,46 @@ class Stating:
             )
         return record
 
+    def limit(self, limit_id: str) -> LimitStatement:
+        """Return the statement about a limit of an account.
+
+        Raises:
+            NotFound: there is no such limit.
+        """
+        limit = self.stores.limits.known(limit_id)
+        return limit_statement_of(limit, self.policies.named(limit.policy))
+
+    def limit_dsa(self, limit_id: str) -> dict[str, Any]:
+        """Return the same as a record of the DSA Transparency Database.
+
+        Raises:
+            NotFound: there is no such limit, or its policy is not in force any more.
+        """
+        record = self._limit_dsa(self.stores.limits.known(limit_id))
+        if record is None:
+            raise NotFound(
+                f"The DSA Transparency Database does not want to hear of {limit_id}.",
+                remedy="Ask about a limit of a policy in force.",
+                field="limit_id",
+            )
+        return record
+
+    def _limit_dsa(self, limit: AccountLimit) -> dict[str, Any] | None:
+        policy = self.policies.named(limit.policy)
+        if policy is None or policy.test_only:
+            return None
+        silenced = limit.platform == DISCOURSE
+        return limit_record(limit, limit_statement_of(limit, policy), policy, silenced=silenced)
+
     def all_dsa(self, since: Micros) -> Iterator[dict[str, Any]]:
-        """Yield the records of all actions from a time on, oldest first; what was taken back is among them."""
+        """Yield the records of all actions, then of all limits, from a time on; what was taken back is among them."""
         for action in self.stores.grounds.since(since):
             state = self.stores.standing.find(action.action_id) or ActionState(action)
             record = self._dsa(state, self.stores.grounds.of(action))
+            if record is not None:
+                yield record
+        for limit in self.stores.limits.imposed(since):
+            record = self._limit_dsa(limit)
             if record is not None:
                 yield record
 

@@ -127,6 +127,9 @@ _MEANINGS = {
     "severity": "removals may be done a little later, or no longer",
     "demotion_days": "demotions end by themselves after another time, or never",
     "limit_after": "other accounts are limited, or otherwise",
+    "illegal": "statements of reasons name another ground",
+    "limit_new": "new accounts are limited otherwise, or not at all",
+    "limit_changed": "accounts that suddenly change are limited otherwise, or not at all",
 }
 _MODES = (Mode.OFF, Mode.SHADOW, Mode.LIVE)
 _ACTION_FIELDS = ("live_actions", "shadow_actions")

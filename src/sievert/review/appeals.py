@@ -5,6 +5,7 @@ import msgspec
 from sievert.schema.action import Action, Case, CaseKind
 from sievert.schema.clock import Micros
 from sievert.schema.identity import derived_id
+from sievert.schema.limit import AccountLimit
 from sievert.schema.review import Appeal, Settlement
 
 APPEAL_PRIORITY = 1e12
@@ -13,13 +14,19 @@ APPEAL_PRIORITY = 1e12
 UPHELD, OVERTURNED = "upheld", "overturned"
 
 
-def appeal_against(action: Action, *, by: str, statement: str, now: Micros) -> tuple[Appeal, Case]:
-    """Return the appeal against an action, and the case that decides it."""
-    appeal_id = derived_id("p", action.action_id)
+def appeal_against(
+    action: Action | AccountLimit, *, by: str, statement: str, now: Micros
+) -> tuple[Appeal, Case]:
+    """Return the appeal against an action or a limit, and the case that decides it.
+
+    A limit is judged by the post at which it was imposed.
+    """
+    name = action.limit_id if isinstance(action, AccountLimit) else action.action_id
+    appeal_id = derived_id("p", name)
     case_id = derived_id("c", appeal_id)
     appeal = Appeal(
         appeal_id=appeal_id,
-        action_id=action.action_id,
+        action_id=name,
         decision_id=action.decision_id,
         platform=action.platform,
         post_id=action.post_id,

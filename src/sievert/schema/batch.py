@@ -16,7 +16,7 @@ from sievert.schema.decision import FIRST, Cause, Reason, decision_id
 from sievert.schema.delay import DelayedRemoval
 from sievert.schema.guardrail import Crossing
 from sievert.schema.label import Label
-from sievert.schema.limit import AccountLimit
+from sievert.schema.limit import AccountLimit, AccountPast
 from sievert.schema.media import SeenPicture
 from sievert.schema.post import Post, PostKey
 from sievert.schema.stop import Stop
@@ -179,6 +179,7 @@ class Effects:
     stops: tuple[Stop, ...] = ()
     delayed: tuple[DelayedRemoval, ...] = ()
     limits: tuple[AccountLimit, ...] = ()
+    pasts: tuple[AccountPast, ...] = ()
     released: tuple[str, ...] = ()  # delayed removals that wait no more, by the id of their action
     labels: tuple[Label, ...] = ()
     likenesses: Mapping[str, tuple[bytes, ...]] = dataclasses.field(default_factory=dict)

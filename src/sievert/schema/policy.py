@@ -105,19 +105,73 @@ class StatedList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = ()
 
 
+PostsPerHour = Annotated[
+    Annotated[int, Meta(ge=1)] | None, Meta(description="so many posts an hour at most; null: any number")
+]
+ReachDelay = Annotated[
+    Annotated[int, Meta(ge=1, le=10_080)] | None,
+    Meta(description="its posts are shown to others so much later; null: at once"),
+]
+
+
 class LimitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """After how many removed posts an account is limited, how, and for how long."""
 
     removed: Annotated[int, Meta(ge=2, description="so many of its posts were removed; never one alone")]
     within_days: Annotated[float, Meta(gt=0.0, le=365.0, description="... within so many days")] = 30.0
     for_days: Annotated[float, Meta(gt=0.0, le=365.0, description="the limit ends after so many days")] = 7.0
-    posts_per_hour: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="so many posts an hour at most; null: any number")
-    ] = 1
-    reach_delay_minutes: Annotated[
-        Annotated[int, Meta(ge=1, le=10_080)] | None,
-        Meta(description="its posts are shown to others so much later; null: at once"),
-    ] = None
+    posts_per_hour: PostsPerHour = 1
+    reach_delay_minutes: ReachDelay = None
+
+
+class NewAccountRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Until when a new account is limited, and how."""
+
+    younger_days: Annotated[
+        float, Meta(gt=0.0, le=90.0, description="an account is limited until it is so many days old")
+    ] = 1.0
+    by_first_post: Annotated[
+        bool,
+        Meta(
+            description="where the platform tells no account's age, it counts from the first post here; else such are never new"
+        ),
+    ] = False
+    posts_per_hour: PostsPerHour = 5
+    reach_delay_minutes: ReachDelay = None
+
+
+class ChangeRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When an account counts as suddenly changed, how it is limited then, and for how long."""
+
+    false_alarm_posts: Annotated[
+        int,
+        Meta(
+            ge=1_000,
+            description="an account that stays as it is gets limited at most once in so many posts, on average",
+        ),
+    ] = 5_000
+    harm_from: Annotated[
+        Share, Meta(description="posts less likely to violate the policy than this are all alike")
+    ] = 0.01
+    pace_minutes: Annotated[
+        float, Meta(gt=0.0, le=1440.0, description="posts further apart than this are all alike")
+    ] = 10.0
+    for_days: Annotated[float, Meta(gt=0.0, le=365.0, description="the limit ends after so many days")] = 1.0
+    posts_per_hour: PostsPerHour = 1
+    reach_delay_minutes: ReachDelay = None
+
+
+class LegalGround(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The law that what a policy acts on breaks, as the statement of reasons must name it."""
+
+    law: Annotated[str, Meta(min_length=1, max_length=500, description="the law, and its article")]
+    explanation: Annotated[
+        str, Meta(min_length=1, max_length=2000, description="why what the policy acts on is illegal by it")
+    ]
+    territories: Annotated[
+        tuple[Annotated[str, Meta(pattern="^[A-Z]{2}$")], ...],
+        Meta(description="the countries where it holds, by two letters; none: nothing is said of that"),
+    ] = ()
 
 
 NO_LIST = StatedList()
@@ -217,6 +271,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     limit_after: Annotated[
         LimitRule | None, Meta(description="when an account that repeats itself is limited; null: never")
     ] = None
+    limit_new: Annotated[
+        NewAccountRule | None, Meta(description="how a new account is limited; null: not at all")
+    ] = None
+    limit_changed: Annotated[
+        ChangeRule | None,
+        Meta(description="when an account that suddenly changes is limited; null: never"),
+    ] = None
     allow: Annotated[
         StatedList,
         Meta(
@@ -235,6 +296,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         AppealRoute.MODERATORS
     )
     words: Annotated[Words, Meta(description="what is said to author, viewers and moderators")] = Words()
+    illegal: Annotated[
+        LegalGround | None,
+        Meta(description="the law on which the policy acts; null: it is a term of service"),
+    ] = None
     test_only: Annotated[bool, Meta(description="true for a policy that only proves that all works")] = False
 
 

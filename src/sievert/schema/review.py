@@ -121,7 +121,7 @@ class Appeal(msgspec.Struct, frozen=True, kw_only=True):
     """An author's word against an action; another reviewer than before decides."""
 
     appeal_id: Annotated[str, Meta(description="derived from the action and the author")]
-    action_id: Annotated[str, Meta(description="the action that it is against")]
+    action_id: Annotated[str, Meta(description="the action, or the limit of an account, that it is against")]
     decision_id: Annotated[str, Meta(description="the decision behind that action")]
     platform: PlatformName
     post_id: PostId

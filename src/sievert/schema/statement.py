@@ -1,4 +1,4 @@
-"""Statement: what is said to an author about an action, in words and as facts."""
+"""Statement and LimitStatement: what is said to an author about an action, or a limit, in words and as facts."""
 
 from typing import Annotated
 
@@ -35,4 +35,20 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     text: Annotated[str, Meta(description="all of it as plain text, for the author")]
+    record_version: RecordVersion = 1
+
+
+class LimitStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """The reasons for a limit of an account, for whoever has it."""
+
+    limit_id: Annotated[str, Meta(description="the limit; an appeal names it")]
+    platform: PlatformName
+    creator_id: Annotated[str, Meta(description="the account, by the platform's id")]
+    policy: Annotated[str, Meta(description="the policy whose rule asks for it")]
+    cause: Annotated[str, Meta(description="why: removals, new or changed")]
+    imposed_at: Annotated[Micros, Meta(description="since when")]
+    expires_at: Annotated[Micros, Meta(description="when it ends by itself")]
+    lifted_at: Annotated[Micros | None, Meta(description="when it was lifted; null: it holds")]
+    appeal: Annotated[str, Meta(description="how it can be appealed, and who decides then")]
+    text: Annotated[str, Meta(description="all of it as plain text")]
     record_version: RecordVersion = 1

@@ -61,6 +61,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     actions.statement,
     limits.limits,
     limits.lift,
+    limits.limit_statement,
     switch.switch,
     switch.turn_switch,
     undo.undo_hour,

@@ -31,6 +31,7 @@ from sievert.pipeline.opening import Openers
 from sievert.pipeline.path import Parts
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
+from sievert.pipeline.watching import Watching
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.rulebook import RuleBook
 from sievert.review.exposure import ExposureLimits
@@ -141,11 +142,12 @@ def open_doors(
         announce=messages_for if settings.webhook_url else silent,
         settlements=stores.reviews.settlements,
     )
+    counters = ActivityCounters(stores.activity, said=reader_of(bundle))
     parts = Parts(
         bundle=bundle,
         policies=policies,
         journal=stores.journal,
-        counters=ActivityCounters(stores.activity, said=reader_of(bundle)),
+        counters=counters,
         ruling=Ruling(RuleBook(policies, bundle.fold), clock=clock, watch=RuleAlarms(stores.audit, metrics)),
         clock=clock,
         budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
@@ -158,6 +160,9 @@ def open_doors(
             would_have=guard.would_have_removed,
         ),
         limiting=Limiting(stores=stores, policies=policies, announce=has_receiver(settings)),
+        watching=Watching(
+            stores=stores, policies=policies, counters=counters, key=stores.database.secret("ties")
+        ),
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=has_receiver(settings),

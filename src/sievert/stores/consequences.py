@@ -14,6 +14,7 @@ from sievert.stores.grounds import SqlGrounds
 from sievert.stores.guardrail.embedded import EmbeddedGuardrail
 from sievert.stores.limits import SqlLimits
 from sievert.stores.outbox import SqlOutbox
+from sievert.stores.pasts import SqlPasts
 from sievert.stores.records import SqlRecords
 from sievert.stores.reviews.embedded import EmbeddedReviews
 from sievert.stores.standing import SqlStanding
@@ -37,6 +38,7 @@ class SqlConsequences:
         self.stops = SqlStops(database)
         self.delayed = SqlDelayed(database)
         self.limits = SqlLimits(database)
+        self.pasts = SqlPasts(database)
         self.grounds = SqlGrounds(database)
 
     def write(self, connection: Connection, effects: Effects) -> None:
@@ -48,6 +50,7 @@ class SqlConsequences:
         # First what may refuse.
         self.standing.add(connection, effects.actions)
         self.limits.add(connection, effects.limits)
+        self.pasts.add(connection, effects.pasts)
         self.actions.add(connection, effects.actions)
         self.cases.add(connection, effects.cases)
         self.reviews.open(connection, effects.cases, effects.likenesses)

@@ -69,6 +69,7 @@ class EmbeddedStores:
             self.stops = self._consequences.stops
             self.delayed = self._consequences.delayed
             self.limits = self._consequences.limits
+            self.pasts = self._consequences.pasts
             self.grounds = self._consequences.grounds
             self.labels = self._consequences.labels
             self.keys = SqlKeyStore(self.database)

@@ -6,7 +6,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from sievert.errors import NotStanding
+from sievert.errors import NotFound, NotStanding
 from sievert.schema.clock import Micros
 from sievert.schema.limit import AccountLimit
 from sievert.stores.database import Database
@@ -19,6 +19,23 @@ class AccountLimits(abc.ABC):
     @abc.abstractmethod
     def find(self, limit_id: str) -> AccountLimit | None:
         """Return a limit, or None if there is none of that id."""
+
+    def known(self, limit_id: str) -> AccountLimit:
+        """Return a limit.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        limit = self.find(limit_id)
+        if limit is None:
+            raise NotFound(
+                f"There is no limit {limit_id[:80]!r}.", remedy="List them with GET /api/v1/limits."
+            )
+        return limit
+
+    @abc.abstractmethod
+    def imposed(self, since: Micros) -> list[AccountLimit]:
+        """Return the limits that were imposed from a time on, oldest first, lifted ones too."""
 
     @abc.abstractmethod
     def holding(self, platform: str, creator_id: str) -> tuple[AccountLimit, ...]:
@@ -73,6 +90,10 @@ class MemoryLimits(AccountLimits):
     def newest(self, limit: int) -> list[AccountLimit]:
         """Walk the dictionary backwards."""
         return [*reversed(self._limits.values())][:limit]
+
+    def imposed(self, since: Micros) -> list[AccountLimit]:
+        """Walk the dictionary."""
+        return [one for one in self._limits.values() if one.imposed_at >= since]
 
 
 class SqlLimits(AccountLimits):
@@ -132,6 +153,11 @@ class SqlLimits(AccountLimits):
     def newest(self, limit: int) -> list[AccountLimit]:
         """Query backwards."""
         return self._read(sa.select(account_limits).order_by(account_limits.c.sequence.desc()).limit(limit))
+
+    def imposed(self, since: Micros) -> list[AccountLimit]:
+        """Walk the table: limits are few."""
+        found = self._read(sa.select(account_limits).order_by(account_limits.c.sequence))
+        return [one for one in found if one.imposed_at >= since]
 
     def _read(self, query: sa.Select[tuple[object, ...]]) -> list[AccountLimit]:
         with self._database.reading() as connection:

@@ -14,6 +14,7 @@ from sievert.stores.journal.memory import MemoryJournal
 from sievert.stores.keys import MemoryKeyStore
 from sievert.stores.limits import MemoryLimits
 from sievert.stores.outbox import MemoryOutbox
+from sievert.stores.pasts import MemoryPasts
 from sievert.stores.people import MemoryPeople
 from sievert.stores.pictures.memory import MemoryPictures
 from sievert.stores.records import MemoryRecords
@@ -41,6 +42,7 @@ class MemoryStores:
         self.stops = MemoryStops()
         self.delayed = MemoryDelayed()
         self.limits = MemoryLimits()
+        self.pasts = MemoryPasts()
         self.reviews = MemoryReviews(
             apply=self.perform, show=self.cases.set_state, forget_text=self.labels.forget_text
         )
@@ -60,6 +62,7 @@ class MemoryStores:
         """
         self.standing.add(effects.actions)
         self.limits.add(effects.limits)
+        self.pasts.add(effects.pasts)
         self.actions.add(effects.actions)
         self.grounds.add(effects.actions)
         self.cases.add(effects.cases)

@@ -108,6 +108,15 @@ account_limits = sa.Table(
     sa.Index("account_limits_by_account", "platform", "creator_id"),
 )
 
+account_pasts = sa.Table(
+    "account_pasts",
+    metadata,
+    sa.Column("platform", sa.String, primary_key=True),
+    sa.Column("creator_id", sa.String, primary_key=True),
+    sa.Column("policy", sa.String, primary_key=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the AccountPast, as JSON
+)
+
 cases = sa.Table(
     "cases",
     metadata,

@@ -23,6 +23,8 @@ ACTION = "/api/v1/actions/{action_id:str}"
 _FORMATS = ("words", "dsa")
 _MAX_FORMAT = 16
 
+FormatName = Annotated[str, QueryParameter(max_length=_MAX_FORMAT, description="words or dsa")]
+
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
     """What was done to take an action back."""
@@ -97,15 +99,22 @@ def undone(doors: Doors, actions: tuple[Action, ...]) -> Undone:
 async def statement(
     doors: TheDoors,
     action_id: FromPath[str],
-    format: Annotated[  # noqa: A002  the name that clients write
-        str, QueryParameter(max_length=_MAX_FORMAT, description="words or dsa")
-    ] = "words",
+    format: FormatName = "words",  # noqa: A002  the name that clients write
 ) -> Response[Statement | dict[str, Any]]:
     """Return the statement."""
-    if format not in _FORMATS:
-        raise InvalidField(
-            f"There is no format {format!r}.", field="format", remedy=f"It is one of {', '.join(_FORMATS)}."
-        )
     stating = Stating(stores=doors.stores, policies=doors.parts.policies)
-    state: Callable[[str], Statement | dict[str, Any]] = stating.dsa if format == "dsa" else stating.statement
+    state: Callable[[str], Statement | dict[str, Any]] = stating.dsa if is_dsa(format) else stating.statement
     return Response(content=await doors.worker.run(lambda: state(action_id)))
+
+
+def is_dsa(name: str) -> bool:
+    """Tell whether a format is the DSA database's, not words.
+
+    Raises:
+        InvalidField: it is neither.
+    """
+    if name not in _FORMATS:
+        raise InvalidField(
+            f"There is no format {name!r}.", field="format", remedy=f"It is one of {', '.join(_FORMATS)}."
+        )
+    return name == "dsa"

@@ -1,16 +1,20 @@
-"""Limits of accounts: listed, and lifted by a person."""
+"""Limits of accounts: listed, explained, and lifted by a person."""
 
 import asyncio
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import msgspec
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
 from sievert.pipeline.limiting import Limiting
+from sievert.pipeline.stating import Stating
 from sievert.schema.limit import AccountLimit
+from sievert.schema.statement import LimitStatement
 from sievert.serving.callers import caller_of
+from sievert.serving.routes.actions import FormatName, is_dsa
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 from sievert.serving.routes.records import Limit
 
@@ -47,3 +51,23 @@ async def lift(request: AnyRequest, doors: TheDoors, limit_id: FromPath[str]) ->
     if doors.delivery is not None:
         doors.delivery.nudge()
     return lifted
+
+
+@get(
+    "/api/v1/limits/{limit_id:str}/statement",
+    opt={"scope": "decisions:read"},
+    summary="State the reasons for a limit of an account",
+    description="In plain words for whoever has the account; format=dsa gives the record that the EU's DSA "
+    "Transparency Database takes.",
+)
+async def limit_statement(
+    doors: TheDoors,
+    limit_id: FromPath[str],
+    format: FormatName = "words",  # noqa: A002  the name that clients write
+) -> Response[LimitStatement | dict[str, Any]]:
+    """Return the statement."""
+    stating = Stating(stores=doors.stores, policies=doors.parts.policies)
+    state: Callable[[str], LimitStatement | dict[str, Any]] = (
+        stating.limit_dsa if is_dsa(format) else stating.limit
+    )
+    return Response(content=await doors.worker.run(lambda: state(limit_id)))

@@ -88,7 +88,9 @@ class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
 class NewAppeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An appeal that shall be filed."""
 
-    action_id: Annotated[str, Meta(min_length=1, max_length=64, description="the action that it is against")]
+    action_id: Annotated[
+        str, Meta(min_length=1, max_length=64, description="the action or limit that it is against")
+    ]
     by: Annotated[str, Meta(max_length=128, description="who appeals, by the platform's id")] = ""
     statement: Annotated[str, Meta(max_length=MAX_STATEMENT, description="what the author says")] = ""
 
@@ -228,7 +230,7 @@ async def case(doors: TheDoors, case_id: FromPath[str]) -> CaseShown:
     status_code=200,
     opt={"scope": "appeals:write"},
     summary="File an appeal",
-    description="Against an action, once; the same appeal again gets the same answer. A person who did not "
+    description="Against an action, or a limit of an account, once; the same appeal again gets the same answer. A person who did not "
     "judge the post before decides it; `appeal.decided` tells how.",
 )
 async def appeal(request: AnyRequest, doors: TheDoors) -> Appeal:

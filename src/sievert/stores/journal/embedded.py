@@ -142,13 +142,15 @@ class EmbeddedJournal(Journal):
                 if posts.posts[row].revision > 0
             }
             self._log.append(batch, facts, hashes[allowed], edited, posts.received_at)
-        if len(others):
+        # What is plainly allowed has no consequences, but counts for what its accounts are like.
+        if len(others) or effects.pasts:
             kept = [
                 _decision_row(decision_of(posts, scored, decided, row, decided_at), sequence=first + row)
                 for row in others.tolist()
             ]
             with self._database.writing() as connection:
-                connection.execute(sa.insert(tables.decisions), kept)
+                if kept:
+                    connection.execute(sa.insert(tables.decisions), kept)
                 texts = [
                     _post_row(posts.posts[row], posts.received_at)
                     for row in others.tolist()
