@@ -123,7 +123,7 @@ def demotions(stores):
 
 
 @pytest.mark.parametrize(
-    ("per_hour", "kind", "demoted"), [(1, "remove", 99), (40, "demote", 171), (40, "remove", 171)]
+    ("per_hour", "kind", "demoted"), [(1, "remove", 99), (40, "demote", 170), (40, "remove", 170)]
 )
 @pytest.mark.parametrize("batch", [1000, 7])
 def test_a_model_gone_mad_that_may_not_remove_is_stopped_from_demoting(
