@@ -123,14 +123,12 @@ def demotions(stores):
 
 
 @pytest.mark.parametrize(
-    ("per_hour", "kind", "demoted"), [(1, "remove", 99), (40, "demote", 170), (40, "remove", 170)]
+    ("usual", "demoted"), [((1, "remove"), 99), ((40, "demote"), 170), ((40, "remove"), 170)]
 )
 @pytest.mark.parametrize("batch", [1000, 7])
-def test_a_model_gone_mad_that_may_not_remove_is_stopped_from_demoting(
-    parts, stores, per_hour, kind, demoted, batch
-):
+def test_a_model_gone_mad_that_may_not_remove_is_stopped_from_demoting(parts, stores, usual, demoted, batch):
     """Red when no breaker watches demotions: all four hundred are demoted."""
-    past(stores, per_hour, kind=kind)
+    past(stores, usual[0], kind=usual[1])
     before = demotions(stores)
     assert mad(demoting(parts), 400, batch=batch)[0] == 0
     assert demotions(stores) - before == demoted

@@ -28,7 +28,7 @@ def client(live):
 
 def remove(client, *names):
     for name in names:
-        answer = client.post("/api/v1/posts", json={"id": name, "text": "you blorp"}).json()
+        answer = client.post("/api/v1/posts", json={"id": name, "text": f"you blorp {name}"}).json()
         assert answer["decision"] == "remove"
 
 
