@@ -22,7 +22,15 @@ HOURS = 8
 QUIET = 5
 """Views that a post of an attack gets in a step from people, unless the attack says otherwise."""
 
-DIVERTED = ("removal-flood", "stopped", "many-views", "removal-quota-spent", "taken-back", "removal-copies")
+DIVERTED = (
+    "removal-flood",
+    "demotion-flood",
+    "stopped",
+    "many-views",
+    "removal-quota-spent",
+    "taken-back",
+    "removal-copies",
+)
 """Why a removal that was called for is left to people."""
 
 

@@ -99,12 +99,22 @@ class StandingContract:
         assert [one.action_id for one in store.expired(START + 9, limit=9)] == ["a1"]
         assert store.expired(START + 4, limit=9) == []
 
-    def test_removals_are_counted_those_taken_back_too_and_those_of_people_not(self, store, add):
+    def test_what_was_done_is_counted_taken_back_or_not_and_neither_what_people_did_nor_copies(
+        self, store, add
+    ):
+        assert store.began() is None
+        add((action("a0", at=2, by="key k"),))
+        assert store.began() is None
         add((action("a1", at=3), action("a2", at=8), action("a3", at=9, by="key k")))
         add((action("a4", at=9, kind="demote"), restore("r", "a1", at=9)))
-        assert store.removals("hate", START, START + 9) == (2, START + 3)
-        assert store.removals("hate", START + 4, START + 8) == (0, None)
-        assert store.removals("spam", START, START + DAY) == (0, None)
+        assert store.done("remove", "hate", START, START + 9) == (2, START + 3)
+        assert store.done("demote", "hate", START, START + 10) == (1, START + 9)
+        add((action("a5", at=9, kind="demote", as_copy=True),))
+        assert store.done("demote", "hate", START, START + 10) == (1, START + 9)
+        assert store.count_automatic("hate", START, START + 10)["demote"] == 2
+        assert store.began() == START + 3
+        assert store.done("remove", "hate", START + 4, START + 8) == (0, None)
+        assert store.done("remove", "spam", START, START + DAY) == (0, None)
 
     def test_removals_of_one_creator_are_those_that_stand(self, store, add):
         add(tuple(action(f"a{n}", post=f"p{n}", at=n, creator_id="ann") for n in range(4)))
@@ -121,15 +131,19 @@ class StopsContract:
     def test_a_stop_holds_until_it_is_ended_and_a_second_one_changes_nothing(self, store, add):
         add((stop(), stop(since=5), stop(policy="hate", since=6)))
         assert store.running() == (stop(), stop(policy="hate", since=6))
-        assert store.last_end("hate") is None
+        assert store.last_end("hate", "removals") is None
         assert store.end("removals", "hate", START + 9) == stop(policy="hate", since=6)
         assert store.end("removals", "hate", START + 10) is None
         assert store.end("all", "", START + 10) is None
         assert store.running() == (stop(),)
         assert [one.ended_at for one in store.all()] == [None, START + 9]
-        assert (store.last_end("hate"), store.last_end("spam")) == (START + 9, None)
+        assert (store.last_end("hate", "removals"), store.last_end("spam", "removals")) == (START + 9, None)
+        assert store.last_end("hate", "demotions") is None
         store.end("removals", "", START + 12)
-        assert (store.last_end("hate"), store.last_end("spam")) == (START + 12, START + 12)
+        assert (store.last_end("hate", "removals"), store.last_end("spam", "removals")) == (
+            START + 12,
+            START + 12,
+        )
         add((stop(since=20),))
         assert store.running() == (stop(since=20),)
 

@@ -76,13 +76,42 @@ def test_a_stop_of_everything_leaves_only_isolation():
 
 
 def test_a_breaker_lets_its_room_through_then_trips_once_and_asks_people():
-    done = perform("rrrrr", flood_room={"hate": 2})
+    done = perform("rrrrr", flood_room={("hate", "remove"): 2})
     assert [one.kind for one in done.actions] == ["remove", "remove", "demote", "demote", "demote"]
     assert sorted(done.decided.queued_for) == [2, 3, 4]
     (tripped,) = done.stops
     assert (tripped.kind, tripped.policy, tripped.by) == ("removals", "hate", "sievert")
     assert [note.event for note in done.audit].count("switch.stopped") == 1
-    assert perform("rr", flood_room={"hate": 2}).stops == ()
+    assert perform("rr", flood_room={("hate", "remove"): 2}).stops == ()
+
+
+def test_a_breaker_of_demotions_asks_people_and_lets_removals_go_on():
+    done = perform("ddddr", flood_room={("hate", "demote"): 2})
+    assert kinds(done) == {"p0": "demote", "p1": "demote", "p4": "remove"}
+    assert done.decided.queued_for == {2: "hate", 3: "hate"}
+    assert done.decided.outcome.tolist() == [1, 1, 2, 2, 3]
+    assert [one.rule for one in done.decided.reasons[3]] == ["demotion-flood"]
+    (tripped,) = done.stops
+    assert (tripped.kind, tripped.policy, tripped.by) == ("demotions", "hate", "sievert")
+    stopped = perform("ddr", stops=done.stops)
+    assert kinds(stopped) == {"p2": "remove"}
+    assert stopped.decided.queued_for == {0: "hate", 1: "hate"}
+
+
+def test_what_removals_are_held_back_to_counts_as_demotions_and_copies_do_not():
+    done = perform("rrrr", flood_room={("hate", "remove"): 1, ("hate", "demote"): 2})
+    assert [one.kind for one in done.actions] == ["remove", "demote", "demote"]
+    assert [(one.kind, one.policy) for one in done.stops] == [("removals", "hate"), ("demotions", "hate")]
+    copies = {"copies": dict.fromkeys(range(4), (b"same",)), "copies_removed": {b"same": 1000}}
+    done = perform("rrrr", **copies, flood_room={("hate", "demote"): 0})
+    assert [(one.kind, one.as_copy) for one in done.actions] == [("demote", True)] * 4
+    assert done.stops == ()
+
+
+def test_what_stands_already_takes_no_room_of_a_breaker():
+    past = {0: (ActionState(action("a", kind="demote")),)}
+    done = perform("dd", past=past, flood_room={("hate", "demote"): 1})
+    assert (kinds(done), done.stops) == ({"p1": "demote"}, ())
 
 
 def test_what_stands_is_not_done_again_nor_anything_milder():
@@ -115,10 +144,13 @@ def test_what_a_person_took_back_is_left_to_people():
 @given(
     wanted=st.lists(st.sampled_from("adqri"), max_size=12),
     room=st.integers(0, 12),
+    demotions=st.integers(0, 12),
     stops=st.lists(st.sampled_from([stop(), stop("all"), stop(policy="hate"), stop("all", "spam")])),
 )
-def test_nothing_is_ever_dropped_and_the_decision_is_what_is_done(wanted, room, stops):
-    done = perform(wanted, stops=tuple(stops), flood_room={"hate": room})
+def test_nothing_is_ever_dropped_and_the_decision_is_what_is_done(wanted, room, demotions, stops):
+    done = perform(
+        wanted, stops=tuple(stops), flood_room={("hate", "remove"): room, ("hate", "demote"): demotions}
+    )
     did = kinds(done)
     for row, letter in enumerate(wanted):
         outcome = Outcome(int(done.decided.outcome[row]))
@@ -129,6 +161,7 @@ def test_nothing_is_ever_dropped_and_the_decision_is_what_is_done(wanted, room, 
         assert (outcome is Outcome.REMOVE) == (did.get(f"p{row}") == "remove")
         assert (letter == "i") == (did.get(f"p{row}") == "isolate")
     assert sum(kind == "remove" for kind in did.values()) <= room
+    assert sum(kind == "demote" for kind in did.values()) <= demotions
 
 
 def test_what_was_decided_is_not_changed_in_place():

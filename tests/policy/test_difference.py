@@ -32,6 +32,7 @@ STRICTER = {
     "people_above_views": 200_000.0,
     "removals_per_day": 2_000,
     "removals_flood": 60,
+    "demotions_flood": 200,
     "holdout_minutes": 10.0,
     "holdout_views": 10,
     "demote_at": 0.6,

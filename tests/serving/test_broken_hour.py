@@ -117,6 +117,7 @@ def test_quotas_tell_what_is_spent_and_what_the_breaker_counts(client, live, clo
     hate, policy = by_name["hate"], live.doors.parts.policies.named("hate")
     assert (hate["removals_per_day"], hate["removals_spent"]) == (policy.removals_per_day, 2)
     assert (hate["removals_this_hour"], hate["flood"]) == (2, policy.removals_flood)
+    assert (hate["demotions_this_hour"], hate["demotions_flood"]) == (0, None)
     assert (hate["reviews_per_hour"], hate["stopped"]) == (policy.reviews_per_hour, [])
     switch = {"turn": "stop", "what": "removals", "policy": "hate", "reason": "odd"}
     client.post("/api/v1/switch", json=switch).raise_for_status()

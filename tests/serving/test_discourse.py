@@ -1,6 +1,8 @@
 """The connector to Discourse, against a stand-in: signed webhooks in, moderation calls out."""
 
 import contextlib
+import hashlib
+import hmac
 
 import httpx
 import msgspec
@@ -18,7 +20,7 @@ from sievert.errors import ConfigurationError, MalformedInput
 from sievert.schema.batch import Effects
 from sievert.schema.clock import DAY
 from sievert.schema.limit import AccountLimit
-from sievert.serving.discourse import read_webhook
+from sievert.serving.discourse import SIGNATURE, read_webhook
 from sievert.serving.settings import load_settings
 from sievert.testing import START
 
@@ -105,6 +107,45 @@ def test_a_server_without_a_secret_takes_none(tmp_path, tiny_folder):
 def test_whatever_is_signed_is_read_or_refused(body):
     with contextlib.suppress(MalformedInput):
         assert read_webhook(body) == ([], [])
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"null",
+        b"[" * DEEP,
+        b'{"ping":"OK","x":' + b"[" * DEEP + b"]" * DEEP + b"}",
+        b'{"flag":{"id":1,"target_id":2,"reviewable_scores":[{"id":1,"score_type":' + b'{"a":' * DEEP,
+        b'{"post":{"id":' + b"9" * 5000 + b"}}",
+        b'{"post":{"id":1,"version":' + b"9" * 5000 + b"}}",
+        b'{"post":{"id":1,"raw":"\\ud800"}}',
+        b'{"post":{"id":1,"raw":"\xff"}}',
+        b'{"post":{"id":1,"raw":"x","created_at":"<script>"}}',
+        b'{"post":{"id":1,"raw":"' + b"x" * 200_000 + b'"}}',
+        b'{"post":{"id":1,"raw":"' + b"x" * 8_000_000 + b'"}}',
+    ],
+    ids=lambda body: f"{body[:24]!r} of {len(body)}",
+)
+def test_what_is_signed_and_hostile_is_refused_and_the_next_is_taken(forum, body):
+    """A secret that leaked, or a plugin of the forum, may sign anything."""
+    headers = {SIGNATURE: "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}
+    answer = forum.post(ADDRESS, content=body, headers=headers)
+    assert answer.status_code in (400, 413, 422), answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert "<script>" not in answer.text
+    assert len(answer.content) < 2000
+    assert send(forum, post(41, "a lovely day")).json() == {"posts": 1, "reports": 0}
+
+
+@pytest.mark.parametrize("kind", ["topic", "user", "category", "like", "notification", "chat_message"])
+def test_other_events_are_answered_and_tell_nothing(forum, kind):
+    told = {kind: {"id": 1, "raw": "you blorp", "post": {"id": 41, "raw": "you blorp"}}}
+    assert send(forum, told).json() == {"posts": 0, "reports": 0}
 
 
 def of_discourse(one):

@@ -96,6 +96,30 @@ def test_the_files_of_a_form_are_taken_in_order(client, pictures):
     assert set(pictures.files.values()) == set(files)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<img src=x onerror=alert(1)>.png",
+        "../../etc/zibble-name",
+        "zibble-name\x00.png",
+        "\u202egnp.zibble-name",
+        "zibble-name" * 500,
+    ],
+)
+def test_what_a_file_is_called_is_neither_told_nor_kept(client, server, tmp_path, name):
+    answer = client.post("/api/v1/media", files=[("photo", (name, b"one", "image/png"))])
+    assert answer.status_code in (200, 400, 422)
+    assert answer.status_code == 200 or len(name) > 1000 or "\x00" in name
+    for sign in ("zibble-name", "onerror", "gnp."):
+        assert sign not in answer.text
+        kept = [one for one in tmp_path.rglob("*") if one.is_file()]
+        assert not [one for one in kept if sign in one.name or sign.encode() in one.read_bytes()]
+    refused = client.post("/api/v1/media", files=[("photo", (name, b"bad", "image/png"))])
+    assert refused.status_code in (400, 422)
+    assert "zibble-name" not in refused.text
+    assert "onerror" not in refused.text
+
+
 @pytest.mark.parametrize("kind", ["image/jpeg", "image/x-nonsense", "Image/PNG; q=1"])
 def test_one_picture_may_be_the_body(client, pictures, kind):
     data = bytes(range(256)) * 1000

@@ -1,5 +1,6 @@
 """Reviewers over HTTP: claims, verdicts, what follows from them, appeals, known answers."""
 
+import contextlib
 import dataclasses
 import json
 
@@ -11,8 +12,10 @@ from sievert.pipeline.settling import count_settled
 from sievert.review.order import Shares
 from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, SECOND
+from sievert.schema.person import Role
 from sievert.schema.policy import Mode
 from sievert.testing import FixedClock
+from signed_in import add_person, browser_of, token_for
 
 MINUTE = 60 * SECOND
 HARMFUL = {"violates": ["hate"]}
@@ -287,6 +290,10 @@ def test_known_answers_look_like_any_case_and_tell_how_reviewers_do(server, clie
             break
     assert (given["case"]["kind"], given["settled"]) == ("decision", [])
     judge(bob, given["case"]["case_id"], HARMLESS)
+    # What was found of it would tell that it is one: only who judges nothing may read that.
+    with server.client(server.new_key("decisions:read")) as reads:
+        assert len(state(reads, given["case"]["case_id"])["verdicts"]) == 1
+    assert state(client, given["case"]["case_id"])["verdicts"] == []
     assert server.doors.desk.reviews.settlements(after=1) == []
     shown = {one["reviewer"]: one for one in client.get("/api/v1/reviewers").json()["items"]}
     (judged,) = (one for one in shown.values() if one["quality"])
@@ -294,6 +301,45 @@ def test_known_answers_look_like_any_case_and_tell_how_reviewers_do(server, clie
     assert (missed["asked"], missed["wrong"], missed["rate"]) == (1, 1, 1.0)
     assert 0 < missed["low"] < 0.05 < missed["high"] == 1.0
     assert judged["last_hour"] >= 1
+
+
+@pytest.mark.parametrize("by_key", [True, False])
+def test_whoever_may_judge_and_read_is_told_no_more_of_open_cases_than_their_judges(
+    server, client, people, by_key
+):
+    """Red when either address answers both scopes as it answers `decisions:read` alone."""
+    ann, _ = people
+    submit(client, "a")
+    judged_by_ann = claim(ann)["case"]["case_id"]
+    judge(ann, judged_by_ann, HARMFUL)
+    client.post("/api/v1/gold", json={"case_id": judged_by_ann}).raise_for_status()
+    stores = server.doors.stores
+    (settled, gold) = sorted(stores.cases.list().items, key=lambda one: one.kind)
+    audit = msgspec.structs.replace(
+        settled, case_id="c_audit", kind="audit", judges=2, blind=True, about="audit-1", state="open"
+    )
+    stores.reviews.add(Effects(cases=(audit,)))
+    with contextlib.ExitStack() as stack:
+        reads = stack.enter_context(server.client(server.new_key("decisions:read")))
+        if by_key:
+            both = stack.enter_context(server.client(server.new_key("decisions:read", "review:work")))
+        else:
+            person = add_person(server, roles=[Role.MODERATOR, Role.AUDITOR])
+            both = stack.enter_context(browser_of(server, token_for(server, person)))
+
+        def listed(who):
+            return {one["case_id"]: one for one in who.get("/api/v1/cases").json()["items"]}
+
+        known, told = listed(reads), listed(both)
+        assert known.keys() == told.keys() == {settled.case_id, gold.case_id, "c_audit"}
+        assert (known[gold.case_id]["kind"], known["c_audit"]["probability"]) == ("gold", audit.probability)
+        assert (told[gold.case_id]["kind"], told[gold.case_id]["about"]) == ("decision", "")
+        assert (told["c_audit"]["probability"], told["c_audit"]["priority"]) == (None, 0.0)
+        assert told["c_audit"]["spans"] == told["c_audit"]["matches"] == told["c_audit"]["nearest"] == []
+        assert told[settled.case_id] == known[settled.case_id]
+        for case_id, one in told.items():
+            assert state(both, case_id)["case"] == one
+            assert state(reads, case_id)["case"] == known[case_id]
 
 
 def test_who_saw_enough_is_told_why(server, client, people):

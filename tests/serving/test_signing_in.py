@@ -485,6 +485,29 @@ EVIL = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("roles", "first"),
+    [
+        ([Role.MODERATOR], "/work"),
+        ([Role.POLICY_OWNER], "/ledger"),
+        ([Role.AUDITOR], "/ledger"),
+        ([Role.ENGINEER], "/switches"),
+        ([Role.AUDITOR, Role.MODERATOR], "/work"),
+        ([Role.ENGINEER, Role.AUDITOR], "/ledger"),
+    ],
+)
+def test_a_sign_in_leads_to_the_first_page_of_ones_work(server, roles, first):
+    add_person(server, name="eve", roles=roles)
+    with browser_of(server) as client:
+        answer = sign_in(client, name="eve")
+        assert (answer.status_code, answer.headers["location"]) == (303, first)
+        token = token_of(answer)
+    with browser_of(server, token) as client:
+        assert client.get(first).status_code == 200
+    with browser_of(server) as client:
+        assert sign_in(client, name="eve", next="/account").headers["location"] == "/account"
+
+
 def test_a_sign_in_leads_nowhere_else(server):
     add_person(server)
     with browser_of(server) as client:
@@ -496,7 +519,7 @@ def test_a_sign_in_leads_nowhere_else(server):
                 assert 'name="next" value=""' in page.text
             if number % 3 == 0:
                 answer = sign_in(client, next=wanted)
-                assert (answer.status_code, answer.headers["location"]) == (303, "/account"), wanted
+                assert (answer.status_code, answer.headers["location"]) == (303, "/work"), wanted
                 assert len(answer.headers.get_list("set-cookie")) == 1
 
 

@@ -1,4 +1,4 @@
-"""`sievert stop` and `sievert resume`: removals, or all that is done automatically, end within a second."""
+"""`sievert stop` and `sievert resume`: removals, demotions, or all that is done automatically, end within a second."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -9,7 +9,7 @@ from sievert.cli.options import ConfigOption, DataOption, settings_from
 from sievert.schema.stop import Stop, StopKind
 from sievert.serving.settings import Settings
 
-_What = Annotated[StopKind, typer.Argument(help="removals, or all that is done automatically.")]
+_What = Annotated[StopKind, typer.Argument(help="removals, demotions, or all that is done automatically.")]
 _Policy = Annotated[str, typer.Option("--policy", help="One policy only; without it every one.")]
 _Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
 
@@ -28,7 +28,7 @@ def stop(
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Stop removals, or everything; running servers obey within a second, and people decide meanwhile."""
+    """Stop removals, demotions, or everything; running servers obey within a second, and people decide meanwhile."""
     from sievert.pipeline.switching import Switching
 
     _turn(Switching.stop, what, policy=policy, reason=reason, settings=settings_from(config, data).settings)
@@ -52,7 +52,7 @@ def stopped_in_words(stop: Stop) -> str:
     """Say what is stopped, for whom, since when, by whom and why."""
     from sievert.schema.clock import to_text
 
-    what = "removals are" if stop.kind == StopKind.REMOVALS else "all automatic actions are"
+    what = "all automatic actions are" if stop.kind == StopKind.ALL else f"{stop.kind} are"
     whose = f"of the policy {stop.policy}" if stop.policy else "of every policy"
     why = f": {stop.reason}" if stop.reason else ""
     return f"{what} stopped {whose} since {to_text(stop.since)[:19]}, by {stop.by}{why}"

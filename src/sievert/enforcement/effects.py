@@ -1,5 +1,7 @@
 """What a batch of decisions sets in motion: one action a post, and its line in the audit log."""
 
+from collections.abc import Container
+
 from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, ActionKind
 from sievert.schema.batch import DecidedBatch, PostBatch
@@ -9,11 +11,11 @@ from sievert.schema.policy import PolicySet
 
 
 def actions_for(
-    posts: PostBatch, decided: DecidedBatch, *, now: Micros, policies: PolicySet
+    posts: PostBatch, decided: DecidedBatch, *, now: Micros, policies: PolicySet, copies: Container[int] = ()
 ) -> list[tuple[int, Action]]:
     """Return the actions that the decisions call for, each with its row, in the order of the batch.
 
-    A demotion expires after the days that its policy states.
+    A demotion expires after the days that its policy states. `copies` are rows that are demoted as copies.
     """
     wanted = [(row, ActionKind.DEMOTE, policy) for row, policy in decided.demoted_for.items()]
     wanted += [(row, ActionKind.REMOVE, policy) for row, policy in decided.removed_for.items()]
@@ -33,6 +35,7 @@ def actions_for(
             performed_at=now,
             expires_at=_expiry(policies, policy, now) if kind is ActionKind.DEMOTE else None,
             creator_id=post.creator_id,
+            as_copy=kind is ActionKind.DEMOTE and row in copies,
         )
         actions.append((row, action))
     return actions

@@ -5,8 +5,8 @@ what is really done, since that is what a platform is told.
 
 The order of checks, for each removal: is its switch off; did a person take back what was done about this
 very revision before; were many copies of it removed that nobody has looked at; does its policy remove far
-more than it used to (`Checks.flood_room`). A demotion hangs
-on its switch and on what a person took back. What stands already is not done again, nor anything milder.
+more than it used to (`Checks.flood_room`). A demotion hangs on its switch, on what a person took back, and on
+how much its policy used to demote. What stands already is not done again, nor anything milder.
 Isolation hangs on nothing: it shows a post to fewer people, and the law asks for it.
 
 Not covered: quotas (the decision rules spend them, `policy.rules`), and what people themselves call for.
@@ -21,7 +21,16 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import OURSELVES, Action, ActionKind, ActionState
 from sievert.schema.batch import DecidedBatch, PostBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import COPIED, DELAYED, FLOODED, STOPPED, TAKEN_BACK, Outcome, Reason
+from sievert.schema.decision import (
+    COPIED,
+    DELAYED,
+    DEMOTIONS_FLOODED,
+    FLOODED,
+    STOPPED,
+    TAKEN_BACK,
+    Outcome,
+    Reason,
+)
 from sievert.schema.delay import DelayedRemoval
 from sievert.schema.policy import PolicySet
 from sievert.schema.stop import Stop, StopKind
@@ -36,14 +45,14 @@ COPIES_PART = 6
 class Checks:
     """What stands between decisions and actions just now.
 
-    `flood_room` says how many more posts a policy may remove before that is a flood; of a policy that it
-    does not name, any number. `past` is what was done about the same revision before, by row. `asked` are
+    `flood_room` says how many more posts a policy may remove, or demote, before that is a flood; of a policy and
+    kind that it does not name, any number. `past` is what was done about the same revision before, by row. `asked` are
     rows of posts that somebody has been asked about, and has not judged yet. `copies` are the names by row that
     a post shares with copies of it, `copies_removed` how many posts with each were removed without a person.
     """
 
     stops: tuple[Stop, ...] = ()
-    flood_room: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    flood_room: Mapping[tuple[str, ActionKind], int] = dataclasses.field(default_factory=dict)
     past: Mapping[int, tuple[ActionState, ...]] = dataclasses.field(default_factory=dict)
     asked: Container[int] = ()
     copies: Mapping[int, Sequence[bytes]] = dataclasses.field(default_factory=dict)
@@ -53,8 +62,7 @@ class Checks:
     def stopped(self, policy: str, kind: ActionKind) -> bool:
         """Tell whether a switch forbids this."""
         return any(
-            stop.holds_for(policy) and (stop.kind == StopKind.ALL or kind == ActionKind.REMOVE)
-            for stop in self.stops
+            stop.holds_for(policy) and stop.kind in (StopKind.ALL, StopKind.of(kind)) for stop in self.stops
         )
 
 
@@ -82,10 +90,11 @@ def performed(
     reach meanwhile where the policy permits that and no switch forbids it.
     """
     draft = _Draft(decided, checks.asked)
-    stops = _check_removals(draft, policies, checks, now)
-    _check_demotions(draft, checks)
+    breakers = _Breakers(checks, now)
+    _check_removals(draft, policies, checks, breakers)
+    _check_demotions(draft, checks, breakers)
     called_for = []
-    for row, action in actions_for(posts, draft.decided(), now=now, policies=policies):
+    for row, action in actions_for(posts, draft.decided(), now=now, policies=policies, copies=draft.copied):
         if _stands(checks.past.get(row, ()), action.kind):
             draft.done_before(row, action.kind)
         else:
@@ -94,9 +103,9 @@ def performed(
     return Performed(
         decided=draft.decided(),
         actions=actions,
-        stops=stops,
+        stops=breakers.tripped,
         delayed=delayed,
-        audit=(*audit_notes(actions), *map(stop_note, stops)),
+        audit=(*audit_notes(actions), *map(stop_note, breakers.tripped)),
     )
 
 
@@ -108,6 +117,7 @@ class _Draft:
         self.outcome, self.reasons = decided.outcome.copy(), dict(decided.reasons)
         self.removed, self.demoted = dict(decided.removed_for), dict(decided.demoted_for)
         self.queued = dict(decided.queued_for)
+        self.copied = set[int]()
 
     def note(self, row: int, policy: str, rule: str) -> None:
         """Say why something is not done."""
@@ -136,9 +146,32 @@ class _Draft:
         )
 
 
-def _check_removals(draft: _Draft, policies: PolicySet, checks: Checks, now: Micros) -> tuple[Stop, ...]:
-    """Hold removals back where they must be; return the breakers that tripped."""
-    room, tripped = dict(checks.flood_room), dict[str, Stop]()
+class _Breakers:
+    """How much more policies may do before that is a flood, and which of them did too much."""
+
+    def __init__(self, checks: Checks, now: Micros) -> None:
+        self._past, self._room, self._now = checks.past, dict(checks.flood_room), now
+        self._tripped: dict[tuple[str, ActionKind], Stop] = {}
+
+    @property
+    def tripped(self) -> tuple[Stop, ...]:
+        """Return the stops of policies that did too much."""
+        return tuple(self._tripped.values())
+
+    def permits(self, row: int, policy: str, kind: ActionKind) -> bool:
+        """Count one more, unless it stands already; trip if that is one too many."""
+        at = policy, kind
+        if at not in self._room or _stands(self._past.get(row, ()), kind):
+            return True
+        if self._room[at] <= 0:
+            self._tripped.setdefault(at, _tripped(policy, kind, self._now))
+            return False
+        self._room[at] -= 1
+        return True
+
+
+def _check_removals(draft: _Draft, policies: PolicySet, checks: Checks, breakers: _Breakers) -> None:
+    """Hold removals back where they must be."""
     copies = dict(checks.copies_removed)
     for row, policy in sorted(draft.removed.items()):
         rule = _held_back(row, policy, checks)
@@ -146,23 +179,20 @@ def _check_removals(draft: _Draft, policies: PolicySet, checks: Checks, now: Mic
         many = max((copies.get(name, 0) for name in alike), default=0)
         if rule is None and many >= copies_alone(policies, policy):
             rule = COPIED
-        if rule is None and room.get(policy, 1) <= 0:
+            draft.copied.add(row)
+        if rule is None and not breakers.permits(row, policy, ActionKind.REMOVE):
             rule = FLOODED
-            tripped.setdefault(policy, _tripped(policy, now))
         if rule is None:
-            if policy in room:
-                room[policy] -= 1
             copies.update((name, copies.get(name, 0) + 1) for name in alike)
             continue
         del draft.removed[row]
         draft.ask(row, policy, rule)
         if _may_demote(policies, policy):
             draft.demoted.setdefault(row, policy)
-    return tuple(tripped.values())
 
 
-def _check_demotions(draft: _Draft, checks: Checks) -> None:
-    """Hold demotions back where they must be."""
+def _check_demotions(draft: _Draft, checks: Checks, breakers: _Breakers) -> None:
+    """Hold demotions back where they must be. Those of copies that one person is asked about count for no breaker."""
     for row, policy in sorted(draft.demoted.items()):
         if checks.stopped(policy, ActionKind.DEMOTE):
             del draft.demoted[row]
@@ -173,6 +203,9 @@ def _check_demotions(draft: _Draft, checks: Checks) -> None:
             draft.note(row, policy, TAKEN_BACK)
             if draft.outcome[row] == Outcome.DEMOTE:
                 draft.outcome[row] = Outcome.ALLOW
+        elif row not in draft.copied and not breakers.permits(row, policy, ActionKind.DEMOTE):
+            del draft.demoted[row]
+            draft.ask(row, policy, DEMOTIONS_FLOODED)
 
 
 def copies_alone(policies: PolicySet, policy: str) -> int:
@@ -244,11 +277,12 @@ def _may_demote(policies: PolicySet, policy: str) -> bool:
     return named is not None and Outcome.DEMOTE.word in named.live_actions
 
 
-def _tripped(policy: str, now: Micros) -> Stop:
+def _tripped(policy: str, kind: ActionKind, now: Micros) -> Stop:
+    did = "removed" if kind == ActionKind.REMOVE else "demoted"
     return Stop(
-        kind=StopKind.REMOVALS,
+        kind=StopKind.of(kind),
         policy=policy,
-        reason="It removed far more within an hour than it used to.",
+        reason=f"It {did} far more within an hour than it used to.",
         by=OURSELVES,
         since=now,
     )

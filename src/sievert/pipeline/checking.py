@@ -11,12 +11,12 @@ from typing import NamedTuple
 from sievert.enforcement.delaying import Draws
 from sievert.enforcement.performing import UNCHECKED, Checks
 from sievert.measurement.surges import surge_at
-from sievert.schema.action import ActionState
+from sievert.schema.action import ActionKind, ActionState
 from sievert.schema.batch import DecidedBatch
 from sievert.schema.clock import DAY, HOUR, SECOND, Micros
 from sievert.schema.policy import Policy, PolicySet
 from sievert.schema.post import PostKey
-from sievert.schema.stop import Stop
+from sievert.schema.stop import Stop, StopKind
 from sievert.stores.standing import StandingActions
 from sievert.stores.stops import Stops
 
@@ -24,17 +24,27 @@ STALE: Micros = SECOND // 4
 """For how long what was read of switches holds."""
 
 USUAL: Micros = 7 * DAY
-"""What a policy removed within so long before this hour is what it usually removes."""
+"""What a policy did within so long before this hour is what it usually does."""
 
 _LEAST_KNOWN: Micros = DAY
-"""With a shorter past nobody knows what is usual: the policy's `removals_flood` holds alone."""
+"""With a shorter past nobody knows what is usual.
+
+The policy's `removals_flood` holds alone then: nothing may be removed freely that was not watched. Demotions of an
+installation that is younger are no flood: all policies of it are new, and none has a usual hour.
+"""
+
+BROKEN = (ActionKind.REMOVE, ActionKind.DEMOTE)
+"""What breakers watch."""
 
 
 class Rate(NamedTuple):
-    """What a policy removed this hour without a person, and how many removals an hour would be a flood."""
+    """What a policy did this hour of one kind without a person, and how much of it within an hour would be a flood.
 
-    removed: int
-    flood: int
+    None: nobody knows yet.
+    """
+
+    done: int
+    flood: int | None
 
 
 WouldHave = Callable[[str, Micros, Micros], tuple[int, Micros | None]]
@@ -67,8 +77,8 @@ class Checking(abc.ABC):
         """Return what holds for removals of these posts that waited for their time."""
 
     @abc.abstractmethod
-    def rate(self, policy: Policy, now: Micros) -> Rate:
-        """Return how much a policy removes this hour, and what would be too much."""
+    def rate(self, policy: Policy, kind: ActionKind, now: Micros) -> Rate:
+        """Return how much a policy removes or demotes this hour, and what would be too much."""
 
     @abc.abstractmethod
     def note(self, stops: Sequence[Stop]) -> None:
@@ -97,10 +107,10 @@ class NothingChecked(Checking):
         del keys, now
         return UNCHECKED
 
-    def rate(self, policy: Policy, now: Micros) -> Rate:
+    def rate(self, policy: Policy, kind: ActionKind, now: Micros) -> Rate:
         """Return what the policy's file alone says."""
         del now
-        return Rate(removed=0, flood=policy.removals_flood)
+        return Rate(done=0, flood=_least(policy, kind))
 
     def note(self, stops: Sequence[Stop]) -> None:
         """Forget it."""
@@ -128,7 +138,8 @@ class StoredChecks(Checking):
         """Ask these stores; without a key nothing is drawn to be done later. `on_trip` hears of breakers."""
         self._on_trip = on_trip
         self._would_have = would_have
-        self._usual: dict[str, tuple[Micros, int, Micros]] = {}  # policy: this hour, removed before, watched
+        # policy and kind: this hour, done before, watched for so long
+        self._usual: dict[tuple[str, ActionKind], tuple[Micros, int, Micros]] = {}
         self._draws = None if key is None else Draws(key=key)
         self._policies = policies
         self._standing = standing
@@ -173,29 +184,57 @@ class StoredChecks(Checking):
             self._known, self._read_at = self._stops.running(), now
         return self._known
 
-    def _flood_room(self, decided: DecidedBatch, now: Micros) -> dict[str, int]:
-        """Return the room of the policies that would remove something; most batches ask for none."""
-        named = [self._policies.named(name) for name in sorted({*decided.removed_for.values()})]
-        rates = {policy.name: self.rate(policy, now) for policy in named if policy is not None}
-        return {name: max(0, rate.flood - 1 - rate.removed) for name, rate in rates.items()}
+    def _flood_room(self, decided: DecidedBatch, now: Micros) -> dict[tuple[str, ActionKind], int]:
+        """Return the room of the policies that would do something; many batches ask for none.
 
-    def rate(self, policy: Policy, now: Micros) -> Rate:
-        """Count what it removed this hour, since it last went on, and before."""
+        What is not removed is demoted instead.
+        """
+        removing = {*decided.removed_for.values()}
+        named = {ActionKind.REMOVE: removing, ActionKind.DEMOTE: removing | {*decided.demoted_for.values()}}
+        rooms = {}
+        for kind in BROKEN:
+            for name in sorted(named[kind]):
+                policy = self._policies.named(name)
+                rate = self.rate(policy, kind, now) if policy is not None else None
+                if rate is not None and rate.flood is not None:
+                    rooms[name, kind] = max(0, rate.flood - 1 - rate.done)
+        return rooms
+
+    def rate(self, policy: Policy, kind: ActionKind, now: Micros) -> Rate:
+        """Count what it did this hour, since it last went on, and before."""
         hour = now // HOUR * HOUR
-        begun = max(hour, self._stops.last_end(policy.name) or 0)
-        before, watched = self._usually(policy.name, hour)
-        hours = watched / HOUR if watched >= _LEAST_KNOWN else 0.0
-        counted, _ = self._standing.removals(policy.name, begun, now + 1)
-        return Rate(removed=counted, flood=surge_at(before, hours, least=policy.removals_flood))
+        begun = max(hour, self._stops.last_end(policy.name, StopKind.of(kind)) or 0)
+        counted, _ = self._standing.done(kind, policy.name, begun, now + 1)
+        before, watched = self._usually(policy.name, kind, hour)
+        if watched < _LEAST_KNOWN:
+            return Rate(counted, _least(policy, kind) if kind == ActionKind.REMOVE else None)
+        return Rate(counted, surge_at(before, watched / HOUR, least=_least(policy, kind)))
 
-    def _usually(self, policy: str, hour: Micros) -> tuple[int, Micros]:
-        """Return how many posts a policy removed, or would have in shadow, before this hour, and for how long that was watched."""
-        known = self._usual.get(policy)
-        if known is not None and known[0] == hour:
-            return known[1:]
-        done, first = self._standing.removals(policy, hour - USUAL, hour)
+    def _usually(self, policy: str, kind: ActionKind, hour: Micros) -> tuple[int, Micros]:
+        """Return how many posts a policy did this to before this hour, or would have, and for how long that was watched."""
+        known = self._usual.get((policy, kind))
+        if known is None or known[0] != hour:
+            look = self._removed_before if kind == ActionKind.REMOVE else self._demoted_before
+            before, begun = look(policy, hour)
+            known = self._usual[policy, kind] = hour, before, hour - begun
+        return known[1:]
+
+    def _removed_before(self, policy: str, hour: Micros) -> tuple[int, Micros]:
+        done, first = self._standing.done(ActionKind.REMOVE, policy, hour - USUAL, hour)
         # What stood in shadow is the past of a policy that has just gone live; what it does since is its own.
         shadow, earlier = self._would_have(policy, hour - USUAL, hour)
-        begun = min((one for one in (first, earlier) if one is not None), default=hour)
-        self._usual[policy] = hour, done + shadow, hour - begun
-        return done + shadow, hour - begun
+        return done + shadow, min((one for one in (first, earlier) if one is not None), default=hour)
+
+    def _demoted_before(self, policy: str, hour: Micros) -> tuple[int, Micros]:
+        """Count removals too, which are demotions while removals are stopped; watched is all that policies do.
+
+        A policy that has demoted nothing for days is known to demote nothing.
+        """
+        done = sum(self._standing.done(kind, policy, hour - USUAL, hour)[0] for kind in BROKEN)
+        began = self._standing.began()
+        return done, hour if began is None else min(hour, max(began, hour - USUAL))
+
+
+def _least(policy: Policy, kind: ActionKind) -> int:
+    """Return the number within an hour below which nothing is a flood."""
+    return policy.removals_flood if kind == ActionKind.REMOVE else policy.demotions_flood

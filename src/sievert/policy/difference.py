@@ -104,6 +104,10 @@ _NUMBERS: dict[str, _Meaning] = {
         "more may be removed in an hour before that is a flood",
         "less may be removed in an hour before that is a flood",
     ),
+    "demotions_flood": _rises(
+        "more may be demoted in an hour before that is a flood",
+        "less may be demoted in an hour before that is a flood",
+    ),
     "holdout_share": _falls("fewer removals are done later", "more removals are done later"),
     "holdout_minutes": _falls("delayed removals are done sooner", "delayed removals are done later"),
     "holdout_views": _falls(

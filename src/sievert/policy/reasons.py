@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sievert.schema.decision import COPIED, DELAYED, FLOODED, STOPPED, TAKEN_BACK, Reason
+from sievert.schema.decision import COPIED, DELAYED, DEMOTIONS_FLOODED, FLOODED, STOPPED, TAKEN_BACK, Reason
 
 REMOVE = "remove"
 DEMOTE = "demote"
@@ -47,6 +47,7 @@ RULES = {
     DENY_DEMOTES: "{policy}: shown to fewer people, as a list of {name} names it",
     STOPPED: "{policy}: not acted on, as its switch is off; a person should look at it",
     FLOODED: "{policy}: not removed, as it suddenly removes far more than it used to; a person should look at it",
+    DEMOTIONS_FLOODED: "{policy}: not demoted, as it suddenly demotes far more than it used to; a person should look at it",
     COPIED: "{policy}: not removed, as many copies of it were removed and nobody has looked at one; a person should",
     TAKEN_BACK: "{policy}: not acted on, as a person took back what was done about it before",
     DELAYED: "{policy}: removed a little later, so that its first views can be measured",

@@ -152,13 +152,20 @@ def settled_with(lead: Settlement, joined: Case) -> Settlement:
 
 
 def blinded(case: Case) -> Case:
-    """Return a case as its judge may see it: of a known answer nothing tells that it is one.
+    """Return a case as its judge may see it."""
+    return msgspec.structs.replace(_untold(case), state=CaseState.CLAIMED)
 
-    Of a blind case there is no score, no evidence and no match.
-    """
+
+def for_a_judge_to_be(case: Case) -> Case:
+    """Return a case as somebody may read it who may yet judge it; once it is settled, whole."""
+    return case if case.state in (CaseState.SETTLED, CaseState.WITHDRAWN) else _untold(case)
+
+
+def _untold(case: Case) -> Case:
+    """Return a case of which nothing tells that its answer is known; of a blind one no score, evidence or match."""
     kind = CaseKind.DECISION if case.kind == CaseKind.GOLD else case.kind
     about = "" if case.kind == CaseKind.GOLD else case.about
-    shown = msgspec.structs.replace(case, kind=kind, about=about, state=CaseState.CLAIMED)
+    shown = msgspec.structs.replace(case, kind=kind, about=about)
     if not is_blind(case):
         return shown
     return msgspec.structs.replace(shown, probability=None, priority=0.0, spans=(), nearest=(), matches=())

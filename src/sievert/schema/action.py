@@ -78,6 +78,10 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         float | None,
         Meta(description="the chance with which it was drawn to be done at this time, where it was drawn"),
     ] = None
+    as_copy: Annotated[
+        bool,
+        Meta(description="done while people are asked about many copies of one text; no breaker counts it"),
+    ] = False
     record_version: RecordVersion = 1
 
 

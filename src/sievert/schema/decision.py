@@ -142,11 +142,12 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
 
 STOPPED = "stopped"
 FLOODED = "removal-flood"
+DEMOTIONS_FLOODED = "demotion-flood"
 COPIED = "removal-copies"
 TAKEN_BACK = "taken-back"
 DELAYED = "delayed"
 
-HELD_BACK = (STOPPED, FLOODED, COPIED, TAKEN_BACK, DELAYED)
+HELD_BACK = (STOPPED, FLOODED, DEMOTIONS_FLOODED, COPIED, TAKEN_BACK, DELAYED)
 """Codes of reasons why what a rule called for was not done, or not yet."""
 
 

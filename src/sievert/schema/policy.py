@@ -230,6 +230,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="fewer removals an hour are never a flood; a policy without a past may remove no more",
         ),
     ] = 30
+    demotions_flood: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="fewer demotions an hour are never a flood; a policy that is new to a platform may demote no more",
+        ),
+    ] = 100
     severity: Annotated[
         Severity, Meta(description="low or high; only what is low may be removed a little later")
     ] = Severity.HIGH

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from sievert.schema.action import ActionKind
 from sievert.schema.clock import Micros
 from sievert.schema.decision import RecordVersion
 
@@ -14,10 +15,19 @@ EVERY_POLICY = ""
 
 
 class StopKind(enum.StrEnum):
-    """What is stopped: removals alone, or all that is done automatically."""
+    """What is stopped: removals alone, demotions alone, or all that is done automatically."""
 
     REMOVALS = "removals"
+    DEMOTIONS = "demotions"
     ALL = "all"
+
+    @classmethod
+    def of(cls, kind: ActionKind) -> "StopKind":
+        """Return the switch that stops one kind of action alone; of what has none, that of all."""
+        return _ALONE.get(kind, cls.ALL)
+
+
+_ALONE = {ActionKind.REMOVE: StopKind.REMOVALS, ActionKind.DEMOTE: StopKind.DEMOTIONS}
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ A page is a template in `templates`, nearly always one that extends `base.html`.
 escaped; a name that a template misspells is an error.
 """
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -14,6 +15,7 @@ from litestar.connection import ASGIConnection
 
 from sievert.errors import Unauthenticated
 from sievert.schema.clock import SECOND, Micros, to_text
+from sievert.schema.person import Role
 from sievert.serving.callers import PAGE, SIGNED_IN, Caller
 from sievert.serving.forms import CSRF_FIELD, SAFE_METHODS
 from sievert.serving.headers import PAGE_SECURITY_POLICY
@@ -47,6 +49,21 @@ NAVIGATION: tuple[Entry, ...] = (
     Entry(ACCOUNT, "Account", SIGNED_IN),
 )
 """What stands on top of every page, in this order."""
+
+
+HOMES: dict[Role, str] = {
+    Role.MODERATOR: "/work",
+    Role.POLICY_OWNER: "/ledger",
+    Role.AUDITOR: "/ledger",
+    Role.ENGINEER: "/switches",
+}
+"""Where people begin who did not ask for a page: the first of these that one of their roles has."""
+
+
+def home_of(roles: Iterable[Role]) -> str:
+    """Return the page on which somebody with these roles begins; without any it is their account."""
+    held = frozenset(roles)
+    return next((path for role, path in HOMES.items() if role in held), ACCOUNT)
 
 
 def _moment(at: Micros) -> str:

@@ -45,8 +45,8 @@ class SignIn:
         self._noted: tuple[Micros, int] = (0, 0)
         self.sessions = sessions
 
-    async def sign_in(self, name: str, password: str, *, address: str) -> str:
-        """Return the token of a new session for whoever shows this name and password.
+    async def sign_in(self, name: str, password: str, *, address: str) -> tuple[Person, str]:
+        """Return whoever shows this name and password, with the token of a new session.
 
         Raises:
             InvalidField: nobody may sign in so.
@@ -57,7 +57,7 @@ class SignIn:
             person = await self._renew(person, password)
         token = await self.sessions.begin(person)
         await self._note(f"person:{person.person_id}", "person.signed_in", person.person_id)
-        return token
+        return person, token
 
     async def sign_out(self, caller: Caller) -> None:
         """End the session of whoever asks."""

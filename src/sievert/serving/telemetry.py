@@ -81,8 +81,8 @@ class Metrics:
         )
         self.breakers = Counter(
             "sievert_breakers",
-            "Policies that suddenly removed far more than usual, and were stopped.",
-            ["policy"],
+            "Policies that suddenly removed or demoted far more than usual, and were stopped.",
+            ["policy", "what"],
             registry=self.registry,
         )
         self.withdrawals = Counter(

@@ -283,8 +283,8 @@ def _on_trip(metrics: Metrics) -> Callable[[Stop], None]:
     """Return what is done when a policy is stopped by its breaker; the audit log was told with it."""
 
     def tripped(stop: Stop) -> None:
-        metrics.breakers.labels(stop.policy).inc()
-        _log.error("removals of the policy %s were stopped: %s", stop.policy, stop.reason)
+        metrics.breakers.labels(stop.policy, stop.kind).inc()
+        _log.error("%s of the policy %s were stopped: %s", stop.kind, stop.policy, stop.reason)
 
     return tripped
 

@@ -23,6 +23,7 @@ NEVER: Micros = 2**62
 """Later than any action."""
 
 _TOGETHER = 300
+_ALONE, _AS_COPY = 1, 2  # of the column `automatic`
 
 
 class StandingActions(abc.ABC):
@@ -67,8 +68,15 @@ class StandingActions(abc.ABC):
         """Return actions that still stand, and should not any more, those that expired first."""
 
     @abc.abstractmethod
-    def removals(self, policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
-        """Count what a policy removed without a person, taken back or not; and tell when the first was."""
+    def done(self, kind: ActionKind, policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
+        """Count what a policy did of one kind without a person, taken back or not; and tell when the first was.
+
+        What was done to copies, while people are asked about one of them, is not counted.
+        """
+
+    @abc.abstractmethod
+    def began(self) -> Micros | None:
+        """Return when anything was first done without a person, if ever."""
 
     @abc.abstractmethod
     def removed_of(self, platform: str, creator_id: str, policy: str, since: Micros) -> tuple[Action, ...]:
@@ -136,17 +144,22 @@ class MemoryStanding(StandingActions):
         ]
         return [action for _, action in sorted(due, key=lambda one: one[0])][:limit]
 
-    def removals(self, policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
+    def done(self, kind: ActionKind, policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
         """Walk the dictionary."""
         times = [
             one.action.performed_at
             for one in self._states.values()
             if one.automatic
-            and one.action.kind == ActionKind.REMOVE
+            and not one.action.as_copy
+            and one.action.kind == kind
             and one.action.policy == policy
             and since <= one.action.performed_at < until
         ]
         return len(times), min(times, default=None)
+
+    def began(self) -> Micros | None:
+        """Look at the oldest."""
+        return next((one.action.performed_at for one in self._states.values() if one.automatic), None)
 
     def removed_of(self, platform: str, creator_id: str, policy: str, since: Micros) -> tuple[Action, ...]:
         """Walk the dictionary."""
@@ -222,19 +235,25 @@ class SqlStanding(StandingActions):
         query = sa.select(table).where(table.c.expires_at <= now, table.c.undone_by.is_(None))
         return [one.action for one in self._read(query.order_by(table.c.expires_at).limit(limit))]
 
-    def removals(self, policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
+    def done(self, kind: ActionKind, policy: str, since: Micros, until: Micros) -> tuple[int, Micros | None]:
         """Count in the database."""
         table = standing
         query = sa.select(sa.func.count(), sa.func.min(table.c.at)).where(
             table.c.policy == policy,
-            table.c.kind == ActionKind.REMOVE,
-            table.c.automatic == 1,
+            table.c.kind == kind,
+            table.c.automatic == _ALONE,
             table.c.at >= since,
             table.c.at < until,
         )
         with self._database.reading() as connection:
             count, first = connection.execute(query).one()
         return int(count), first
+
+    def began(self) -> Micros | None:
+        """Query the oldest."""
+        query = sa.select(standing.c.at).where(standing.c.automatic != 0).order_by(standing.c.sequence)
+        with self._database.reading() as connection:
+            return connection.execute(query.limit(1)).scalar()
 
     def removed_of(self, platform: str, creator_id: str, policy: str, since: Micros) -> tuple[Action, ...]:
         """Query by creator."""
@@ -263,7 +282,7 @@ def _automatic(policy: str, since: Micros, until: Micros) -> tuple[sa.ColumnElem
         table.c.policy == policy,
         table.c.at >= since,
         table.c.at < until,
-        table.c.automatic == 1,
+        table.c.automatic.in_([_ALONE, _AS_COPY]),
         table.c.undone_by.is_(None),
         table.c.kind.not_in([ActionKind.ISOLATE, ActionKind.RESTORE]),
     )
@@ -291,7 +310,7 @@ def _row(action: Action) -> dict[str, object]:
         "creator_id": action.creator_id,
         "kind": action.kind,
         "policy": action.policy,
-        "automatic": int(action.by == OURSELVES),
+        "automatic": 0 if action.by != OURSELVES else _AS_COPY if action.as_copy else _ALONE,
         "at": action.performed_at,
         "expires_at": action.expires_at,
         "undone_by": None,

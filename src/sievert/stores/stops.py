@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sievert.schema.clock import Micros
-from sievert.schema.stop import Stop
+from sievert.schema.stop import Stop, StopKind
 from sievert.stores.database import Database
 from sievert.stores.tables import stops
 
@@ -26,8 +26,11 @@ class Stops(abc.ABC):
         """Return the newest thousand, ended ones too, oldest first."""
 
     @abc.abstractmethod
-    def last_end(self, policy: str) -> Micros | None:
-        """Return when removals of a policy last went on again after a stop, if they ever did."""
+    def last_end(self, policy: str, kind: str) -> Micros | None:
+        """Return when what this kind of switch stops last went on again for a policy, if it ever did.
+
+        A switch for all stops every kind.
+        """
 
     @abc.abstractmethod
     def end(self, kind: str, policy: str, at: Micros) -> Stop | None:
@@ -55,9 +58,13 @@ class MemoryStops(Stops):
         """Return the list's end."""
         return tuple(self._stops[-_MOST:])
 
-    def last_end(self, policy: str) -> Micros | None:
+    def last_end(self, policy: str, kind: str) -> Micros | None:
         """Walk the list."""
-        ended = [one.ended_at for one in self._stops if one.ended_at and one.policy in ("", policy)]
+        ended = [
+            one.ended_at
+            for one in self._stops
+            if one.ended_at and one.policy in ("", policy) and one.kind in (kind, StopKind.ALL)
+        ]
         return max(ended, default=None)
 
     def end(self, kind: str, policy: str, at: Micros) -> Stop | None:
@@ -95,9 +102,11 @@ class SqlStops(Stops):
         found = self._read(sa.select(stops).order_by(stops.c.sequence.desc()).limit(_MOST))
         return tuple(sorted(found, key=lambda one: one.since))
 
-    def last_end(self, policy: str) -> Micros | None:
+    def last_end(self, policy: str, kind: str) -> Micros | None:
         """Query the latest end."""
-        query = sa.select(sa.func.max(stops.c.ended_at)).where(stops.c.policy.in_(["", policy]))
+        query = sa.select(sa.func.max(stops.c.ended_at)).where(
+            stops.c.policy.in_(["", policy]), stops.c.kind.in_([kind, StopKind.ALL])
+        )
         with self._database.reading() as connection:
             return connection.execute(query).scalar()
 

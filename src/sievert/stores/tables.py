@@ -57,7 +57,9 @@ standing = sa.Table(
     sa.Column("creator_id", sa.String, nullable=True),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("policy", sa.String, nullable=False),
-    sa.Column("automatic", sa.Integer, nullable=False),  # 1 where no person did it
+    sa.Column(
+        "automatic", sa.Integer, nullable=False
+    ),  # 0: a person did it; 1: nobody did; 2: nobody did, to a copy
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=True),
     sa.Column("undone_by", sa.String, nullable=True),  # the restore that took it back

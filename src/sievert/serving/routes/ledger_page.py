@@ -1,6 +1,7 @@
 """The ledger, as a page: how each policy's removals stand, on what evidence, and a way to end them."""
 
 import asyncio
+import math
 from typing import Annotated
 
 import msgspec
@@ -25,6 +26,12 @@ WIDTH, HEIGHT = 600, 120
 """Of the drawing, in its own units; the evidence that withdraws a certificate stands `FIRES` below its top."""
 
 FIRES = 20
+LEAST = 0.0001
+"""Evidence is a wealth that is multiplied by each audit, so it is drawn on a logarithmic scale that begins here."""
+
+MARKS = (0.001, 0.01, 0.1)
+"""Evidence at which the drawing has a thin line."""
+
 _SHOWN = 100
 
 Platform = Annotated[str, QueryParameter(max_length=128)]
@@ -66,6 +73,8 @@ async def policy_page(request: AnyRequest, doors: TheDoors, policy: FromPath[str
         width=WIDTH,
         height=HEIGHT,
         fires=FIRES,
+        marks=[(share, height_of(share)) for share in MARKS],
+        heard=[one for one in kept.entries if one.kind is EntryKind.AUDIT],
         names=await asyncio.to_thread(names_of, doors.stores.people),
         now=doors.clock.now(),
     )
@@ -104,13 +113,18 @@ def evidence_lines(entries: list[LedgerEntry]) -> list[EvidenceLine]:
     for by in AuditBy:
         mine = [one for one in heard if one.by == by]
         points = [
-            f"{(one.at - first) / max(last - first, 1) * WIDTH:.1f},"
-            f"{HEIGHT - min(one.evidence, 1.0) * (HEIGHT - FIRES):.1f}"
+            f"{(one.at - first) / max(last - first, 1) * WIDTH:.1f},{height_of(one.evidence):.1f}"
             for one in mine
         ]
         if len(points) > 1:
             lines.append(EvidenceLine(by=by.value, points=" ".join(points)))
     return lines
+
+
+def height_of(evidence: float) -> float:
+    """Return where evidence stands in the drawing, from its top: what withdraws the certificate at `FIRES`."""
+    drawn = min(max(evidence, LEAST), 1.0)
+    return FIRES + (HEIGHT - FIRES) * math.log(drawn) / math.log(LEAST)
 
 
 def _standings(doors: Doors) -> list[Standing]:

@@ -10,7 +10,7 @@ from sievert.errors import InvalidField, Overloaded
 from sievert.schema.person import ROLES
 from sievert.serving.callers import OPEN, PAGE, SIGNED_IN, caller_of
 from sievert.serving.forms import form_of, require_own_page
-from sievert.serving.pages import ACCOUNT, MAX_NEXT, SIGN_IN, SIGN_OUT, local_path, page, see
+from sievert.serving.pages import ACCOUNT, MAX_NEXT, SIGN_IN, SIGN_OUT, home_of, local_path, page, see
 from sievert.serving.passwords import MIN_CHARACTERS
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 
@@ -46,7 +46,7 @@ async def sign_in(request: AnyRequest, doors: TheDoors) -> Response[bytes]:
     form = await form_of(request)
     name, then = form.text("name").strip(), local_path(form.text("next")) or ""
     try:
-        token = await doors.sign_in.sign_in(name, form.text("password"), address=_address(request))
+        person, token = await doors.sign_in.sign_in(name, form.text("password"), address=_address(request))
     except (InvalidField, Overloaded) as error:
         paused = isinstance(error, Overloaded)
         return page(
@@ -62,7 +62,7 @@ async def sign_in(request: AnyRequest, doors: TheDoors) -> Response[bytes]:
     # Of what this browser had before nothing goes on.
     if (old := sessions.token(request)) is not None and (caller := await sessions.still(old)) is not None:
         await doors.sign_in.sign_out(caller)
-    answer = see(then or ACCOUNT)
+    answer = see(then or home_of(person.roles))
     answer.set_cookie(sessions.place.cookie(request, token))
     return answer
 

@@ -6,6 +6,7 @@ import msgspec
 from litestar import get
 from msgspec import Meta
 
+from sievert.pipeline.checking import BROKEN
 from sievert.schema.clock import Micros
 from sievert.schema.policy import Mode
 from sievert.schema.stop import Stop
@@ -26,7 +27,17 @@ class PolicyQuota(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="what it removed this hour without a person, since it last went on")
     ]
     flood: Annotated[
-        int, Meta(description="the removal of this hour at which its breaker stops it, by its usual rate")
+        int | None,
+        Meta(description="the removal of this hour at which its breaker stops it, by its usual rate"),
+    ]
+    demotions_this_hour: Annotated[
+        int, Meta(description="what it demoted this hour without a person, since it last went on")
+    ]
+    demotions_flood: Annotated[
+        int | None,
+        Meta(
+            description="the demotion of this hour at which its breaker stops it, by its usual rate; null in the first day of an installation"
+        ),
     ]
     stopped: Annotated[tuple[Stop, ...], Meta(description="switches that hold for it now")]
 
@@ -84,7 +95,7 @@ def quotas_of(doors: Doors) -> QuotaList:
     stopped = doors.stores.stops.running()
     items = []
     for one in parts.policies.policies:
-        rate = parts.checking.rate(one, now)
+        removed, demoted = (parts.checking.rate(one, kind, now) for kind in BROKEN)
         items.append(
             PolicyQuota(
                 policy=one.name,
@@ -93,8 +104,10 @@ def quotas_of(doors: Doors) -> QuotaList:
                 reviews_spent=one.reviews_per_hour - reviews[one.name],
                 removals_per_day=one.removals_per_day,
                 removals_spent=one.removals_per_day - removals[one.name],
-                removals_this_hour=rate.removed,
-                flood=rate.flood,
+                removals_this_hour=removed.done,
+                flood=removed.flood,
+                demotions_this_hour=demoted.done,
+                demotions_flood=demoted.flood,
                 stopped=tuple(stop for stop in stopped if stop.holds_for(one.name)),
             )
         )

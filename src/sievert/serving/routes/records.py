@@ -9,6 +9,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from sievert.errors import InvalidField
+from sievert.review.judging import for_a_judge_to_be
 from sievert.schema.access import AuditEntry, AuditNote
 from sievert.schema.action import Action, Case
 from sievert.schema.bank import MINORS_POLICY
@@ -19,6 +20,7 @@ from sievert.schema.post import MAX_ID_BYTES
 from sievert.serving.callers import caller_of
 from sievert.serving.moments import moment_from
 from sievert.serving.routes.posts import AnyRequest, TheDoors
+from sievert.serving.routes.reviews import REVIEW
 from sievert.stores.journal.base import DecisionFilter
 
 MAX_FILTER = MAX_ID_BYTES
@@ -142,17 +144,20 @@ async def actions(
     "/api/v1/cases",
     opt={"scope": "decisions:read"},
     summary="List cases",
-    description="Newest first. Those about isolated posts are not among them.",
+    description="Newest first. Those about isolated posts are not among them. Whoever may do `review:work` as "
+    "well is told no more of open ones than their judges.",
 )
 async def cases(
-    doors: TheDoors, policy: Policy = None, cursor: Cursor = None, limit: Limit = 100
+    request: AnyRequest, doors: TheDoors, policy: Policy = None, cursor: Cursor = None, limit: Limit = 100
 ) -> CasePage:
     """Return a page of cases."""
     listed = doors.stores.cases
     page = await asyncio.to_thread(
         listed.list, policy=policy, without=MINORS_POLICY, cursor=cursor, limit=limit
     )
-    return CasePage(items=page.items, cursor=page.cursor)
+    may_judge = caller_of(request).may(REVIEW)
+    items = [for_a_judge_to_be(one) for one in page.items] if may_judge else page.items
+    return CasePage(items=items, cursor=page.cursor)
 
 
 @get(

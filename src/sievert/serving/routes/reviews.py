@@ -12,7 +12,7 @@ from sievert.pipeline.desk import add_known_answer, claim_next, file_appeal, in_
 from sievert.pipeline.holding import MOST_HELD, hold_verdict, take_back_verdict
 from sievert.pipeline.settling import count_settled, give_verdict
 from sievert.pipeline.showing import CaseGiven, shown
-from sievert.review.judging import is_blind
+from sievert.review.judging import for_a_judge_to_be, is_blind
 from sievert.review.quality import ReviewerQuality, qualities
 from sievert.schema.action import Case, CaseKind
 from sievert.schema.clock import DAY, HOUR, SECOND, Micros
@@ -23,6 +23,8 @@ from sievert.serving.doors import Doors
 from sievert.serving.routes.posts import AnyRequest, TheDoors, record_of
 
 CASES = "/api/v1/cases"
+REVIEW = "review:work"
+"""The scope of whoever judges cases: what they may read of open ones must not tell them how."""
 
 _Name = Annotated[str, Meta(min_length=1, max_length=64)]
 _Names = Annotated[tuple[_Name, ...], Meta(max_length=100)]
@@ -209,19 +211,23 @@ async def mine(request: AnyRequest, doors: TheDoors) -> CasesInHand:
     CASES + "/{case_id:str}",
     opt={"scope": "decisions:read"},
     summary="A case",
-    description="With who has it, what was found, and what that came to.",
+    description="With who has it, what was found, and what that came to. Whoever may do `review:work` as well "
+    "is told no more of an open case than its judge: of a blind one neither score nor evidence, and of a known "
+    "answer not that it is one.",
 )
-async def case(doors: TheDoors, case_id: FromPath[str]) -> CaseShown:
+async def case(request: AnyRequest, doors: TheDoors, case_id: FromPath[str]) -> CaseShown:
     """Return a case."""
     file = await doors.worker.run(lambda: doors.desk.reviews.case(case_id))
-    hidden = file.settlement is None and is_blind(file.case)
+    may_judge = caller_of(request).may(REVIEW)
+    unknowing = is_blind(file.case) or (may_judge and file.case.kind == CaseKind.GOLD)
+    hidden = file.settlement is None and unknowing
     return CaseShown(
-        case=file.case,
+        case=for_a_judge_to_be(file.case) if may_judge else file.case,
         reviewer=file.claim.reviewer if file.claim else None,
         expires_at=file.claim.expires_at if file.claim else None,
         verdicts=() if hidden else tuple(map(_shown, file.verdicts)),
         settlement=file.settlement,
-        joined=tuple(one.case_id for one in file.joined),
+        joined=() if hidden and may_judge else tuple(one.case_id for one in file.joined),
     )
 
 

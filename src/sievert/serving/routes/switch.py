@@ -21,7 +21,7 @@ class SwitchTurn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What shall be stopped, or go on."""
 
     turn: Annotated[str, Meta(pattern="^(stop|resume)$", description="stop or resume")]
-    what: Annotated[StopKind, Meta(description="removals, or all that is done automatically")]
+    what: Annotated[StopKind, Meta(description="removals, demotions, or all that is done automatically")]
     policy: Annotated[str, Meta(max_length=40, description="one policy only; empty: every one")] = (
         EVERY_POLICY
     )
@@ -50,7 +50,7 @@ async def switch(doors: TheDoors) -> SwitchState:
     SWITCH,
     status_code=200,
     opt={"scope": "switch:stop"},
-    summary="Stop removals, or everything; or let it go on",
+    summary="Stop removals, demotions, or everything; or let it go on",
     description="Of one policy or of every one, within a second in every server over the same data. What "
     f"would be done goes to people meanwhile. Isolated posts stay isolated. To resume needs the scope {RESUME} "
     "as well.",
