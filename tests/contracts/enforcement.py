@@ -206,6 +206,8 @@ class LimitsContract:
         assert store.find("l1") == lifted
         assert store.holding("default", "ann") == ()
         assert [one.limit_id for one in store.newest(9)] == ["l2", "l1"]
+        assert [one.limit_id for one in store.imposed(START)] == ["l1", "l2"]
+        assert store.imposed(START + 1) == []
         assert [one.limit_id for one in store.expired(START + 99, limit=9)] == ["l2"]
         for name in ("l1", "nobody"):
             with pytest.raises(NotStanding):
