@@ -98,7 +98,7 @@ def test_a_bad_platform_does_not_go_live(share_wrong):
     assert sum(goes_live(seed, share_wrong, attempts=1) for seed in range(12)) == 0
 
 
-@pytest.mark.parametrize(("share_wrong", "least"), [(0.01, 0.95)])
+@pytest.mark.parametrize(("share_wrong", "least"), [(0.01, 0.85)])
 def test_a_good_platform_goes_live(share_wrong, least):
     """By the usual number of audits; of a thousand, people's errors let 16 of these 20 pass."""
     live = sum(goes_live(1000 + seed, share_wrong, attempts=1, audits=AUDITS) for seed in range(20))

@@ -256,7 +256,7 @@ def test_up_says_its_own_lines_first_and_the_server_beneath_it_none(tmp_path, ti
         env=environment(SIEVERT_BUNDLE=str(tiny_folder)),
     ) as process:
         said = []
-        while not said or "live page" not in said[-1]:
+        while not said or "people sign in" not in said[-1]:
             said.append(process.stdout.readline())
             assert said[-1], said
         process.terminate()

@@ -94,45 +94,27 @@ def promise(
 def _table(report: "Report") -> "Table":
     from rich.table import Table
 
-    table = Table(title="Stage by stage; precision is the truth, which nothing here was told")
-    for name, justify in (
-        ("stage", "left"),
-        ("days", "right"),
-        ("posts", "right"),
-        ("removed", "right"),
-        ("of them harmful", "right"),
-        ("fell to the rule", "right"),
-        ("of them harmful", "right"),
-        ("evidence: posts, views", "right"),
-        ("harmful views of 100 seen", "right"),
-        ("judgements: cases, audits", "right"),
-        ("minutes", "right"),
-    ):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table = Table(title="Stage by stage; who is harmful is the truth, which nothing here was told")
+    table.add_column("stage")
+    for name in ("days", "removed", "harmful", "95 % interval", "views of harm", "cases", "audits"):
+        table.add_column(name, justify="right")
     for stage in report.stages:
         table.add_row(*_row(stage))
     return table
 
 
 def _row(stage: "Stage") -> list[str]:
-    seen = 100 * stage.harmful_views / max(1, stage.harmful_views_without)
+    seen, removed = stage.harmful_views / max(1, stage.harmful_views_without), stage.removed
     return [
         stage.name,
         f"{stage.since:.1f} to {stage.until:.1f}",
-        f"{stage.posts:,}",
-        f"{stage.removed.of:,}",
-        _share(stage.removed.share, stage.removed.low, stage.removed.high),
-        f"{stage.rule.of:,}",
-        _share(stage.rule.share, stage.rule.low, stage.rule.high),
-        "" if not any(stage.evidence) else f"{stage.evidence[0]:.2g}, {stage.evidence[1]:.2g}",
-        f"{seen:.0f}",
-        f"{stage.verdicts.get('decision', 0):,}, {stage.verdicts.get('audit', 0):,}",
-        f"{stage.minutes:,.0f}",
+        f"{removed.of:,}",
+        "" if removed.share is None else f"{removed.share:.1%}",
+        "" if removed.share is None else f"{removed.low:.1%} to {removed.high:.1%}",
+        f"{seen:.0%}",
+        f"{stage.verdicts.get('decision', 0):,}",
+        f"{stage.verdicts.get('audit', 0):,}",
     ]
-
-
-def _share(value: float | None, low: float, high: float) -> str:
-    return "" if value is None else f"{value:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _sentences(report: "Report") -> list[str]:

@@ -29,6 +29,12 @@ _KNOWN_ANSWERS = 40
 
 _ANSWERS_A_DAY = 16
 
+_MEANWHILE = {
+    AttemptState.WATCHING: "what would be removed is written down",
+    AttemptState.JUDGING: "audits are drawn, and people judge them",
+}
+"""What an attempt does as long as it has no answer."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
@@ -144,7 +150,7 @@ class Owner:
         except InvalidField as refused:  # said once; tried again with the next look
             self._say("refused", refused.what)
             return
-        self._say(attempt.state.value, attempt.answer)
+        self._say(attempt.state.value, attempt.answer or _MEANWHILE.get(attempt.state, ""))
         if not attempt.goes_on:
             self.attempts.append(attempt)
         if kept is not None:

@@ -147,12 +147,14 @@ def _stages(story: Story, kept: Sequence[KeptCertificate], promoted: dict[str, M
             begins[attempt.drawn_at] = JUDGES
         if attempt.state in {AttemptState.NOT_ENOUGH, AttemptState.ABANDONED}:
             begins[attempt.ended_at] = NOT_ENOUGH
-    craze = story.start + round(story.course.craze_days[0] * DAY)
+    craze, over = (story.start + round(day * DAY) for day in story.course.craze_days)
     for one in kept:
         begins[promoted[one.name]] = LIVE
         end = one.changed_at if one.state is not CertificateState.ACTIVE else story.clock.now()
         if promoted[one.name] < craze < end:
             begins[craze] = DRIFTED
+            if over < end:
+                begins[over] = LIVE
         if one.state is CertificateState.WITHDRAWN:
             begins[one.changed_at] = WITHDRAWN
         elif one.state is CertificateState.EXPIRED:

@@ -68,7 +68,7 @@ class Course:
     window: float = 7.0
     audits: int = 2300
     craze_days: tuple[float, float] = (19.0, 23.0)
-    craze: float = 0.02  # of benign posts
+    craze: float = 0.08  # of benign posts; at 0.02 the rule stays within its promise
     pause: float = 4.0
     reviewers: int = 12
     reviews: tuple[int, int] = (60, 10)  # cases an hour while something is learned from them, and later
