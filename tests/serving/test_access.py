@@ -5,9 +5,10 @@ import pytest
 from running_server import NDJSON, ndjson
 from sievert.errors import InvalidField
 from sievert.schema.access import SCOPES
-from sievert.serving.access import hashed, make_key
+from sievert.serving.access import make_key
 from sievert.serving.app import ROUTES
 from sievert.serving.callers import ANY, OPEN, PAGE, SIGNED_IN
+from sievert.serving.tokens import hashed
 from sievert.testing import FixedClock
 
 OPEN_ROUTES = {"/health", "/ready", "/", "/schema", "/page/{name:str}", "/api/v1/discourse", "/sign-in"}

@@ -12,7 +12,8 @@ from sievert.schema.access import SCOPES, with_implied
 from sievert.schema.clock import HOUR, SystemClock
 from sievert.schema.person import Role
 from sievert.serving.app import make_app
-from sievert.serving.sessions import csrf_of, hashed
+from sievert.serving.sessions import csrf_of
+from sievert.serving.tokens import hashed
 from sievert.serving.truth import TruthBoard
 from signed_in import add_person, browser_of, people_of, token_for
 

@@ -20,8 +20,9 @@ from sievert.serving import passwords
 from sievert.serving.forms import MAX_FORM_BYTES
 from sievert.serving.pages import MAX_NEXT, local_path
 from sievert.serving.passwords import NOBODYS
-from sievert.serving.sessions import csrf_of, hashed
+from sievert.serving.sessions import csrf_of
 from sievert.serving.signing_in import FAILURES_NOTED_AN_HOUR
+from sievert.serving.tokens import hashed
 from sievert.testing import START
 from signed_in import PASSWORD, add_person, browser_of, people_of, sign_in, token_for
 

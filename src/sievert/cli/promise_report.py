@@ -12,7 +12,7 @@ from sievert.cli.promise_story import Story
 from sievert.measurement.binomial import highest_share, lowest_share
 from sievert.schema.action import CaseKind
 from sievert.schema.clock import DAY, Micros
-from sievert.schema.guardrail import AttemptState, CertificateState, EntryKind, KeptCertificate
+from sievert.schema.guardrail import AttemptState, CertificateState, EntryKind, KeptCertificate, LedgerEntry
 
 _ONE_SIDE = 0.975
 
@@ -108,7 +108,7 @@ def report_of(story: Story, *, seed: int) -> Report:
         seed=seed,
         days=round((last.at - story.start) / DAY, 3),
         posts=last.posts,
-        stages=_stages(story, kept, promoted),
+        stages=_stages(story, kept, promoted, heard),
         certificates=[_issued(story, one, promoted) for one in kept],
         attempts=sum(one.drawn_at > 0 for one in story.installation.guardrail.attempts(story.course.policy)),
         craze=course.craze_days,
@@ -138,7 +138,12 @@ def _promoted(story: Story) -> dict[str, Micros]:
     return {one.certificate: one.at for one in entries}
 
 
-def _stages(story: Story, kept: Sequence[KeptCertificate], promoted: dict[str, Micros]) -> list[Stage]:
+def _stages(
+    story: Story,
+    kept: Sequence[KeptCertificate],
+    promoted: dict[str, Micros],
+    heard: Sequence[LedgerEntry],
+) -> list[Stage]:
     """Cut the time where something begins to hold, and tell what was in each piece."""
     begins = {story.start: LEARNS}
     for attempt in story.installation.guardrail.attempts(story.course.policy):
@@ -160,21 +165,27 @@ def _stages(story: Story, kept: Sequence[KeptCertificate], promoted: dict[str, M
         elif one.state is CertificateState.EXPIRED:
             begins[one.changed_at] = OVER
     moments = [*sorted(begins), story.account.line[-1].at]
-    rules = {one.name: _truth_of_rule(story, one) for one in kept}
+    rules = truth_of_rules(story)
     found = []
     for since, until in itertools.pairwise(moments):
         before = [one.name for one in kept if promoted[one.name] <= since]
         name = before[-1] if before else kept[0].name if kept else ""
-        found.append(_stage(story, begins[since], since, until, rules.get(name, [])))
+        found.append(_stage(story, begins[since], since, until, rule=rules.get(name, []), audits=heard))
     return found
 
 
 def _stage(
-    story: Story, name: str, since: Micros, until: Micros, rule: Sequence[tuple[Micros, bool]]
+    story: Story,
+    name: str,
+    since: Micros,
+    until: Micros,
+    *,
+    rule: Sequence[tuple[Micros, bool]],
+    audits: Sequence[LedgerEntry],
 ) -> Stage:
     there: Figures = story.account.at(until).minus(story.account.at(since))
     fell = [harmful for at, harmful in rule if since <= at < until]
-    heard = [one for one in story.audits_heard() if since <= one.at <= until]
+    heard = [one for one in audits if since <= one.at <= until]
     by_posts, by_views = (
         max((one.evidence for one in heard if one.by == by), default=0.0) for by in ("posts", "views")
     )

@@ -133,16 +133,15 @@ def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | Non
     actions: list[Action] = []
     notes: list[AuditNote] = []
     released: list[str] = []
-    standing: dict[PostKey, list[Action]] = {}
+    keys = dict.fromkeys(map(_key, settlements))
+    past = desk.standing.about([*keys])
+    standing = {key: [state.action for state in past.get(key, ()) if state.stands] for key in keys}
     for one in settlements:
         waiting = _cleared(desk, one)
         released += waiting
         if waiting:
             notes.append(let_go_note(one, waiting))
-        key = PostKey(one.platform, one.post_id, one.revision)
-        if key not in standing:
-            past = desk.standing.about([key]).get(key, ())
-            standing[key] = [state.action for state in past if state.stands]
+        key = _key(one)
         called_for = actions_for_settlement(one, standing[key], live=live)
         # A post may have two cases that are settled together: what the one calls for the other finds done.
         standing[key] = _with(standing[key], called_for)
@@ -164,6 +163,10 @@ def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | Non
         labels=tuple(label for one in settlements for label in labels_of(desk, one)),
         released=tuple(released),
     )
+
+
+def _key(settlement: Settlement) -> PostKey:
+    return PostKey(settlement.platform, settlement.post_id, settlement.revision)
 
 
 def _with(standing: Sequence[Action], more: Sequence[Action]) -> list[Action]:

@@ -1,17 +1,13 @@
 """The gate: every route asks here who calls, with an API key or signed in, and what they may do.
 
 Keys are made once and kept as hashes. A key reads `sk_<id>_<secret>`: the id names it in lists and logs, the
-secret is 256 random bits. The
-store holds the SHA-256 of the whole key; a fast hash is enough for a secret that cannot be guessed.
-People's sessions stand in `sessions.py`.
+secret is 256 random bits; the store holds the hash of the whole key. People's sessions stand in `sessions.py`.
 
 Not covered: how often a caller may call, and encryption on the way; put a TLS proxy in front.
 """
 
 import asyncio
-import base64
 import functools
-import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,12 +23,11 @@ from sievert.schema.clock import SECOND, Clock, Micros
 from sievert.serving.callers import KEY_IN_ADDRESS, OPEN, SIGNED_IN, Caller, with_key
 from sievert.serving.forms import SAFE_METHODS, require_csrf, require_no_foreign_site, require_own_page
 from sievert.serving.sessions import Sessions
+from sievert.serving.tokens import RandomBytes, hashed, secret_text
 from sievert.stores.keys import KeyStore
 
 Admission = Callable[[], Awaitable[object]]
 """Asks once more whether a request's key or session still opens what it opened; raises if not."""
-
-RandomBytes = Callable[[int], bytes]
 
 _KEY = re.compile(r"sk_[0-9a-f]{10}_[A-Za-z0-9_-]{43}")
 _REMEMBERED: Micros = SECOND
@@ -59,8 +54,7 @@ def make_key(
             remedy=f"Scopes are {', '.join(SCOPES)}.",
         )
     key_id = random_bytes(5).hex()
-    secret = base64.urlsafe_b64encode(random_bytes(32)).decode().rstrip("=")
-    text = f"sk_{key_id}_{secret}"
+    text = f"sk_{key_id}_{secret_text(random_bytes(32))}"
     record = ApiKey(
         key_id=key_id,
         name=name.strip(),
@@ -69,11 +63,6 @@ def make_key(
         created_at=clock.now(),
     )
     return text, record
-
-
-def hashed(text: str) -> str:
-    """Return what the store keeps of a key."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Gate:

@@ -170,8 +170,7 @@ class Doors:
         while True:
             try:
                 while await self.worker.run(self._sweep_once):
-                    if self.delivery is not None:
-                        self.delivery.nudge()
+                    self.nudge()
             except Exception as error:  # noqa: BLE001  what was not taken back now is the next time
                 log_unexpected(error)
             await asyncio.sleep(SWEEP_SECONDS)
@@ -199,8 +198,7 @@ class Doors:
                     lambda: guard.step(now=self.clock.now(), rate=self.settings.audit_rate)
                 ):
                     self.metrics.withdrawals.labels(kept.certificate.policy).inc()
-                    if self.delivery is not None:
-                        self.delivery.nudge()
+                    self.nudge()
             except StoreUnavailable:
                 pass  # somebody else was faster, or the disk does not answer: the next step finds what is left
             except Exception as error:  # noqa: BLE001  what was not heard is heard the next time

@@ -12,7 +12,7 @@ from sievert.schema.access import AuditNote
 from sievert.schema.clock import Clock
 from sievert.schema.person import Person, Role
 from sievert.serving.passwords import check_password, hash_password
-from sievert.serving.sessions import RandomBytes
+from sievert.serving.tokens import RandomBytes
 from sievert.stores.audit import AuditLog
 from sievert.stores.people import PeopleStore, name_taken
 

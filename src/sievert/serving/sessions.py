@@ -8,12 +8,9 @@ Not covered: somebody who reads the cookie on the person's own machine is that p
 """
 
 import asyncio
-import base64
-import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,9 +22,8 @@ from sievert.errors import Unauthenticated
 from sievert.schema.clock import SECOND, Clock, Micros
 from sievert.schema.person import Person, Session
 from sievert.serving.callers import Caller, signed_in
+from sievert.serving.tokens import RandomBytes, hashed, secret_text
 from sievert.stores.people import PeopleStore
-
-RandomBytes = Callable[[int], bytes]
 
 _COOKIE = "sievert-session"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -78,14 +74,9 @@ class Place:
         return self.origin(connection).startswith("https:")
 
 
-def hashed(token: str) -> str:
-    """Return what the store keeps of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def csrf_of(token: str) -> str:
     """Return what forms of a session bring back; it follows from the token, and the token not from it."""
-    return _text(hmac.digest(token.encode(), b"sievert form", "sha256"))
+    return secret_text(hmac.digest(token.encode(), b"sievert form", "sha256"))
 
 
 def token_in(cookies: str, name: str) -> str | None:
@@ -130,7 +121,7 @@ class Sessions:
         Raises:
             Unauthenticated: they were disabled, or signed out everywhere, meanwhile.
         """
-        token, now = _text(self._random_bytes(32)), self._clock.now()
+        token, now = secret_text(self._random_bytes(32)), self._clock.now()
         session = Session(
             token_sha256=hashed(token),
             session_id=self._random_bytes(8).hex(),
@@ -195,7 +186,3 @@ class Sessions:
         """Drop what has expired; return how much."""
         now = self._clock.now()
         return self._people.forget_expired(now, unused_since=now - self._idle)
-
-
-def _text(random: bytes) -> str:
-    return base64.urlsafe_b64encode(random).decode().rstrip("=")

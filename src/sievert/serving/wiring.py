@@ -47,7 +47,7 @@ from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
 from sievert.scoring.utterances import Shares as LaneShares
-from sievert.serving.access import Gate, RandomBytes, make_key
+from sievert.serving.access import Gate, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.discourse import DiscourseApi
@@ -61,6 +61,7 @@ from sievert.serving.settings import Settings
 from sievert.serving.signing_in import SignIn
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
+from sievert.serving.tokens import RandomBytes
 from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver
 from sievert.serving.webhooks import Receiver, WebhookDelivery

@@ -48,8 +48,7 @@ async def lift(request: AnyRequest, doors: TheDoors, limit_id: FromPath[str]) ->
     limiting = Limiting(stores=doors.stores, policies=doors.parts.policies, announce=doors.parts.announce)
     by, now = caller_of(request).actor, doors.clock.now()
     lifted = await doors.worker.run(lambda: limiting.lift(limit_id, by=by, now=now))
-    if doors.delivery is not None:
-        doors.delivery.nudge()
+    doors.nudge()
     return lifted
 
 

@@ -324,7 +324,7 @@ def judged(doors: Doors, who: str, case_id: str, said: NewVerdict) -> VerdictSho
 def taken_back(doors: Doors, who: str, case_id: str) -> CaseGiven:
     """Take a held verdict back, in the worker's thread; return the case as its reviewer has it again."""
     take_back_verdict(doors.desk, case_id, who)
-    return next(one for one in in_hands_of(doors, who) if one.case.case_id == case_id)
+    return next(shown(doors.desk, one) for one in in_hand(doors.desk, who) if one.claim.case_id == case_id)
 
 
 def _shown(verdict: Verdict) -> VerdictShown:

@@ -86,6 +86,5 @@ async def resend(request: AnyRequest, doors: TheDoors, target: FromPath[str]) ->
     await asyncio.to_thread(doors.stores.outbox.revive, message_id, doors.clock.now())
     note = AuditNote(actor=caller_of(request).actor, event="webhook.resent", subject=message_id)
     await asyncio.to_thread(doors.stores.audit.append, [note])
-    if doors.delivery is not None:
-        doors.delivery.nudge()
+    doors.nudge()
     return Resent(message_id=message_id, state="pending")

@@ -10,7 +10,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, QueryParameter
 
 from sievert.errors import CaseConflict, ExposureReached, NotFound
-from sievert.pipeline.desk import comes_back
+from sievert.pipeline.desk import Given, claim_next, comes_back, in_hand
 from sievert.pipeline.showing import CaseGiven
 from sievert.schema.action import CaseKind
 from sievert.schema.policy import Policy
@@ -20,9 +20,7 @@ from sievert.serving.forms import Form, form_of
 from sievert.serving.pages import page, see, with_query
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 from sievert.serving.routes.reviews import (
-    CaseWanted,
     NewVerdict,
-    claimed,
     in_hands_of,
     judged,
     reviewer_of,
@@ -147,15 +145,12 @@ async def _next(request: AnyRequest, doors: Doors, form: Form) -> Response[bytes
     """Lead to the case that a reviewer has, or to the next one, or say why there is none."""
     who = reviewer_of(request)
     policy, kind = form.text("policy"), form.text("kind")
-    wanted = CaseWanted(
-        policies=(policy,) if policy else None,
-        kinds=(CaseKind(kind),) if kind in {*CaseKind} else None,
-    )
+    policies, kinds = (policy,) if policy else None, (kind,) if kind in {*CaseKind} else None
 
-    def work() -> CaseGiven | None:
-        mine = _desk_of(doors, who).open
+    def work() -> Given | None:
+        mine = next((one for one in in_hand(doors.desk, who) if one.claim.held is None), None)
         # Whoever sends a form twice must not end up with two cases.
-        return mine[0] if mine else claimed(doors, who, wanted)
+        return mine or claim_next(doors.desk, who, policies=policies, kinds=kinds)
 
     try:
         given = await doors.worker.run(work)
@@ -174,7 +169,7 @@ async def _next(request: AnyRequest, doors: Doors, form: Form) -> Response[bytes
         )
     if given is None:
         return see(_back(form, done="nothing"))
-    return see(_case_address(given.case.case_id, form))
+    return see(_case_address(given.file.case.case_id, form))
 
 
 async def _desk(
