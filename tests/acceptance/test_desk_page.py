@@ -241,7 +241,8 @@ def test_every_key_has_a_button_that_tab_reaches_and_keys_can_be_switched_off(se
         page.locator("h2").first.click()
         page.keyboard.press("n")
         expect(page.locator(".held")).to_contain_text("violates nothing")
-        # And back: the newest verdict, by one key.
+        # And back: the newest verdict, by one key, which the page hears once it is loaded.
+        page.wait_for_load_state()
         page.keyboard.press("u")
         page.wait_for_url(here)
         expect(page.locator(".held")).to_have_count(0)

@@ -47,13 +47,15 @@ def test_somebody_signs_in_changes_their_password_and_signs_out_by_keyboard(serv
         page, keys = watched.page, watched.page.keyboard
         page.goto(f"{server.address}/account")
         expect(page).to_have_url(f"{server.address}/sign-in?next=%2Faccount")
-        keys.type(name)  # the name has the focus
+        expect(page.get_by_label("Name")).to_be_focused()
+        keys.type(name)
         keys.press("Tab")
         keys.type("not that password")
         keys.press("Enter")
         expect(page.get_by_role("alert")).to_contain_text("do not fit")
         expect(page.get_by_label("Name")).to_have_value(name)
-        keys.type(PASSWORD)  # now the password has it
+        expect(page.get_by_label("Password")).to_be_focused()
+        keys.type(PASSWORD)
         keys.press("Enter")
         expect(page).to_have_url(f"{server.address}/account")
         expect(page.get_by_role("banner")).to_contain_text("policy owner")
