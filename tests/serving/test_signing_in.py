@@ -134,7 +134,7 @@ def test_sessions_end_when_unused_and_in_any_case_after_so_many_hours(tmp_path, 
             assert client.get("/account").status_code == 200
             clock.at += 1
             assert client.get("/account").status_code == 303
-        assert server.doors.sign_in.sessions.sweep() == 2
+        server.doors.sign_in.sessions.sweep()  # the server sweeps beside us: who deletes which is open
         assert server.doors.stores.people.sessions(person.person_id) == []
 
 
