@@ -20,12 +20,14 @@ from sievert.cli.demo_moderators import Moderators
 from sievert.cli.demo_platform import TRUTH, Platform, demo_settings
 from sievert.cli.platform_client import Client
 from sievert.schema.clock import HOUR, ManualClock
+from sievert.schema.person import Role
 from sievert.schema.sentinel import SENTINEL
 from sievert.scoring.bundle import default_bundle_path
 from sievert.serving.truth import DoneTruth, PostTruth, SeenTruth, TruthBoard
 from sievert.simulation.settings import START
 from sievert.simulation.world import World
 from sievert.simulation.writer import Writer
+from signed_in import PASSWORD, add_person
 
 SCREENSHOT = Path(__file__).parent.parent.parent / "docs" / "images" / "live-page.png"
 # Machines are shared: what comes late is not wrong.
@@ -244,6 +246,20 @@ def test_a_page_without_a_key_asks_for_one_and_says_why_it_was_refused(server):
         page.fill("#key", server.key)
         page.get_by_role("button", name="Watch").click()
         expect(page.locator("#state")).to_have_text("live")
+
+
+def test_whoever_signed_in_needs_no_key(tmp_path, tiny_folder):
+    with running(tmp_path, tiny_folder) as server, browser_page() as watched:
+        add_person(server, "ana", [Role.AUDITOR])
+        page = watched.page
+        page.goto(server.address)
+        page.get_by_role("link", name="Sign in instead").click()
+        page.fill("[name=name]", "ana")
+        page.fill("[name=password]", PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#state")).to_have_text("live")
+        page.goto(f"{server.address}/schema")
+        expect(page.locator("#api")).to_contain_text("/api/v1/posts")
 
 
 def test_the_policy_stops_foreign_code(server):

@@ -1,4 +1,4 @@
-"""`sievert review labels`: what people settled becomes a history that models learn from."""
+"""`sievert review`: what people settled becomes a history, or examples, that models learn from."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 
 from command_line import sievert
 from sievert.datasets.history import read_history
-from sievert.schema.clock import DAY
+from sievert.schema.clock import DAY, to_text
 from sievert.schema.label import PERSPECTIVE_SUGGESTION, Label
 from sievert.stores.embedded import EmbeddedStores
 from sievert.testing import START, FixedClock
@@ -78,3 +78,20 @@ def test_another_platform_is_another_history(folder):
     done = sievert("review", "labels", "--platform", "q", "--out", out, "--data", folder / "data")
     assert done.stdout.decode().strip() == "1 labels of 1 posts"
     assert json.loads(out.read_text())["post_id"] == "p3"
+
+
+def test_of_one_policy_they_are_examples_by_which_a_head_learns(folder):
+    out = folder / "examples" / "judged.ndjson"
+    stores = EmbeddedStores(folder / "data", clock=FixedClock())
+    stores.keep_labels((label(7, text="Text  0", created_at=START + DAY),))  # the last word on that text
+    stores.close()
+
+    def written(*more):
+        done = sievert("review", "examples", "hate", "--out", out, "--data", folder / "data", *more)
+        return done.stdout.decode().strip(), [json.loads(line) for line in out.read_text().splitlines()]
+
+    told, lines = written()
+    assert told == "1 examples, 1 of them break hate"
+    assert lines == [{"text": "Text  0", "label": 1}]
+    told, lines = written("--since", to_text(START + 2 * DAY))
+    assert (told, lines) == ("0 examples, 0 of them break hate", [])

@@ -152,9 +152,9 @@ def of_discourse(one):
     return msgspec.structs.replace(one, platform="discourse", post_id="41")
 
 
-def limit(**more):
+def limit(limit_id="l_1", *, ends=START + DAY, **more):
     return AccountLimit(
-        limit_id="l_1",
+        limit_id=limit_id,
         platform="discourse",
         creator_id="7",
         policy="spam",
@@ -163,7 +163,7 @@ def limit(**more):
         because=("a", "b"),
         needed=2,
         imposed_at=START,
-        expires_at=START + DAY,
+        expires_at=ends,
         **more,
     )
 
@@ -199,6 +199,25 @@ def test_what_is_decided_is_done_in_discourse_and_taken_back_there(acting):
     perform(limits=(limit(lifted_at=START, lifted_by="key k"),))
     until(lambda: forum.silenced == {})
     until(lambda: stores.outbox.counts() == {"pending": 0, "delivered": 4, "dead": 0})
+
+
+def test_an_account_stays_silent_until_the_last_of_its_limits_is_over(acting):
+    forum, server = acting
+    stores = server.doors.stores
+
+    def impose(*limits):
+        messages = tuple(msgspec.structs.replace(one, next_attempt_at=0) for one in limit_messages(limits))
+        stores.perform(Effects(limits=limits, messages=messages))
+        server.doors.delivery.nudge()
+
+    long, short = limit("l_long", ends=START + 2 * DAY), limit("l_short")
+    impose(long, short)
+    until(lambda: stores.outbox.counts()["delivered"] == 2)
+    assert forum.silenced == {"7": "2027-01-17T08:00:00+00:00"}
+    impose(msgspec.structs.replace(long, lifted_at=START, lifted_by="key k"))
+    until(lambda: forum.silenced == {"7": "2027-01-16T08:00:00+00:00"})
+    impose(msgspec.structs.replace(short, lifted_at=START, lifted_by="key k"))
+    until(lambda: forum.silenced == {})
 
 
 def test_what_discourse_cannot_do_is_not_asked_of_it():

@@ -23,7 +23,7 @@ def promise(
     *,
     days: Annotated[
         float | None,
-        typer.Option(min=1, help="End after so many simulated days; the story takes 36.", show_default=False),
+        typer.Option(min=1, help="End after so many simulated days; the story takes 40.", show_default=False),
     ] = None,
     posts_per_day: Annotated[
         float | None,

@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from sievert.cli.promise_installation import Installation
+from sievert.cli.promise_installation import PLATFORM, Installation
 from sievert.cli.promise_owner import examples_file
+from sievert.review.exports import examples_of
 from sievert.schema.clock import Micros
-from sievert.schema.label import REVIEWED
+from sievert.schema.label import Label
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import default_bundle_path, load_bundle
 from sievert.simulation.oversight import HEADS
@@ -116,15 +117,12 @@ class HeadIsSetRight:
 
 
 def settled_labels(installation: Installation, policy: str, *, since: Micros) -> list[tuple[str, bool]]:
-    """Return what people settled about cases opened by decisions, with the texts, as `sievert review labels` tells it."""
-    found: list[tuple[str, bool]] = []
+    """Return what people settled about cases opened by decisions, as `sievert review examples` writes it."""
+    labels = installation.doors.stores.labels
+    found: list[Label] = []
     cursor: str | None = None
     while True:
-        page = installation.doors.stores.labels.list(policy=policy, cursor=cursor, limit=1000)
-        found += [
-            (one.text, one.value > 0.5)
-            for one in page.items
-            if one.text is not None and one.source == REVIEWED and (one.created_at or 0) >= since
-        ]
+        page = labels.list(policy=policy, cursor=cursor, limit=1000)
+        found += page.items
         if (cursor := page.cursor) is None:
-            return found[::-1]
+            return examples_of(found[::-1], policy=policy, platform=PLATFORM, since=since)

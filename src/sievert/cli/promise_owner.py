@@ -86,10 +86,15 @@ class Owner:
         *,
         start: Micros,
         harmful: Callable[[str], bool],
+        learn_anew: Callable[[float], Sequence[Lesson]] = lambda _: (),
     ) -> None:
-        """Take what is to be learned, soonest first; `harmful` is what the owner sees in a post."""
+        """Take what is to be learned, soonest first; `harmful` is what the owner sees in a post.
+
+        `learn_anew` is asked after a withdrawal, with the day on which what caused it may have passed.
+        """
         self._installation, self._habits = installation, habits
         self._lessons = list(lessons)
+        self._learn_anew = learn_anew
         self._learned = 0
         self._start, self._acts_at = start, start
         self._harmful = harmful
@@ -105,6 +110,7 @@ class Owner:
         now = self._installation.clock.now()
         self._say("withdrawn", kept.reason)
         self._opens_at = now + round(self._habits.pause * DAY)
+        self._lessons += self._learn_anew((self._opens_at - self._start) / DAY)
 
     def mind(self) -> None:
         """Do what is to be done now.

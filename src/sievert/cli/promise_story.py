@@ -59,7 +59,7 @@ class Course:
     """When what is to happen, in days since the start, and how large it all is."""
 
     policy: str = "house_rules"
-    days: float = 36.0
+    days: float = 40.0
     posts_per_day: float = 6_000.0
     learns: float = 1.5  # from what experts labelled
     learns_again: float = 5.0  # and from what reviewers found
@@ -154,6 +154,7 @@ class Story:
             self.lessons,
             start=self.start,
             harmful=self.account.harmful,
+            learn_anew=lambda day: [] if bundle else self._lessons_after_a_withdrawal(day, advance),
         )
         self._removed: set[int] = set()
 
@@ -224,6 +225,27 @@ class Story:
                 said="how sure it may be, from what reviewers found since",
                 policy=course.policy,
                 since=self.start + round(course.learns_again * DAY),
+                reviews=course.reviews[1],
+            ),
+        ]
+
+    def _lessons_after_a_withdrawal(self, day: float, advance: Advance) -> list[Lesson]:
+        """Return what makes another bundle of what people found until that day, and sets that right."""
+        course = self.course
+        return [
+            HeadLearns(
+                day=day,
+                said="again, with what reviewers found of what had come",
+                policy=course.policy,
+                notebook=self.notebook,
+                advance=advance,
+                reviews=course.reviews[0],
+            ),
+            HeadIsSetRight(
+                day=day + course.set_right - course.learns_again,
+                said="how sure it may be, from what reviewers found since",
+                policy=course.policy,
+                since=self.start + round(day * DAY),
                 reviews=course.reviews[1],
             ),
         ]

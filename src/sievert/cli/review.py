@@ -1,4 +1,4 @@
-"""`sievert review`: what people settled, as labels that models learn from."""
+"""`sievert review`: what people settled, as labels and examples that models learn from."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +12,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     review = typer.Typer(help="The work of reviewers.", no_args_is_help=True)
 
-    @review.callback()
-    def _group() -> None:
-        """Keep `labels` a command of its own, also while it is alone."""
-
     review.command()(labels)
+    review.command()(examples)
     app.add_typer(review, name="review")
 
 
@@ -53,3 +50,39 @@ def labels(
     if posts is not None:
         write_durably(posts, encoder.encode_lines([*known.values()]))
     typer.echo(f"{len(rows):,} labels of {len(known):,} posts")
+
+
+def examples(
+    policy: Annotated[str, typer.Argument(metavar="POLICY", help="The policy that they are examples of.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Where the examples go, such as judged.ndjson.")],
+    since: Annotated[
+        str | None,
+        typer.Option(help="Of posts published since: 2027-01-31T12:00:00Z, or 3d ago.", show_default=False),
+    ] = None,
+    platform: Annotated[str, typer.Option(help="The platform that the posts are of.")] = "default",
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write what people found about cases of a policy as texts with 0 or 1.
+
+    It is what `sievert train policy` learns from and `sievert bundle recalibrate` sets right by: for the second
+    say `--since` the moment at which the head was trained. A running server does not mind.
+    """
+    import msgspec
+
+    from sievert.cli.times import time_from
+    from sievert.review.exports import examples_of
+    from sievert.schema.clock import SystemClock
+    from sievert.serving.wiring import open_ledgers
+    from sievert.stores.durable import write_durably
+
+    clock = SystemClock()
+    begin = 0 if since is None else time_from(since, clock.now())
+    with open_ledgers(settings_from(config, data).settings, clock=clock) as ledgers:
+        found = examples_of(ledgers.all_labels(), policy=policy, platform=platform, since=begin)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lines = [{"text": text, "label": int(violates)} for text, violates in found]
+    write_durably(out, msgspec.json.Encoder().encode_lines(lines))
+    broke = sum(violates for _, violates in found)
+    typer.echo(f"{len(found):,} examples, {broke:,} of them break {policy}")

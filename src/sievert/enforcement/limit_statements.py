@@ -60,7 +60,8 @@ def limit_statement_of(limit: AccountLimit, policy: Policy | None) -> LimitState
 def _what(limit: AccountLimit) -> str:
     done = []
     if limit.posts_per_hour is not None:
-        done.append(f"Your account may publish {limit.posts_per_hour} posts an hour at most.")
+        posts = "post" if limit.posts_per_hour == 1 else "posts"
+        done.append(f"Your account may publish {limit.posts_per_hour} {posts} an hour at most.")
     if limit.reach_delay_minutes is not None:
         done.append(f"Others are shown your posts {limit.reach_delay_minutes} minutes later.")
     since = f"This holds since {moment_in_words(limit.imposed_at)}"

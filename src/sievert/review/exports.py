@@ -4,12 +4,16 @@ A label goes out as a line of `labels.ndjson` and its post as a line of `posts.n
 histories has them; the source says whether a case, an appeal or an audit led to it. A label whose text was
 not kept, or must not be, goes nowhere: nothing could learn from it.
 
+For one policy the same labels are also examples, a text with 0 or 1, which is what a head of one's own learns
+from and is set right by.
+
 Not covered: with which probability a post came before people. Whoever needs shares of traffic asks audits.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from sievert.schema.clock import Micros
 from sievert.schema.label import APPEALED, REVIEWED, SETTLED, Label
 
 
@@ -50,6 +54,24 @@ def rows_of(labels: Iterable[Label], *, platform: str) -> Iterator[Row]:
                 "created_at": min(created_at, one.received_at),
             },
         )
+
+
+def examples_of(
+    labels: Iterable[Label], *, policy: str, platform: str, since: Micros = 0
+) -> list[tuple[str, bool]]:
+    """Return what people found about cases of a policy, as (text, whether it violates), in the order of labels.
+
+    Only posts that were published since then count; of a text that was found twice the last word holds.
+    Appeals and audits are left out: posts that come by appeal were not chosen by their probability alone,
+    and audits prove something already.
+    """
+    found: dict[str, tuple[str, bool]] = {}
+    for one in labels:
+        if one.source != REVIEWED or one.policy != policy or one.platform != platform:
+            continue
+        if one.text is not None and one.text.strip() and (one.created_at or 0) >= since:
+            found[" ".join(one.text.split()).casefold()] = (one.text, one.value > 0.5)
+    return [*found.values()]
 
 
 def _about(label: Label) -> tuple[object, ...]:

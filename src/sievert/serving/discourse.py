@@ -15,11 +15,13 @@ import httpx
 import msgspec
 from msgspec import Meta
 
-from sievert.enforcement.discourse import PLATFORM, action_of, call_for
+from sievert.enforcement.discourse import PLATFORM, action_of, call_for, limit_of
 from sievert.errors import MalformedInput, Unauthenticated
 from sievert.schema.action import ActionKind, OutboxMessage
 from sievert.schema.event import Report
+from sievert.schema.limit import AccountLimit
 from sievert.schema.post import Post
+from sievert.stores.limits import AccountLimits
 from sievert.stores.standing import StandingActions
 
 SIGNATURE = "x-discourse-event-signature"
@@ -137,15 +139,17 @@ def _word(score_type: object) -> str:
 class DiscourseApi:
     """Does in Discourse what a message asks for."""
 
-    def __init__(self, *, url: str, key: str, user: str, standing: StandingActions) -> None:
+    def __init__(
+        self, *, url: str, key: str, user: str, standing: StandingActions, limits: AccountLimits
+    ) -> None:
         """`key` is an API key of Discourse, `user` the staff member in whose name it acts."""
         self._url = url.rstrip("/")
         self._headers = {"Api-Key": key, "Api-Username": user}
-        self._standing = standing
+        self._standing, self._limits = standing, limits
 
     async def send(self, client: httpx.AsyncClient, message: OutboxMessage) -> str | None:
         """Make the call that a message asks for; return why it failed, or None."""
-        call = call_for(message, self._undone(message))
+        call = call_for(message, self._undone(message), self._holding(message))
         if call is None:
             return None
         answer = await client.request(
@@ -154,6 +158,10 @@ class DiscourseApi:
         # Gone already is as good as done, and nobody can hide it further.
         done = answer.is_success or answer.status_code in (404, 410)
         return None if done else f"Discourse answered {answer.status_code}"
+
+    def _holding(self, message: OutboxMessage) -> tuple[AccountLimit, ...]:
+        limit = limit_of(message)
+        return () if limit is None else self._limits.holding(limit.platform, limit.creator_id)
 
     def _undone(self, message: OutboxMessage) -> ActionKind | None:
         action = action_of(message)

@@ -306,6 +306,7 @@ def _delivery(
             key=settings.discourse_api_key,
             user=settings.discourse_api_user,
             standing=stores.standing,
+            limits=stores.limits,
         )
         if settings.discourse_url
         else None

@@ -1,5 +1,5 @@
-// The API key of these pages: from the address's fragment, which browsers do not send to servers, into
-// the session's storage, which ends with the tab.
+// How these pages are let in: by the session of whoever signed in, or by an API key. A key comes from the
+// address's fragment, which browsers do not send to servers, into the session's storage, which ends with the tab.
 
 const NAME = "sievert-key";
 
@@ -22,8 +22,9 @@ export function dropKey() {
 }
 
 export function ask(path, options = {}) {
-  const key = sessionStorage.getItem(NAME) ?? "";
-  return fetch(path, { ...options, headers: { Authorization: `Bearer ${key}` }, cache: "no-store" });
+  const key = sessionStorage.getItem(NAME);
+  const headers = key ? { Authorization: `Bearer ${key}` } : {}; // without one the session's cookie speaks
+  return fetch(path, { ...options, headers, cache: "no-store" });
 }
 
 // What a refusal says, in the words of the server's problem document.

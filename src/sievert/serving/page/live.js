@@ -153,7 +153,8 @@ function inWords({ policy, rule, sentence }) {
 async function read(signal) {
   const response = await ask("/api/v1/stream", { signal });
   if (!response.ok) {
-    return { text: await refusal(response), final: response.status === 401 || response.status === 403 };
+    const [unknown, forbidden] = [response.status === 401, response.status === 403];
+    return { text: await refusal(response), final: unknown || forbidden, unknown };
   }
   say("live");
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -180,6 +181,7 @@ function say(words) {
 async function watch() {
   state.connection?.abort();
   const connection = (state.connection = new AbortController());
+  const key = takeKey();
   by("ask").hidden = true;
   by("watch").hidden = false;
   for (let pause = 500; !connection.signal.aborted; pause = Math.min(2 * pause, 15_000)) {
@@ -191,7 +193,7 @@ async function watch() {
     }
     if (ended.final) {
       dropKey();
-      askAgain(ended.text);
+      askAgain(key || !ended.unknown ? ended.text : "This page needs a sign-in, or a key with the scope decisions:read.");
       return;
     }
     say(`${ended.text}; trying again`);
@@ -221,8 +223,4 @@ by("pause").addEventListener("click", () => {
 });
 by("trail-close").addEventListener("click", () => by("trail").close());
 
-if (takeKey()) {
-  watch();
-} else {
-  askAgain("This page needs a key with the scope decisions:read; `sievert keys add` makes one.");
-}
+watch();

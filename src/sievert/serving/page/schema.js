@@ -5,10 +5,12 @@ import { ask, askForKey, dropKey, element, refusal, takeKey } from "./access.js"
 const by = (id) => document.getElementById(id);
 
 async function show() {
+  const key = takeKey();
   const response = await ask("/schema/openapi.json");
   if (!response.ok) {
     dropKey();
-    askAgain(await refusal(response));
+    const why = await refusal(response);
+    askAgain(key || response.status !== 401 ? why : "The description needs a sign-in, or a key; any will do.");
     return;
   }
   const document_ = await response.json();
@@ -115,8 +117,4 @@ function askAgain(why) {
 }
 
 askForKey(by("ask"), show);
-if (takeKey()) {
-  show();
-} else {
-  askAgain("The description needs a key; any key will do.");
-}
+show();
