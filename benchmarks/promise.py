@@ -3,8 +3,9 @@
     python benchmarks/promise.py --seeds 3 4 5 --write --picture docs/images/promise.svg
     python benchmarks/promise.py --full --seeds 1
 
-Draws hang on secrets that each installation makes for itself, so that no two runs are the same. Small, as here by default, a tiny bundle whose judgement is known stands for the one that the platform has
-learn, and 3,000 posts a day come in; everything else is what `sievert promise` plays, which `--full` does.
+Draws hang on secrets that each installation makes for itself, so that no two runs are the same. Small, as here
+by default, a tiny bundle whose judgement is known stands for the one that the platform has learn, and 3,000 posts
+a day come in; everything else is what `sievert promise` plays, which `--full` does.
 The last line is one JSON object.
 """
 
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from small_promise import small_story
 
 RESULT = Path(__file__).parent / "results" / "promise.json"
+FULL = RESULT.with_name("promise_full.json")
 
 
 def played(seed, *, full, draw_to):
@@ -56,7 +58,10 @@ def line(report, seconds):
     return {
         "seed": report.seed,
         "certificates": len(report.certificates),
+        "certified_on_days": [round(one.promoted, 1) for one in report.certificates],
+        "certified_by": [[one.audits, one.wrong] for one in report.certificates],
         "attempts": report.attempts,
+        "live": [[one.removed.of, one.removed.right] for one in report.stages if one.name == LIVE],
         "removed_live": sum(one.of for one in live),
         "right_live": sum(one.right for one in live),
         "removed_in_craze": sum(one.of for one in drifted),
@@ -77,7 +82,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 4, 5])
     parser.add_argument("--full", action="store_true", help="what the command plays, with a head that learns")
-    parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}, or {FULL.name}")
     parser.add_argument("--picture", type=Path, help="draw the first story here")
     chosen = parser.parse_args()
     lines = []
@@ -87,7 +92,7 @@ def main():
         print(lines[-1], flush=True)
     result = {"full": chosen.full, "stories": lines}
     if chosen.write:
-        RESULT.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+        (FULL if chosen.full else RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     print(msgspec.json.encode(result).decode())
 
 

@@ -141,7 +141,7 @@ class _Drawn:
             parts += [
                 f'<text x="{end:.0f}" y="{top - 7}" text-anchor="end" fill="{ink_of(curve.ink)}">{escape(curve.name)}</text>',
             ]
-            end -= 5.5 * len(curve.name) + 8
+            end -= 6.2 * len(curve.name) + 8
             parts.append(
                 f'<line x1="{end - 12:.0f}" x2="{end + 3:.0f}" y1="{top - 11}" y2="{top - 11}"'
                 f' stroke="{ink_of(curve.ink)}" stroke-width="2"{dashes}/>'
