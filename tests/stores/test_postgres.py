@@ -12,6 +12,7 @@ from sievert.errors import ConfigurationError, MigrationNeeded, StoreCorrupt, St
 from sievert.schema.access import AuditNote
 from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
+from sievert.stores.journal import shared_tables
 from sievert.stores.sql import SqlStores
 from sievert.stores.tables import facts, metadata
 from sievert.testing import FixedClock
@@ -34,7 +35,7 @@ def told(database, name):
 def test_migrations_make_what_the_code_speaks_of(database):
     with database.reading() as connection:
         inspector = sa.inspect(connection)
-        for name, table in metadata.tables.items():
+        for name, table in {**metadata.tables, **shared_tables.metadata.tables}.items():
             made = {
                 (one["name"], one["type"].compile(connection.dialect), one["nullable"])
                 for one in inspector.get_columns(name)

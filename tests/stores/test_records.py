@@ -33,7 +33,7 @@ from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.memory import MemoryStores
-from sievert.stores.sql import SqlStores
+from sievert.stores.shared import SharedStores
 from sievert.stores.tables import metadata
 from sievert.testing import FixedClock
 
@@ -91,7 +91,7 @@ class Postgres(InSql):
 
     @pytest.fixture
     def stores(self, postgres):
-        stores = SqlStores(Database(postgres), clock=FixedClock())
+        stores = SharedStores(postgres, clock=FixedClock())
         yield stores
         stores.close()
 
@@ -104,15 +104,14 @@ def _suite(name, contract, kind):
 
 
 for _name, _contract in CONTRACTS.items():
-    # What grounds rest on is kept by the journal of a folder.
-    for _kind in (InMemory, Embedded, Postgres) if _name != "grounds" else (InMemory, Embedded):
+    for _kind in (InMemory, Embedded, Postgres):
         _made = _suite(_name, _contract, _kind)
         globals()[_made.__name__] = _made
 
 
 def test_every_store_is_under_contract():
     suites = [name for name in globals() if name.startswith(("TestInMemory", "TestEmbedded", "TestPostgres"))]
-    assert len(suites) == 3 * len(CONTRACTS) - 1 == 32
+    assert len(suites) == 3 * len(CONTRACTS) == 33
 
 
 @pytest.fixture
