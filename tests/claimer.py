@@ -12,7 +12,7 @@ from contracts.reviews import claim
 from sievert.stores.database import Database
 from sievert.stores.reviews.embedded import EmbeddedReviews
 
-database = Database(Path(sys.argv[1]))
+database = Database(sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1]))
 reviews = EmbeddedReviews(database, apply=lambda connection, effects: None)
 
 

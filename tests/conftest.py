@@ -18,6 +18,9 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser):
     parser.addoption("--write-golden", action="store_true", help="write the golden files anew")
+    parser.addoption(
+        "--require-services", action="store_true", help="fail tests whose service does not answer"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +42,27 @@ def golden(request):
         assert path.read_text() == text
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def schemas(request):
+    """Schemas of the PostgreSQL server, emptied and used again."""
+    from services import POSTGRES, Schemas, missing
+
+    try:
+        made = Schemas(POSTGRES)
+    except Exception as error:  # noqa: BLE001  whatever the reason
+        missing(request, "PostgreSQL", error)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def postgres(schemas):
+    """The address of a schema of this test's own."""
+    url = schemas.take()
+    yield url
+    schemas.give_back(url)
 
 
 @pytest.fixture(scope="session")

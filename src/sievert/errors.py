@@ -17,6 +17,7 @@ SievertError
 ├── ExposureReached          a reviewer saw enough that is heavy for now
 ├── StoreError
 │   ├── StoreUnavailable     the disk or the database does not answer
+│   │   └── Overtaken        another process was faster; nothing was recorded, and it can be done again
 │   ├── StoreCorrupt         what was read is not what was written
 │   └── MigrationNeeded      the database is older or newer than this release
 ├── BundleError              a bundle's files are missing, altered or of another version
@@ -146,6 +147,12 @@ class StoreUnavailable(StoreError):
     """The disk or the database does not answer; nothing was acknowledged."""
 
     slug = "store-unavailable"
+
+
+class Overtaken(StoreUnavailable):
+    """Another process recorded some of it meanwhile; nothing was recorded: done again, it finds what is there."""
+
+    slug = "overtaken"
 
 
 class StoreCorrupt(StoreError):

@@ -1,4 +1,4 @@
-"""Both stores of activity keep the contract."""
+"""Every store of activity keeps the contract, over both databases."""
 
 import pytest
 import sqlalchemy as sa
@@ -45,3 +45,12 @@ class TestEmbeddedActivity(ActivityContract):
             for query, values in queries:
                 plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values).all()
                 assert not any(step[3].startswith("SCAN activity_") for step in plan), (query, plan)
+
+
+@pytest.mark.services
+class TestActivityInPostgres(ActivityContract):
+    @pytest.fixture
+    def store(self, postgres):
+        database = Database(postgres)
+        yield EmbeddedActivity(database)
+        database.close()

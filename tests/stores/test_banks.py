@@ -1,4 +1,4 @@
-"""Both stores of banks, and both logs of pictures, keep their contracts."""
+"""Every store of banks, and every log of pictures, keeps its contract, over both databases."""
 
 import contextlib
 import itertools
@@ -49,6 +49,26 @@ class TestEmbeddedBanks(BankStoreContract):
             there.put_bank(bank())
             assert here.generation > before
             assert here.bank("BAD") == bank()
+
+
+@pytest.fixture
+def postgres_database(postgres):
+    with contextlib.closing(Database(postgres)) as database:
+        yield database
+
+
+@pytest.mark.services
+class TestBanksInPostgres(BankStoreContract):
+    @pytest.fixture
+    def banks(self, postgres_database):
+        return EmbeddedBanks(postgres_database)
+
+
+@pytest.mark.services
+class TestPicturesInPostgres(PictureLogContract):
+    @pytest.fixture
+    def pictures(self, postgres_database):
+        return EmbeddedPictures(postgres_database)
 
 
 class TestMemoryPictures(PictureLogContract):

@@ -1,4 +1,4 @@
-"""The guardrail's records: memory and SQLite keep the same contract, and SQLite keeps them over a restart."""
+"""The guardrail's records: memory and both databases keep the same contract, and SQLite keeps them over a restart."""
 
 import contextlib
 
@@ -11,6 +11,7 @@ from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.guardrail.base import Change
 from sievert.stores.memory import MemoryStores
+from sievert.stores.sql import SqlStores
 from sievert.testing import FixedClock
 
 
@@ -24,12 +25,7 @@ class TestMemoryGuardrail(GuardrailContract):
         return stores.guardrail.add
 
 
-class TestEmbeddedGuardrail(GuardrailContract):
-    @pytest.fixture
-    def stores(self, tmp_path):
-        with contextlib.closing(EmbeddedStores(tmp_path / "data", clock=FixedClock())) as stores:
-            yield stores
-
+class InSql(GuardrailContract):
     @pytest.fixture
     def add(self, stores):
         def put(crossings):
@@ -37,6 +33,21 @@ class TestEmbeddedGuardrail(GuardrailContract):
                 stores.guardrail.add(connection, crossings)
 
         return put
+
+
+class TestEmbeddedGuardrail(InSql):
+    @pytest.fixture
+    def stores(self, tmp_path):
+        with contextlib.closing(EmbeddedStores(tmp_path / "data", clock=FixedClock())) as stores:
+            yield stores
+
+
+@pytest.mark.services
+class TestGuardrailInPostgres(InSql):
+    @pytest.fixture
+    def stores(self, postgres):
+        with contextlib.closing(SqlStores(Database(postgres), clock=FixedClock())) as stores:
+            yield stores
 
 
 def test_everything_survives_a_restart_and_a_second_process_sees_it(tmp_path):

@@ -1,4 +1,4 @@
-"""Both journals keep the contract; the embedded one also survives crashes, collisions and full disks."""
+"""Every journal keeps the contract; the embedded one also survives crashes, collisions and full disks."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.journal import HISTORIES, JournalContract, keep
@@ -22,12 +22,14 @@ from sievert.schema.clock import DAY
 from sievert.schema.post import Post
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.journal import embedded as embedded_module
+from sievert.stores.journal import shared as shared_module
 from sievert.stores.journal.base import CONFLICT, NEW, SAME, DecisionFilter, Journal
 from sievert.stores.memory import MemoryStores
 from sievert.stores.segments import index as index_module
 from sievert.stores.segments import log as log_module
 from sievert.stores.segments import segment as segment_module
 from sievert.stores.segments.keys import HashSet
+from sievert.stores.shared import SharedStores
 from sievert.testing import START, FixedClock
 
 
@@ -96,9 +98,62 @@ class TestEmbeddedJournal(JournalContract):
         return made.open(), made.open
 
 
+class Server:
+    """A schema of a server that can be opened any number of times."""
+
+    def __init__(self, url):
+        self.url, self.opened = url, []
+
+    def open(self):
+        self.opened.append(SharedStores(self.url, clock=FixedClock()))
+        return self.opened[-1].journal
+
+    def close(self):
+        for stores in self.opened:
+            stores.close()
+
+
+@pytest.fixture
+def server(postgres):
+    made = Server(postgres)
+    yield made
+    made.close()
+
+
+@pytest.mark.services
+class TestSharedJournal(JournalContract):
+    @pytest.fixture(autouse=True)
+    def _short_pages(self, monkeypatch):
+        monkeypatch.setattr(shared_module, "ROWS_A_PAGE", 6)
+
+    @pytest.fixture
+    def journal(self, server):
+        return server.open()
+
+    @pytest.fixture
+    def reopen(self, server):
+        return server.open
+
+    @pytest.fixture(autouse=True)
+    def _all_schemas(self, schemas):
+        self.schemas = schemas
+
+    @settings(max_examples=25)
+    @given(HISTORIES)
+    def test_it_behaves_like_a_dictionary(self, history):
+        url = self.schemas.take()
+        self.server = Server(url)
+        self.check_history(history)
+        self.server.close()
+        self.schemas.give_back(url)
+
+    def fresh(self):
+        return self.server.open(), self.server.open
+
+
 def test_every_journal_is_under_contract():
     concrete = {one.__name__ for one in Journal.__subclasses__()}
-    assert concrete == {"MemoryJournal", "EmbeddedJournal"}
+    assert concrete == {"MemoryJournal", "EmbeddedJournal", "SharedJournal"}
     assert len(JournalContract.__subclasses__()) == len(concrete)
 
 
@@ -152,12 +207,12 @@ def test_a_long_trail_costs_no_more_than_what_is_wanted_of_it(tmp_path, monkeypa
     for revision in range(0, 40, 2):
         keep(journal, [Post(id="a", revision=revision), Post(id="a", revision=revision + 1)], kept=(1,))
     read = []
-    real = {"row": log_module.SegmentLog.row, "_decision": embedded_module._decision}
+    real = {"row": log_module.SegmentLog.row, "kept": embedded_module.kept_decision}
     monkeypatch.setattr(
         log_module.SegmentLog, "row", lambda log, place: read.append(1) or real["row"](log, place)
     )
     monkeypatch.setattr(
-        embedded_module, "_decision", lambda record: read.append(1) or real["_decision"](record)
+        embedded_module, "kept_decision", lambda record: read.append(1) or real["kept"](record)
     )
     assert [one.revision for one in journal.trail("default", "a", most=3)] == [37, 38, 39]
     assert [one.revision for one in journal.trail("default", "a", 4, most=3)] == [4]

@@ -1,4 +1,4 @@
-"""Reviews: memory and SQLite keep one contract; claims hold across processes; old cases wait too."""
+"""Reviews: memory, SQLite and PostgreSQL keep one contract; claims hold across processes; old cases wait too."""
 
 import collections
 import contextlib
@@ -15,8 +15,10 @@ from older_databases import back_to_0004
 from sievert.errors import StoreUnavailable
 from sievert.schema.access import AuditNote
 from sievert.schema.batch import Effects
+from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.memory import MemoryStores
+from sievert.stores.sql import SqlStores
 from sievert.testing import FixedClock
 
 CLAIMER = Path(__file__).parents[1] / "claimer.py"
@@ -36,12 +38,27 @@ class TestEmbedded(ReviewsContract):
         stores.close()
 
 
-def test_threads_of_several_processes_never_get_the_same_case(tmp_path):
-    stores = EmbeddedStores(tmp_path, clock=FixedClock())
+@pytest.mark.services
+class TestPostgres(ReviewsContract):
+    @pytest.fixture
+    def stores(self, postgres):
+        stores = SqlStores(Database(postgres), clock=FixedClock())
+        yield stores
+        stores.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
+def place(request, tmp_path):
+    """Where a database is: a file, or an address."""
+    return tmp_path / "sievert.db" if request.param == "sqlite" else request.getfixturevalue("postgres")
+
+
+def test_threads_of_several_processes_never_get_the_same_case(place):
+    stores = SqlStores(Database(place), clock=FixedClock())
     stores.reviews.add(Effects(cases=tuple(case(f"c{i}") for i in range(300))))
     workers = [
         subprocess.Popen(
-            [sys.executable, CLAIMER, str(tmp_path / "sievert.db"), f"w{i}"],
+            [sys.executable, CLAIMER, str(place), f"w{i}"],
             stdout=subprocess.PIPE,
             text=True,
             env=environment(PYTHONPATH=":".join(sys.path)),

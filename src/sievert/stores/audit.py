@@ -1,9 +1,9 @@
 """The audit log: append-only, each entry chained to the one before by SHA-256.
 
 Changing, removing or inserting an entry breaks the chain from there on; cutting the end off no
-longer fits the head that is kept beside it. SQLite's own triggers refuse updates and deletes.
+longer fits the head that is kept beside it. the database's own triggers refuse updates and deletes.
 
-Not covered: whoever can write to the file can also compute a whole new chain and a new head; to
+Not covered: whoever can write to the database's files can also compute a whole new chain and a new head; to
 notice that, keep a head (`sievert audit verify` prints it) somewhere else.
 """
 

@@ -1,6 +1,8 @@
-"""One SQLite file: opened, brought to this release's schema, and spoken to in transactions.
+"""One database: opened, brought to this release's schema, and spoken to in transactions.
 
-Not covered: a network file system; SQLite's locks and WAL need a local disk.
+A file of SQLite, for the processes of one machine, or a schema of PostgreSQL, for those of many. The tables
+and the migrations are the same, and so is the promise: one writer at a time, and what a transaction reads
+stays true until it ends.
 """
 
 import contextlib
@@ -15,39 +17,51 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from sievert.errors import MigrationNeeded, StoreUnavailable
+from sievert.stores import postgres, sqlite
 from sievert.stores.tables import facts
 
-_BUSY_MS = 5000
+# Besides what the database says: no connection was free for seconds.
+_FAILURES = (sa.exc.DBAPIError, sa.exc.TimeoutError)
 
 
 class Database:
-    """A migrated `sievert.db`."""
+    """A migrated database."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file.
+    def __init__(self, place: Path | str) -> None:
+        """Open a file, or make it; or speak to PostgreSQL at an address.
 
         Raises:
-            MigrationNeeded: the file was written by a newer release.
-            StoreUnavailable: the file cannot be opened.
+            ConfigurationError: that is no address of a database.
+            MigrationNeeded: the database was written by a newer release.
+            MissingExtra: what speaks to PostgreSQL is not installed.
+            StoreUnavailable: the database cannot be opened.
         """
-        # For its owner alone, whatever the folder allows; what SQLite puts beside it follows.
-        with contextlib.suppress(OSError):
-            path.touch(mode=0o600)
-        self.engine = _engine(path)
-        # Takes the write lock at the start: what is read inside a transaction stays true until it ends.
+        if isinstance(place, Path):
+            self._remedies, shown = sqlite.REMEDIES, str(place)
+            self.engine = self._reader = sqlite.engine_of(place)
+        else:
+            self._remedies, shown = postgres.REMEDIES, postgres.without_password(place)
+            self.engine = postgres.engine_of(place)
+            self._reader = postgres.reader_of(self.engine)
+        # Takes the writer's place at the start: what is read inside a transaction stays true until it ends.
         self._writer = self.engine.execution_options(immediate=True)
         try:
-            with self._writer.begin() as connection:
-                _migrate(connection, path)
-        except sa.exc.DatabaseError as error:
+            # Looked at first: whoever opens what is up to date waits for no writer.
+            with self._reader.connect() as connection:
+                present = MigrationContext.configure(connection).get_current_revision()
+            if present != _script().get_current_head():
+                with self._writer.begin() as connection:
+                    _migrate(connection, shown)
+        except MigrationNeeded:
+            self.engine.dispose()
+            raise
+        except _FAILURES as error:
             self.engine.dispose()
             raise StoreUnavailable(
-                f"{path} cannot be opened: {error.orig}.",
-                remedy="Check that the data folder is writable and the file is a Sievert database.",
+                f"{shown} cannot be opened: {_said(error)}.", remedy=self._remedies.to_open
             ) from error
 
     @contextlib.contextmanager
@@ -55,17 +69,18 @@ class Database:
         """Run one durable transaction.
 
         Raises:
-            StoreUnavailable: it did not commit; nothing of it remains.
+            StoreUnavailable: it did not commit, and nothing of it remains; or a PostgreSQL server died while
+                it did, and all of it remains.
         """
         try:
             with self._writer.begin() as connection:
                 yield connection
         except sa.exc.IntegrityError:
             raise  # a fault of ours, not of the disk
-        except sa.exc.DatabaseError as error:
+        except _FAILURES as error:
             raise StoreUnavailable(
-                f"The database did not take the transaction: {error.orig}.",
-                remedy="Free space on the data folder's disk, or end whatever else holds the database.",
+                f"The database did not take the transaction: {_said(error)}.",
+                remedy=self._remedies.to_write,
             ) from error
 
     @contextlib.contextmanager
@@ -76,12 +91,11 @@ class Database:
             StoreUnavailable: the database does not answer.
         """
         try:
-            with self.engine.connect() as connection:
+            with self._reader.connect() as connection:
                 yield connection
-        except sa.exc.DatabaseError as error:
+        except _FAILURES as error:
             raise StoreUnavailable(
-                f"The database does not answer: {error.orig}.",
-                remedy="Try again; if it stays so, `sievert doctor` looks at the file.",
+                f"The database does not answer: {_said(error)}.", remedy=self._remedies.to_read
             ) from error
 
     def seed(self) -> int:
@@ -105,50 +119,37 @@ class Database:
         return bytes.fromhex(found)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of it."""
         self.engine.dispose()
 
 
-def _engine(path: Path) -> Engine:
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_MS / 1000})
-
-    @event.listens_for(engine, "connect")
-    def _settings(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
-        # Transactions are begun below, and not by the driver, which would begin them late.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"busy_timeout={_BUSY_MS}",
-            "foreign_keys=ON",
-            "secure_delete=ON",  # a forgotten text is overwritten, not only let go of
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get("immediate")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine
+def _said(error: sa.exc.SQLAlchemyError) -> str:
+    """Return what the database said, on one line and without the statement, which may hold a post."""
+    told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return " ".join(str(told).split()) or type(told).__name__
 
 
-def _migrate(connection: Connection, path: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(resources.files("sievert.stores") / "migrations"))
+def _migrate(connection: Connection, shown: str) -> None:
+    config = _config()
     config.attributes["connection"] = connection
-    script = ScriptDirectory.from_config(config)
+    # Asked again, in the writer's place: somebody else may have been faster.
     present = MigrationContext.configure(connection).get_current_revision()
-    if present == script.get_current_head():
-        return
     try:
         if present is not None:
-            script.get_revision(present)
+            _script().get_revision(present)
         command.upgrade(config, "head")
     except CommandError as error:
         raise MigrationNeeded(
-            f"{path} has schema {present}, which this release does not know.",
+            f"{shown} has schema {present}, which this release does not know.",
             remedy="Open it with the Sievert release that wrote it, or a newer one.",
         ) from error
+
+
+def _script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("sievert.stores") / "migrations"))
+    return config

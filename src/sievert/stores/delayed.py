@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from sievert.schema.clock import Micros
 from sievert.schema.delay import DelayedRemoval
 from sievert.stores.database import Database
+from sievert.stores.statements import insert
 from sievert.stores.tables import delayed
 
 
@@ -94,7 +95,7 @@ class SqlDelayed(DelayedRemovals):
             for one in new
         ]
         if rows:
-            connection.execute(sa.insert(delayed).prefix_with("OR IGNORE"), rows)
+            connection.execute(insert(connection, delayed).on_conflict_do_nothing(), rows)
 
     def let_go(self, connection: Connection, action_ids: tuple[str, ...]) -> None:
         """Delete inside a transaction; those that do not wait are passed over."""

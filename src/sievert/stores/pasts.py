@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 from sievert.schema.limit import AccountPast
 from sievert.stores.database import Database
+from sievert.stores.statements import insert
 from sievert.stores.tables import account_pasts
 
 _TOGETHER = 300
@@ -51,7 +51,7 @@ class SqlPasts(AccountPasts):
         """Insert pasts inside a transaction, or put them in the place of older ones."""
         if not pasts:
             return
-        put = insert(account_pasts)
+        put = insert(connection, account_pasts)
         put = put.on_conflict_do_update(
             index_elements=["platform", "creator_id", "policy"], set_={"record": put.excluded.record}
         )

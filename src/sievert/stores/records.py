@@ -11,11 +11,14 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from sievert.schema.action import Action, Case, CaseKind
+from sievert.schema.action import Action, Case
 from sievert.schema.clock import Micros
 from sievert.schema.label import Label
 from sievert.stores.database import Database
 from sievert.stores.journal.base import Page, read_cursor, write_cursor
+from sievert.stores.tables import labels
+
+_AT_ONCE = 1000
 
 R = TypeVar("R", Action, Case, Label)
 
@@ -164,18 +167,14 @@ class SqlRecords(Records[R]):
         table = self._table
         query = sa.select(sa.func.count()).where(table.c.policy == policy, table.c.at >= since)
         if kind is not None:
-            # Of cases the record alone says it, if it is another than the first kind that there was.
-            told = sa.func.json_extract(sa.cast(table.c.record, sa.Text), "$.kind")
-            of = table.c.kind if "kind" in table.c else sa.func.coalesce(told, CaseKind.DECISION)
-            query = query.where(of == kind)
+            query = query.where(table.c.kind == kind)
         with self._database.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
     def about(self, platform: str, post_id: str) -> "builtins.list[R]":
-        """Query by the post's id, which has an index where actions stand."""
+        """Query by the post's id."""
         table = self._table
-        named = sa.text("json_extract(CAST(record AS TEXT), '$.post_id') = :post_id")
-        query = sa.select(self._state, table.c.record).where(named.bindparams(post_id=post_id))
+        query = sa.select(self._state, table.c.record).where(table.c.post_id == post_id)
         with self._database.reading() as connection:
             found = connection.execute(query.order_by(table.c.sequence)).all()
         records = [self._read(state, record) for state, record in found]
@@ -185,11 +184,11 @@ class SqlRecords(Records[R]):
         """Write the records anew without them."""
         if self._kind is not Label:
             return
-        table, said = self._table, sa.cast(self._table.c.record, sa.Text)
-        without = sa.cast(sa.func.json_remove(said, "$.text"), sa.LargeBinary)
-        old = sa.and_(table.c.at < before, sa.func.json_extract(said, "$.text").is_not(None))
-        with self._database.writing() as connection:
-            connection.execute(sa.update(table).where(old).values(record=without))
+        # One piece a transaction: posts have their turn in between.
+        last: int | None = 0
+        while last is not None:
+            with self._database.writing() as connection:
+                last = _forget_texts(connection, labels.c.at < before, after=last)
 
     def named(self, name: str) -> R | None:
         """Query by id."""
@@ -204,6 +203,34 @@ class SqlRecords(Records[R]):
         if isinstance(read, Case) and state is not None and state != read.state:
             return msgspec.structs.replace(read, state=state)
         return read
+
+
+def forget_texts_of(connection: Connection, platform: str, post_id: str) -> None:
+    """Let labels of a post lose their text, inside a transaction."""
+    last: int | None = 0
+    while last is not None:
+        last = _forget_texts(connection, labels.c.post_id == post_id, after=last, platform=platform)
+
+
+def _forget_texts(
+    connection: Connection, which: sa.ColumnElement[bool], *, after: int, platform: str | None = None
+) -> int | None:
+    """Take the texts out of some labels behind a number; return the last number looked at, None at the end.
+
+    Fields that a newer release wrote stay as they are.
+    """
+    query = sa.select(labels.c.sequence, labels.c.record).where(which, labels.c.sequence > after)
+    found = connection.execute(query.order_by(labels.c.sequence).limit(_AT_ONCE)).all()
+    read = [(number, msgspec.json.decode(record)) for number, record in found]
+    rows = [
+        {"number": number, "without": msgspec.json.encode({**said, "text": None})}
+        for number, said in read
+        if said.get("text") is not None and platform in (None, said["platform"])
+    ]
+    if rows:
+        update = sa.update(labels).where(labels.c.sequence == sa.bindparam("number"))
+        connection.execute(update.values(record=sa.bindparam("without")), rows)
+    return found[-1].sequence if len(found) == _AT_ONCE else None
 
 
 def moment_of(record: Action | Case | Label) -> Micros:
@@ -229,7 +256,7 @@ def _own(record: Action | Case | Label) -> dict[str, object]:
         case Action():
             return {"action_id": record.action_id, "kind": record.kind}
         case Case():
-            return {"case_id": record.case_id, "state": record.state}
+            return {"case_id": record.case_id, "state": record.state, "kind": record.kind}
         case Label():
             return {"label_id": record.label_id, "source": record.source}
 
@@ -237,6 +264,7 @@ def _own(record: Action | Case | Label) -> dict[str, object]:
 def _row(record: Action | Case | Label) -> dict[str, object]:
     return {
         **_own(record),
+        "post_id": record.post_id,
         "policy": record.policy,
         "at": moment_of(record),
         "record": msgspec.json.encode(record),

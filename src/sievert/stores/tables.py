@@ -1,13 +1,15 @@
-"""The tables of `sievert.db`, as the code speaks of them; `migrations` makes them."""
+"""The tables of the database, as the code speaks of them; `migrations` makes them."""
 
 import sqlalchemy as sa
+
+from sievert.stores.kinds import NUMBER
 
 metadata = sa.MetaData()
 
 decisions = sa.Table(
     "decisions",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("decision_id", sa.String, nullable=False, unique=True),
     sa.Column("platform", sa.String, nullable=False),
     sa.Column("post_id", sa.String, nullable=False),
@@ -38,18 +40,20 @@ posts = sa.Table(
 actions = sa.Table(
     "actions",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("action_id", sa.String, nullable=False, unique=True),
+    sa.Column("post_id", sa.String, nullable=True),
     sa.Column("policy", sa.String, nullable=False),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Index("actions_by_post", "post_id"),
 )
 
 standing = sa.Table(
     "standing",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("action_id", sa.String, nullable=False, unique=True),
     sa.Column("platform", sa.String, nullable=False),
     sa.Column("post_id", sa.String, nullable=False),
@@ -71,13 +75,14 @@ standing = sa.Table(
         "standing_that_expire",
         "expires_at",
         sqlite_where=sa.text("expires_at IS NOT NULL AND undone_by IS NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL AND undone_by IS NULL"),
     ),
 )
 
 stops = sa.Table(
     "stops",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("policy", sa.String, nullable=False),  # empty: every one
     sa.Column("ended_at", sa.BigInteger, nullable=True),
@@ -100,7 +105,7 @@ delayed = sa.Table(
 account_limits = sa.Table(
     "account_limits",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("limit_id", sa.String, nullable=False, unique=True),
     sa.Column("platform", sa.String, nullable=False),
     sa.Column("creator_id", sa.String, nullable=False),
@@ -122,31 +127,36 @@ account_pasts = sa.Table(
 cases = sa.Table(
     "cases",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("case_id", sa.String, nullable=False, unique=True),
+    sa.Column("kind", sa.String, nullable=True),
+    sa.Column("post_id", sa.String, nullable=True),
     sa.Column("policy", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),
     sa.Index("cases_by_policy", "policy", "at"),
+    sa.Index("cases_by_post", "post_id"),
 )
 
 labels = sa.Table(
     "labels",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("label_id", sa.String, nullable=False, unique=True),
+    sa.Column("post_id", sa.String, nullable=True),
     sa.Column("policy", sa.String, nullable=True),
     sa.Column("source", sa.String, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),
     sa.Index("labels_by_policy", "policy", "at"),
+    sa.Index("labels_by_post", "post_id"),
 )
 
 outbox = sa.Table(
     "outbox",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("message_id", sa.String, nullable=False, unique=True),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
@@ -169,7 +179,7 @@ keys = sa.Table(
 audit = sa.Table(
     "audit",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sequence", NUMBER, primary_key=True, autoincrement=False),
     sa.Column("digest", sa.String, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),
 )
@@ -179,7 +189,7 @@ audit_head = sa.Table(
     "audit_head",
     metadata,
     sa.Column("one", sa.Integer, primary_key=True),
-    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("sequence", NUMBER, nullable=False),
     sa.Column("digest", sa.String, nullable=False),
 )
 
@@ -211,7 +221,7 @@ activity_keys = sa.Table(
 activity_events = sa.Table(
     "activity_events",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("received_at", sa.BigInteger, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),  # the event, as JSON
@@ -225,6 +235,7 @@ activity_events = sa.Table(
         "post_id",
         "kind",
         sqlite_where=sa.text("post_id IS NOT NULL"),
+        postgresql_where=sa.text("post_id IS NOT NULL"),
     ),
 )
 
@@ -280,7 +291,7 @@ banks = sa.Table(
 bank_entries = sa.Table(
     "bank_entries",
     metadata,
-    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("number", NUMBER, primary_key=True),
     sa.Column("entry_id", sa.String, nullable=False, unique=True),
     sa.Column("bank", sa.String, nullable=False),
     sa.Column("signal", sa.String, nullable=False),
@@ -291,6 +302,7 @@ bank_entries = sa.Table(
         "bank_entries_in_quarantine",
         "quarantined_at",
         sqlite_where=sa.text("quarantined_at IS NOT NULL"),
+        postgresql_where=sa.text("quarantined_at IS NOT NULL"),
     ),
 )
 
@@ -336,7 +348,7 @@ picture_posts = sa.Table(
 review_cases = sa.Table(
     "review_cases",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("case_id", sa.String, nullable=False, unique=True),
     sa.Column("platform", sa.String, nullable=False),
     sa.Column("post_id", sa.String, nullable=False),
@@ -346,12 +358,17 @@ review_cases = sa.Table(
     sa.Column("heavy", sa.Boolean, nullable=False),  # counts against exposure
     sa.Column("state", sa.String, nullable=False),  # a CaseState
     sa.Column("lead", sa.String, nullable=False),  # the case that it is joined to; empty: none
-    sa.Column("claim_id", sa.Integer, nullable=True),
+    sa.Column("claim_id", NUMBER, nullable=True),
     sa.Column("reviewer", sa.String, nullable=True),
     sa.Column("expires_at", sa.BigInteger, nullable=True),
     sa.Index("review_cases_by_rank", "state", "policy", "kind", "rank"),
     sa.Index("review_cases_by_lead", "lead"),
-    sa.Index("review_cases_by_expiry", "expires_at", sqlite_where=sa.text("expires_at IS NOT NULL")),
+    sa.Index(
+        "review_cases_by_expiry",
+        "expires_at",
+        sqlite_where=sa.text("expires_at IS NOT NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    ),
 )
 
 # Names that near-duplicates share, of cases that are not settled.
@@ -366,7 +383,7 @@ review_likenesses = sa.Table(
 review_claims = sa.Table(
     "review_claims",
     metadata,
-    sa.Column("claim_id", sa.Integer, primary_key=True),
+    sa.Column("claim_id", NUMBER, primary_key=True),
     sa.Column("case_id", sa.String, nullable=False),
     sa.Column("reviewer", sa.String, nullable=False),
     sa.Column("claimed_at", sa.BigInteger, nullable=False),
@@ -378,7 +395,7 @@ review_claims = sa.Table(
 review_verdicts = sa.Table(
     "review_verdicts",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("verdict_id", sa.String, nullable=False, unique=True),
     sa.Column("case_id", sa.String, nullable=False),
     sa.Column("reviewer", sa.String, nullable=False),
@@ -398,7 +415,7 @@ review_judges = sa.Table(
 review_settlements = sa.Table(
     "review_settlements",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("case_id", sa.String, nullable=False, unique=True),
     sa.Column("platform", sa.String, nullable=False),
     sa.Column("post_id", sa.String, nullable=False),

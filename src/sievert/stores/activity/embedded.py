@@ -1,4 +1,4 @@
-"""Activity in the one SQLite file: a row an integer, added to in place."""
+"""Activity in the database: a row an integer, added to in place."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,6 +19,7 @@ from sievert.stores.activity.base import (
     Subject,
 )
 from sievert.stores.database import Database
+from sievert.stores.statements import is_postgres, run
 
 _AT_ONCE = 300
 """Names a query; SQLite takes up to three parameters for each."""
@@ -36,54 +37,50 @@ _ADD_REPORTER = (
 )
 _ADD_COUNT = (
     "INSERT INTO activity_counts (role, platform, subject, counter, epoch, total, week, hours)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-    " total = total + excluded.total, week = week + excluded.week, hours = hours + excluded.hours"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (role, platform, subject, counter, epoch) DO UPDATE SET"
+    " total = activity_counts.total + excluded.total, week = activity_counts.week + excluded.week,"
+    " hours = activity_counts.hours + excluded.hours"
 )
 # Of two things said at the same time the larger holds, whichever came first.
 _ADD_FACT = (
     "INSERT INTO activity_facts (role, platform, subject, name, first_at, last_at, value)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-    " first_at = min(first_at, excluded.first_at),"
-    " value = CASE WHEN (excluded.last_at, excluded.value) > (last_at, value)"
-    " THEN excluded.value ELSE value END,"
-    " last_at = max(last_at, excluded.last_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (role, platform, subject, name) DO UPDATE SET"
+    " first_at = CASE WHEN excluded.first_at < activity_facts.first_at"
+    " THEN excluded.first_at ELSE activity_facts.first_at END,"
+    " value = CASE WHEN (excluded.last_at, excluded.value) > (activity_facts.last_at, activity_facts.value)"
+    " THEN excluded.value ELSE activity_facts.value END,"
+    " last_at = CASE WHEN excluded.last_at > activity_facts.last_at"
+    " THEN excluded.last_at ELSE activity_facts.last_at END"
 )
-_FORGET = (
-    (
-        "WITH old AS (SELECT platform, post_id FROM activity_posts WHERE received_at < ?2"
-        " UNION ALL SELECT platform, post_id FROM activity_orphans WHERE received_at < ?2)"
-        " DELETE FROM activity_counts WHERE role = ?1 AND (platform, subject) IN (SELECT * FROM old)"
-    ),
-    (
-        "WITH old AS (SELECT platform, post_id FROM activity_posts WHERE received_at < ?2"
-        " UNION ALL SELECT platform, post_id FROM activity_orphans WHERE received_at < ?2)"
-        " DELETE FROM activity_reporters WHERE ?1 = ?1 AND (platform, post_id) IN (SELECT * FROM old)"
-    ),
-    "DELETE FROM activity_posts WHERE ?1 = ?1 AND received_at < ?2",
-    "DELETE FROM activity_orphans WHERE ?1 = ?1 AND received_at < ?2",
+_OLD = (
+    "(SELECT platform, post_id FROM activity_posts WHERE received_at < ?"
+    " UNION ALL SELECT platform, post_id FROM activity_orphans WHERE received_at < ?)"
 )
+_FORGET_COUNTS = f"DELETE FROM activity_counts WHERE role = ? AND (platform, subject) IN {_OLD}"  # noqa: S608  our own words
+_FORGET_REPORTERS = f"DELETE FROM activity_reporters WHERE (platform, post_id) IN {_OLD}"  # noqa: S608  our own words
 _FOLD = (
-    (
-        "INSERT INTO activity_counts (role, platform, subject, counter, epoch, total, week, hours)"
-        " SELECT role, platform, subject, counter, ?1, sum(total), 0, 0 FROM activity_counts"
-        " WHERE epoch > ?1 AND epoch < ?2 GROUP BY role, platform, subject, counter"
-        " ON CONFLICT DO UPDATE SET total = total + excluded.total"
-    ),
-    "DELETE FROM activity_counts WHERE epoch > ?1 AND epoch < ?2",
+    "INSERT INTO activity_counts (role, platform, subject, counter, epoch, total, week, hours)"
+    " SELECT role, platform, subject, counter, ?, sum(total), 0, 0 FROM activity_counts"
+    " WHERE epoch > ? AND epoch < ? GROUP BY role, platform, subject, counter"
+    " ON CONFLICT (role, platform, subject, counter, epoch)"
+    " DO UPDATE SET total = activity_counts.total + excluded.total"
 )
+_DROP_FOLDED = "DELETE FROM activity_counts WHERE epoch > ? AND epoch < ?"
 _ADD_ORPHAN = (
     "INSERT INTO activity_orphans (platform, post_id, received_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _DROP_ORPHAN = "DELETE FROM activity_orphans WHERE platform = ? AND post_id = ?"
 _NO_POST = (None, None)
 _TICK = (
-    "INSERT INTO facts (name, value) VALUES ('tick', ?) ON CONFLICT DO UPDATE SET"
-    " value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))"
+    "INSERT INTO facts (name, value) VALUES ('tick', ?) ON CONFLICT (name) DO UPDATE SET"
+    " value = CASE WHEN CAST(excluded.value AS BIGINT) > CAST(facts.value AS BIGINT)"
+    " THEN excluded.value ELSE facts.value END"
 )
 
 
 class EmbeddedActivity(Activity):
-    """Keeps activity in `sievert.db`."""
+    """Keeps activity in the database."""
 
     def __init__(self, database: Database) -> None:
         """Speak of one database."""
@@ -131,7 +128,7 @@ class EmbeddedActivity(Activity):
         """Query by name."""
         query = (
             "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id, creator_id, created_at,"
-            " received_at FROM named CROSS JOIN activity_posts USING (platform, post_id)"
+            " received_at FROM named {} activity_posts USING (platform, post_id)"
         )
         return {PostName(*row[:2]): Author(*row[2:]) for row in self._named(query, posts)}
 
@@ -144,7 +141,7 @@ class EmbeddedActivity(Activity):
         """Query by name."""
         query = (
             "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id, actor_id"
-            " FROM named CROSS JOIN activity_reporters USING (platform, post_id)"
+            " FROM named {} activity_reporters USING (platform, post_id)"
         )
         found: dict[PostName, list[str]] = {}
         for platform, post_id, actor in self._named(query, posts):
@@ -156,7 +153,7 @@ class EmbeddedActivity(Activity):
         place = {subject: row for row, subject in enumerate(subjects)}
         query = (
             "WITH named (role, platform, subject) AS (VALUES {}) SELECT role, platform, subject, counter,"
-            " epoch, total, week, hours FROM named CROSS JOIN activity_counts USING (role, platform, subject)"
+            " epoch, total, week, hours FROM named {} activity_counts USING (role, platform, subject)"
         )
         return Reading.of((place[Subject(*row[:3])], *row[3:]) for row in self._named(query, [*place]))
 
@@ -164,7 +161,7 @@ class EmbeddedActivity(Activity):
         """Query by subject."""
         query = (
             "WITH named (role, platform, subject) AS (VALUES {}) SELECT role, platform, subject, name,"
-            " first_at, last_at, value FROM named CROSS JOIN activity_facts USING (role, platform, subject)"
+            " first_at, last_at, value FROM named {} activity_facts USING (role, platform, subject)"
         )
         found: dict[Subject, dict[int, KnownFact]] = {}
         for row in self._named(query, [*dict.fromkeys(subjects)]):
@@ -175,19 +172,19 @@ class EmbeddedActivity(Activity):
         """Query by name."""
         query = (
             "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id"
-            " FROM named CROSS JOIN activity_orphans USING (platform, post_id)"
+            " FROM named {} activity_orphans USING (platform, post_id)"
         )
         return {PostName(*row) for row in self._named(query, posts)}
 
     def any_orphans(self) -> bool:
         """Query one."""
         with self._database.reading() as connection:
-            return connection.exec_driver_sql("SELECT 1 FROM activity_orphans LIMIT 1").first() is not None
+            return run(connection, "SELECT 1 FROM activity_orphans LIMIT 1").first() is not None
 
     def last_tick(self) -> Micros:
         """Read it."""
         with self._database.reading() as connection:
-            found = connection.exec_driver_sql("SELECT value FROM facts WHERE name = 'tick'").scalar()
+            found = run(connection, "SELECT value FROM facts WHERE name = 'tick'").scalar()
         return int(found or 0)
 
     def log(self, *, after: int = 0, limit: int = 10_000) -> list[tuple[int, LoggedEvent]]:
@@ -197,7 +194,7 @@ class EmbeddedActivity(Activity):
             " WHERE sequence > ? ORDER BY sequence LIMIT ?"
         )
         with self._database.reading() as connection:
-            rows = connection.exec_driver_sql(query, (after, limit)).all()
+            rows = run(connection, query, (after, limit)).all()
         return [(row[0], _logged(*row[1:])) for row in rows]
 
     def about(self, post: PostName, kind: str, *, limit: int) -> list[LoggedEvent]:
@@ -207,43 +204,46 @@ class EmbeddedActivity(Activity):
             " WHERE platform = ? AND post_id = ? AND kind = ? ORDER BY sequence DESC LIMIT ?"
         )
         with self._database.reading() as connection:
-            return [_logged(*row) for row in connection.exec_driver_sql(query, (*post, kind, limit))]
+            return [_logged(*row) for row in run(connection, query, (*post, kind, limit))]
 
     def forget_events(self, before: Micros) -> None:
         """Delete them."""
         with self._database.writing() as connection:
-            connection.exec_driver_sql("DELETE FROM activity_events WHERE received_at < ?", (before,))
+            run(connection, "DELETE FROM activity_events WHERE received_at < ?", (before,))
 
     def forget_posts(self, before: Micros) -> None:
         """Delete everything under their names."""
         with self._database.writing() as connection:
-            for statement in _FORGET:
-                connection.exec_driver_sql(statement, (POST_ROLE, before))
+            run(connection, _FORGET_COUNTS, (POST_ROLE, before, before))
+            run(connection, _FORGET_REPORTERS, (before, before))
+            for table in ("activity_posts", "activity_orphans"):
+                run(connection, f"DELETE FROM {table} WHERE received_at < ?", (before,))  # noqa: S608  our own words
 
     def forget_keys(self, before: Micros) -> None:
         """Delete them."""
         with self._database.writing() as connection:
-            connection.exec_driver_sql("DELETE FROM activity_keys WHERE received_at < ?", (before,))
+            run(connection, "DELETE FROM activity_keys WHERE received_at < ?", (before,))
 
     def fold(self, before: int) -> None:
         """Add the sums of what is old in, then delete it."""
         with self._database.writing() as connection:
-            for statement in _FOLD:
-                connection.exec_driver_sql(statement, (FOLDED, before))
+            run(connection, _FOLD, (FOLDED, FOLDED, before))
+            run(connection, _DROP_FOLDED, (FOLDED, before))
 
     def _named(self, query: str, names: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
-        """Run a query over names, so many at once as SQLite takes.
+        """Run a query over names and how they are joined, so many at once as SQLite takes.
 
         Names are joined and not looked for with IN: SQLite reads the whole table for rows that are IN a list,
-        and takes the index of a table that it may only join second.
+        and takes the index of a table that it may only join second. PostgreSQL finds its way by itself.
         """
         names, rows = [*dict.fromkeys(names)], list[tuple[Any, ...]]()
         with self._database.reading() as connection:
+            join = "JOIN" if is_postgres(connection) else "CROSS JOIN"
             for start in range(0, len(names), _AT_ONCE):
                 some = names[start : start + _AT_ONCE]
                 marks = ", ".join(f"({', '.join('?' * len(name))})" for name in some)
                 values = tuple(value for name in some for value in name)
-                rows += [tuple(row) for row in connection.exec_driver_sql(query.format(marks), values)]
+                rows += [tuple(row) for row in run(connection, query.format(marks, join), values)]
         return rows
 
 
@@ -261,4 +261,4 @@ def _logged(
 def _many(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> int:
     """Run a statement for each row, if there is one; return how many rows it changed."""
     listed = [tuple(row) for row in rows]
-    return connection.exec_driver_sql(statement, listed).rowcount if listed else 0
+    return run(connection, statement, listed).rowcount if listed else 0

@@ -1,4 +1,4 @@
-"""Banks in the one SQLite file."""
+"""Banks in the database."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,19 +12,17 @@ from sievert.schema.clock import Micros
 from sievert.stores.banks.base import AT_ONCE, BankStore, Numbered, Sizes, unknown_bank, unknown_entry
 from sievert.stores.database import Database
 from sievert.stores.journal.base import Page, read_cursor, write_cursor
+from sievert.stores.statements import put_fact, run
 from sievert.stores.tables import bank_entries, banks
 
 _NUMBERS_AT_ONCE = 900
 """Parameters of one query; SQLite takes at least 999."""
 
 _CHANGED = (
-    "INSERT INTO facts (name, value) VALUES ('bank_generation', '1') ON CONFLICT DO UPDATE SET"
-    " value = CAST(value AS INTEGER) + 1"
+    "INSERT INTO facts (name, value) VALUES ('bank_generation', '1') ON CONFLICT (name) DO UPDATE SET"
+    " value = CAST(CAST(facts.value AS BIGINT) + 1 AS TEXT)"
 )
-_HUNTED = (
-    "INSERT INTO facts (name, value) VALUES ('bank_hunted', ?)"
-    " ON CONFLICT DO UPDATE SET value = excluded.value"
-)
+_HUNTED = "bank_hunted"
 _ADD_ENTRY = (
     "INSERT INTO bank_entries (entry_id, bank, signal, quarantined_at, record) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
@@ -32,7 +30,7 @@ _ADD_ENTRY = (
 
 
 class EmbeddedBanks(BankStore):
-    """Keeps banks in `sievert.db`."""
+    """Keeps banks in the database."""
 
     def __init__(self, database: Database) -> None:
         """Speak of one database."""
@@ -43,7 +41,7 @@ class EmbeddedBanks(BankStore):
         """Read the number."""
         with self._database.reading() as connection:
             query = "SELECT value FROM facts WHERE name = 'bank_generation'"
-            return int(connection.exec_driver_sql(query).scalar() or 0)
+            return int(run(connection, query).scalar() or 0)
 
     def banks(self) -> list[Bank]:
         """Query all."""
@@ -64,11 +62,11 @@ class EmbeddedBanks(BankStore):
         with self._database.writing() as connection:
             statement = (
                 "INSERT INTO banks (name, record) VALUES (?, ?)"
-                " ON CONFLICT DO UPDATE SET record = excluded.record"
+                " ON CONFLICT (name) DO UPDATE SET record = excluded.record"
             )
-            connection.exec_driver_sql(statement, (bank.name, msgspec.json.encode(bank)))
-            connection.exec_driver_sql(_CHANGED)
-            connection.exec_driver_sql(_HUNTED, ("0",))
+            run(connection, statement, (bank.name, msgspec.json.encode(bank)))
+            run(connection, _CHANGED)
+            put_fact(connection, _HUNTED, "0")
 
     def drop_bank(self, name: str) -> None:
         """Delete its row and its entries."""
@@ -76,13 +74,13 @@ class EmbeddedBanks(BankStore):
             if not connection.execute(sa.delete(banks).where(banks.c.name == name)).rowcount:
                 raise unknown_bank(name)
             connection.execute(sa.delete(bank_entries).where(bank_entries.c.bank == name))
-            connection.exec_driver_sql(_CHANGED)
+            run(connection, _CHANGED)
 
     def sizes(self) -> Sizes:
         """Read what triggers count."""
         query = "SELECT bank, signal, entries FROM bank_sizes WHERE entries > 0"
         with self._database.reading() as connection:
-            rows = connection.exec_driver_sql(query).all()
+            rows = run(connection, query).all()
         return {(bank, Signal(signal)): count for bank, signal, count in rows}
 
     def entries(self, bank: str, *, cursor: str | None = None, limit: int = 100) -> Page[BankEntry]:
@@ -112,7 +110,7 @@ class EmbeddedBanks(BankStore):
         with self._database.reading() as connection:
             for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
                 some = tuple(numbers[start : start + _NUMBERS_AT_ONCE])
-                rows = connection.exec_driver_sql(query.format(", ".join("?" * len(some))), some)
+                rows = run(connection, query.format(", ".join("?" * len(some))), some)
                 found |= {number: _entry(at, record) for number, at, record in rows}
         return found
 
@@ -141,8 +139,8 @@ class EmbeddedBanks(BankStore):
             for name in dict.fromkeys(one.bank for one in entries):
                 if connection.execute(sa.select(banks.c.name).where(banks.c.name == name)).scalar() is None:
                     raise unknown_bank(name)
-            added = connection.exec_driver_sql(_ADD_ENTRY, rows).rowcount if rows else 0
-            connection.exec_driver_sql(_CHANGED)
+            added = run(connection, _ADD_ENTRY, rows).rowcount if rows else 0
+            run(connection, _CHANGED)
         return added
 
     def drop_entries(self, bank: str, entry_ids: Sequence[str]) -> int:
@@ -150,8 +148,8 @@ class EmbeddedBanks(BankStore):
         rows = [(bank, one) for one in dict.fromkeys(entry_ids)]
         with self._database.writing() as connection:
             statement = "DELETE FROM bank_entries WHERE bank = ? AND entry_id = ?"
-            dropped = connection.exec_driver_sql(statement, rows).rowcount if rows else 0
-            connection.exec_driver_sql(_CHANGED)
+            dropped = run(connection, statement, rows).rowcount if rows else 0
+            run(connection, _CHANGED)
         return dropped
 
     def quarantine(self, entry_id: str, at: Micros | None) -> None:
@@ -159,24 +157,24 @@ class EmbeddedBanks(BankStore):
         with self._database.writing() as connection:
             if not _set_quarantine(connection, entry_id, at):
                 raise unknown_entry(entry_id)
-            connection.exec_driver_sql(_CHANGED)
+            run(connection, _CHANGED)
 
     def hunted(self) -> int:
         """Read the number."""
         with self._database.reading() as connection:
             query = "SELECT value FROM facts WHERE name = 'bank_hunted'"
-            return int(connection.exec_driver_sql(query).scalar() or 0)
+            return int(run(connection, query).scalar() or 0)
 
     def set_hunted(self, number: int) -> None:
         """Write the number."""
         with self._database.writing() as connection:
-            connection.exec_driver_sql(_HUNTED, (str(number),))
+            put_fact(connection, _HUNTED, str(number))
 
     def quarantined(self) -> frozenset[str]:
         """Query what the column marks."""
         query = "SELECT entry_id FROM bank_entries WHERE quarantined_at IS NOT NULL"
         with self._database.reading() as connection:
-            return frozenset(connection.exec_driver_sql(query).scalars())
+            return frozenset(run(connection, query).scalars())
 
 
 def _set_quarantine(connection: Connection, entry_id: str, at: Micros | None) -> int:

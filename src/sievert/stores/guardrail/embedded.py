@@ -1,4 +1,4 @@
-"""The guardrail's records in SQLite: beside the decisions that they speak of, in the same transactions."""
+"""The guardrail's records in the database: beside the decisions that they speak of, in the same transactions."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 from sievert.schema.batch import Effects
@@ -33,6 +32,7 @@ from sievert.stores.guardrail.base import (
     Numbered,
     overtaken,
 )
+from sievert.stores.statements import insert, put_fact
 from sievert.stores.tables import facts
 
 _VERSION, _READ, _KEY, _RUNNING = (
@@ -64,7 +64,7 @@ class EmbeddedGuardrail(GuardrailStore):
         found = self._fact(_KEY)
         if found is None:
             with self._database.writing() as connection:
-                made = insert(facts).values(name=_KEY, value=secrets.token_hex(KEY_BYTES))
+                made = insert(connection, facts).values(name=_KEY, value=secrets.token_hex(KEY_BYTES))
                 connection.execute(made.on_conflict_do_nothing())
             found = self._fact(_KEY) or ""
         return bytes.fromhex(found)
@@ -78,7 +78,7 @@ class EmbeddedGuardrail(GuardrailStore):
         """Write it, if it is another."""
         if running != self.running():
             with self._database.writing() as connection:
-                _put_fact(connection, _RUNNING, msgspec.json.encode(running).decode())
+                put_fact(connection, _RUNNING, msgspec.json.encode(running).decode())
 
     def policies(self, digest: str) -> PolicySet | None:
         """Read it."""
@@ -87,10 +87,9 @@ class EmbeddedGuardrail(GuardrailStore):
 
     def note_policies(self, policies: PolicySet) -> None:
         """Write it, if it is not there."""
-        made = insert(facts).values(
-            name=_POLICIES + policies.digest, value=msgspec.json.encode(policies).decode()
-        )
+        named, told = _POLICIES + policies.digest, msgspec.json.encode(policies).decode()
         with self._database.writing() as connection:
+            made = insert(connection, facts).values(name=named, value=told)
             connection.execute(made.on_conflict_do_nothing())
 
     def read(self) -> int:
@@ -102,7 +101,7 @@ class EmbeddedGuardrail(GuardrailStore):
         with self._database.writing() as connection:
             if _fact(connection, _VERSION) != (str(seen) if seen else None):
                 raise overtaken()
-            _put_fact(connection, _VERSION, str(seen + 1))
+            put_fact(connection, _VERSION, str(seen + 1))
             _put(connection, tables.guardrail_attempts, [_attempt_row(one) for one in change.attempts])
             _put(connection, tables.guardrail_audits, [_audit_row(one) for one in change.audits])
             _put(
@@ -112,7 +111,7 @@ class EmbeddedGuardrail(GuardrailStore):
             )
             _put(connection, tables.guardrail_ledger, [_entry_row(one) for one in change.entries])
             if change.read is not None:
-                _put_fact(connection, _READ, str(change.read))
+                put_fact(connection, _READ, str(change.read))
             self._apply(connection, effects)
 
     def add(self, connection: Connection, crossings: tuple[Crossing, ...]) -> None:
@@ -219,16 +218,11 @@ def _fact(connection: Connection, name: str) -> str | None:
     return connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar()
 
 
-def _put_fact(connection: Connection, name: str, value: str) -> None:
-    made = insert(facts).values(name=name, value=value)
-    connection.execute(made.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
-
-
 def _put(connection: Connection, table: sa.Table, rows: list[dict[str, object]]) -> None:
     """Insert rows, or replace those of their ids; a row that is replaced keeps its place."""
     if not rows:
         return
-    made = insert(table)
+    made = insert(connection, table)
     (name,) = [column.name for column in table.columns if column.unique]
     fresh = {column: made.excluded[column] for column in rows[0] if column != name}
     connection.execute(made.on_conflict_do_update(index_elements=[name], set_=fresh), rows)

@@ -2,13 +2,14 @@
 
 import sqlalchemy as sa
 
+from sievert.stores.kinds import NUMBER
 from sievert.stores.tables import metadata
 
 # Looks at posts above a policy's floor; those at which a certificate had the post removed name it.
 guardrail_crossings = sa.Table(
     "guardrail_crossings",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("policy", sa.String, nullable=False),
     sa.Column("platform", sa.String, nullable=False),
     sa.Column("decision_id", sa.String, nullable=False),
@@ -23,7 +24,7 @@ guardrail_crossings = sa.Table(
 guardrail_attempts = sa.Table(
     "guardrail_attempts",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("attempt_id", sa.String, nullable=False, unique=True),
     sa.Column("policy", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False),
@@ -33,7 +34,7 @@ guardrail_attempts = sa.Table(
 guardrail_audits = sa.Table(
     "guardrail_audits",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("audit_id", sa.String, nullable=False, unique=True),
     sa.Column("purpose", sa.String, nullable=False),  # the attempt or the certificate that it serves
     sa.Column("policy", sa.String, nullable=False),
@@ -46,7 +47,7 @@ guardrail_audits = sa.Table(
 guardrail_certificates = sa.Table(
     "guardrail_certificates",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("name", sa.String, nullable=False, unique=True),
     sa.Column("policy", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False),
@@ -56,7 +57,7 @@ guardrail_certificates = sa.Table(
 guardrail_ledger = sa.Table(
     "guardrail_ledger",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sequence", NUMBER, primary_key=True),
     sa.Column("entry_id", sa.String, nullable=False, unique=True),
     sa.Column("policy", sa.String, nullable=False),
     sa.Column("certificate", sa.String, nullable=False),

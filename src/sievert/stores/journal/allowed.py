@@ -1,5 +1,8 @@
 """Plainly allowed posts as rows of an Arrow batch, and back."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -48,6 +51,11 @@ def allowed_decision(batch: pa.RecordBatch, row: int, facts: SegmentFacts) -> De
     """Return the record of a plainly allowed post, with the very digits that were answered."""
     cell = {name: batch.column(name)[row].as_py() for name in batch.schema.names}
     kept = np.array([cell["harm"], *(cell[f"p.{head}"] for head in facts.heads)], np.float32)
+    return plain_decision(cell, kept, facts)
+
+
+def plain_decision(cell: Mapping[str, Any], kept: npt.NDArray[np.float32], facts: SegmentFacts) -> Decision:
+    """Return the record from what is kept of a plainly allowed post: its cells, harm and heads [1 + P]."""
     harm, *policies = shown(kept)
     return Decision(
         decision_id=decision_id(PostKey(cell["platform"], cell["id"], cell["revision"])),

@@ -8,7 +8,6 @@ only unacknowledged, plainly allowed posts; sent again, they get the same answer
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -34,7 +33,14 @@ from sievert.stores.journal.base import (
     repeats,
     write_cursor,
 )
-from sievert.stores.journal.rows import decision_of, post_of
+from sievert.stores.journal.kept import (
+    kept_decision,
+    kept_decision_row,
+    kept_post,
+    kept_post_row,
+    wanted_of_kept,
+)
+from sievert.stores.journal.rows import decision_of
 from sievert.stores.segments.keys import HashSet, hash_keys
 from sievert.stores.segments.log import Place, SegmentLog, key_at
 from sievert.stores.segments.segment import facts_of
@@ -145,14 +151,14 @@ class EmbeddedJournal(Journal):
         # What is plainly allowed has no consequences, but counts for what its accounts are like.
         if len(others) or effects.pasts:
             kept = [
-                _decision_row(decision_of(posts, scored, decided, row, decided_at), sequence=first + row)
+                kept_decision_row(decision_of(posts, scored, decided, row, decided_at), sequence=first + row)
                 for row in others.tolist()
             ]
             with self._database.writing() as connection:
                 if kept:
                     connection.execute(sa.insert(tables.decisions), kept)
                 texts = [
-                    _post_row(posts.posts[row], posts.received_at)
+                    kept_post_row(posts.posts[row], posts.received_at)
                     for row in others.tolist()
                     if row not in decided.isolated_for
                 ]
@@ -168,7 +174,7 @@ class EmbeddedJournal(Journal):
             return
         first = self._next
         self._next += len(decisions)
-        rows = [_decision_row(decision, sequence=first + row) for row, decision in enumerate(decisions)]
+        rows = [kept_decision_row(decision, sequence=first + row) for row, decision in enumerate(decisions)]
         with self._database.writing() as connection:
             connection.execute(sa.insert(table), rows)
             self._apply(connection, effects)
@@ -203,18 +209,12 @@ class EmbeddedJournal(Journal):
         newest = newest.order_by(table.c.sequence.desc()).limit(most)
         query = sa.select(table.c.record).where(table.c.sequence.in_(newest))
         with self._database.reading() as connection:
-            trail += [_decision(record) for record in connection.execute(query).scalars()]
+            trail += [kept_decision(record) for record in connection.execute(query).scalars()]
         return sorted(trail, key=lambda decision: (decision.decided_at, decision.revision))[-most:]
 
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
         """Read the newest matching revision from SQLite."""
-        table = tables.posts
-        query = sa.select(table.c.record).where(table.c.platform == platform, table.c.post_id == post_id)
-        if revision is not None:
-            query = query.where(table.c.revision == revision)
-        with self._database.reading() as connection:
-            record = connection.execute(query.order_by(table.c.revision.desc()).limit(1)).scalar()
-        return post_of(record) if record else None
+        return kept_post(self._database, platform, post_id, revision)
 
     def decisions(self, wanted: DecisionFilter, *, cursor: str | None, limit: int) -> Page[Decision]:
         """Merge the newest of both places; the cursor keeps a position in each."""
@@ -254,25 +254,14 @@ class EmbeddedJournal(Journal):
 
     def _kept_page(self, wanted: DecisionFilter, before: int, limit: int) -> "list[_Listed]":
         table = tables.decisions
-        query = sa.select(table.c.record, table.c.sequence).where(table.c.sequence < before)
-        if wanted.outcomes is not None:
-            query = query.where(table.c.outcome.in_(wanted.outcomes))
-        if wanted.policy is not None:
-            query = query.where(table.c.policies_named.contains(f",{wanted.policy},", autoescape=True))
-        if wanted.without is not None:
-            unwanted = table.c.policies_named.contains(f",{wanted.without},", autoescape=True)
-            query = query.where(sa.not_(unwanted))
-        if wanted.platform is not None:
-            query = query.where(table.c.platform == wanted.platform)
-        if wanted.language is not None:
-            query = query.where(table.c.language == wanted.language)
-        if wanted.since is not None:
-            query = query.where(table.c.decided_at >= wanted.since)
-        if wanted.until is not None:
-            query = query.where(table.c.decided_at < wanted.until)
+        query = sa.select(table.c.record, table.c.sequence).where(
+            table.c.sequence < before, *wanted_of_kept(wanted)
+        )
         with self._database.reading() as connection:
             found = connection.execute(query.order_by(table.c.sequence.desc()).limit(limit)).all()
-        return [_Listed(sequence, {"sequence": sequence}, _decision(record)) for record, sequence in found]
+        return [
+            _Listed(sequence, {"sequence": sequence}, kept_decision(record)) for record, sequence in found
+        ]
 
     def _allowed_page(
         self, wanted: DecisionFilter, before: Place, limit: int
@@ -311,7 +300,7 @@ class EmbeddedJournal(Journal):
             )
             with self._database.reading() as connection:
                 for record in connection.execute(query.order_by(table.c.sequence)).scalars():
-                    decision = _decision(record)
+                    decision = kept_decision(record)
                     found.setdefault(
                         PostKey(decision.platform, decision.post_id, decision.revision), decision
                     )
@@ -330,36 +319,3 @@ def _decided_at(batch: pa.RecordBatch) -> Micros:
 def _sequence(batch: pa.RecordBatch, row: int) -> int:
     number: int = batch.column("sequence")[row].as_py()
     return number
-
-
-def _decision(record: bytes) -> Decision:
-    return msgspec.json.decode(record, type=Decision)
-
-
-def _decision_row(decision: Decision, *, sequence: int) -> dict[str, object]:
-    named = dict.fromkeys(reason.policy for reason in decision.reasons)
-    return {
-        "sequence": sequence,
-        "decision_id": decision.decision_id,
-        "platform": decision.platform,
-        "post_id": decision.post_id,
-        "revision": decision.revision,
-        "trigger": decision.trigger,
-        "outcome": decision.outcome,
-        "language": decision.language,
-        "policies_named": f",{','.join(named)},",
-        "received_at": decision.received_at,
-        "decided_at": decision.decided_at,
-        "digest": bytes.fromhex(decision.content_digest),
-        "record": msgspec.json.encode(decision),
-    }
-
-
-def _post_row(post: Post, received_at: Micros) -> dict[str, object]:
-    return {
-        "platform": post.platform,
-        "post_id": post.id,
-        "revision": post.revision,
-        "received_at": received_at,
-        "record": msgspec.json.encode(post),
-    }

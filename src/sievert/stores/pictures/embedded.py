@@ -1,4 +1,4 @@
-"""Pictures' facts in the one SQLite file."""
+"""Pictures' facts in the database."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,14 @@ from sievert.schema.clock import Micros
 from sievert.schema.media import PictureFacts
 from sievert.stores.database import Database
 from sievert.stores.pictures.base import PicturedPost, PictureHashes, PictureLog
+from sievert.stores.statements import run
 
 _AT_ONCE = 900
 """Names of pictures in one query; SQLite takes at least 999 parameters."""
 
 _PUT_FACTS = (
     "INSERT INTO pictures (sha256, at, record) VALUES (?, ?, ?)"
-    " ON CONFLICT DO UPDATE SET at = excluded.at, record = excluded.record"
+    " ON CONFLICT (sha256) DO UPDATE SET at = excluded.at, record = excluded.record"
 )
 _PUT_HASH = "INSERT INTO picture_hashes (sha256, frame, pdq, quality) VALUES (?, ?, ?, ?)"
 _NOTE = (
@@ -32,7 +33,7 @@ _TABLES = ("pictures", "picture_hashes", "picture_posts")
 
 
 class EmbeddedPictures(PictureLog):
-    """Keeps pictures' facts in `sievert.db`."""
+    """Keeps pictures' facts in the database."""
 
     def __init__(self, database: Database) -> None:
         """Speak of one database."""
@@ -49,12 +50,10 @@ class EmbeddedPictures(PictureLog):
         if not known:
             return
         with self._database.writing() as connection:
-            connection.exec_driver_sql(_PUT_FACTS, known)
-            connection.exec_driver_sql(
-                "DELETE FROM picture_hashes WHERE sha256 = ?", [(one.sha256,) for one in facts]
-            )
+            run(connection, _PUT_FACTS, known)
+            run(connection, "DELETE FROM picture_hashes WHERE sha256 = ?", [(one.sha256,) for one in facts])
             if frames:
-                connection.exec_driver_sql(_PUT_HASH, frames)
+                run(connection, _PUT_HASH, frames)
 
     def facts_of(self, sha256s: Sequence[str]) -> dict[str, PictureFacts]:
         """Query by hash."""
@@ -66,7 +65,7 @@ class EmbeddedPictures(PictureLog):
         rows = [(one, *post) for post, sha256s in shows for one in sha256s]
         if rows:
             with self._database.writing() as connection:
-                connection.exec_driver_sql(_NOTE, rows)
+                run(connection, _NOTE, rows)
 
     def posts_with(self, sha256s: Sequence[str]) -> list[PicturedPost]:
         """Query by hash."""
@@ -78,7 +77,7 @@ class EmbeddedPictures(PictureLog):
         """Read the whole table."""
         query = "SELECT sha256, pdq, quality FROM picture_hashes ORDER BY sha256, frame"
         with self._database.reading() as connection:
-            rows = connection.exec_driver_sql(query).all()
+            rows = run(connection, query).all()
         return PictureHashes.of([(row[0], row[1], row[2]) for row in rows])
 
     def drop(self, sha256s: Sequence[str]) -> None:
@@ -88,7 +87,8 @@ class EmbeddedPictures(PictureLog):
             return
         with self._database.writing() as connection:
             for table in _TABLES:
-                connection.exec_driver_sql(
+                run(
+                    connection,
                     f"DELETE FROM {table} WHERE sha256 = ?",  # noqa: S608  names of our own tables
                     rows,
                 )
@@ -97,7 +97,7 @@ class EmbeddedPictures(PictureLog):
         """Delete what is old; hashes go before their pictures, by which they are found."""
         with self._database.writing() as connection:
             for statement in _FORGET:
-                connection.exec_driver_sql(statement, (before,))
+                run(connection, statement, (before,))
 
     def _named(self, query: str, sha256s: Sequence[str]) -> list[tuple[Any, ...]]:
         """Run a query over names, so many at once as SQLite takes."""
@@ -107,5 +107,5 @@ class EmbeddedPictures(PictureLog):
             for start in range(0, len(wanted), _AT_ONCE):
                 some = tuple(wanted[start : start + _AT_ONCE])
                 marks = ", ".join("?" * len(some))
-                rows += [tuple(row) for row in connection.exec_driver_sql(query.format(marks), some)]
+                rows += [tuple(row) for row in run(connection, query.format(marks), some)]
         return rows

@@ -1,4 +1,4 @@
-"""Reviews in the one SQLite file; the write lock is what makes a claim exclusive, across processes too."""
+"""Reviews in the database; one writer at a time is what makes a claim exclusive, across processes too."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
 from sievert.schema.review import Appeal, Claim, GoldAnswer, HeldVerdict, Settlement, Verdict
 from sievert.stores.database import Database
+from sievert.stores.records import forget_texts_of
 from sievert.stores.reviews.base import (
     WAITING,
     CaseFile,
@@ -43,6 +44,7 @@ from sievert.stores.reviews.rows import (
     settle,
 )
 from sievert.stores.reviews.waiting import SqlQueue
+from sievert.stores.statements import insert, put_fact, run
 from sievert.stores.tables import (
     cases,
     review_appeals,
@@ -55,18 +57,11 @@ from sievert.stores.tables import (
     review_verdicts,
 )
 
-_COUNTED = (
-    "INSERT INTO facts (name, value) VALUES ('settlements_counted', ?)"
-    " ON CONFLICT DO UPDATE SET value = excluded.value"
-)
+_COUNTED = "settlements_counted"
 _TOOK = (
     "INSERT INTO review_durations (policy, kind, verdicts, seconds) VALUES (?, ?, 1, ?)"
-    " ON CONFLICT DO UPDATE SET verdicts = verdicts + 1, seconds = seconds + excluded.seconds"
-)
-_FORGET_TEXT = (
-    "UPDATE labels SET record = CAST(json_set(CAST(record AS TEXT), '$.text', NULL) AS BLOB)"
-    " WHERE json_extract(CAST(record AS TEXT), '$.post_id') = ?"
-    " AND json_extract(CAST(record AS TEXT), '$.platform') = ?"
+    " ON CONFLICT (policy, kind) DO UPDATE SET verdicts = review_durations.verdicts + 1,"
+    " seconds = review_durations.seconds + excluded.seconds"
 )
 
 Apply = Callable[[Connection, Effects], None]
@@ -74,13 +69,13 @@ Apply = Callable[[Connection, Effects], None]
 
 
 class EmbeddedReviews(ReviewStore):
-    """Keeps reviews in `sievert.db`."""
+    """Keeps reviews in the database."""
 
     def __init__(self, database: Database, *, apply: Apply) -> None:
         """`apply` hands what verdicts set in motion to the other stores."""
         self._database = database
         self._apply = apply
-        # SQLite's own waiting is not fair: threads of this process stand in line here.
+        # A database's own waiting is not fair, or holds connections: threads of this process stand in line here.
         self._line = threading.Lock()
 
     def open(
@@ -224,8 +219,10 @@ class EmbeddedReviews(ReviewStore):
             # A known answer asks everybody: would that count, nobody could audit the post, or hear an appeal.
             for platform, post_id in seen if row.kind != CaseKind.GOLD else ():
                 values = {"platform": platform, "post_id": post_id, "reviewer": verdict.reviewer}
-                connection.execute(sa.insert(review_judges).prefix_with("OR IGNORE").values(**values))
-            connection.exec_driver_sql(_TOOK, (row.policy, row.kind, verdict.seconds))
+                connection.execute(
+                    insert(connection, review_judges).values(**values).on_conflict_do_nothing()
+                )
+            run(connection, _TOOK, (row.policy, row.kind, verdict.seconds))
             open_again(connection, [case_id])
             if settlements:
                 settle(connection, case_id, settlements)
@@ -246,7 +243,7 @@ class EmbeddedReviews(ReviewStore):
                 open_again(connection, [case_id])
                 change(connection, case_id, state=CaseState.WITHDRAWN)
                 let_joined_wait(connection, case_id)
-            connection.exec_driver_sql(_FORGET_TEXT, (post_id, platform))
+            forget_texts_of(connection, platform, post_id)
 
     def file_appeal(self, appeal: Appeal, effects: Effects) -> Appeal:
         """Look and write in one transaction."""
@@ -351,16 +348,16 @@ class EmbeddedReviews(ReviewStore):
         """Read what verdicts added up."""
         query = "SELECT policy, kind, verdicts, seconds FROM review_durations ORDER BY policy, kind"
         with self._database.reading() as connection:
-            return [Pace(*row) for row in connection.exec_driver_sql(query)]
+            return [Pace(*row) for row in run(connection, query)]
 
     def workloads(self, since: Micros) -> list[Workload]:
         """Count claims."""
         query = (
-            "SELECT reviewer, COUNT(*), SUM(heavy) FROM review_claims WHERE claimed_at >= ?"
+            "SELECT reviewer, COUNT(*), SUM(CASE WHEN heavy THEN 1 ELSE 0 END) FROM review_claims WHERE claimed_at >= ?"
             " GROUP BY reviewer ORDER BY reviewer"
         )
         with self._database.reading() as connection:
-            return [Workload(*row) for row in connection.exec_driver_sql(query, (since,))]
+            return [Workload(*row) for row in run(connection, query, (since,))]
 
     def marks(self) -> list[tuple[Verdict, GoldAnswer]]:
         """Join verdicts with known answers."""
@@ -380,12 +377,12 @@ class EmbeddedReviews(ReviewStore):
         """Read the number."""
         query = "SELECT value FROM facts WHERE name = 'settlements_counted'"
         with self._database.reading() as connection:
-            return int(connection.exec_driver_sql(query).scalar() or 0)
+            return int(run(connection, query).scalar() or 0)
 
     def set_counted(self, number: int) -> None:
         """Write the number."""
         with self._database.writing() as connection:
-            connection.exec_driver_sql(_COUNTED, (str(number),))
+            put_fact(connection, _COUNTED, str(number))
 
 
 def _claim(connection: Connection, claim_id: int) -> Claim:

@@ -1,4 +1,4 @@
-"""What waits for one reviewer, asked of SQLite inside the transaction that will give it out."""
+"""What waits for one reviewer, asked of the database inside the transaction that will give it out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 
 from sievert.schema.action import CaseKind, CaseState
 from sievert.stores.reviews.base import Waiting, Wanted
+from sievert.stores.statements import run
 
 _OFTEN = (CaseKind.DECISION.value, CaseKind.GOLD.value)
 """Kinds that somebody who judged the post before may have."""
@@ -33,13 +34,15 @@ class SqlQueue:
     @property
     def number(self) -> int:
         """Ask for the last number."""
-        last = self._connection.exec_driver_sql("SELECT MAX(claim_id) FROM review_claims").scalar()
+        last = run(self._connection, "SELECT MAX(claim_id) FROM review_claims").scalar()
         return int(last or 0) + 1
 
     def best(self) -> Sequence[Waiting]:
         """Ask for the first of each policy and kind."""
-        groups = self._connection.exec_driver_sql(
-            "SELECT DISTINCT policy, kind FROM review_cases WHERE state = ?", (CaseState.OPEN.value,)
+        groups = run(
+            self._connection,
+            "SELECT DISTINCT policy, kind FROM review_cases WHERE state = ?",
+            (CaseState.OPEN.value,),
         ).all()
         found = []
         for policy, kind in groups:
@@ -54,7 +57,7 @@ class SqlQueue:
         """Count in the database."""
         more, values = self._narrowed()
         query = f"SELECT COUNT(*) FROM review_cases r WHERE {self._where}{more}"  # noqa: S608  only constants
-        return int(self._connection.exec_driver_sql(query, self._values + values).scalar() or 0)
+        return int(run(self._connection, query, self._values + values).scalar() or 0)
 
     def at(self, place: int) -> Waiting:
         """Skip so many rows."""
@@ -71,7 +74,7 @@ class SqlQueue:
     def _weary(self) -> bool:
         query = "SELECT COUNT(*) FROM review_claims WHERE reviewer = ? AND claimed_at >= ? AND heavy"
         return any(
-            int(self._connection.exec_driver_sql(query, (self._wanted.reviewer, since)).scalar() or 0) >= most
+            int(run(self._connection, query, (self._wanted.reviewer, since)).scalar() or 0) >= most
             for since, most in self._wanted.most_heavy
         )
 
@@ -91,4 +94,4 @@ class SqlQueue:
 
     def _rows(self, more: str, values: tuple[Any, ...]) -> list[Waiting]:
         query = f"SELECT r.case_id, r.policy, r.kind, r.rank FROM review_cases r WHERE {self._where}{more}"  # noqa: S608  only constants
-        return [Waiting(*row) for row in self._connection.exec_driver_sql(query, self._values + values)]
+        return [Waiting(*row) for row in run(self._connection, query, self._values + values)]

@@ -5,6 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from sievert.stores.kinds import NUMBER
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -20,7 +22,7 @@ def upgrade() -> None:
 
     op.create_table(
         "decisions",
-        column("sequence", sa.Integer, primary=True),
+        column("sequence", NUMBER, primary=True),
         column("decision_id", text, unique=True),
         column("platform", text),
         column("post_id", text),
@@ -47,7 +49,7 @@ def upgrade() -> None:
     op.create_index("posts_by_time", "posts", ["received_at"])
     op.create_table(
         "actions",
-        column("sequence", sa.Integer, primary=True),
+        column("sequence", NUMBER, primary=True),
         column("action_id", text, unique=True),
         column("policy", text),
         column("kind", text),
@@ -56,7 +58,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "cases",
-        column("sequence", sa.Integer, primary=True),
+        column("sequence", NUMBER, primary=True),
         column("case_id", text, unique=True),
         column("policy", text),
         column("state", text),
@@ -66,7 +68,7 @@ def upgrade() -> None:
     op.create_index("cases_by_policy", "cases", ["policy", "at"])
     op.create_table(
         "outbox",
-        column("sequence", sa.Integer, primary=True),
+        column("sequence", NUMBER, primary=True),
         column("message_id", text, unique=True),
         column("kind", text),
         column("created_at", big),
@@ -84,20 +86,35 @@ def upgrade() -> None:
         column("record", blob),
     )
     op.create_table(
-        "audit", column("sequence", sa.Integer, primary=True), column("digest", text), column("record", blob)
+        "audit", column("sequence", NUMBER, primary=True), column("digest", text), column("record", blob)
     )
     op.create_table(
         "audit_head",
         column("one", sa.Integer, primary=True),
-        column("sequence", sa.Integer),
+        column("sequence", NUMBER),
         column("digest", text),
     )
     op.create_table("facts", column("name", text, primary=True), column("value", text))
+    if op.get_bind().dialect.name == "postgresql":
+        _refuse_changes_in_postgres()
+        return
     for verb in ("UPDATE", "DELETE"):
         op.execute(
             f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
             "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
         )
+
+
+def _refuse_changes_in_postgres() -> None:
+    op.execute(
+        "CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE EXCEPTION 'the audit log is append-only' USING ERRCODE = 'integrity_constraint_violation';"
+        " END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit"
+        " FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()"
+    )
 
 
 def downgrade() -> None:

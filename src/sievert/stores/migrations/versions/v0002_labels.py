@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from sievert.stores.kinds import NUMBER
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -13,7 +15,7 @@ def upgrade() -> None:
     """Make the table of labels."""
     op.create_table(
         "labels",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("label_id", sa.String, nullable=False, unique=True),
         sa.Column("policy", sa.String, nullable=True),
         sa.Column("source", sa.String, nullable=False),

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from sievert.stores.kinds import NUMBER
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -29,7 +31,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "activity_events",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("received_at", sa.BigInteger, nullable=False),
         sa.Column("record", sa.LargeBinary, nullable=False),

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from sievert.stores.kinds import NUMBER
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -18,7 +20,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "bank_entries",
-        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("number", NUMBER, primary_key=True),
         sa.Column("entry_id", sa.String, nullable=False, unique=True),
         sa.Column("bank", sa.String, nullable=False),
         sa.Column("signal", sa.String, nullable=False),
@@ -32,6 +34,7 @@ def upgrade() -> None:
         "bank_entries",
         ["quarantined_at"],
         sqlite_where=sa.text("quarantined_at IS NOT NULL"),
+        postgresql_where=sa.text("quarantined_at IS NOT NULL"),
     )
     # Counted as they come and go: a server asks for the sizes at each change.
     op.create_table(
@@ -41,15 +44,10 @@ def upgrade() -> None:
         sa.Column("entries", sa.Integer, nullable=False),
         sqlite_with_rowid=False,
     )
-    op.execute(
-        "CREATE TRIGGER bank_entry_came AFTER INSERT ON bank_entries BEGIN"
-        " INSERT INTO bank_sizes (bank, signal, entries) VALUES (new.bank, new.signal, 1)"
-        " ON CONFLICT DO UPDATE SET entries = entries + 1; END"
-    )
-    op.execute(
-        "CREATE TRIGGER bank_entry_went AFTER DELETE ON bank_entries BEGIN"
-        " UPDATE bank_sizes SET entries = entries - 1 WHERE bank = old.bank AND signal = old.signal; END"
-    )
+    if op.get_bind().dialect.name == "postgresql":
+        _count_in_postgres()
+    else:
+        _count_in_sqlite()
     op.create_table(
         "pictures",
         sa.Column("sha256", sa.String, primary_key=True),
@@ -76,6 +74,43 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("picture_posts_by_time", "picture_posts", ["received_at"])
+
+
+def _count_in_sqlite() -> None:
+    op.execute(
+        "CREATE TRIGGER bank_entry_came AFTER INSERT ON bank_entries BEGIN"
+        " INSERT INTO bank_sizes (bank, signal, entries) VALUES (new.bank, new.signal, 1)"
+        " ON CONFLICT DO UPDATE SET entries = entries + 1; END"
+    )
+    op.execute(
+        "CREATE TRIGGER bank_entry_went AFTER DELETE ON bank_entries BEGIN"
+        " UPDATE bank_sizes SET entries = entries - 1 WHERE bank = old.bank AND signal = old.signal; END"
+    )
+
+
+def _count_in_postgres() -> None:
+    # Once a statement: an exchange brings thousands of entries at a time.
+    op.execute(
+        "CREATE FUNCTION count_bank_entries_that_came() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO bank_sizes (bank, signal, entries)"
+        " SELECT bank, signal, count(*) FROM came GROUP BY bank, signal"
+        " ON CONFLICT (bank, signal) DO UPDATE SET entries = bank_sizes.entries + excluded.entries;"
+        " RETURN NULL; END $$"
+    )
+    op.execute(
+        "CREATE FUNCTION count_bank_entries_that_went() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " UPDATE bank_sizes SET entries = bank_sizes.entries - gone.number"
+        " FROM (SELECT bank, signal, count(*) AS number FROM went GROUP BY bank, signal) AS gone"
+        " WHERE bank_sizes.bank = gone.bank AND bank_sizes.signal = gone.signal; RETURN NULL; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER bank_entries_came AFTER INSERT ON bank_entries REFERENCING NEW TABLE AS came"
+        " FOR EACH STATEMENT EXECUTE FUNCTION count_bank_entries_that_came()"
+    )
+    op.execute(
+        "CREATE TRIGGER bank_entries_went AFTER DELETE ON bank_entries REFERENCING OLD TABLE AS went"
+        " FOR EACH STATEMENT EXECUTE FUNCTION count_bank_entries_that_went()"
+    )
 
 
 def downgrade() -> None:

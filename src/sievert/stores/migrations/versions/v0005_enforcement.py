@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from sievert.stores.kinds import NUMBER
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -13,7 +15,7 @@ def upgrade() -> None:
     """Make the tables, and fill in what was done before they were."""
     op.create_table(
         "standing",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("action_id", sa.String, nullable=False, unique=True),
         sa.Column("platform", sa.String, nullable=False),
         sa.Column("post_id", sa.String, nullable=False),
@@ -35,17 +37,19 @@ def upgrade() -> None:
         "standing",
         ["expires_at"],
         sqlite_where=sa.text("expires_at IS NOT NULL AND undone_by IS NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL AND undone_by IS NULL"),
     )
-    op.execute(
-        "INSERT INTO standing (action_id, platform, post_id, revision, kind, policy, automatic, at, record)"
-        " SELECT action_id, json_extract(CAST(record AS TEXT), '$.platform'),"
-        " json_extract(CAST(record AS TEXT), '$.post_id'),"
-        " json_extract(CAST(record AS TEXT), '$.revision'), kind, policy, 1, at, record"
-        " FROM actions ORDER BY sequence"
-    )
+    if op.get_bind().dialect.name == "sqlite":  # no older release spoke to PostgreSQL
+        op.execute(
+            "INSERT INTO standing (action_id, platform, post_id, revision, kind, policy, automatic, at, record)"
+            " SELECT action_id, json_extract(CAST(record AS TEXT), '$.platform'),"
+            " json_extract(CAST(record AS TEXT), '$.post_id'),"
+            " json_extract(CAST(record AS TEXT), '$.revision'), kind, policy, 1, at, record"
+            " FROM actions ORDER BY sequence"
+        )
     op.create_table(
         "stops",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("policy", sa.String, nullable=False),
         sa.Column("ended_at", sa.BigInteger, nullable=True),
@@ -64,7 +68,7 @@ def upgrade() -> None:
     op.create_index("delayed_by_post", "delayed", ["platform", "post_id"])
     op.create_table(
         "account_limits",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("limit_id", sa.String, nullable=False, unique=True),
         sa.Column("platform", sa.String, nullable=False),
         sa.Column("creator_id", sa.String, nullable=False),

@@ -6,6 +6,8 @@ import msgspec
 import sqlalchemy as sa
 from alembic import op
 
+from sievert.stores.kinds import NUMBER
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -19,7 +21,7 @@ def upgrade() -> None:
     """Make the tables, and let the cases that there are wait."""
     op.create_table(
         "review_cases",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("case_id", sa.String, nullable=False, unique=True),
         sa.Column("platform", sa.String, nullable=False),
         sa.Column("post_id", sa.String, nullable=False),
@@ -29,7 +31,7 @@ def upgrade() -> None:
         sa.Column("heavy", sa.Boolean, nullable=False),
         sa.Column("state", sa.String, nullable=False),
         sa.Column("lead", sa.String, nullable=False),
-        sa.Column("claim_id", sa.Integer, nullable=True),
+        sa.Column("claim_id", NUMBER, nullable=True),
         sa.Column("reviewer", sa.String, nullable=True),
         sa.Column("expires_at", sa.BigInteger, nullable=True),
     )
@@ -40,6 +42,7 @@ def upgrade() -> None:
         "review_cases",
         ["expires_at"],
         sqlite_where=sa.text("expires_at IS NOT NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
     )
     op.create_table(
         "review_likenesses",
@@ -50,7 +53,7 @@ def upgrade() -> None:
     op.create_index("review_likenesses_by_case", "review_likenesses", ["case_id"])
     op.create_table(
         "review_claims",
-        sa.Column("claim_id", sa.Integer, primary_key=True),
+        sa.Column("claim_id", NUMBER, primary_key=True),
         sa.Column("case_id", sa.String, nullable=False),
         sa.Column("reviewer", sa.String, nullable=False),
         sa.Column("claimed_at", sa.BigInteger, nullable=False),
@@ -60,7 +63,7 @@ def upgrade() -> None:
     op.create_index("review_claims_by_reviewer", "review_claims", ["reviewer", "claimed_at"])
     op.create_table(
         "review_verdicts",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("verdict_id", sa.String, nullable=False, unique=True),
         sa.Column("case_id", sa.String, nullable=False),
         sa.Column("reviewer", sa.String, nullable=False),
@@ -76,7 +79,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "review_settlements",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("case_id", sa.String, nullable=False, unique=True),
         sa.Column("platform", sa.String, nullable=False),
         sa.Column("post_id", sa.String, nullable=False),
@@ -102,13 +105,14 @@ def upgrade() -> None:
         sa.Column("seconds", sa.Float, nullable=False),
         sqlite_with_rowid=False,
     )
-    # What was done to a post is asked for with every verdict about it.
-    op.execute(
-        "CREATE INDEX IF NOT EXISTS actions_by_post ON actions"
-        " (json_extract(CAST(record AS TEXT), '$.post_id'))"
-    )
-    # A post that is isolated takes the texts of its labels along.
-    op.execute("CREATE INDEX labels_by_post ON labels (json_extract(CAST(record AS TEXT), '$.post_id'))")
+    if op.get_bind().dialect.name == "sqlite":  # since 0011 both databases have columns for that
+        # What was done to a post is asked for with every verdict about it.
+        op.execute(
+            "CREATE INDEX IF NOT EXISTS actions_by_post ON actions"
+            " (json_extract(CAST(record AS TEXT), '$.post_id'))"
+        )
+        # A post that is isolated takes the texts of its labels along.
+        op.execute("CREATE INDEX labels_by_post ON labels (json_extract(CAST(record AS TEXT), '$.post_id'))")
     _let_wait()
 
 

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from sievert.stores.kinds import NUMBER
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -13,7 +15,7 @@ def upgrade() -> None:
     """Make the guardrail's tables."""
     op.create_table(
         "guardrail_crossings",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("policy", sa.String, nullable=False),
         sa.Column("platform", sa.String, nullable=False),
         sa.Column("decision_id", sa.String, nullable=False),
@@ -27,7 +29,7 @@ def upgrade() -> None:
     op.create_index("guardrail_crossings_by_certificate", "guardrail_crossings", ["certificate", "sequence"])
     op.create_table(
         "guardrail_attempts",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("attempt_id", sa.String, nullable=False, unique=True),
         sa.Column("policy", sa.String, nullable=False),
         sa.Column("state", sa.String, nullable=False),
@@ -35,7 +37,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "guardrail_audits",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("audit_id", sa.String, nullable=False, unique=True),
         sa.Column("purpose", sa.String, nullable=False),
         sa.Column("policy", sa.String, nullable=False),
@@ -46,7 +48,7 @@ def upgrade() -> None:
     op.create_index("guardrail_audits_by_policy", "guardrail_audits", ["policy", "state"])
     op.create_table(
         "guardrail_certificates",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("name", sa.String, nullable=False, unique=True),
         sa.Column("policy", sa.String, nullable=False),
         sa.Column("state", sa.String, nullable=False),
@@ -54,7 +56,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "guardrail_ledger",
-        sa.Column("sequence", sa.Integer, primary_key=True),
+        sa.Column("sequence", NUMBER, primary_key=True),
         sa.Column("entry_id", sa.String, nullable=False, unique=True),
         sa.Column("policy", sa.String, nullable=False),
         sa.Column("certificate", sa.String, nullable=False),

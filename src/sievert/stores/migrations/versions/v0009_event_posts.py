@@ -18,6 +18,7 @@ def upgrade() -> None:
         "activity_events",
         ["platform", "post_id", "kind"],
         sqlite_where=sa.text("post_id IS NOT NULL"),
+        postgresql_where=sa.text("post_id IS NOT NULL"),
     )
 
 

@@ -1,0 +1,22 @@
+"""All stores in one schema of PostgreSQL, for any number of processes."""
+
+from sievert.schema.clock import Clock
+from sievert.stores.database import Database
+from sievert.stores.journal.shared import SharedJournal
+from sievert.stores.sql import SqlStores
+
+
+class SharedStores(SqlStores):
+    """The stores of many machines."""
+
+    def __init__(self, url: str, *, clock: Clock) -> None:
+        """Open a database, and make or migrate its tables.
+
+        Raises:
+            ConfigurationError: that is no address of a database.
+            MigrationNeeded: a newer release wrote it.
+            MissingExtra: what speaks to PostgreSQL is not installed.
+            StoreUnavailable: the server does not answer.
+        """
+        super().__init__(Database(url), clock=clock)
+        self.journal = SharedJournal(self.database, apply=self._consequences.write)

@@ -1,0 +1,55 @@
+"""How one SQLite file is opened and spoken to.
+
+Not covered: a network file system; SQLite's locks and WAL need a local disk.
+"""
+
+import contextlib
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from sievert.stores.kinds import Remedies
+
+_BUSY_MS = 5000
+
+REMEDIES = Remedies(
+    to_open="Check that the data folder is writable and the file is a Sievert database.",
+    to_write="Free space on the data folder's disk, or end whatever else holds the database.",
+    to_read="Try again; if it stays so, `sievert doctor` looks at the file.",
+)
+
+
+def engine_of(path: Path) -> Engine:
+    """Return an engine over a file, which is made for its owner alone if it is not there.
+
+    A transaction with the option `immediate` takes the write lock at its start: what is read inside stays
+    true until it ends.
+    """
+    # Whatever the folder allows; what SQLite puts beside it follows.
+    with contextlib.suppress(OSError):
+        path.touch(mode=0o600)
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
+        # Transactions are begun below, and not by the driver, which would begin them late.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={_BUSY_MS}",
+            "foreign_keys=ON",
+            "secure_delete=ON",  # a forgotten text is overwritten, not only let go of
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

@@ -1,0 +1,50 @@
+"""The few statements that SQLite and PostgreSQL write differently, in one place.
+
+Statements in SQL are written once, in words that both understand, with `?` where a value goes. Of a row
+that was there already they speak by the table's name (`activity_counts.total`), of the one that came as
+`excluded`, and they name the columns that must not come twice: PostgreSQL guesses neither.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, CursorResult
+
+Insert = sqlite.Insert | postgresql.Insert
+"""Both can be told what to do with a row that is there already, in the same words."""
+
+
+def is_postgres(connection: Connection) -> bool:
+    """Tell whether this is PostgreSQL, and not SQLite."""
+    return connection.dialect.name == "postgresql"
+
+
+def insert(connection: Connection, table: sa.Table) -> Insert:
+    """Return an insert that can be told what to do with a row that is there already."""
+    return postgresql.insert(table) if is_postgres(connection) else sqlite.insert(table)
+
+
+def run(
+    connection: Connection, statement: str, values: Sequence[Any] | list[tuple[Any, ...]] = ()
+) -> CursorResult[*tuple[Any, ...]]:
+    """Run SQL whose values stand as `?`: once with a tuple of them, or for each of a list of tuples."""
+    text = _with_percent(statement) if is_postgres(connection) else statement
+    return connection.exec_driver_sql(text, values or None)
+
+
+@functools.lru_cache(maxsize=4096)
+def _with_percent(statement: str) -> str:
+    return statement.replace("%", "%%").replace("?", "%s")
+
+
+def put_fact(connection: Connection, name: str, value: str) -> None:
+    """Write a fact of the store down, in the place of an older one of that name."""
+    run(
+        connection,
+        "INSERT INTO facts (name, value) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )
