@@ -230,29 +230,32 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    from sievert.errors import StoreError
+    from sievert.errors import SievertError
     from sievert.schema.clock import SystemClock
+    from sievert.serving.places import has_database
     from sievert.serving.wiring import open_ledgers
-    from sievert.stores.embedded import database_file
 
-    if not database_file(Path(settings.data_folder)).exists():
+    if not has_database(settings):
         return Finding(name="database", well=True, found="none yet; `sievert up` makes it")
     try:
         with open_ledgers(settings, clock=SystemClock()) as ledgers:
             entries, _ = ledgers.audit.verify()
-    except StoreError as error:
+    except SievertError as error:
         return Finding(name="database", well=False, found=error.what, remedy=error.remedy)
-    return Finding(name="database", well=True, found=f"of this release; {entries:,} audit entries, unbroken")
+    where = "PostgreSQL, " if settings.database_url else ""
+    return Finding(
+        name="database", well=True, found=f"{where}of this release; {entries:,} audit entries, unbroken"
+    )
 
 
 def _switch(settings: Settings) -> Finding:
     from sievert.cli.stop import stopped_in_words
     from sievert.errors import SievertError
     from sievert.schema.clock import SystemClock
+    from sievert.serving.places import has_database
     from sievert.serving.wiring import open_ledgers
-    from sievert.stores.embedded import database_file
 
-    if not database_file(Path(settings.data_folder)).exists():
+    if not has_database(settings):
         return Finding(name="switch", well=True, found="nothing is stopped")
     try:
         with open_ledgers(settings, clock=SystemClock()) as ledgers:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from sievert.errors import Overtaken
 from sievert.schema.clock import Micros
 from sievert.stores.activity.base import (
     FOLDED,
@@ -71,6 +72,14 @@ _ADD_ORPHAN = (
     "INSERT INTO activity_orphans (platform, post_id, received_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _DROP_ORPHAN = "DELETE FROM activity_orphans WHERE platform = ? AND post_id = ?"
+_ORPHANS = (
+    "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id"
+    " FROM named {} activity_orphans USING (platform, post_id)"
+)
+_NOTED = (
+    "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id"
+    " FROM named {} activity_posts USING (platform, post_id)"
+)
 _NO_POST = (None, None)
 _TICK = (
     "INSERT INTO facts (name, value) VALUES ('tick', ?) ON CONFLICT (name) DO UPDATE SET"
@@ -82,9 +91,14 @@ _TICK = (
 class EmbeddedActivity(Activity):
     """Keeps activity in the database."""
 
-    def __init__(self, database: Database) -> None:
-        """Speak of one database."""
+    def __init__(self, database: Database, *, alone: bool = True) -> None:
+        """Speak of one database.
+
+        Where other processes write too, a change that one of them overtook is refused: what it counts was
+        worked out from what is no longer so.
+        """
         self._database = database
+        self._alone = alone
 
     def commit(self, change: Change) -> None:
         """Run one transaction."""
@@ -103,7 +117,11 @@ class EmbeddedActivity(Activity):
             authors = ((*name, *author) for name, author in change.authors.items())
             if _many(connection, _ADD_AUTHOR, authors) < new:
                 raise _KnownAuthorError
-            _many(connection, _ADD_KEY, ((key, change.tick) for key in change.keys))
+            added = _many(connection, _ADD_KEY, ((key, change.tick) for key in change.keys))
+            if not self._alone and (added < len({*change.keys}) or _came_between(connection, change)):
+                raise Overtaken(
+                    "Another process was faster; nothing was counted.", remedy="Send the same again."
+                )
             _many(connection, _ADD_EVENT, ((*one[:3], *(one.post or _NO_POST)) for one in change.log))
             _many(connection, _ADD_REPORTER, ((*post, actor) for post, actor in change.reporters))
             _many(
@@ -170,11 +188,7 @@ class EmbeddedActivity(Activity):
 
     def orphans(self, posts: Sequence[PostName]) -> set[PostName]:
         """Query by name."""
-        query = (
-            "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id"
-            " FROM named {} activity_orphans USING (platform, post_id)"
-        )
-        return {PostName(*row) for row in self._named(query, posts)}
+        return {PostName(*row) for row in self._named(_ORPHANS, posts)}
 
     def any_orphans(self) -> bool:
         """Query one."""
@@ -231,24 +245,34 @@ class EmbeddedActivity(Activity):
             run(connection, _DROP_FOLDED, (FOLDED, before))
 
     def _named(self, query: str, names: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
-        """Run a query over names and how they are joined, so many at once as SQLite takes.
-
-        Names are joined and not looked for with IN: SQLite reads the whole table for rows that are IN a list,
-        and takes the index of a table that it may only join second. PostgreSQL finds its way by itself.
-        """
-        names, rows = [*dict.fromkeys(names)], list[tuple[Any, ...]]()
         with self._database.reading() as connection:
-            join = "JOIN" if is_postgres(connection) else "CROSS JOIN"
-            for start in range(0, len(names), _AT_ONCE):
-                some = names[start : start + _AT_ONCE]
-                marks = ", ".join(f"({', '.join('?' * len(name))})" for name in some)
-                values = tuple(value for name in some for value in name)
-                rows += [tuple(row) for row in run(connection, query.format(marks, join), values)]
-        return rows
+            return _named(connection, query, names)
 
 
 class _KnownAuthorError(Exception):
     """Takes a transaction back: an author that was to be new is known."""
+
+
+def _came_between(connection: Connection, change: Change) -> bool:
+    """Tell whether another process made an orphan of a post, or noted it, since the change was worked out."""
+    alone = [name for name in change.authors if name not in change.adopted]
+    return bool(_named(connection, _ORPHANS, alone) or _named(connection, _NOTED, [*change.orphans]))
+
+
+def _named(connection: Connection, query: str, names: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
+    """Run a query over names and how they are joined, so many at once as SQLite takes.
+
+    Names are joined and not looked for with IN: SQLite reads the whole table for rows that are IN a list,
+    and takes the index of a table that it may only join second. PostgreSQL finds its way by itself.
+    """
+    names, rows = [*dict.fromkeys(names)], list[tuple[Any, ...]]()
+    join = "JOIN" if is_postgres(connection) else "CROSS JOIN"
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        marks = ", ".join(f"({', '.join('?' * len(name))})" for name in some)
+        values = tuple(value for name in some for value in name)
+        rows += [tuple(row) for row in run(connection, query.format(marks, join), values)]
+    return rows
 
 
 def _logged(
