@@ -1,10 +1,11 @@
-"""Everything at once against two servers over one PostgreSQL, of which any is killed at any moment.
+"""Everything at once against two servers over one PostgreSQL, or in parts with a queue, any killed at any moment.
 
 The load of `mixed_load.py`, sent to both servers by turns; whoever gets no answer asks the other. `SharedLoad.round`
 kills so often, brings back what it killed while the load goes on, and at last ends the servers, so that the stores
 can be looked through.
 """
 
+import collections
 import contextlib
 import http.client
 import json
@@ -15,13 +16,12 @@ import time
 from killable_server import Killable
 from mixed_load import REVIEWERS, Load
 
-VICTIMS = ("postgres", "postgres", "server", "server", "both servers")
-
 
 class SharedLoad(Load):
     """What is sent, what of it was acknowledged, and how long nothing was after a kill."""
 
     unheard = (409, 503)
+    victims = ("postgres", "postgres", "server", "server", "both servers")
 
     def __init__(self, folder, bundle_folder, policies, keys, seed, *, postgres):
         super().__init__(folder, bundle_folder, policies, keys, seed)
@@ -29,12 +29,13 @@ class SharedLoad(Load):
         self._servers = []
         self._ends = threading.Event()
         self.killed = []
-        self.silent = {"postgres": [], "server": [], "both servers": []}
+        self.silent = collections.defaultdict(list)
 
     def round(self, kills=3, most=60, seconds=30.0):
         """Kill so often while everybody works, each time after so much more was acknowledged, up to `most`."""
         self._ends.clear()
         self._servers = [self._server(n) for n in range(2)]
+        self._begin()
         self._send_again()
         work = [
             (one, "admin")
@@ -51,12 +52,13 @@ class SharedLoad(Load):
             for _ in range(kills):
                 self._wait_for(self._rng.randrange(1, most), seconds)
                 time.sleep(self._rng.random() * 0.02)
-                self._kill(self._rng.choice(VICTIMS))
+                self._kill(self._rng.choice(self.victims))
             self._wait_for(1, seconds)
         finally:
             self._ends.set()
             for server in self._servers:
                 server.kill()
+            self._end()
             for thread in threads:
                 thread.join()
 
@@ -66,6 +68,8 @@ class SharedLoad(Load):
             self._postgres.kill()
             time.sleep(self._rng.random() * 0.3)
             self._postgres.start()
+        elif victim in ("worker", "nats"):
+            self._kill_part(victim)
         else:
             some = [0, 1] if victim == "both servers" else [self._rng.randrange(2)]
             for number in some:
@@ -79,10 +83,21 @@ class SharedLoad(Load):
             self.wrong.append(f"nothing was acknowledged for a minute after {victim} was killed")
         self.silent[victim].append(time.monotonic() - began)
 
+    def _begin(self):
+        """Start what a server needs beside it."""
+
+    def _end(self):
+        """End it."""
+
     def _server(self, number):
+        return self._process(f"server{number}", ("up", "--port", "0"))
+
+    def _process(self, name, command, **settings):
         return Killable(
-            self._folder / f"server{number}",
+            self._folder / name,
             self._bundle,
+            command=command,
+            **settings,
             SIEVERT_DATABASE_URL=self._postgres.url,
             SIEVERT_POLICIES=str(self._policies),
             SIEVERT_AUDIT_RATE="0.5",
@@ -115,6 +130,52 @@ class SharedLoad(Load):
             answers = {one.get("id"): one.get("decision") for one in map(json.loads, said.splitlines())}
             if answers != {name: self.posts[name] for name in some}:
                 self.wrong.append("a post that was acknowledged is answered differently")
+
+
+class QueuedLoad(SharedLoad):
+    """The same with servers that take requests, two workers that decide, and a queue between them."""
+
+    victims = ("postgres", "worker", "worker", "nats", "server")
+
+    def __init__(self, *given, nats, **more):
+        super().__init__(*given, **more)
+        self._nats = nats
+        self._workers = []
+
+    def _begin(self):
+        self._workers = [self._worker(n) for n in range(2)]
+
+    def _end(self):
+        for worker in self._workers:
+            worker.kill()
+
+    def _kill_part(self, victim):
+        if victim == "nats":
+            self._nats.kill()
+            time.sleep(self._rng.random() * 0.3)
+            self._nats.start()
+        else:
+            number = self._rng.randrange(2)
+            self._workers[number].kill()
+            self._workers[number] = self._worker(number)
+
+    def _server(self, number):
+        return self._process(f"server{number}", ("api", "--port", "0"), SIEVERT_NATS_URL=self._nats.url)
+
+    def _worker(self, number):
+        return self._process(f"worker{number}", ("worker",), SIEVERT_NATS_URL=self._nats.url)
+
+
+@contextlib.contextmanager
+def own_nats():
+    """Run a server of NATS of our own."""
+    from own_nats import OwnNats
+
+    server = OwnNats()
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 @contextlib.contextmanager

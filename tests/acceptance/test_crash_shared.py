@@ -1,11 +1,13 @@
-"""Two servers over one PostgreSQL, any of them killed at any moment: `benchmarks/crashes_scaled.py` does it often."""
+"""Servers over one PostgreSQL, also with a queue and workers, killed at any moment: often in `benchmarks/crashes_scaled.py`."""
 
 import pytest
 
+import own_nats
 import own_postgres
 from mixed_load import prepared, unsound
 from services import missing
-from shared_load import SharedLoad
+from shared_load import QueuedLoad, SharedLoad
+from shared_load import own_nats as run_nats
 from shared_load import own_postgres as run_postgres
 from sievert.stores.shared import SharedStores
 
@@ -15,15 +17,20 @@ KILLS = 2
 @pytest.mark.crash
 @pytest.mark.services
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("queue", [False, True], ids=["servers alone", "with workers and a queue"])
 def test_whoever_is_killed_all_that_was_acknowledged_is_there_once(
-    request, tmp_path, tiny_bundle, tiny_folder
+    request, tmp_path, tiny_bundle, tiny_folder, queue
 ):
-    if not own_postgres.found():
-        missing(request, "PostgreSQL", "its programs initdb and postgres are not in the path")
-    with run_postgres() as postgres:
+    if not (own_postgres.found() and own_nats.found()):
+        missing(request, "PostgreSQL or NATS", "initdb, postgres or nats-server is not in the path")
+    with run_postgres() as postgres, run_nats() as nats:
         at = {"open_stores": SharedStores, "place": postgres.url}
         policies, keys = prepared(tmp_path, tiny_bundle, **at)
-        load = SharedLoad(tmp_path, tiny_folder, policies, keys, seed=12, postgres=postgres)
+        more = {"seed": 12, "postgres": postgres}
+        if queue:
+            load = QueuedLoad(tmp_path, tiny_folder, policies, keys, nats=nats, **more)
+        else:
+            load = SharedLoad(tmp_path, tiny_folder, policies, keys, **more)
         load.round(kills=KILLS)
         assert unsound(load, tmp_path, **at) == [], load.killed
     assert load.posts  # something was acknowledged at all

@@ -58,6 +58,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         _folder,
         _disk,
         _database,
+        _queue,
         _segments,
         _switch,
         _port,
@@ -245,6 +246,39 @@ def _database(settings: Settings) -> Finding:
     where = "PostgreSQL, " if settings.database_url else ""
     return Finding(
         name="database", well=True, found=f"{where}of this release; {entries:,} audit entries, unbroken"
+    )
+
+
+def _queue(settings: Settings) -> Finding:
+    import asyncio
+
+    from sievert.errors import SievertError
+    from sievert.serving.queue import Queue
+
+    async def look() -> tuple[int, int]:
+        queue = Queue(settings.nats_url)
+        await queue.open()
+        try:
+            for _ in range(10):  # one that is busy asks for nothing just now
+                waiting, workers = await queue.workers()
+                if workers:
+                    break
+                await asyncio.sleep(0.3)
+            return waiting, workers
+        finally:
+            await queue.close()
+
+    if not settings.nats_url:
+        return Finding(name="queue", well=True, found="none: this server decides by itself")
+    try:
+        waiting, workers = asyncio.run(look())
+    except SievertError as error:
+        return Finding(name="queue", well=False, found=error.what, remedy=error.remedy)
+    return Finding(
+        name="queue",
+        well=workers > 0,
+        found=f"{waiting:,} batches wait, {workers} workers ask for more",
+        remedy="Start one with `sievert worker`, or look why those that run are not done.",
     )
 
 

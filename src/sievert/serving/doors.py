@@ -25,6 +25,7 @@ from sievert.serving.bodies import BodyRoom
 from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.problems import log_unexpected
+from sievert.serving.queue import Queue
 from sievert.serving.settings import Settings
 from sievert.serving.signing_in import SignIn
 from sievert.serving.spool import SpoolRoom
@@ -113,6 +114,7 @@ class Doors:
     room: SpoolRoom
     delivery: WebhookDelivery | None
     truth: TruthBoard | None  # only where the platform is simulated
+    queue: Queue | None = None  # only where workers decide
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -120,7 +122,10 @@ class Doors:
         self.news.listen(asyncio.get_running_loop(), self._hear)
         self.feed.start()
         self.batcher.start()
-        leading = asyncio.create_task(self._lead())
+        if self.queue is not None:
+            await self.queue.open()
+        # Where workers decide they also do what one of all is to do.
+        leading = asyncio.create_task(self._lead() if self.queue is None else asyncio.sleep(0))
         try:
             yield
         finally:
@@ -129,6 +134,8 @@ class Doors:
             await self.feed.close()
             await self.batcher.close()
             await self.attacher.close()
+            if self.queue is not None:
+                await self.queue.close()
             await asyncio.to_thread(self.close)
 
     def close(self) -> None:

@@ -57,6 +57,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "postgresql://user:password@host:5432/name; empty: in the data folder, for one server"
         ),
     ] = ""
+    nats_url: Annotated[
+        str,
+        Meta(
+            description="the queue between `sievert api` and `sievert worker`: nats://host:4222, with JetStream"
+        ),
+    ] = ""
     keep_days: Annotated[
         int, Meta(ge=7, le=36_500, description="days for which plainly allowed posts are remembered")
     ] = 365
@@ -328,6 +334,8 @@ def _contradictions(settings: Settings) -> list[str]:
             problems.append("public_url is no address of a whole host: write https://sievert.example")
     if settings.database_url and not is_url(settings.database_url):
         problems.append("database_url is no address: write postgresql://user:password@host:5432/name")
+    if settings.nats_url and urlsplit(settings.nats_url).scheme not in ("nats", "tls"):
+        problems.append("nats_url is no address: write nats://host:4222, or tls://host:4222")
     problems.extend(_wrong_about_discourse(settings))
     problems.extend(_wrong_about_media(settings))
     if settings.webhook_secret and not _is_webhook_secret(settings.webhook_secret):

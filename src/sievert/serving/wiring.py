@@ -1,6 +1,7 @@
 """The only place that chooses real parts: which bundle, which policies, and with `places.py` which stores."""
 
 import contextlib
+import dataclasses
 import functools
 import importlib.util
 import logging
@@ -45,12 +46,14 @@ from sievert.scoring.utterances import Shares as LaneShares
 from sievert.serving.access import Gate, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
+from sievert.serving.carried import EVENTS, POSTS
 from sievert.serving.discourse import DiscourseApi
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.places import BUDGETS_HOLD, open_database, open_media, open_stores
+from sievert.serving.queue import Queue, QueuedWalk
 from sievert.serving.rule_alarms import RuleAlarms
 from sievert.serving.sessions import Place, Sessions
 from sievert.serving.settings import Settings
@@ -221,6 +224,18 @@ def open_doors(
         room=SpoolRoom(settings.spool_megabytes << 20),
         delivery=_delivery(settings, stores, clock=clock, metrics=metrics),
         truth=truth,
+    )
+
+
+def with_queue(doors: Doors, queue: Queue) -> Doors:
+    """Let workers decide what comes in at these doors."""
+    walk = QueuedWalk(queue, POSTS, doors.walk)
+    return dataclasses.replace(
+        doors,
+        queue=queue,
+        walk=walk,
+        count=QueuedWalk(queue, EVENTS, doors.count),
+        batcher=MicroBatcher(doors.worker, walk, capacity=doors.settings.queue_posts),
     )
 
 
