@@ -28,6 +28,11 @@ class OwnNats:
         self._process = None
         self.start()
 
+    @property
+    def pid(self):
+        """The server's process."""
+        return self._process.pid
+
     def start(self):
         """Start it, and wait until it takes connections."""
         command = ["nats-server", "-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(self._folder)]

@@ -47,6 +47,11 @@ class OwnPostgres:
         self._process = None
         self.start()
 
+    @property
+    def pid(self):
+        """The server's process."""
+        return self._process.pid
+
     def start(self):
         """Start it, and wait until it answers; what a killed one left behind may take a moment to end."""
         deadline = time.monotonic() + 60

@@ -22,8 +22,8 @@ from sievert.serving.queue import Queue
 MOST_DELIVERIES = 5
 """So often a batch is tried."""
 
-TOGETHER = 16
-"""Batches that are fetched at once; those of posts walk the path together."""
+TOGETHER = 5
+"""Batches that are fetched at once: five hundred posts walk the path together, and other workers have some too."""
 
 _FETCH_SECONDS = 1.0
 _RETRY_SECONDS = 1.0

@@ -20,7 +20,7 @@ from sievert.stores.activity.base import (
     Subject,
 )
 from sievert.stores.database import Database
-from sievert.stores.statements import is_postgres, run
+from sievert.stores.statements import columns_of, is_postgres, run, run_rows
 
 _AT_ONCE = 300
 """Names a query; SQLite takes up to three parameters for each."""
@@ -73,11 +73,11 @@ _ADD_ORPHAN = (
 )
 _DROP_ORPHAN = "DELETE FROM activity_orphans WHERE platform = ? AND post_id = ?"
 _ORPHANS = (
-    "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id"
+    "WITH named (platform, post_id) AS ({}) SELECT platform, post_id"
     " FROM named {} activity_orphans USING (platform, post_id)"
 )
 _NOTED = (
-    "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id"
+    "WITH named (platform, post_id) AS ({}) SELECT platform, post_id"
     " FROM named {} activity_posts USING (platform, post_id)"
 )
 _NO_POST = (None, None)
@@ -86,6 +86,10 @@ _TICK = (
     " value = CASE WHEN CAST(excluded.value AS BIGINT) > CAST(facts.value AS BIGINT)"
     " THEN excluded.value ELSE facts.value END"
 )
+
+
+_AT_A_TIME = frozenset({_ADD_FACT, _DROP_ORPHAN, _TICK})
+"""Two facts may say something of one name, and what is dropped is not inserted."""
 
 
 class EmbeddedActivity(Activity):
@@ -145,20 +149,20 @@ class EmbeddedActivity(Activity):
     def authors(self, posts: Sequence[PostName]) -> dict[PostName, Author]:
         """Query by name."""
         query = (
-            "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id, creator_id, created_at,"
+            "WITH named (platform, post_id) AS ({}) SELECT platform, post_id, creator_id, created_at,"
             " received_at FROM named {} activity_posts USING (platform, post_id)"
         )
         return {PostName(*row[:2]): Author(*row[2:]) for row in self._named(query, posts)}
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """Query by key."""
-        rows = self._named("SELECT key FROM activity_keys WHERE key IN (VALUES {})", [(key,) for key in keys])
+        rows = self._named("SELECT key FROM activity_keys WHERE key IN ({})", [(key,) for key in keys])
         return {row[0] for row in rows}
 
     def reporters(self, posts: Sequence[PostName]) -> dict[PostName, list[str]]:
         """Query by name."""
         query = (
-            "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id, actor_id"
+            "WITH named (platform, post_id) AS ({}) SELECT platform, post_id, actor_id"
             " FROM named {} activity_reporters USING (platform, post_id)"
         )
         found: dict[PostName, list[str]] = {}
@@ -170,7 +174,7 @@ class EmbeddedActivity(Activity):
         """Query by subject."""
         place = {subject: row for row, subject in enumerate(subjects)}
         query = (
-            "WITH named (role, platform, subject) AS (VALUES {}) SELECT role, platform, subject, counter,"
+            "WITH named (role, platform, subject) AS ({}) SELECT role, platform, subject, counter,"
             " epoch, total, week, hours FROM named {} activity_counts USING (role, platform, subject)"
         )
         return Reading.of((place[Subject(*row[:3])], *row[3:]) for row in self._named(query, [*place]))
@@ -178,7 +182,7 @@ class EmbeddedActivity(Activity):
     def facts(self, subjects: Sequence[Subject]) -> list[dict[int, KnownFact]]:
         """Query by subject."""
         query = (
-            "WITH named (role, platform, subject) AS (VALUES {}) SELECT role, platform, subject, name,"
+            "WITH named (role, platform, subject) AS ({}) SELECT role, platform, subject, name,"
             " first_at, last_at, value FROM named {} activity_facts USING (role, platform, subject)"
         )
         found: dict[Subject, dict[int, KnownFact]] = {}
@@ -260,18 +264,22 @@ def _came_between(connection: Connection, change: Change) -> bool:
 
 
 def _named(connection: Connection, query: str, names: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
-    """Run a query over names and how they are joined, so many at once as SQLite takes.
+    """Run a query over names and how they are joined: at once over PostgreSQL, else so many as SQLite takes.
 
     Names are joined and not looked for with IN: SQLite reads the whole table for rows that are IN a list,
     and takes the index of a table that it may only join second. PostgreSQL finds its way by itself.
     """
-    names, rows = [*dict.fromkeys(names)], list[tuple[Any, ...]]()
-    join = "JOIN" if is_postgres(connection) else "CROSS JOIN"
+    names = [*dict.fromkeys(names)]
+    if names and is_postgres(connection):
+        columns = [*zip(*names, strict=True)]
+        text = query.format(columns_of(columns), "JOIN")
+        return [tuple(row) for row in run(connection, text, tuple(map(list, columns)))]
+    rows = list[tuple[Any, ...]]()
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]
         marks = ", ".join(f"({', '.join('?' * len(name))})" for name in some)
         values = tuple(value for name in some for value in name)
-        rows += [tuple(row) for row in run(connection, query.format(marks, join), values)]
+        rows += [tuple(row) for row in run(connection, query.format(f"VALUES {marks}", "CROSS JOIN"), values)]
     return rows
 
 
@@ -285,4 +293,6 @@ def _logged(
 def _many(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> int:
     """Run a statement for each row, if there is one; return how many rows it changed."""
     listed = [tuple(row) for row in rows]
-    return run(connection, statement, listed).rowcount if listed else 0
+    if statement in _AT_A_TIME:
+        return run(connection, statement, listed).rowcount if listed else 0
+    return run_rows(connection, statement, listed)
