@@ -10,11 +10,11 @@ from command_line import environment
 
 
 class Killable:
-    """A `sievert up` in a process of its own."""
+    """A `sievert up` in a process of its own, or another command that serves."""
 
-    def __init__(self, folder, bundle, **settings):
+    def __init__(self, folder, bundle, *, command=("up", "--port", "0"), **settings):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sievert", "up", "--port", "0", "--data", str(folder)],
+            [sys.executable, "-m", "sievert", *command, "--data", str(folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -31,8 +31,9 @@ class Killable:
             ),
         )
         first = self.process.stdout.readline()
-        self.port = int(first.rsplit(":", 1)[1])
-        self.process.stdout.readline()
+        if command[0] != "worker":
+            self.port = int(first.rsplit(":", 1)[1])
+            self.process.stdout.readline()
 
     def admin_key(self):
         return self.process.stdout.readline().split()[-1]

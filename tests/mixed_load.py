@@ -40,15 +40,18 @@ limit_after: {removed: 3}
 REVIEWERS = 4
 
 
-def prepared(folder, bundle, *, policy=POLICY):
-    """Leave a folder behind in which a policy may remove; return its policies' folder and keys by who has them."""
+def prepared(folder, bundle, *, policy=POLICY, open_stores=EmbeddedStores, place=None):
+    """Leave stores behind in which a policy may remove; return its policies' folder and keys by who has them.
+
+    They lie in a folder, or where `open_stores` finds `place`.
+    """
     policies = folder / "policies"
     policies.mkdir(parents=True)
     (policies / "hate.yaml").write_text(policy)
     shutil.copy(default_policies_path() / "sentinel.yaml", policies)
     stated = load_policies(policies)
     clock = FixedClock(SystemClock().now() - 3 * DAY)
-    stores = EmbeddedStores(folder / "data", clock=clock)
+    stores = open_stores(place or folder / "data", clock=clock)
     stores.clock = clock
     with contextlib.closing(stores):
         parts = guarded(stores, bundle, stated)
@@ -74,12 +77,15 @@ def prepared(folder, bundle, *, policy=POLICY):
 class Load:
     """What is sent by many at once, and what of it was acknowledged."""
 
+    unheard = (409,)  # answers to a verdict that was not taken
+
     def __init__(self, folder, bundle_folder, policies, keys, seed):
         self._folder, self._bundle, self._policies, self._keys = folder, bundle_folder, policies, keys
         self._rng = random.Random(seed)
         self._numbers = iter(range(1 << 40))
         self._lock = threading.Lock()
         self.posts, self.events, self.appeals, self.undone = {}, [], {}, []
+        self.sent = {}  # what was sent of each post
         self.verdicts = {}  # (case, reviewer) -> violates
         self.held = {}  # case -> who has it, as far as was acknowledged
         self.unsure = set()  # cases whose verdict may have been heard or not
@@ -156,6 +162,7 @@ class Load:
             if "decision" in answer:
                 with self._lock:
                     self.posts[answer["id"]] = answer["decision"]
+                    self.sent |= {one["id"]: one for one in posts if one["id"] == answer["id"]}
 
     def _tell(self, server, who, rng):
         with self._lock:
@@ -200,7 +207,7 @@ class Load:
             if status == 200:
                 self.verdicts[case, self._keys[who][1]] = violates
                 self.held.pop(case, None)
-            elif status != 409:
+            elif status not in self.unheard:
                 self.wrong.append(f"a verdict was answered {status}: {said[:200]}")
 
     def _some_action(self, server, who, rng, *kinds):
@@ -233,15 +240,15 @@ class Load:
         self._ask(server, who, "POST", "/api/v1/switch", said)
 
 
-def unsound(load, folder):
-    """Return in words what of the stores is not as it must be after a kill; the server does not run."""
+def unsound(load, folder, *, open_stores=EmbeddedStores, place=None):
+    """Return in words what of the stores is not as it must be after a kill; no server runs."""
     found = list(load.wrong)
 
     def must(holds, what):
         if not holds:
             found.append(what)
 
-    with contextlib.closing(EmbeddedStores(folder / "data", clock=SystemClock())) as stores:
+    with contextlib.closing(open_stores(place or folder / "data", clock=SystemClock())) as stores:
         stores.audit.verify()
         for name in load.posts:
             created = [one for one in stores.journal.trail("default", name) if one.trigger == "created"]

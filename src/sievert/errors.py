@@ -152,8 +152,6 @@ class StoreUnavailable(StoreError):
 class Overtaken(StoreUnavailable):
     """Another process recorded some of it meanwhile; nothing was recorded: done again, it finds what is there."""
 
-    slug = "overtaken"
-
 
 class StoreCorrupt(StoreError):
     """What was read back is not what was written."""

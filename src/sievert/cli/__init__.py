@@ -13,6 +13,7 @@ import typer
 
 COMMANDS = (
     "up",
+    "scaled",
     "demo",
     "promise",
     "simulate",

@@ -58,6 +58,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         _folder,
         _disk,
         _database,
+        _queue,
         _segments,
         _switch,
         _port,
@@ -230,29 +231,65 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    from sievert.errors import StoreError
+    from sievert.errors import SievertError
     from sievert.schema.clock import SystemClock
+    from sievert.serving.places import has_database
     from sievert.serving.wiring import open_ledgers
-    from sievert.stores.embedded import database_file
 
-    if not database_file(Path(settings.data_folder)).exists():
+    if not has_database(settings):
         return Finding(name="database", well=True, found="none yet; `sievert up` makes it")
     try:
         with open_ledgers(settings, clock=SystemClock()) as ledgers:
             entries, _ = ledgers.audit.verify()
-    except StoreError as error:
+    except SievertError as error:
         return Finding(name="database", well=False, found=error.what, remedy=error.remedy)
-    return Finding(name="database", well=True, found=f"of this release; {entries:,} audit entries, unbroken")
+    where = "PostgreSQL, " if settings.database_url else ""
+    return Finding(
+        name="database", well=True, found=f"{where}of this release; {entries:,} audit entries, unbroken"
+    )
+
+
+def _queue(settings: Settings) -> Finding:
+    import asyncio
+
+    from sievert.errors import SievertError
+    from sievert.serving.queue import Queue
+
+    async def look() -> tuple[int, int]:
+        queue = Queue(settings.nats_url)
+        await queue.open()
+        try:
+            for _ in range(10):  # one that is busy asks for nothing just now
+                waiting, workers = await queue.workers()
+                if workers:
+                    break
+                await asyncio.sleep(0.3)
+            return waiting, workers
+        finally:
+            await queue.close()
+
+    if not settings.nats_url:
+        return Finding(name="queue", well=True, found="none: this server decides by itself")
+    try:
+        waiting, workers = asyncio.run(look())
+    except SievertError as error:
+        return Finding(name="queue", well=False, found=error.what, remedy=error.remedy)
+    return Finding(
+        name="queue",
+        well=workers > 0,
+        found=f"{waiting:,} batches wait, {workers} workers ask for more",
+        remedy="Start one with `sievert worker`, or look why those that run are not done.",
+    )
 
 
 def _switch(settings: Settings) -> Finding:
     from sievert.cli.stop import stopped_in_words
     from sievert.errors import SievertError
     from sievert.schema.clock import SystemClock
+    from sievert.serving.places import has_database
     from sievert.serving.wiring import open_ledgers
-    from sievert.stores.embedded import database_file
 
-    if not database_file(Path(settings.data_folder)).exists():
+    if not has_database(settings):
         return Finding(name="switch", well=True, found="nothing is stopped")
     try:
         with open_ledgers(settings, clock=SystemClock()) as ledgers:

@@ -86,12 +86,13 @@ class Taken:
 class ActivityCounters:
     """The live side of behaviour features, over one store. One thread uses it."""
 
-    def __init__(self, store: Activity, *, said: CommentReader) -> None:
-        """Go on where the store is; `said` reads comments."""
+    def __init__(self, store: Activity, *, said: CommentReader, alone: bool = True) -> None:
+        """Go on where the store is; `said` reads comments; `alone` if no other process writes there."""
         self._store = store
         self._said = said
         self._tick = store.last_tick()
-        self._orphans = store.any_orphans()  # while there are none, nobody need look for them
+        # While there are none, and nobody else makes any, nobody need look for them.
+        self._orphans = not alone or store.any_orphans()
         self._folded = 0
         self._fresh: dict[PostName, Author] = {}  # noted last, with nothing that happened to them yet
 

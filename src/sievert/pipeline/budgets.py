@@ -18,23 +18,34 @@ class Budget:
     """Counts what each policy spent in the running span (full hours or days of UTC) against its limit."""
 
     def __init__(
-        self, limits: Mapping[str, int], *, span: Micros, spent_since: Callable[[str, Micros], int]
+        self,
+        limits: Mapping[str, int],
+        *,
+        span: Micros,
+        spent_since: Callable[[str, Micros], int],
+        holds: Micros | None = None,
     ) -> None:
-        """`spent_since(policy, since)` counts what the store holds."""
+        """`spent_since(policy, since)` counts what the store holds.
+
+        `holds` is for how long a count is good where others spend too; None: nobody else does.
+        """
         self._limits = limits
         self._span = span
         self._spent_since = spent_since
+        self._holds = holds
         self._running = -1
+        self._read_at: Micros = 0
         self._spent: Counter[str] = Counter()
 
     def room(self, now: Micros) -> dict[str, int]:
         """Return how much each policy may still spend."""
         running = now // self._span
-        if running != self._running:
+        stale = self._holds is not None and not 0 <= now - self._read_at < self._holds
+        if running != self._running or stale:
             # Read first: if the store does not answer, the span is still to be begun.
             since = running * self._span
             self._spent = Counter({policy: self._spent_since(policy, since) for policy in self._limits})
-            self._running = running
+            self._running, self._read_at = running, now
         return {policy: max(0, limit - self._spent[policy]) for policy, limit in self._limits.items()}
 
     def spend(self, policies: Iterable[str]) -> None:
@@ -50,8 +61,15 @@ class Budgets:
     removals: Budget
 
     @classmethod
-    def of(cls, policies: PolicySet, *, cases: Records[Case], actions: Records[Action]) -> "Budgets":
-        """Take the limits from the policies, and what is spent from these stores."""
+    def of(
+        cls,
+        policies: PolicySet,
+        *,
+        cases: Records[Case],
+        actions: Records[Action],
+        holds: Micros | None = None,
+    ) -> "Budgets":
+        """Take the limits from the policies, and what is spent from these stores; see `Budget` for `holds`."""
 
         def removed_since(policy: str, since: Micros) -> int:
             return actions.count_since(policy, since, kind=ActionKind.REMOVE)
@@ -65,11 +83,13 @@ class Budgets:
                 {policy.name: policy.reviews_per_hour for policy in policies.policies},
                 span=HOUR,
                 spent_since=asked_since,
+                holds=holds,
             ),
             removals=Budget(
                 {policy.name: policy.removals_per_day for policy in policies.policies},
                 span=DAY,
                 spent_since=removed_since,
+                holds=holds,
             ),
         )
 

@@ -18,15 +18,15 @@ from sievert.schema.identity import derived_id
 from sievert.schema.post import PostKey
 from sievert.stores.activity.base import PostName
 from sievert.stores.delayed import DelayedRemovals
-from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.memory import MemoryStores
+from sievert.stores.sql import SqlStores
 
 TOGETHER = 200
 MOST_WATCHED = 2000
 """Delayed posts whose views are looked at; the others end by time alone."""
 
 
-def release(stores: EmbeddedStores | MemoryStores, parts: Parts, *, now: Micros) -> int:
+def release(stores: SqlStores | MemoryStores, parts: Parts, *, now: Micros) -> int:
     """Do what is due; return how many removals that were. For the thread that walks the path.
 
     Raises:

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Container, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from sievert.errors import InputError, StoreUnavailable
+from sievert.errors import InputError, Overtaken, StoreUnavailable
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import EventAnswer, run_events
@@ -25,6 +25,7 @@ from sievert.serving.bodies import BodyRoom
 from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.problems import log_unexpected
+from sievert.serving.queue import Queue
 from sievert.serving.settings import Settings
 from sievert.serving.signing_in import SignIn
 from sievert.serving.spool import SpoolRoom
@@ -33,10 +34,10 @@ from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver, Publish
 from sievert.serving.webhooks import WebhookDelivery
 from sievert.serving.worker import Worker
-from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.media.base import MediaStore
 from sievert.stores.memory import MemoryStores
 from sievert.stores.outbox import KEEP_DELIVERED
+from sievert.stores.sql import SqlStores
 
 FORGET_SECONDS = 3600
 SWEEP_SECONDS = 2
@@ -44,11 +45,19 @@ SWEEP_SECONDS = 2
 GUARD_SECONDS = 1
 """How soon the guardrail hears of what people judged, and draws what is due."""
 
+T = TypeVar("T")
+
+_TRIES = 8
+"""How often a batch is done anew that another process overtook; each time fewer of its posts are new."""
+
 KEEP_CROSSINGS = 180 * DAY
 """Longer than any window with what came before it, its audits and its certificate."""
 
 HUNT_SECONDS = 2
 """How soon posts of the past are hunted for after a bank has changed."""
+
+LEAD_SECONDS = 2
+"""How soon another process takes over from one that has died."""
 
 
 class Count(Protocol):
@@ -84,7 +93,7 @@ class Doors:
 
     settings: Settings
     clock: Clock
-    stores: EmbeddedStores | MemoryStores
+    stores: SqlStores | MemoryStores
     walk: Walk  # for the worker's thread only
     count: Count  # likewise
     parts: Parts
@@ -105,6 +114,7 @@ class Doors:
     room: SpoolRoom
     delivery: WebhookDelivery | None
     truth: TruthBoard | None  # only where the platform is simulated
+    queue: Queue | None = None  # only where workers decide
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -112,20 +122,20 @@ class Doors:
         self.news.listen(asyncio.get_running_loop(), self._hear)
         self.feed.start()
         self.batcher.start()
-        if self.delivery is not None:
-            self.delivery.start()
-        work = (self._forget, self._hunt, self._sweep, self._guard)
-        beside = [asyncio.create_task(one()) for one in work]
+        if self.queue is not None:
+            await self.queue.open()
+        # Where workers decide they also do what one of all is to do.
+        leading = asyncio.create_task(self._lead() if self.queue is None else asyncio.sleep(0))
         try:
             yield
         finally:
-            for task in beside:
-                task.cancel()
+            leading.cancel()
+            await asyncio.gather(leading, return_exceptions=True)
             await self.feed.close()
             await self.batcher.close()
             await self.attacher.close()
-            if self.delivery is not None:
-                await self.delivery.close()
+            if self.queue is not None:
+                await self.queue.close()
             await asyncio.to_thread(self.close)
 
     def close(self) -> None:
@@ -139,6 +149,34 @@ class Doors:
         """Let messages that were just written go out at once."""
         if self.delivery is not None:
             self.delivery.nudge()
+
+    async def _lead(self) -> None:
+        """Do what one process of all is to do, while this one leads."""
+        work = (self._forget, self._hunt, self._sweep, self._guard)
+        beside: list[asyncio.Task[None]] = []
+        try:
+            while True:
+                leads = False
+                try:
+                    leads = await asyncio.to_thread(self.stores.leads)
+                except Exception as error:  # noqa: BLE001  whoever cannot ask does not lead, and asks again
+                    log_unexpected(error)
+                if leads and not beside:
+                    beside = [asyncio.create_task(one()) for one in work]
+                    if self.delivery is not None:
+                        self.delivery.start()
+                elif beside and not leads:
+                    await self._stop_leading(beside)
+                    beside = []
+                await asyncio.sleep(LEAD_SECONDS)
+        finally:
+            await self._stop_leading(beside)
+
+    async def _stop_leading(self, beside: Sequence[asyncio.Task[None]]) -> None:
+        for task in beside:
+            task.cancel()
+        if beside and self.delivery is not None:
+            await self.delivery.close()
 
     async def _forget(self) -> None:
         """Count what was settled before a crash, and forget what is old enough, at the start and each hour."""
@@ -240,13 +278,25 @@ def take_events(
     records: Sequence[bytes], *, refused: Container[str], parts: Parts, observer: PathObserver
 ) -> list[EventAnswer | InputError]:
     """Count events with the watch running; kinds in `refused` may not be told with this key."""
-    observer.begin()
-    return run_events(records, parts, refused=refused)
+    return _until_first(lambda: run_events(records, parts, refused=refused), observer)
 
 
 def take_the_path(
     records: Sequence[bytes], *, parts: Parts, observer: PathObserver
 ) -> list[Answer | InputError]:
     """Take records the whole way with the watch running."""
+    return _until_first(lambda: run(records, parts), observer)
+
+
+def _until_first(work: Callable[[], T], observer: PathObserver) -> T:
+    """Do a batch, and do it anew where another process recorded some of it meanwhile: then that is known.
+
+    Raises:
+        Overtaken: it was so again and again.
+    """
+    for _ in range(_TRIES - 1):
+        observer.begin()
+        with contextlib.suppress(Overtaken):
+            return work()
     observer.begin()
-    return run(records, parts)
+    return work()

@@ -22,9 +22,12 @@ from sievert.guardrail.drawing import AUDIT_RATE
 from sievert.pipeline.holding import MOST_HELD
 from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.post import MAX_TEXT_BYTES
+from sievert.stores.postgres import is_url
 
 PREFIX = "SIEVERT_"
-SECRET_SETTINGS = frozenset({"webhook_secret", "discourse_webhook_secret", "discourse_api_key"})
+SECRET_SETTINGS = frozenset(
+    {"database_url", "webhook_secret", "discourse_webhook_secret", "discourse_api_key"}
+)
 """Settings that are never printed."""
 
 _FILE = Path("sievert.toml")
@@ -47,6 +50,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_folder: Annotated[str, Meta(min_length=1, description="folder of the database and the segments")] = (
         "sievert-data"
     )
+    database_url: Annotated[
+        str,
+        Meta(
+            description="where records are kept that several servers share: "
+            "postgresql://user:password@host:5432/name; empty: in the data folder, for one server"
+        ),
+    ] = ""
+    nats_url: Annotated[
+        str,
+        Meta(
+            description="the queue between `sievert api` and `sievert worker`: nats://host:4222, with JetStream"
+        ),
+    ] = ""
     keep_days: Annotated[
         int, Meta(ge=7, le=36_500, description="days for which plainly allowed posts are remembered")
     ] = 365
@@ -316,6 +332,10 @@ def _contradictions(settings: Settings) -> list[str]:
         parts = urlsplit(settings.public_url)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
             problems.append("public_url is no address of a whole host: write https://sievert.example")
+    if settings.database_url and not is_url(settings.database_url):
+        problems.append("database_url is no address: write postgresql://user:password@host:5432/name")
+    if settings.nats_url and urlsplit(settings.nats_url).scheme not in ("nats", "tls"):
+        problems.append("nats_url is no address: write nats://host:4222, or tls://host:4222")
     problems.extend(_wrong_about_discourse(settings))
     problems.extend(_wrong_about_media(settings))
     if settings.webhook_secret and not _is_webhook_secret(settings.webhook_secret):

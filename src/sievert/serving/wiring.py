@@ -1,9 +1,7 @@
-"""The only place that chooses real parts: which stores, which bundle, which policies.
-
-The embedded choice, one folder for one process, is the only one yet.
-"""
+"""The only place that chooses real parts: which bundle, which policies, and with `places.py` which stores."""
 
 import contextlib
+import dataclasses
 import functools
 import importlib.util
 import logging
@@ -12,10 +10,8 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sievert.enforcement.messages import messages_for
-from sievert.errors import NotFound
 from sievert.features.content.thumbnail import WORDS_CUT
 from sievert.guardrail.telling import silent
 from sievert.pipeline.activity import ActivityCounters, reader_of
@@ -50,11 +46,14 @@ from sievert.scoring.utterances import Shares as LaneShares
 from sievert.serving.access import Gate, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
+from sievert.serving.carried import EVENTS, POSTS
 from sievert.serving.discourse import DiscourseApi
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
+from sievert.serving.places import BUDGETS_HOLD, open_database, open_media, open_stores
+from sievert.serving.queue import Queue, QueuedWalk
 from sievert.serving.rule_alarms import RuleAlarms
 from sievert.serving.sessions import Place, Sessions
 from sievert.serving.settings import Settings
@@ -70,22 +69,17 @@ from sievert.stores.audit import AuditLog
 from sievert.stores.banks.base import BankStore
 from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.consequences import SqlConsequences
-from sievert.stores.database import Database
 from sievert.stores.delayed import DelayedRemovals
-from sievert.stores.embedded import EmbeddedStores, database_file
 from sievert.stores.grounds import Grounds
 from sievert.stores.guardrail.base import GuardrailStore
 from sievert.stores.journal.kept import KeptDecisions
 from sievert.stores.keys import KeyStore, SqlKeyStore
 from sievert.stores.limits import AccountLimits
-from sievert.stores.media.base import MediaStore
-from sievert.stores.media.folder import FolderMedia
-from sievert.stores.media.memory import NoMedia
-from sievert.stores.media.s3 import S3Media
 from sievert.stores.outbox import Outbox
 from sievert.stores.people import PeopleStore, SqlPeople
 from sievert.stores.records import Records
 from sievert.stores.reviews.base import ReviewStore
+from sievert.stores.sql import SqlStores
 from sievert.stores.standing import StandingActions
 from sievert.stores.stops import Stops
 
@@ -111,7 +105,7 @@ def open_doors(
         BundleError: the bundle does not load.
         ConfigurationError: the policies are wrong.
         MissingExtra: a bank holds PDQ hashes, and what searches them is not installed.
-        StoreError: the data folder does not open.
+        StoreError: the data folder or the database does not open.
     """
     bundle = load_bundle(bundle_path(settings))
     if prevalence is not None:
@@ -119,7 +113,8 @@ def open_doors(
     policies = load_policies(policies_path(settings))
     # The compiled kernels load, or compile on a first start, now and not under the first post.
     score(bundle, TextColumn.of(["warm"]), heavy_share=1.0)
-    stores = EmbeddedStores(Path(settings.data_folder), clock=clock)
+    stores = open_stores(settings, clock=clock)
+    shared = bool(settings.database_url)
     metrics = Metrics()
     news = News()
     banks = Banks(
@@ -143,7 +138,7 @@ def open_doors(
         announce=messages_for if settings.webhook_url else silent,
         settlements=stores.reviews.settlements,
     )
-    counters = ActivityCounters(stores.activity, said=reader_of(bundle))
+    counters = ActivityCounters(stores.activity, said=reader_of(bundle), alone=not shared)
     parts = Parts(
         bundle=bundle,
         policies=policies,
@@ -151,7 +146,9 @@ def open_doors(
         counters=counters,
         ruling=Ruling(RuleBook(policies, bundle.fold), clock=clock, watch=RuleAlarms(stores.audit, metrics)),
         clock=clock,
-        budgets=Budgets.of(policies, cases=stores.cases, actions=stores.actions),
+        budgets=Budgets.of(
+            policies, cases=stores.cases, actions=stores.actions, holds=BUDGETS_HOLD if shared else None
+        ),
         checking=StoredChecks(
             policies,
             standing=stores.standing,
@@ -230,21 +227,16 @@ def open_doors(
     )
 
 
-def open_media(settings: Settings, *, clock: Clock) -> MediaStore:
-    """Open where pictures are kept: a folder, a bucket, or nowhere.
-
-    Raises:
-        MissingExtra: it is a bucket, and the extra `scale` is not installed.
-        StoreUnavailable: it does not open.
-    """
-    place = urlsplit(settings.media_store)
-    store: MediaStore
-    if place.scheme == "s3":
-        store = S3Media(place.netloc, prefix=place.path, endpoint_url=settings.media_endpoint)
-    else:
-        folder = settings.media_store or Path(settings.data_folder) / "media"
-        store = FolderMedia(Path(folder), clock=clock)
-    return store if settings.keep_media_days else NoMedia(store)
+def with_queue(doors: Doors, queue: Queue) -> Doors:
+    """Let workers decide what comes in at these doors."""
+    walk = QueuedWalk(queue, POSTS, doors.walk)
+    return dataclasses.replace(
+        doors,
+        queue=queue,
+        walk=walk,
+        count=QueuedWalk(queue, EVENTS, doors.count),
+        batcher=MicroBatcher(doors.worker, walk, capacity=doors.settings.queue_posts),
+    )
 
 
 def _opener(settings: Settings, metrics: Metrics) -> Openers:
@@ -296,7 +288,7 @@ def has_receiver(settings: Settings) -> bool:
 
 
 def _delivery(
-    settings: Settings, stores: EmbeddedStores, *, clock: Clock, metrics: Metrics
+    settings: Settings, stores: SqlStores, *, clock: Clock, metrics: Metrics
 ) -> WebhookDelivery | None:
     if not has_receiver(settings):
         return None
@@ -364,19 +356,13 @@ class Ledgers:
 
 @contextlib.contextmanager
 def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
-    """Open the database beside a running server; SQLite lets several processes in.
+    """Open the database beside a running server.
 
     Raises:
         NotFound: there is no database; only the server makes one.
         StoreUnavailable: the database cannot be opened.
     """
-    file = database_file(Path(settings.data_folder))
-    if not file.exists():
-        raise NotFound(
-            f"There is no database in {file.parent}.",
-            remedy="Name the server's data folder with --data, or start a server there with `sievert up`.",
-        )
-    database = Database(file)
+    database = open_database(settings)
     try:
         consequences = SqlConsequences(database, clock=clock)
         yield Ledgers(

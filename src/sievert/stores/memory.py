@@ -75,5 +75,9 @@ class MemoryStores:
         self.delayed.let_go(effects.released)
         self.guardrail.add(effects.crossings)
 
+    def leads(self) -> bool:
+        """Lead: there is no other process."""
+        return True
+
     def close(self) -> None:
         """Nothing is held."""

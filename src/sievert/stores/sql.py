@@ -7,16 +7,19 @@ from sievert.stores.activity.embedded import EmbeddedActivity
 from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.consequences import SqlConsequences
 from sievert.stores.database import Database
+from sievert.stores.journal.base import Journal
 from sievert.stores.keys import SqlKeyStore
 from sievert.stores.people import SqlPeople
 from sievert.stores.pictures.embedded import EmbeddedPictures
 
 
 class SqlStores:
-    """The stores but the journal."""
+    """The stores but the journal, which those give who inherit."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
-        """Speak of one database."""
+    journal: Journal
+
+    def __init__(self, database: Database, *, clock: Clock, alone: bool = True) -> None:
+        """Speak of one database; `alone` if no other process takes posts and events."""
         self.database = database
         self._consequences = SqlConsequences(database, clock=clock)
         self.actions = self._consequences.actions
@@ -34,7 +37,7 @@ class SqlStores:
         self.guardrail = self._consequences.guardrail
         self.keys = SqlKeyStore(database)
         self.people = SqlPeople(database)
-        self.activity = EmbeddedActivity(database)
+        self.activity = EmbeddedActivity(database, alone=alone)
         self.banks = EmbeddedBanks(database)
         self.pictures = EmbeddedPictures(database)
 
@@ -50,6 +53,10 @@ class SqlStores:
     def perform(self, effects: Effects) -> None:
         """Make effects durable that no decision brought about: see `SqlConsequences.perform`."""
         self._consequences.perform(effects)
+
+    def leads(self) -> bool:
+        """Tell whether this process does what one of all processes is to do; here there is no other."""
+        return True
 
     def close(self) -> None:
         """Let go of the database."""

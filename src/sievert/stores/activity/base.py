@@ -129,6 +129,7 @@ class Activity(abc.ABC):
         An author or a key that is there already stays as it is.
 
         Raises:
+            Overtaken: another process counted some of it, or noted its posts, meanwhile; nothing of it is.
             StoreUnavailable: nothing of it is.
         """
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from sievert.errors import Overtaken
 from sievert.schema.clock import Micros
 from sievert.stores.activity.base import (
     FOLDED,
@@ -19,7 +20,7 @@ from sievert.stores.activity.base import (
     Subject,
 )
 from sievert.stores.database import Database
-from sievert.stores.statements import is_postgres, run
+from sievert.stores.statements import columns_of, is_postgres, run, run_rows
 
 _AT_ONCE = 300
 """Names a query; SQLite takes up to three parameters for each."""
@@ -71,6 +72,14 @@ _ADD_ORPHAN = (
     "INSERT INTO activity_orphans (platform, post_id, received_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _DROP_ORPHAN = "DELETE FROM activity_orphans WHERE platform = ? AND post_id = ?"
+_ORPHANS = (
+    "WITH named (platform, post_id) AS ({}) SELECT platform, post_id"
+    " FROM named {} activity_orphans USING (platform, post_id)"
+)
+_NOTED = (
+    "WITH named (platform, post_id) AS ({}) SELECT platform, post_id"
+    " FROM named {} activity_posts USING (platform, post_id)"
+)
 _NO_POST = (None, None)
 _TICK = (
     "INSERT INTO facts (name, value) VALUES ('tick', ?) ON CONFLICT (name) DO UPDATE SET"
@@ -79,12 +88,21 @@ _TICK = (
 )
 
 
+_AT_A_TIME = frozenset({_ADD_FACT, _DROP_ORPHAN, _TICK})
+"""Two facts may say something of one name, and what is dropped is not inserted."""
+
+
 class EmbeddedActivity(Activity):
     """Keeps activity in the database."""
 
-    def __init__(self, database: Database) -> None:
-        """Speak of one database."""
+    def __init__(self, database: Database, *, alone: bool = True) -> None:
+        """Speak of one database.
+
+        Where other processes write too, a change that one of them overtook is refused: what it counts was
+        worked out from what is no longer so.
+        """
         self._database = database
+        self._alone = alone
 
     def commit(self, change: Change) -> None:
         """Run one transaction."""
@@ -103,7 +121,11 @@ class EmbeddedActivity(Activity):
             authors = ((*name, *author) for name, author in change.authors.items())
             if _many(connection, _ADD_AUTHOR, authors) < new:
                 raise _KnownAuthorError
-            _many(connection, _ADD_KEY, ((key, change.tick) for key in change.keys))
+            added = _many(connection, _ADD_KEY, ((key, change.tick) for key in change.keys))
+            if not self._alone and (added < len({*change.keys}) or _came_between(connection, change)):
+                raise Overtaken(
+                    "Another process was faster; nothing was counted.", remedy="Send the same again."
+                )
             _many(connection, _ADD_EVENT, ((*one[:3], *(one.post or _NO_POST)) for one in change.log))
             _many(connection, _ADD_REPORTER, ((*post, actor) for post, actor in change.reporters))
             _many(
@@ -127,20 +149,20 @@ class EmbeddedActivity(Activity):
     def authors(self, posts: Sequence[PostName]) -> dict[PostName, Author]:
         """Query by name."""
         query = (
-            "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id, creator_id, created_at,"
+            "WITH named (platform, post_id) AS ({}) SELECT platform, post_id, creator_id, created_at,"
             " received_at FROM named {} activity_posts USING (platform, post_id)"
         )
         return {PostName(*row[:2]): Author(*row[2:]) for row in self._named(query, posts)}
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """Query by key."""
-        rows = self._named("SELECT key FROM activity_keys WHERE key IN (VALUES {})", [(key,) for key in keys])
+        rows = self._named("SELECT key FROM activity_keys WHERE key IN ({})", [(key,) for key in keys])
         return {row[0] for row in rows}
 
     def reporters(self, posts: Sequence[PostName]) -> dict[PostName, list[str]]:
         """Query by name."""
         query = (
-            "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id, actor_id"
+            "WITH named (platform, post_id) AS ({}) SELECT platform, post_id, actor_id"
             " FROM named {} activity_reporters USING (platform, post_id)"
         )
         found: dict[PostName, list[str]] = {}
@@ -152,7 +174,7 @@ class EmbeddedActivity(Activity):
         """Query by subject."""
         place = {subject: row for row, subject in enumerate(subjects)}
         query = (
-            "WITH named (role, platform, subject) AS (VALUES {}) SELECT role, platform, subject, counter,"
+            "WITH named (role, platform, subject) AS ({}) SELECT role, platform, subject, counter,"
             " epoch, total, week, hours FROM named {} activity_counts USING (role, platform, subject)"
         )
         return Reading.of((place[Subject(*row[:3])], *row[3:]) for row in self._named(query, [*place]))
@@ -160,7 +182,7 @@ class EmbeddedActivity(Activity):
     def facts(self, subjects: Sequence[Subject]) -> list[dict[int, KnownFact]]:
         """Query by subject."""
         query = (
-            "WITH named (role, platform, subject) AS (VALUES {}) SELECT role, platform, subject, name,"
+            "WITH named (role, platform, subject) AS ({}) SELECT role, platform, subject, name,"
             " first_at, last_at, value FROM named {} activity_facts USING (role, platform, subject)"
         )
         found: dict[Subject, dict[int, KnownFact]] = {}
@@ -170,11 +192,7 @@ class EmbeddedActivity(Activity):
 
     def orphans(self, posts: Sequence[PostName]) -> set[PostName]:
         """Query by name."""
-        query = (
-            "WITH named (platform, post_id) AS (VALUES {}) SELECT platform, post_id"
-            " FROM named {} activity_orphans USING (platform, post_id)"
-        )
-        return {PostName(*row) for row in self._named(query, posts)}
+        return {PostName(*row) for row in self._named(_ORPHANS, posts)}
 
     def any_orphans(self) -> bool:
         """Query one."""
@@ -231,24 +249,38 @@ class EmbeddedActivity(Activity):
             run(connection, _DROP_FOLDED, (FOLDED, before))
 
     def _named(self, query: str, names: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
-        """Run a query over names and how they are joined, so many at once as SQLite takes.
-
-        Names are joined and not looked for with IN: SQLite reads the whole table for rows that are IN a list,
-        and takes the index of a table that it may only join second. PostgreSQL finds its way by itself.
-        """
-        names, rows = [*dict.fromkeys(names)], list[tuple[Any, ...]]()
         with self._database.reading() as connection:
-            join = "JOIN" if is_postgres(connection) else "CROSS JOIN"
-            for start in range(0, len(names), _AT_ONCE):
-                some = names[start : start + _AT_ONCE]
-                marks = ", ".join(f"({', '.join('?' * len(name))})" for name in some)
-                values = tuple(value for name in some for value in name)
-                rows += [tuple(row) for row in run(connection, query.format(marks, join), values)]
-        return rows
+            return _named(connection, query, names)
 
 
 class _KnownAuthorError(Exception):
     """Takes a transaction back: an author that was to be new is known."""
+
+
+def _came_between(connection: Connection, change: Change) -> bool:
+    """Tell whether another process made an orphan of a post, or noted it, since the change was worked out."""
+    alone = [name for name in change.authors if name not in change.adopted]
+    return bool(_named(connection, _ORPHANS, alone) or _named(connection, _NOTED, [*change.orphans]))
+
+
+def _named(connection: Connection, query: str, names: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
+    """Run a query over names and how they are joined: at once over PostgreSQL, else so many as SQLite takes.
+
+    Names are joined and not looked for with IN: SQLite reads the whole table for rows that are IN a list,
+    and takes the index of a table that it may only join second. PostgreSQL finds its way by itself.
+    """
+    names = [*dict.fromkeys(names)]
+    if names and is_postgres(connection):
+        columns = [*zip(*names, strict=True)]
+        text = query.format(columns_of(columns), "JOIN")
+        return [tuple(row) for row in run(connection, text, tuple(map(list, columns)))]
+    rows = list[tuple[Any, ...]]()
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        marks = ", ".join(f"({', '.join('?' * len(name))})" for name in some)
+        values = tuple(value for name in some for value in name)
+        rows += [tuple(row) for row in run(connection, query.format(f"VALUES {marks}", "CROSS JOIN"), values)]
+    return rows
 
 
 def _logged(
@@ -261,4 +293,6 @@ def _logged(
 def _many(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> int:
     """Run a statement for each row, if there is one; return how many rows it changed."""
     listed = [tuple(row) for row in rows]
-    return run(connection, statement, listed).rowcount if listed else 0
+    if statement in _AT_A_TIME:
+        return run(connection, statement, listed).rowcount if listed else 0
+    return run_rows(connection, statement, listed)
