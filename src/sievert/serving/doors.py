@@ -22,6 +22,7 @@ from sievert.schema.decision import Answer
 from sievert.serving.access import Gate
 from sievert.serving.attaching import Attacher
 from sievert.serving.bodies import BodyRoom
+from sievert.serving.creators import keep_up
 from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.problems import log_unexpected
@@ -114,7 +115,7 @@ class Doors:
         self.batcher.start()
         if self.delivery is not None:
             self.delivery.start()
-        work = (self._forget, self._hunt, self._sweep, self._guard)
+        work = (self._forget, self._hunt, self._sweep, self._guard, self._keep_up)
         beside = [asyncio.create_task(one()) for one in work]
         try:
             yield
@@ -204,6 +205,9 @@ class Doors:
             except Exception as error:  # noqa: BLE001  what was not heard is heard the next time
                 log_unexpected(error)
             await asyncio.sleep(GUARD_SECONDS)
+
+    async def _keep_up(self) -> None:
+        await keep_up(self.parts.creators, self.worker)
 
     async def _forget_records(self) -> None:
         await self.worker.run(self._forget_once)

@@ -7,6 +7,7 @@ from sievert.stores.activity.embedded import EmbeddedActivity
 from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.consequences import SqlConsequences
 from sievert.stores.database import Database
+from sievert.stores.edges import SqlEdges
 from sievert.stores.keys import SqlKeyStore
 from sievert.stores.people import SqlPeople
 from sievert.stores.pictures.embedded import EmbeddedPictures
@@ -35,6 +36,7 @@ class SqlStores:
         self.keys = SqlKeyStore(database)
         self.people = SqlPeople(database)
         self.activity = EmbeddedActivity(database)
+        self.edges = SqlEdges(database)
         self.banks = EmbeddedBanks(database)
         self.pictures = EmbeddedPictures(database)
 
