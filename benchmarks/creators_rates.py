@@ -23,7 +23,7 @@ import torch
 from sievert.datasets.creator_history import CREATOR_NUMBERS, Outcomes
 from sievert.features.creators.collation import collated
 from sievert.features.creators.graph import FOREVER, Edges, graph_as_of
-from sievert.scoring.creators import load_creators
+from sievert.scoring.creators import load_creators, numbers_in
 from sievert.training.creator_data import CreatorData
 from sievert.training.creator_graph import export_creators
 from sievert.training.creator_recipe import CreatorsRecipe
@@ -54,17 +54,17 @@ def embedding_rates(encoder, graph, values, rng):
     """Return how fast creators are embedded, together and alone."""
     found = {}
     some = rng.permutation(len(values))[:8192]
-    encoder.embed(graph, values, some[:8])
+    encoder.embed(graph, numbers_in(values), some[:8])
     clock = time.process_time()
-    encoder.embed(graph, values, some)
+    encoder.embed(graph, numbers_in(values), some)
     found["embedded_a_second"] = round(len(some) / (time.process_time() - clock))
     alone = []
     for one in rng.permutation(len(values))[:2000]:
         clock = time.process_time()
-        encoder.embed(graph, values, np.array([one]))
+        encoder.embed(graph, numbers_in(values), np.array([one]))
         alone.append(1000 * (time.process_time() - clock))
     clock = time.process_time()
-    encoder.embed(graph, values, np.array([0]))
+    encoder.embed(graph, numbers_in(values), np.array([0]))
     found["hub_ms"] = round(1000 * (time.process_time() - clock), 2)
     found["on_demand_ms"] = {f"p{level}": round(float(np.percentile(alone, level)), 2) for level in (50, 99)}
     return found

@@ -92,7 +92,9 @@ def main():
         print(lines[-1], flush=True)
     result = {"full": chosen.full, "stories": lines}
     if chosen.write:
-        (FULL if chosen.full else RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+        (FULL if chosen.full else RESULT).write_bytes(
+            msgspec.json.format(msgspec.json.encode(result)) + b"\n"
+        )
     print(msgspec.json.encode(result).decode())
 
 

@@ -19,6 +19,7 @@ TABLE = """
 ....  posts:write     POST    /api/v1/posts:batch
 .PEA  decisions:read  GET     /api/v1/posts/{post_id:path}
 ....  events:write    POST    /api/v1/events
+....  events:write    POST    /api/v1/edges
 ....  posts:write     POST    /api/v1/media
 MP.A  media:read      GET     /api/v1/media/{sha256:str}
 M...  media:reveal    GET     /api/v1/media/{sha256:str} [view=plain]
@@ -26,6 +27,7 @@ M...  media:reveal    GET     /api/v1/media/{sha256:str} [view=plain]
 .PEA  decisions:read  GET     /api/v1/actions
 .PE.  actions:undo    POST    /api/v1/actions/{action_id:str}/undo
 .PEA  decisions:read  GET     /api/v1/actions/{action_id:str}/statement
+.PEA  decisions:read  GET     /api/v1/creators/{creator_id:str}/similar
 .PEA  decisions:read  GET     /api/v1/limits
 .PEA  decisions:read  GET     /api/v1/limits/{limit_id:str}/statement
 .PE.  actions:undo    POST    /api/v1/limits/{limit_id:str}/undo

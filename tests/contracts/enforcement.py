@@ -1,5 +1,6 @@
 """What stores of standing actions and of switches must do, in memory and in SQLite."""
 
+import msgspec
 import pytest
 
 from contracts.journal import keep
@@ -10,6 +11,7 @@ from sievert.schema.delay import DelayedRemoval
 from sievert.schema.limit import AccountLimit
 from sievert.schema.post import Post, PostKey
 from sievert.schema.stop import Stop
+from sievert.stores.activity.base import PostName
 from sievert.stores.grounds import Ground
 from sievert.testing import START
 
@@ -33,6 +35,18 @@ def restore(name, *undoes, at=0, **more):
 
 
 class StandingContract:
+    def test_when_a_post_was_first_acted_on_is_known_for_good(self, store, add):
+        add((action("a1", kind="demote", at=5), action("a2", at=9), action("b1", post="q", at=3)))
+        add(
+            (
+                restore("r1", "a1", "a2", at=12),
+                msgspec.structs.replace(action("c1", post="other"), platform="z"),
+            )
+        )
+        p, q, other = (PostName("default", name) for name in ("p", "q", "other"))
+        assert store.first_acted([p, q, other, p]) == {p: START + 5, q: START + 3}
+        assert store.first_acted([]) == {}
+
     def test_an_action_stands_until_a_restore_names_it(self, store, add):
         one, other = action("a1"), action("a2", kind="demote", post="q")
         add((one, other))

@@ -12,12 +12,13 @@ from histories import START, edge, event, post, write_history
 from made_graphs import listed
 from sievert.datasets.acted import Acted
 from sievert.datasets.history import read_history
-from sievert.datasets.history_edges import interactions, read_edges, together
+from sievert.datasets.history_edges import interactions, read_edges
 from sievert.datasets.quarantine import Quarantine
 from sievert.errors import InvalidField, MalformedInput
-from sievert.features.creators.graph import FOREVER, graph_as_of
+from sievert.features.creators.graph import FOREVER, graph_as_of, together
 from sievert.schema.clock import HOUR
-from sievert.schema.history import EDGE_KINDS, NOBODY
+from sievert.schema.edge import EDGE_KINDS
+from sievert.schema.history import NOBODY
 
 GOOD = [
     edge("ann", "bob"),

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from random_histories import PLATFORM, POSTS, Batch, histories, history_of, play, said
-from sievert.features.behaviour.rows import BehaviourSpec, behaviour_rows
+from random_histories import ACCOUNTS, PLATFORM, POSTS, Batch, histories, history_of, play, said
+from sievert.features.behaviour.rows import CREATORS, BehaviourSpec, behaviour_rows
 from sievert.pipeline.activity import ActivityCounters
 from sievert.schema.clock import DAY
 from sievert.stores.activity.base import Activity, PostName
@@ -47,6 +47,19 @@ def test_a_live_row_is_the_row_as_of_then(batches: list[Batch]) -> None:
         equal(live_rows(then, as_of), past, came_by_then)
     later = live.tick(0) + 3 * DAY
     equal(live_rows(live, later), history.rows(NUMBERS, np.full(len(POSTS), later), SPEC), came)
+
+
+@QUICK
+@given(histories())
+def test_what_is_known_of_an_account_is_what_its_history_says(batches: list[Batch]) -> None:
+    """Models of creators learn from the one, and are served the other."""
+    live, came, received = play(MemoryActivity(), batches)
+    later = live.tick(0) + 3 * DAY
+    known = live.of_accounts([PostName(PLATFORM, one) for one in ACCOUNTS], later)
+    numbers = np.arange(len(ACCOUNTS))
+    past = history_of(batches, came, received).known_of_creators(numbers, np.full(len(ACCOUNTS), later))
+    rows = [behaviour_rows(one, SPEC)[:, CREATORS] for one in (known, past)]
+    np.testing.assert_array_equal(rows[0].view(np.int32), rows[1].view(np.int32))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

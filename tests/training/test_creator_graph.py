@@ -8,7 +8,7 @@ from made_creators import made_up_creators
 from sievert.errors import BundleError, InvalidField
 from sievert.features.creators.alignment import rotation
 from sievert.models import build_of_creators
-from sievert.scoring.creators import CREATOR_FILES, load_creators
+from sievert.scoring.creators import CREATOR_FILES, load_creators, numbers_in
 from sievert.training.creator_graph import export_creators
 from sievert.training.creators import embedded
 from tiny_creators import CREATOR_CONFIGS, tiny_of_creators
@@ -29,7 +29,7 @@ def served(tmp_path_factory):
 
 def test_onnx_says_what_torch_says_and_serving_needs_no_torch(served):
     data, model, folder = served
-    vectors, logits = load_creators(folder).embed(data.graph, data.values, np.arange(80))
+    vectors, logits = load_creators(folder).embed(data.graph, numbers_in(data.values), np.arange(80))
     wanted = embedded(model, data, np.arange(80), seed=5)
     np.testing.assert_allclose(vectors, wanted[0].numpy(), atol=1e-5)
     np.testing.assert_allclose(logits, wanted[1].numpy(), atol=1e-5)
@@ -38,28 +38,32 @@ def test_onnx_says_what_torch_says_and_serving_needs_no_torch(served):
 def test_a_creator_is_embedded_the_same_alone_and_among_many(served):
     data, _, folder = served
     encoder = load_creators(folder)
-    together, _ = encoder.embed(data.graph, data.values, np.arange(80))
-    alone = np.concatenate([encoder.embed(data.graph, data.values, np.array([one]))[0] for one in range(80)])
+    together, _ = encoder.embed(data.graph, numbers_in(data.values), np.arange(80))
+    alone = np.concatenate(
+        [encoder.embed(data.graph, numbers_in(data.values), np.array([one]))[0] for one in range(80)]
+    )
     np.testing.assert_allclose(alone, together, atol=1e-5)
-    assert encoder.embed(data.graph, data.values, np.arange(0))[0].shape == (0, 6)
+    assert encoder.embed(data.graph, numbers_in(data.values), np.arange(0))[0].shape == (0, 6)
 
 
 def test_a_new_model_is_laid_where_the_old_one_lay(served, tmp_path):
     data, model, folder = served
     old = load_creators(folder)
-    before, _ = old.embed(data.graph, data.values, np.arange(80))
+    before, _ = old.embed(data.graph, numbers_in(data.values), np.arange(80))
     # The same model, with the axes of its vectors turned: what training anew does at the least.
     turned, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(6, 6)))
     export_creators(model, data.names, tmp_path / "new", seed=5, turn=turned)
     new = load_creators(tmp_path / "new")
-    after, _ = new.embed(data.graph, data.values, np.arange(80))
+    after, _ = new.embed(data.graph, numbers_in(data.values), np.arange(80))
     assert new.version != old.version
     assert np.abs(after - before).max() > 0.1
     turn = rotation(after, before)
     np.testing.assert_allclose(turn @ turn.T, np.eye(6), atol=1e-10)
     export_creators(model, data.names, tmp_path / "laid", seed=5, turn=turned @ turn, aligned_to=old.version)
     laid = load_creators(tmp_path / "laid")
-    np.testing.assert_allclose(laid.embed(data.graph, data.values, np.arange(80))[0], before, atol=1e-4)
+    np.testing.assert_allclose(
+        laid.embed(data.graph, numbers_in(data.values), np.arange(80))[0], before, atol=1e-4
+    )
     assert laid.spec.aligned_to == old.version
 
 

@@ -33,14 +33,14 @@ def embed(
     from sievert.datasets.creator_history import read_creator_history
     from sievert.datasets.creator_vectors import write_vectors
     from sievert.schema.clock import SystemClock
-    from sievert.scoring.creators import load_creators
+    from sievert.scoring.creators import load_creators, numbers_in
 
     encoder = load_creators(model)
     known = read_creator_history(history)
     now = SystemClock().now()
     moment = now if as_of is None else time_from(as_of, now)
     everybody = np.arange(known.accounts)
-    vectors, logits = encoder.embed(known.graph(moment), known.numbers(moment), everybody)
+    vectors, logits = encoder.embed(known.graph(moment), numbers_in(known.numbers(moment)), everybody)
     write_vectors(out, known.network.accounts, vectors, logits, as_of=moment, version=encoder.version)
     Console(stderr=True).print(f"{len(vectors):,} creators by {encoder.version} in {out}", highlight=False)
 

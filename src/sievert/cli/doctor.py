@@ -159,12 +159,11 @@ def _pictures(_: Settings) -> Finding:
 def _can_keep_compiled_code() -> bool:
     """Tell whether numba finds a place: beside the source, in the user's cache, or where it was told."""
     from sievert.features import content
-    from sievert.serving.wiring import is_writable
 
     places = [Path(content.__file__).parent / "__pycache__", Path.home() / ".cache"]
     if told := os.environ.get("NUMBA_CACHE_DIR"):
         places = [Path(told)]
-    return any(is_writable(place) for place in places)
+    return any(_is_writable(place) for place in places)
 
 
 def _bundle(settings: Settings) -> Finding:
@@ -193,7 +192,6 @@ def _policies(settings: Settings) -> Finding:
 
 
 def _folder(settings: Settings) -> Finding:
-    from sievert.serving.wiring import is_writable
     from sievert.stores.embedded import database_file, segments_folder
 
     folder = Path(settings.data_folder).absolute()
@@ -207,7 +205,7 @@ def _folder(settings: Settings) -> Finding:
         )
     return Finding(
         name="data folder",
-        well=is_writable(folder),
+        well=_is_writable(folder),
         found=str(folder),
         remedy="Make it writable, or name another with --data or SIEVERT_DATA_FOLDER.",
     )
@@ -361,3 +359,10 @@ def _sievert_at(address: str) -> str | None:
     except (httpx.HTTPError, msgspec.DecodeError):
         return None
     return health.version if health.status == "alive" else None
+
+
+def _is_writable(folder: Path) -> bool:
+    """Tell whether a folder, or the nearest one above it that exists, can be written."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)

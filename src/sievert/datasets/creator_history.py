@@ -18,11 +18,11 @@ from sievert.datasets.behaviour import behaviour_of
 from sievert.datasets.history import read_history
 from sievert.datasets.history_checks import POLICY_WORDS
 from sievert.datasets.history_columns import History
-from sievert.datasets.history_edges import Network, interactions, read_edges, together
+from sievert.datasets.history_edges import Network, interactions, read_edges
 from sievert.datasets.quarantine import quarantined
 from sievert.features.behaviour.history import BehaviourHistory
 from sievert.features.behaviour.rows import CREATORS, FEATURES, BehaviourSpec, behaviour_rows
-from sievert.features.creators.graph import Graph, graph_as_of
+from sievert.features.creators.graph import Graph, graph_as_of, together
 from sievert.schema.clock import Micros
 from sievert.schema.event import KIND_WORDS
 from sievert.schema.history import NOBODY

@@ -22,8 +22,9 @@ from sievert.datasets.history_parts import files_of, parts_of
 from sievert.datasets.numbering import Numbering, as_int64
 from sievert.datasets.quarantine import Quarantine
 from sievert.features.creators.graph import FOREVER, Edges
+from sievert.schema.edge import EDGE_KINDS
 from sievert.schema.event import KIND_WORDS
-from sievert.schema.history import EDGE_KINDS, NOBODY
+from sievert.schema.history import NOBODY
 
 GROUP, PAGE, INTERACTION = (EDGE_KINDS.index(word) for word in ("group", "page", "interaction"))
 INTERACTIONS = ("reaction", "share", "comment")
@@ -108,16 +109,6 @@ def interactions(history: History, acted: Acted | None = None) -> Edges:
         kind=np.full(len(rows), INTERACTION, np.int8),
         since=events.received_at[rows],
         until=np.full(len(rows), FOREVER, np.int64),
-    )
-
-
-def together(*parts: Edges) -> Edges:
-    """Return the edges of several parts as one."""
-    return Edges(
-        **{
-            field.name: np.concatenate([getattr(part, field.name) for part in parts])
-            for field in dataclasses.fields(Edges)
-        }
     )
 
 

@@ -77,6 +77,8 @@ class Taken:
 
     tick: Micros
     counted: np.ndarray  # [n] False where an event repeats another
+    fresh: list[BaseEvent]  # those that count
+    authors: dict[PostName, Author]  # of the posts that came
     posts: list[PostName]  # [p]
     before: Int64s  # [p, COUNTS] totals
     after: Int64s  # [p, COUNTS] totals
@@ -208,6 +210,8 @@ class ActivityCounters:
         return Taken(
             tick=tick,
             counted=counted,
+            fresh=fresh,
+            authors=authors,
             posts=posts.names,
             before=before,
             after=before + _totals_of(on_posts, len(posts.names)),
@@ -266,6 +270,21 @@ class ActivityCounters:
             others=others,
             facts=self._facts(theirs, has_creator, as_of, change),
             has_creator=has_creator,
+        )
+
+    def of_accounts(self, names: Sequence[PostName], as_of: Micros) -> AsOf:
+        """Return what is known of accounts [n] over all their posts as of a tick; no post is their own."""
+        moments = np.full(len(names), as_of, np.int64)
+        subjects = [subject_of(Role.CREATOR, name) for name in names]
+        others = self._tallies(subjects, moments, Change())
+        everybody = np.ones(len(names), np.bool_)
+        return AsOf(
+            as_of=moments,
+            created_at=moments,
+            own=np.zeros_like(others),
+            others=others,
+            facts=self._facts(subjects, everybody, as_of, Change()),
+            has_creator=everybody,
         )
 
     def accounts(self, names: Sequence[PostName]) -> tuple[Int64s, Int64s]:

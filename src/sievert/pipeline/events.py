@@ -75,6 +75,8 @@ def run_events(
     # 3 decide anew where a trigger fired, then 4 make the counters durable
     if parts.bundle.update is not None:
         _decide_anew(taken, parts.bundle.update, parts, now)
+    if parts.creators is not None:
+        parts.creators.hear(taken)
     counters.commit(taken)
     parts.observer.lap("event record")
 

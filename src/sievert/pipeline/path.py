@@ -25,6 +25,7 @@ from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.campaigns import Campaigns
 from sievert.pipeline.checking import NOTHING_CHECKED, Checking
 from sievert.pipeline.copies import Copies, CopyNames
+from sievert.pipeline.creators import LiveCreators
 from sievert.pipeline.decode import decode, split_lines, to_batch
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.forecasts import Forecasts
@@ -108,6 +109,7 @@ class Parts:
     shares: Shares = SHARES
     pictures: Pictures | None = None  # None where no post may have any
     banks: Banks | None = None  # None where there are none
+    creators: LiveCreators | None = None  # None where no model embeds them
     reviews: ReviewStore | None = None  # what people settled; None where nobody reviews
     announce: bool = True  # False where no receiver hears of actions and cases: then no message is written
 

@@ -104,9 +104,6 @@ EDGE_FIELDS = {
 }
 """Columns of edges.parquet; source_id, target_id, kind and since must be there."""
 
-EDGE_KINDS = ("follow", "friend", "group", "page", "interaction")
-"""What joins two nodes of the network; a place in here is an edge's kind in memory."""
-
 IMAGE_FIELDS = {"id": "string", "png": "binary"}
 """Columns of images.parquet, in simulated worlds only."""
 

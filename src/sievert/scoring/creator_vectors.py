@@ -11,7 +11,8 @@ Legend: n creators, e width of a vector.
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,9 @@ from sievert.errors import BundleError
 from sievert.schema.clock import DAY, Micros
 
 Floats32 = npt.NDArray[np.float32]
-Embed = Callable[[Sequence[str]], Floats32]
-"""Makes the vectors [n, e] of creators by id."""
+Name = TypeVar("Name", bound=Hashable)
+Embed = Callable[[Sequence[Name]], Floats32]
+"""Makes the vectors [n, e] of creators by name."""
 
 MOST_AGE: Micros = 7 * DAY
 MOST_CREATORS = 1_000_000
@@ -33,20 +35,20 @@ class _Kept:
     at: Micros
 
 
-class CreatorVectors:
+class CreatorVectors(Generic[Name]):
     """Remembers vectors of one model; one thread uses it."""
 
     def __init__(self, version: str, *, most_age: Micros = MOST_AGE, most: int = MOST_CREATORS) -> None:
         """Begin with none."""
         self.version = version
         self._age, self._most = most_age, most
-        self._kept: collections.OrderedDict[str, _Kept] = collections.OrderedDict()
+        self._kept: collections.OrderedDict[Name, _Kept] = collections.OrderedDict()
 
     def __len__(self) -> int:
         """Return how many creators are remembered."""
         return len(self._kept)
 
-    def of(self, version: str, creators: Sequence[str], embed: Embed, *, now: Micros) -> Floats32:
+    def of(self, version: str, creators: Sequence[Name], embed: Embed[Name], *, now: Micros) -> Floats32:
         """Return vectors [n, e], making those that are missing or stale together, in one call.
 
         Raises:
@@ -67,12 +69,17 @@ class CreatorVectors:
             self._kept.popitem(last=False)
         return found
 
-    def changed(self, creators: Iterable[str]) -> None:
+    def all(self) -> tuple[list[Name], Floats32]:
+        """Return who is remembered, and all their vectors [n, e]."""
+        vectors = [kept.vector for kept in self._kept.values()]
+        return [*self._kept], np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)
+
+    def changed(self, creators: Iterable[Name]) -> None:
         """Forget creators whose edges changed."""
         for one in creators:
             self._kept.pop(one, None)
 
-    def refresh(self, embed: Embed, *, now: Micros, most: int) -> int:
+    def refresh(self, embed: Embed[Name], *, now: Micros, most: int) -> int:
         """Make the oldest vectors anew that have half their age, at most so many; return how many."""
         old = sorted((kept.at, one) for one, kept in self._kept.items() if now - kept.at >= self._age // 2)
         due = [one for _, one in old[:most]]
@@ -80,21 +87,21 @@ class CreatorVectors:
             self._keep(due, embed(due), now)
         return len(due)
 
-    def switch(self, version: str, embed: Embed, *, now: Micros, at_once: int = 1024) -> None:
+    def switch(self, version: str, embed: Embed[Name], *, now: Micros, at_once: int = 1024) -> None:
         """Go over to another model when it has embedded all who are kept; until then, and if it fails, nothing changes."""
         everybody = list(self._kept)
-        fresh: dict[str, _Kept] = {}
+        fresh: dict[Name, _Kept] = {}
         for at in range(0, len(everybody), at_once):
             some = everybody[at : at + at_once]
             fresh |= _as_kept(some, embed(some), now)
         self._kept = collections.OrderedDict(fresh)
         self.version = version
 
-    def _fresh(self, creator: str, now: Micros) -> bool:
+    def _fresh(self, creator: Name, now: Micros) -> bool:
         kept = self._kept.get(creator)
         return kept is not None and now - kept.at < self._age
 
-    def _keep(self, creators: Sequence[str], vectors: Floats32, now: Micros) -> None:
+    def _keep(self, creators: Sequence[Name], vectors: Floats32, now: Micros) -> None:
         self._kept.update(_as_kept(creators, vectors, now))
 
     def _refuse_other(self, version: str) -> None:
@@ -105,7 +112,7 @@ class CreatorVectors:
             )
 
 
-def _as_kept(creators: Sequence[str], vectors: Floats32, now: Micros) -> Mapping[str, _Kept]:
+def _as_kept(creators: Sequence[Name], vectors: Floats32, now: Micros) -> Mapping[Name, _Kept]:
     if len(vectors) != len(creators):
         raise ValueError(f"{len(vectors)} vectors for {len(creators)} creators")
     return {one: _Kept(row.copy(), now) for one, row in zip(creators, vectors, strict=True)}

@@ -7,6 +7,7 @@ Legend: n creators, a accounts, W numbers of an account, e width of a vector.
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,9 @@ INPUTS = ("values", "known", "centre", "first", "first_relation", "second", "sec
 """What the graph takes, in this order."""
 
 Floats32 = npt.NDArray[np.float32]
+
+NumbersOf = Callable[[Int64s], tuple[Floats32, npt.NDArray[np.bool_]]]
+"""Returns the numbers [k, W] of k nodes, and of which of them [k] anything is known: groups and pages have none."""
 
 _AT_ONCE = 1024
 
@@ -51,26 +55,24 @@ class CreatorEncoder:
         self.spec, self.version = spec, version
         self._session = session
 
-    def embed(self, graph: Graph, values: Floats32, creators: Int64s) -> tuple[Floats32, Floats32]:
-        """Return vectors [n, e] and logits [n, 2] of creators [n], nodes of the network; values are [a, W].
+    def embed(self, graph: Graph, numbers: NumbersOf, creators: Int64s) -> tuple[Floats32, Floats32]:
+        """Return vectors [n, e] and logits [n, 2] of creators [n], nodes of the network.
 
         Raises:
             ValueError: the graph answers what is no number.
         """
         parts = [
-            self._some(graph, values, creators[at : at + _AT_ONCE])
+            self._some(graph, numbers, creators[at : at + _AT_ONCE])
             for at in range(0, max(len(creators), 1), _AT_ONCE)
         ]
         vectors, logits = (np.concatenate(one) for one in zip(*parts, strict=True))
         return vectors, logits
 
-    def _some(self, graph: Graph, values: Floats32, creators: Int64s) -> tuple[Floats32, Floats32]:
+    def _some(self, graph: Graph, numbers: NumbersOf, creators: Int64s) -> tuple[Floats32, Floats32]:
         if not len(creators):
             return np.zeros((0, self.spec.vector), np.float32), np.zeros((0, 2), np.float32)
         found = collated(graph, creators, fanouts=self.spec.fanouts, seed=self.spec.seed)
-        known = found.nodes < len(values)  # groups and pages have no numbers
-        rows = np.zeros((len(found.nodes), values.shape[1]), np.float32)
-        rows[known] = values[found.nodes[known]]
+        rows, known = numbers(found.nodes)
         given = {
             "values": rows,
             "known": np.broadcast_to(known[:, None], rows.shape).copy(),
@@ -80,6 +82,18 @@ class CreatorEncoder:
         for one in (vectors, logits):
             refuse_unless_finite(one, of="model of creators")
         return vectors, logits
+
+
+def numbers_in(values: Floats32) -> NumbersOf:
+    """Return what looks numbers up in a table [a, W] of the first a nodes, which are accounts."""
+
+    def numbers(nodes: Int64s) -> tuple[Floats32, npt.NDArray[np.bool_]]:
+        known = nodes < len(values)
+        rows = np.zeros((len(nodes), values.shape[1]), np.float32)
+        rows[known] = values[nodes[known]]
+        return rows, known
+
+    return numbers
 
 
 def load_creators(folder: Path) -> CreatorEncoder:

@@ -22,6 +22,7 @@ from sievert.schema.decision import Answer
 from sievert.serving.access import Gate
 from sievert.serving.attaching import Attacher
 from sievert.serving.bodies import BodyRoom
+from sievert.serving.creators import keep_up
 from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.problems import log_unexpected
@@ -126,11 +127,13 @@ class Doors:
             await self.queue.open()
         # Where workers decide they also do what one of all is to do.
         leading = asyncio.create_task(self._lead() if self.queue is None else asyncio.sleep(0))
+        keeping_up = asyncio.create_task(keep_up(self.parts.creators, self.worker))  # each its own vectors
         try:
             yield
         finally:
             leading.cancel()
-            await asyncio.gather(leading, return_exceptions=True)
+            keeping_up.cancel()
+            await asyncio.gather(leading, keeping_up, return_exceptions=True)
             await self.feed.close()
             await self.batcher.close()
             await self.attacher.close()

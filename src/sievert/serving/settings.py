@@ -193,6 +193,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_attempts: Annotated[
         int, Meta(ge=1, le=100, description="attempts before a message is a dead letter")
     ] = 9
+    creators_model: Annotated[
+        str,
+        Meta(description="folder `served` of a model of creators (`sievert train creators`); empty: none"),
+    ] = ""
     heavy_share: Annotated[
         float,
         Meta(

@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import importlib.util
 import logging
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -47,6 +46,7 @@ from sievert.serving.access import Gate, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.carried import EVENTS, POSTS
+from sievert.serving.creators import open_creators
 from sievert.serving.discourse import DiscourseApi
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
@@ -170,6 +170,7 @@ def open_doors(
         reviews=stores.reviews,
         latents=LatentCache(settings.latents_megabytes << 20),
         guard=guard,
+        creators=open_creators(settings, stores, counters=counters, clock=clock),
     )
     stores.guardrail.note_running(parts.running)
     stores.guardrail.note_policies(policies)
@@ -427,10 +428,3 @@ def first_key(doors: Doors) -> str | None:
         clock=doors.clock,
     )
     return text
-
-
-def is_writable(folder: Path) -> bool:
-    """Tell whether a folder, or the nearest one above it that exists, can be written."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK)

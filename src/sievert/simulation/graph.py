@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.schema.clock import Micros
-from sievert.schema.history import EDGE_KINDS, Int8s, Int64s
+from sievert.schema.edge import EDGE_KINDS
+from sievert.schema.history import Int8s, Int64s
 from sievert.simulation.accounts import Accounts
 from sievert.simulation.columns import joined, taken
 from sievert.simulation.draws import Bools, Floats, Wheel, Wheels

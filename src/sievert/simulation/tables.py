@@ -8,11 +8,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sievert.schema.edge import EDGE_KINDS
 from sievert.schema.event import KIND_WORDS, REACTION_WORDS, REASON_WORDS
 from sievert.schema.history import (
     ACCOUNT_FIELDS,
     EDGE_FIELDS,
-    EDGE_KINDS,
     EVENT_FIELDS,
     IMAGE_FIELDS,
     LABEL_FIELDS,

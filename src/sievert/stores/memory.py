@@ -8,6 +8,7 @@ from sievert.stores.activity.memory import MemoryActivity
 from sievert.stores.audit import MemoryAuditLog
 from sievert.stores.banks.memory import MemoryBanks
 from sievert.stores.delayed import MemoryDelayed
+from sievert.stores.edges import MemoryEdges
 from sievert.stores.grounds import MemoryGrounds
 from sievert.stores.guardrail.memory import MemoryGuardrail
 from sievert.stores.journal.memory import MemoryJournal
@@ -36,6 +37,7 @@ class MemoryStores:
         self.people = MemoryPeople()
         self.audit = MemoryAuditLog(clock=clock)
         self.activity = MemoryActivity()
+        self.edges = MemoryEdges()
         self.banks = MemoryBanks()
         self.pictures = MemoryPictures()
         self.standing = MemoryStanding()

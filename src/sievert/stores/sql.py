@@ -7,6 +7,7 @@ from sievert.stores.activity.embedded import EmbeddedActivity
 from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.consequences import SqlConsequences
 from sievert.stores.database import Database
+from sievert.stores.edges import SqlEdges
 from sievert.stores.journal.base import Journal
 from sievert.stores.keys import SqlKeyStore
 from sievert.stores.people import SqlPeople
@@ -38,6 +39,7 @@ class SqlStores:
         self.keys = SqlKeyStore(database)
         self.people = SqlPeople(database)
         self.activity = EmbeddedActivity(database, alone=alone)
+        self.edges = SqlEdges(database)
         self.banks = EmbeddedBanks(database)
         self.pictures = EmbeddedPictures(database)
 

@@ -16,6 +16,7 @@ from sievert.errors import NotFound, NotStanding
 from sievert.schema.action import OURSELVES, Action, ActionKind, ActionState
 from sievert.schema.clock import Micros
 from sievert.schema.post import PostKey
+from sievert.stores.activity.base import PostName
 from sievert.stores.database import Database
 from sievert.stores.tables import standing
 
@@ -23,6 +24,7 @@ NEVER: Micros = 2**62
 """Later than any action."""
 
 _TOGETHER = 300
+_LOWERING = (ActionKind.REMOVE, ActionKind.ISOLATE, ActionKind.DEMOTE)
 _ALONE, _AS_COPY = 1, 2  # of the column `automatic`
 
 
@@ -77,6 +79,10 @@ class StandingActions(abc.ABC):
     @abc.abstractmethod
     def began(self) -> Micros | None:
         """Return when anything was first done without a person, if ever."""
+
+    @abc.abstractmethod
+    def first_acted(self, posts: Sequence[PostName]) -> dict[PostName, Micros]:
+        """Return when those of these posts were first removed, isolated or demoted that ever were."""
 
     @abc.abstractmethod
     def removed_of(self, platform: str, creator_id: str, policy: str, since: Micros) -> tuple[Action, ...]:
@@ -160,6 +166,15 @@ class MemoryStanding(StandingActions):
     def began(self) -> Micros | None:
         """Look at the oldest."""
         return next((one.action.performed_at for one in self._states.values() if one.automatic), None)
+
+    def first_acted(self, posts: Sequence[PostName]) -> dict[PostName, Micros]:
+        """Walk the dictionary."""
+        wanted, found = set(posts), dict[PostName, Micros]()
+        for one in (state.action for state in self._states.values()):
+            name = PostName(one.platform, one.post_id)
+            if name in wanted and one.kind in _LOWERING:
+                found[name] = min(found.get(name, one.performed_at), one.performed_at)
+        return found
 
     def removed_of(self, platform: str, creator_id: str, policy: str, since: Micros) -> tuple[Action, ...]:
         """Walk the dictionary."""
@@ -254,6 +269,22 @@ class SqlStanding(StandingActions):
         query = sa.select(standing.c.at).where(standing.c.automatic != 0).order_by(standing.c.sequence)
         with self._database.reading() as connection:
             return connection.execute(query.limit(1)).scalar()
+
+    def first_acted(self, posts: Sequence[PostName]) -> dict[PostName, Micros]:
+        """Group by post."""
+        table, found = standing, dict[PostName, Micros]()
+        names = [*dict.fromkeys(posts)]
+        with self._database.reading() as connection:
+            for start in range(0, len(names), _TOGETHER):
+                query = sa.select(table.c.platform, table.c.post_id, sa.func.min(table.c.at)).where(
+                    sa.tuple_(table.c.platform, table.c.post_id).in_(names[start : start + _TOGETHER]),
+                    table.c.kind.in_(_LOWERING),
+                )
+                for platform, post_id, at in connection.execute(
+                    query.group_by(table.c.platform, table.c.post_id)
+                ):
+                    found[PostName(platform, post_id)] = at
+        return found
 
     def removed_of(self, platform: str, creator_id: str, policy: str, since: Micros) -> tuple[Action, ...]:
         """Query by creator."""

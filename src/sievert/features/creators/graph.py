@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from sievert.errors import InvalidField
 from sievert.schema.clock import Micros
-from sievert.schema.history import EDGE_KINDS, Int8s, Int64s
+from sievert.schema.edge import EDGE_KINDS
+from sievert.schema.history import Int8s, Int64s
 
 FRIEND = EDGE_KINDS.index("friend")
 
@@ -38,6 +39,12 @@ class Edges:
     since: Int64s  # [e] from when on it is there and known
     until: Int64s  # [e] when it ended, FOREVER while it stands
 
+    @classmethod
+    def none(cls) -> "Edges":
+        """Return that there are none."""
+        nothing = np.zeros(0, np.int64)
+        return cls(source=nothing, target=nothing, kind=np.zeros(0, np.int8), since=nothing, until=nothing)
+
     def __len__(self) -> int:
         """Return e."""
         return len(self.kind)
@@ -45,6 +52,16 @@ class Edges:
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Edges":
         """Return these edges."""
         return Edges(**{field.name: getattr(self, field.name)[rows] for field in dataclasses.fields(self)})
+
+
+def together(*parts: Edges) -> Edges:
+    """Return the edges of several parts as one."""
+    return Edges(
+        **{
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in dataclasses.fields(Edges)
+        }
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
