@@ -21,6 +21,7 @@ COMMANDS = (
     "policy",
     "certify",
     "ledger",
+    "prevalence",
     "replay",
     "threshold",
     "data",

@@ -72,7 +72,7 @@ from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.consequences import SqlConsequences
 from sievert.stores.database import Database
 from sievert.stores.delayed import DelayedRemovals
-from sievert.stores.embedded import EmbeddedStores, database_file
+from sievert.stores.embedded import EmbeddedStores, database_file, segments_folder
 from sievert.stores.grounds import Grounds
 from sievert.stores.guardrail.base import GuardrailStore
 from sievert.stores.journal.kept import KeptDecisions
@@ -393,7 +393,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
             labels=consequences.labels,
             reviews=consequences.reviews,
             guardrail=consequences.guardrail,
-            decisions=KeptDecisions(database),
+            decisions=KeptDecisions(database, segments_folder(Path(settings.data_folder))),
         )
     finally:
         database.close()
