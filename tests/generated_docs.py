@@ -367,6 +367,43 @@ def coverage_table():
     return table(*written(json.loads(RESULTS.read_text())))
 
 
+def prevalence_table():
+    """Return how often intervals of prevalence and precision held the truth, as the checked-in audits found it."""
+    stored = json.loads((ROOT / "benchmarks" / "results" / "prevalence.json").read_text())
+    rows = [
+        (
+            f"{about}{name}",
+            f"{one['held']:.1%}",
+            f"{one['half_width']:.0%}" if wide else f"{one['half_width']:.1%}",
+        )
+        for about, part, wide in (
+            ("", "prevalence", True),
+            ("one interval for all: ", "one_interval", True),
+            ("precision of ", "precision", False),
+        )
+        for name, one in stored[part].items()
+    ]
+    return table(["audits", "held the truth", "to either side, at the median, as a part of it"], rows)
+
+
+def saved_table():
+    """Return how many labels the strata take and plain impressions, for the same interval."""
+    stored = json.loads((ROOT / "benchmarks" / "results" / "prevalence.json").read_text())
+    rows = [
+        (
+            f"{one['separation']:g}",
+            f"{one['hidden']:.0%}",
+            f"{one['half_width']:.0%}",
+            f"{one['labels']:,}",
+            f"{one['plain']:,}",
+            f"{one['times_fewer']:.1f}",
+        )
+        for one in stored["labels"]
+        if one["separation"] in {3.0, 4.0}
+    ]
+    return table(["d'", "hidden", "to either side", "draws", "plain impressions", "times fewer"], rows)
+
+
 SECTIONS = {
     "ARCHITECTURE.md": {"rooms": room_table},
     "docs/intervals.md": {"coverage": coverage_table},
@@ -375,6 +412,7 @@ SECTIONS = {
         "openai": openai_table,
         "perspective": perspective_table,
     },
+    "docs/prevalence.md": {"prevalence": prevalence_table, "saved": saved_table},
     "docs/people.md": {"roles": role_table, "access": access_table},
     "docs/policies.md": {
         "fields": policy_field_table,

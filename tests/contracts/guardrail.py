@@ -21,9 +21,11 @@ from sievert.schema.guardrail import (
     LedgerEntry,
     name_of,
 )
+from sievert.schema.measuring import Measurement, ViewStratum
 from sievert.schema.policy import PolicySet
+from sievert.schema.post import Post
 from sievert.stores.guardrail.base import Change
-from sievert.testing import START
+from sievert.testing import START, batch_of
 
 RUNNING = Running(bundle="b", triggers="t")
 
@@ -127,6 +129,27 @@ def entry(name, **more):
     return LedgerEntry(**{**stated, **more})
 
 
+def measurement(name, **more):
+    """A measurement of one stratum."""
+    stated = {
+        "measurement_id": name,
+        "policy": "hate",
+        "platform": "default",
+        "since": START,
+        "until": START + 1,
+        "posts": 1,
+        "unscored": 0.0,
+        "views": 5,
+        "measured_by": "b",
+        "decided_by": ("c",),
+        "strata": (ViewStratum(weight=1.0, expected=0.1, draws=1, by_day=(1.0,)),),
+        "cases": 1,
+        "drawn_at": START,
+        "drawn_by": "a",
+    }
+    return Measurement(**{**stated, **more})
+
+
 def effects():
     """A case, a message and an audit note."""
     case = Case(
@@ -184,6 +207,22 @@ class GuardrailContract:
         assert [one.case_id for one in stores.cases.list().items] == ["c"]
         assert [one.message_id for one in stores.outbox.due(START, 9)] == ["m"]
         assert [one.event for one in stores.audit.entries()] == ["e"]
+
+    def test_measurements_are_kept_with_their_draws_and_the_texts_that_reviewers_need(self, stores):
+        store = stores.guardrail
+        some = (measurement("m2", drawn_at=START + 1), measurement("m1", drawn_at=START))
+        text = Post(id="p", text="hello")
+        stores.journal.find(batch_of([text]))
+        store.apply(
+            Change(measurements=some, audits=(audit("u", purpose="m1", day=START),)),
+            Effects(texts=(text,)),
+            seen=0,
+        )
+        assert {one.measurement_id for one in store.measurements()} == {"m1", "m2"}
+        assert store.audits("m1")[0].day == START
+        again = msgspec.structs.replace(some[0], posts=7)
+        store.apply(Change(measurements=(again,)), Effects(texts=(text,)), seen=1)
+        assert sorted(one.posts for one in store.measurements()) == [1, 7]
 
     def test_who_was_overtaken_changes_nothing(self, stores):
         store = stores.guardrail

@@ -73,11 +73,12 @@ def test_processes_that_start_at_once_migrate_once(schemas):
 
 def test_a_database_of_a_newer_release_is_refused(database, postgres):
     with database.writing() as connection:
+        ours = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(MigrationNeeded, match="9999"):
         Database(postgres)
     with database.writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0011'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = %s", (ours,))
 
 
 def test_what_a_writer_reads_stays_true_until_it_ends(database, postgres):

@@ -1,5 +1,6 @@
 """The journal of many processes: each post is recorded once, whoever comes second, and whenever the server dies."""
 
+import contextlib
 import itertools
 import threading
 
@@ -12,8 +13,11 @@ from contracts.records import case
 from sievert.errors import Overtaken, StoreUnavailable
 from sievert.schema.batch import Effects
 from sievert.schema.post import Post
+from sievert.schema.taxonomy import HARM
+from sievert.stores.embedded import EmbeddedStores, segments_folder
 from sievert.stores.journal import shared as shared_module
 from sievert.stores.journal.base import NEW, SAME, DecisionFilter
+from sievert.stores.journal.seen import SeenPosts
 from sievert.stores.shared import SharedStores
 from sievert.testing import START, FixedClock, batch_of
 
@@ -47,6 +51,24 @@ def test_of_two_who_found_a_post_new_one_records_it(opened, first, second):
     assert [one.case_id for one in theirs.cases.list().items] == ["c1"]
     assert len(theirs.journal.trail("default", "a")) == 1
     assert list(theirs.journal.find(batch).status) == [SAME, SAME]
+
+
+def test_what_was_seen_and_decided_first_is_read_as_from_a_folder(opened, tmp_path):
+    """The measure of harmful views looks at all posts, wherever plainly allowed ones lie."""
+    posts = [Post(id=name, revision=revision) for name, revision in (("a", 0), ("b", 0), ("a", 1), ("c", 0))]
+    alone = EmbeddedStores(tmp_path, clock=FixedClock())
+    with contextlib.closing(alone):
+        for journal in (alone.journal, opened[0].journal):
+            keep(journal, posts[:2], kept=(1,))
+            keep(journal, posts[2:], at=START + 5, bundle="b@2")
+        folder = SeenPosts(alone.database, segments_folder(tmp_path))
+        table = SeenPosts(opened[1].database, None)
+        for head in (HARM, "hate", "no such head"):
+            wanted = {"since": START, "until": START + 6}
+            found = folder.first_decisions("default", head, **wanted)
+            assert table.first_decisions("default", head, **wanted) == found
+            assert sorted(found) == ([] if head == "no such head" else ["a", "b", "c"])
+        assert table.first_decisions("default", HARM, since=START + 5, until=START + 6)["a"].bundle == "b@2"
 
 
 def test_what_others_recorded_meanwhile_is_no_reason_to_record_nothing(opened):

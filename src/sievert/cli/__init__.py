@@ -22,6 +22,7 @@ COMMANDS = (
     "policy",
     "certify",
     "ledger",
+    "prevalence",
     "replay",
     "threshold",
     "data",

@@ -84,7 +84,7 @@ def settle(
     audits: dict[str, Audit] = {}
     entries: dict[str, LedgerEntry] = {}
     for one in settlements:
-        if one.kind == CaseKind.AUDIT:
+        if one.kind in (CaseKind.AUDIT, CaseKind.MEASUREMENT):
             audits.update({audit.audit_id: audit for audit in _judged(store, one, now)})
         elif one.kind == CaseKind.APPEAL and (found := _overturned(store, one, now)) is not None:
             entries[found.entry_id] = found

@@ -182,5 +182,8 @@ class Effects:
     pasts: tuple[AccountPast, ...] = ()
     released: tuple[str, ...] = ()  # delayed removals that wait no more, by the id of their action
     labels: tuple[Label, ...] = ()
+    texts: tuple[
+        Post, ...
+    ] = ()  # posts that were plainly allowed, and that a person shall judge all the same
     likenesses: Mapping[str, tuple[bytes, ...]] = dataclasses.field(default_factory=dict)
     """By case: the names that its content shares with near-duplicates; none: it stands alone."""

@@ -117,7 +117,7 @@ class AuditState(enum.StrEnum):
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """One draw: a post, the probability with which this draw fell on it, and what people found.
 
-    `purpose` is the attempt or the certificate that it serves, `place` the number of the draw. A post
+    `purpose` is the attempt, the certificate or the measurement that it serves, `place` the number of the draw. A post
     that is drawn again has another audit, and the same case.
     """
 
@@ -138,6 +138,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     state: AuditState = AuditState.OPEN
     harmful: bool | None = None
     settled_at: Micros = 0
+    day: Micros = 0  # of a measurement: the day of the view that was drawn
     record_version: RecordVersion = 1
 
 

@@ -7,7 +7,7 @@ from sievert.errors import NotFound
 from sievert.schema.clock import SECOND, Clock, Micros
 from sievert.serving.settings import Settings
 from sievert.stores.database import Database
-from sievert.stores.embedded import EmbeddedStores, database_file, make_folder
+from sievert.stores.embedded import EmbeddedStores, database_file, make_folder, segments_folder
 from sievert.stores.media.base import MediaStore
 from sievert.stores.media.folder import FolderMedia
 from sievert.stores.media.memory import NoMedia
@@ -55,6 +55,11 @@ def open_database(settings: Settings) -> Database:
             remedy="Name the server's data folder with --data, or start a server there with `sievert up`.",
         )
     return Database(file)
+
+
+def segments_of(settings: Settings) -> Path | None:
+    """Return the folder of plainly allowed posts; None where they lie in the database that several servers share."""
+    return None if settings.database_url else segments_folder(Path(settings.data_folder))
 
 
 def open_media(settings: Settings, *, clock: Clock) -> MediaStore:

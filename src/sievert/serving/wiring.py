@@ -52,7 +52,7 @@ from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
-from sievert.serving.places import BUDGETS_HOLD, open_database, open_media, open_stores
+from sievert.serving.places import BUDGETS_HOLD, open_database, open_media, open_stores, segments_of
 from sievert.serving.queue import Queue, QueuedWalk
 from sievert.serving.rule_alarms import RuleAlarms
 from sievert.serving.sessions import Place, Sessions
@@ -381,7 +381,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
             labels=consequences.labels,
             reviews=consequences.reviews,
             guardrail=consequences.guardrail,
-            decisions=KeptDecisions(database),
+            decisions=KeptDecisions(database, segments_of(settings)),
         )
     finally:
         database.close()

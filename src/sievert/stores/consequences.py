@@ -12,6 +12,7 @@ from sievert.stores.database import Database
 from sievert.stores.delayed import SqlDelayed
 from sievert.stores.grounds import SqlGrounds
 from sievert.stores.guardrail.embedded import EmbeddedGuardrail
+from sievert.stores.journal.kept import keep_texts
 from sievert.stores.limits import SqlLimits
 from sievert.stores.outbox import SqlOutbox
 from sievert.stores.pasts import SqlPasts
@@ -27,6 +28,7 @@ class SqlConsequences:
     def __init__(self, database: Database, *, clock: Clock) -> None:
         """Speak of one database."""
         self._database = database
+        self._clock = clock
         self.actions: SqlRecords[Action] = SqlRecords(database, tables.actions, Action)
         self.cases: SqlRecords[Case] = SqlRecords(database, tables.cases, Case)
         self.labels: SqlRecords[Label] = SqlRecords(database, tables.labels, Label)
@@ -55,6 +57,7 @@ class SqlConsequences:
         self.cases.add(connection, effects.cases)
         self.reviews.open(connection, effects.cases, effects.likenesses)
         self.labels.add(connection, effects.labels)
+        keep_texts(connection, effects.texts, received_at=self._clock.now())
         self.outbox.add(connection, effects.messages)
         self.audit.add(connection, effects.audit)
         self.stops.add(connection, effects.stops)

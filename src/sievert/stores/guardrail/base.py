@@ -22,6 +22,7 @@ from sievert.schema.guardrail import (
     KeptCertificate,
     LedgerEntry,
 )
+from sievert.schema.measuring import Measurement
 from sievert.schema.policy import PolicySet
 
 NOT_ENDED: Micros = 1 << 62
@@ -45,6 +46,7 @@ class Change:
     audits: tuple[Audit, ...] = ()
     certificates: tuple[KeptCertificate, ...] = ()
     entries: tuple[LedgerEntry, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     read: int | None = None  # how far settlements were read
 
 
@@ -131,6 +133,10 @@ class GuardrailStore(abc.ABC):
         self, policy: str, *, kind: EntryKind | None = None, limit: int = MOST_ENTRIES
     ) -> list[LedgerEntry]:
         """Return the newest entries of a policy's ledger, of one kind or all, oldest first."""
+
+    @abc.abstractmethod
+    def measurements(self) -> list[Measurement]:
+        """Return measurements, in the order in which they were drawn."""
 
     def certificate(self, name: str) -> KeptCertificate:
         """Return a certificate.

@@ -20,6 +20,7 @@ from sievert.schema.guardrail import (
     KeptCertificate,
     LedgerEntry,
 )
+from sievert.schema.measuring import Measurement
 from sievert.schema.policy import PolicySet
 from sievert.stores.database import Database
 from sievert.stores.guardrail import tables
@@ -42,8 +43,9 @@ _VERSION, _READ, _KEY, _RUNNING = (
     "guardrail running",
 )
 _POLICIES = "policies "
+_MEASUREMENT = "measurement "
 
-R = TypeVar("R", Attempt, Audit, KeptCertificate, LedgerEntry)
+R = TypeVar("R", Attempt, Audit, KeptCertificate, LedgerEntry, Measurement)
 
 
 class EmbeddedGuardrail(GuardrailStore):
@@ -110,6 +112,8 @@ class EmbeddedGuardrail(GuardrailStore):
                 [_certificate_row(one) for one in change.certificates],
             )
             _put(connection, tables.guardrail_ledger, [_entry_row(one) for one in change.entries])
+            for one in change.measurements:
+                put_fact(connection, _MEASUREMENT + one.measurement_id, msgspec.json.encode(one).decode())
             if change.read is not None:
                 put_fact(connection, _READ, str(change.read))
             self._apply(connection, effects)
@@ -186,6 +190,12 @@ class EmbeddedGuardrail(GuardrailStore):
         wanted = [] if policy is None else [table.c.policy == policy]
         query = sa.select(table.c.record).where(*wanted).order_by(table.c.sequence)
         return self._read_all(KeptCertificate, query)
+
+    def measurements(self) -> list[Measurement]:
+        """Read those facts; there are few."""
+        query = sa.select(facts.c.value).where(facts.c.name.startswith(_MEASUREMENT, autoescape=True))
+        found = self._read_all(Measurement, query)
+        return sorted(found, key=lambda one: (one.drawn_at, one.measurement_id))
 
     def entries(
         self, policy: str, *, kind: EntryKind | None = None, limit: int = MOST_ENTRIES

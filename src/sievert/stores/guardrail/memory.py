@@ -15,6 +15,7 @@ from sievert.schema.guardrail import (
     KeptCertificate,
     LedgerEntry,
 )
+from sievert.schema.measuring import Measurement
 from sievert.schema.policy import PolicySet
 from sievert.stores.guardrail.base import (
     KEY_BYTES,
@@ -44,6 +45,7 @@ class MemoryGuardrail(GuardrailStore):
         self._audits: dict[str, Audit] = {}
         self._certificates: dict[str, KeptCertificate] = {}
         self._entries: dict[str, LedgerEntry] = {}
+        self._measurements: dict[str, Measurement] = {}
 
     @property
     def version(self) -> int:
@@ -84,6 +86,7 @@ class MemoryGuardrail(GuardrailStore):
         self._audits.update({one.audit_id: one for one in change.audits})
         self._certificates.update({one.name: one for one in change.certificates})
         self._entries.update({one.entry_id: one for one in change.entries})
+        self._measurements.update({one.measurement_id: one for one in change.measurements})
         self._read = self._read if change.read is None else change.read
         self._version += 1
 
@@ -148,6 +151,10 @@ class MemoryGuardrail(GuardrailStore):
     def certificates(self, policy: str | None = None) -> list[KeptCertificate]:
         """Walk the dictionary."""
         return [one for one in self._certificates.values() if policy in (None, one.certificate.policy)]
+
+    def measurements(self) -> list[Measurement]:
+        """Walk the dictionary."""
+        return [*self._measurements.values()]
 
     def entries(
         self, policy: str, *, kind: EntryKind | None = None, limit: int = MOST_ENTRIES

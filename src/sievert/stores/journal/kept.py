@@ -1,13 +1,17 @@
 """Decisions and posts that are kept whole, as rows; found by their ids, also beside a running server.
 
+Of a plainly allowed post the text is kept only where it is told once more, because a person shall judge it.
+
 Not covered: plainly allowed posts. They lie in segments without their text, and nothing about them can be
 done over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision
@@ -15,15 +19,18 @@ from sievert.schema.post import Post
 from sievert.stores.database import Database
 from sievert.stores.journal.base import DecisionFilter
 from sievert.stores.journal.rows import post_of
+from sievert.stores.journal.seen import SeenPosts
+from sievert.stores.statements import insert
 from sievert.stores.tables import decisions, posts
 
 
 class KeptDecisions:
-    """Reads what was decided about posts that were not plainly allowed."""
+    """Reads what was decided about posts that were not plainly allowed; `seen` reads what people saw, of all posts."""
 
-    def __init__(self, database: Database) -> None:
-        """Speak of one database."""
+    def __init__(self, database: Database, segments: Path | None) -> None:
+        """Speak of one database, and of the folder with its segments; None where several servers share it."""
         self._database = database
+        self.seen = SeenPosts(database, segments)
 
     def decision(self, decision_id: str) -> Decision | None:
         """Return a decision, or None."""
@@ -100,3 +107,10 @@ def kept_post_row(post: Post, received_at: Micros) -> dict[str, object]:
         "received_at": received_at,
         "record": msgspec.json.encode(post),
     }
+
+
+def keep_texts(connection: Connection, some: Sequence[Post], *, received_at: Micros) -> None:
+    """Keep posts that are not kept yet, inside a transaction; they are forgotten as if they had come now."""
+    if some:
+        rows = [kept_post_row(post, received_at) for post in some]
+        connection.execute(insert(connection, posts).on_conflict_do_nothing(), rows)

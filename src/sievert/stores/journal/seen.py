@@ -1,0 +1,143 @@
+"""What people saw within a window, and what was decided about it first, read beside a running server.
+
+Views come from the log of events, which forgets them after `keep_text_days`. Segments are read as they are:
+whatever has no valid frame was never acknowledged, and nothing is cut off here.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from sievert.schema.clock import DAY, Micros, moment_of
+from sievert.schema.decision import CREATED, Decision
+from sievert.schema.event import EVENT_TYPES, Views
+from sievert.schema.taxonomy import HARM
+from sievert.stores.database import Database
+from sievert.stores.journal.shared_tables import allowed, allowed_facts
+from sievert.stores.segments.segment import Segment, SegmentFacts
+from sievert.stores.tables import activity_events, decisions
+
+_WORD = next(word for word, kind in EVENT_TYPES.items() if kind is Views)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FirstDecision:
+    """What the first decision about a post's newest revision said."""
+
+    revision: int
+    p: float
+    bundle: str
+
+
+class SeenPosts:
+    """Reads views and first decisions of one data folder."""
+
+    def __init__(self, database: Database, segments: Path | None) -> None:
+        """Speak of one database and of the folder with its segments; None where a table has what they have."""
+        self._database = database
+        self._segments = segments
+
+    def views(self, platform: str, *, since: Micros, until: Micros) -> dict[tuple[str, Micros], int]:
+        """Return how often each post was seen on each day, by the day's beginning; since <= day < until."""
+        query = sa.select(activity_events.c.record).where(
+            activity_events.c.kind == _WORD, activity_events.c.received_at >= since
+        )
+        found: dict[tuple[str, Micros], int] = {}
+        read = msgspec.json.Decoder(Views)
+        with self._database.reading() as connection:
+            for record in connection.execute(query).scalars():
+                one = read.decode(record)
+                at = moment_of(one.at)
+                if one.platform == platform and since <= at < until:
+                    key = (one.post_id, at // DAY * DAY)
+                    found[key] = found.get(key, 0) + one.count
+        return found
+
+    def first_decisions(
+        self, platform: str, head: str, *, since: Micros, until: Micros
+    ) -> dict[str, FirstDecision]:
+        """Return the first decision about the newest revision of each post decided about within the time.
+
+        Posts of which the head says nothing are left out.
+        """
+        found: dict[str, FirstDecision] = {}
+        window = since, until
+        for post_id, revision, p, bundle in (
+            self._of_table(platform, head, window)
+            if self._segments is None
+            else itertools.chain.from_iterable(
+                _rows(path, platform, head, window) for path in sorted(self._segments.glob("*.arrow"))
+            )
+        ):
+            _newest(found, post_id, FirstDecision(revision=revision, p=p, bundle=bundle))
+        query = sa.select(decisions.c.record).where(
+            decisions.c.platform == platform,
+            decisions.c.trigger == CREATED,
+            decisions.c.decided_at >= since,
+            decisions.c.decided_at < until,
+        )
+        with self._database.reading() as connection:
+            for record in connection.execute(query).scalars():
+                one = msgspec.json.decode(record, type=Decision)
+                said = one.probability if head == HARM else one.policies.get(head)
+                if said is not None:
+                    _newest(
+                        found, one.post_id, FirstDecision(revision=one.revision, p=said, bundle=one.bundle)
+                    )
+        return found
+
+    def _of_table(
+        self, platform: str, head: str, window: tuple[Micros, Micros]
+    ) -> Iterator[tuple[str, int, float, str]]:
+        """Yield (post, revision, probability, bundle) of plainly allowed posts in PostgreSQL."""
+        since, until = window
+        query = sa.select(allowed.c.id, allowed.c.revision, allowed.c.scores, allowed.c.facts).where(
+            allowed.c.platform == platform, allowed.c.decided_at >= since, allowed.c.decided_at < until
+        )
+        with self._database.reading() as connection:
+            told = connection.execute(sa.select(allowed_facts.c.number, allowed_facts.c.record)).all()
+            facts = {number: msgspec.json.decode(record, type=SegmentFacts) for number, record in told}
+            for post_id, revision, scores, number in connection.execute(query):
+                columns = (HARM, *facts[number].heads)  # as they lie in `scores`
+                if head in columns:
+                    p = float(np.frombuffer(scores, "<f4")[columns.index(head)])
+                    yield post_id, revision, p, facts[number].bundle
+
+
+def _rows(
+    path: Path, platform: str, head: str, window: tuple[Micros, Micros]
+) -> Iterator[tuple[str, int, float, str]]:
+    """Yield (post, revision, probability, bundle) of a segment's rows."""
+    try:
+        segment = Segment(path)
+    except (OSError, pa.ArrowInvalid):
+        return  # just now made, or just now expired
+    column = "harm" if head == HARM else f"p.{head}"
+    if column not in segment.schema.names:
+        return
+    since, until = window
+    for number in range(segment.batches):
+        batch = segment.batch(number)
+        decided = batch.column("decided_at").to_numpy()
+        mask = pc.equal(batch.column("platform"), platform).to_numpy(zero_copy_only=False)
+        some = batch.filter(pa.array(mask & (decided >= since) & (decided < until)))
+        for post_id, revision, p in zip(
+            some.column("id").to_pylist(),
+            some.column("revision").to_pylist(),
+            some.column(column).to_pylist(),
+            strict=True,
+        ):
+            yield post_id, revision, p, segment.facts.bundle
+
+
+def _newest(found: dict[str, FirstDecision], post_id: str, one: FirstDecision) -> None:
+    known = found.get(post_id)
+    if known is None or known.revision <= one.revision:
+        found[post_id] = one
