@@ -58,7 +58,15 @@ def main():
                 f"{len(load.killed):4} kills, {len(load.posts):,} posts, {len(found)} not as it must be",
                 flush=True,
             )
-    result = {
+            result = _result(load, found)
+            if args.write:
+                kind = "queued" if args.queue else "scaled"
+                (RESULTS / f"crashes_{kind}.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result))
+
+
+def _result(load, found):
+    return {
         "kills": dict(collections.Counter(load.killed)),
         "unsound": found,
         "posts": len(load.posts),
@@ -72,10 +80,6 @@ def main():
             if times
         },
     }
-    print(json.dumps(result))
-    if args.write:
-        name = "crashes_queued.json" if args.queue else "crashes_scaled.json"
-        (RESULTS / name).write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

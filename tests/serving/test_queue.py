@@ -248,12 +248,12 @@ def test_a_record_that_no_message_holds_is_decided_here(nats, api, doors):
     assert sorted(one.post_id for one in page.items) == ["a", "b", "large"]
 
 
-def test_doctor_counts_workers(nats, api, doors):
+def test_doctor_sees_whether_workers_ask(nats, api, doors):
     without = _queue(doors.settings)
-    assert (without.well, without.found) == (False, "0 batches wait, 0 workers ask for more")
+    assert (without.well, without.found) == (False, "0 batches wait, and no worker asks for more")
     with working(nats, doors):
         well = _queue(doors.settings)
-    assert (well.well, well.found) == (True, "0 batches wait, 1 workers ask for more")
+    assert (well.well, well.found) == (True, "0 batches wait, workers ask for more")
 
 
 def test_a_queue_that_is_not_there_is_told_without_its_password():

@@ -32,8 +32,9 @@ from sievert.schema.post import PostKey
 from sievert.stores.audit import SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores
+from sievert.stores.journal.shared import SharedJournal
 from sievert.stores.memory import MemoryStores
-from sievert.stores.shared import SharedStores
+from sievert.stores.sql import SqlStores
 from sievert.stores.tables import metadata
 from sievert.testing import FixedClock
 
@@ -91,7 +92,9 @@ class Postgres(InSql):
 
     @pytest.fixture
     def stores(self, postgres):
-        stores = SharedStores(postgres, clock=FixedClock())
+        # As one process has them; what more there is where there are several stands in `test_shared_journal.py`.
+        stores = SqlStores(Database(postgres), clock=FixedClock())
+        stores.journal = SharedJournal(stores.database, apply=stores._consequences.write)
         yield stores
         stores.close()
 

@@ -4,10 +4,12 @@ import contextlib
 import itertools
 import threading
 
+import msgspec
 import numpy as np
 import psycopg
 import pytest
 
+from contracts.enforcement import action
 from contracts.journal import decided, keep, scored
 from contracts.records import case
 from sievert.errors import Overtaken, StoreUnavailable
@@ -90,6 +92,19 @@ def test_a_later_decision_is_made_once(opened):
         theirs.journal.add([again], Effects(cases=(case(2),)))
     assert theirs.journal.holds(["d2", "d3"]) == {"d2"}
     assert [one.case_id for one in theirs.cases.list().items] == ["c1"]
+
+
+def test_a_post_is_removed_by_one_of_two_who_found_it_standing(opened):
+    """A verdict and an event may both call for it, each in its process."""
+    mine, theirs = opened
+    mine.perform(Effects(actions=(action("a1", kind="remove"),)))
+    with pytest.raises(Overtaken):
+        theirs.perform(Effects(actions=(action("a2", kind="remove"),), cases=(case(1),)))
+    assert not mine.cases.list().items
+    restore = msgspec.structs.replace(action("r", kind="restore"), undoes=("a1",))
+    theirs.perform(Effects(actions=(restore,)))
+    theirs.perform(Effects(actions=(action("a3", kind="remove"),)))
+    assert [one.action_id for one in mine.actions.list().items] == ["a3", "r", "a1"]
 
 
 def test_processes_that_are_given_the_same_posts_record_each_once(opened):

@@ -59,6 +59,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         _disk,
         _database,
         _queue,
+        _shelf,
         _segments,
         _switch,
         _port,
@@ -253,31 +254,44 @@ def _queue(settings: Settings) -> Finding:
     from sievert.errors import SievertError
     from sievert.serving.queue import Queue
 
-    async def look() -> tuple[int, int]:
+    async def look() -> tuple[int, bool]:
         queue = Queue(settings.nats_url)
         await queue.open()
         try:
             for _ in range(10):  # one that is busy asks for nothing just now
-                waiting, workers = await queue.workers()
-                if workers:
+                waiting, asked = await queue.backlog()
+                if asked:
                     break
                 await asyncio.sleep(0.3)
-            return waiting, workers
+            return waiting, asked
         finally:
             await queue.close()
 
     if not settings.nats_url:
         return Finding(name="queue", well=True, found="none: this server decides by itself")
     try:
-        waiting, workers = asyncio.run(look())
+        waiting, asked = asyncio.run(look())
     except SievertError as error:
         return Finding(name="queue", well=False, found=error.what, remedy=error.remedy)
     return Finding(
         name="queue",
-        well=workers > 0,
-        found=f"{waiting:,} batches wait, {workers} workers ask for more",
+        well=asked,
+        found=f"{waiting:,} batches wait, {'workers ask' if asked else 'and no worker asks'} for more",
         remedy="Start one with `sievert worker`, or look why those that run are not done.",
     )
+
+
+def _shelf(settings: Settings) -> Finding:
+    from sievert.errors import SievertError
+    from sievert.serving.places import open_shelf
+
+    if not settings.redis_url:
+        return Finding(name="shared encodings", well=True, found="none: this server keeps its own")
+    try:
+        open_shelf(settings, prefix="").check()
+    except SievertError as error:
+        return Finding(name="shared encodings", well=False, found=error.what, remedy=error.remedy)
+    return Finding(name="shared encodings", well=True, found="Redis answers")
 
 
 def _switch(settings: Settings) -> Finding:

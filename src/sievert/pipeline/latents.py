@@ -8,7 +8,7 @@ Not covered: a picture that a bank came to allow since it was heard; it is heard
 
 import collections
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sievert.schema.clock import Micros
 from sievert.schema.post import PostKey
@@ -65,6 +65,9 @@ class LatentCache:
             return None
         self._kept.move_to_end((bundle, key))
         return found.facets
+
+    def fetch(self, bundle: str, keys: Sequence[PostKey]) -> None:
+        """Hear which posts will be asked for next: what is remembered elsewhere can be brought, here nothing is."""
 
     def forget(self, before: Micros) -> None:
         """Forget posts that came before a time."""

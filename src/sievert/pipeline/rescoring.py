@@ -80,6 +80,7 @@ def _facets(again: Sequence[Again], posts: PostBatch, likely: Floats, parts: Par
     bundle = parts.bundle
     if bundle.fusion is None:
         return {}
+    parts.latents.fetch(bundle.version, [one.post.key for one in again])
     found = {row: parts.latents.get(bundle.version, one.post.key) for row, one in enumerate(again)}
     heard = {row: one for row, one in found.items() if one is not None}
     worth = [

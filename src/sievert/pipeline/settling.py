@@ -18,6 +18,7 @@ from sievert.pipeline.copies import CopyNames
 from sievert.pipeline.decode import to_batch
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import run_events
+from sievert.pipeline.overtaking import until_first
 from sievert.pipeline.path import NoObserver
 from sievert.review.appeals import decided
 from sievert.review.judging import given_before, settled_by, settled_with, verdict_on
@@ -114,7 +115,8 @@ def count_settled(desk: Desk) -> int:
     if events:
         # Nobody waits for these: their time is no stage's.
         unwatched = dataclasses.replace(desk.parts, observer=NoObserver())
-        run_events([msgspec.json.encode(one) for one in events], unwatched)
+        records = [msgspec.json.encode(one) for one in events]
+        until_first(lambda: run_events(records, unwatched))
     if some:
         desk.reviews.set_counted(some[-1][0])
     return len(some)

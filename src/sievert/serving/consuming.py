@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from sievert.errors import SievertError, StoreUnavailable
+from sievert.errors import Overtaken, SievertError, StoreUnavailable
 from sievert.serving.carried import POSTS, Batch, replies_of
 from sievert.serving.doors import Doors
 from sievert.serving.problems import log_unexpected
@@ -123,6 +123,8 @@ class Consumer:
         while True:
             try:
                 return await self._doors.worker.run(work, posts=posts)
+            except Overtaken:
+                raise  # the database answers; the batch comes again
             except StoreUnavailable as error:
                 _log.warning("waiting for the database: %s", error.what)
                 for message in messages:

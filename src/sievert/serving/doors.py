@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Container, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from sievert.errors import InputError, Overtaken, StoreUnavailable
+from sievert.errors import InputError, StoreUnavailable
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.holding import give_held
 from sievert.pipeline.hunting import Hunter
+from sievert.pipeline.overtaking import until_first
 from sievert.pipeline.path import Parts, run
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.releasing import release
@@ -45,11 +46,6 @@ SWEEP_SECONDS = 2
 """How soon what has expired is taken back, and what waited is done."""
 GUARD_SECONDS = 1
 """How soon the guardrail hears of what people judged, and draws what is due."""
-
-T = TypeVar("T")
-
-_TRIES = 8
-"""How often a batch is done anew that another process overtook; each time fewer of its posts are new."""
 
 KEEP_CROSSINGS = 180 * DAY
 """Longer than any window with what came before it, its audits and its certificate."""
@@ -281,25 +277,21 @@ def take_events(
     records: Sequence[bytes], *, refused: Container[str], parts: Parts, observer: PathObserver
 ) -> list[EventAnswer | InputError]:
     """Count events with the watch running; kinds in `refused` may not be told with this key."""
-    return _until_first(lambda: run_events(records, parts, refused=refused), observer)
+
+    def work() -> list[EventAnswer | InputError]:
+        observer.begin()
+        return run_events(records, parts, refused=refused)
+
+    return until_first(work)
 
 
 def take_the_path(
     records: Sequence[bytes], *, parts: Parts, observer: PathObserver
 ) -> list[Answer | InputError]:
     """Take records the whole way with the watch running."""
-    return _until_first(lambda: run(records, parts), observer)
 
-
-def _until_first(work: Callable[[], T], observer: PathObserver) -> T:
-    """Do a batch, and do it anew where another process recorded some of it meanwhile: then that is known.
-
-    Raises:
-        Overtaken: it was so again and again.
-    """
-    for _ in range(_TRIES - 1):
+    def work() -> list[Answer | InputError]:
         observer.begin()
-        with contextlib.suppress(Overtaken):
-            return work()
-    observer.begin()
-    return work()
+        return run(records, parts)
+
+    return until_first(work)

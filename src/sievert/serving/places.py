@@ -4,8 +4,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sievert.errors import NotFound
-from sievert.schema.clock import SECOND, Clock, Micros
+from sievert.pipeline.latents import LatentCache
+from sievert.pipeline.shared_latents import SharedLatents
+from sievert.schema.clock import DAY, SECOND, Clock, Micros
 from sievert.serving.settings import Settings
+from sievert.serving.telemetry import Metrics
 from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores, database_file, make_folder, segments_folder
 from sievert.stores.media.base import MediaStore
@@ -13,6 +16,7 @@ from sievert.stores.media.folder import FolderMedia
 from sievert.stores.media.memory import NoMedia
 from sievert.stores.media.s3 import S3Media
 from sievert.stores.shared import SharedStores
+from sievert.stores.shelf.redis import RedisShelf
 
 BUDGETS_HOLD: Micros = SECOND
 """For how long what policies spent is taken from memory, where other processes spend too."""
@@ -77,3 +81,26 @@ def open_media(settings: Settings, *, clock: Clock) -> MediaStore:
         folder = settings.media_store or Path(settings.data_folder) / "media"
         store = FolderMedia(Path(folder), clock=clock)
     return store if settings.keep_media_days else NoMedia(store)
+
+
+def open_latents(settings: Settings, *, clock: Clock, metrics: Metrics, prefix: str) -> LatentCache:
+    """Open what remembers encodings of posts: this process alone, or with others over Redis.
+
+    Raises:
+        MissingExtra: what speaks to Redis is not installed.
+    """
+    most = settings.latents_megabytes << 20
+    if not settings.redis_url:
+        return LatentCache(most)
+    return SharedLatents(
+        open_shelf(settings, prefix=prefix),
+        clock=clock,
+        keep=settings.keep_text_days * DAY,
+        watch=lambda result: metrics.shared_latents.labels(result).inc(),
+        most_bytes=most,
+    )
+
+
+def open_shelf(settings: Settings, *, prefix: str) -> RedisShelf:
+    """Open the shelf that servers share; stores of their own have prefixes of their own."""
+    return RedisShelf(settings.redis_url, prefix=f"sievert:{prefix}:latents:")

@@ -124,10 +124,10 @@ class Queue:
         """Tell whether a record can be sent at all."""
         return len(record) + _ROOM_FOR_FRAME <= self._most_bytes
 
-    async def workers(self) -> tuple[int, int]:
-        """Return how many batches wait, and how many workers have asked for some just now."""
+    async def backlog(self) -> tuple[int, bool]:
+        """Return how many batches wait, and whether a worker has asked for some just now."""
         told = await self._stream.consumer_info(WORK, DURABLE)
-        return int(told.num_pending or 0) + int(told.num_ack_pending or 0), int(told.num_waiting or 0)
+        return int(told.num_pending or 0) + int(told.num_ack_pending or 0), bool(told.num_waiting)
 
     async def subscription(self) -> Any:
         """Return what workers fetch from: one durable consumer for all of them."""
@@ -208,7 +208,7 @@ class Queue:
         except self._failures as error:
             raise StoreUnavailable(
                 "No worker answered in time; what was sent may still be decided.",
-                remedy="Send the same again, it is decided once. `sievert doctor` counts the workers.",
+                remedy="Send the same again, it is decided once. `sievert doctor` sees whether any works.",
             ) from error
         finally:
             del self._waiting[token]

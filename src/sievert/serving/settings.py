@@ -63,6 +63,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="the queue between `sievert api` and `sievert worker`: nats://host:4222, with JetStream"
         ),
     ] = ""
+    redis_url: Annotated[
+        str,
+        Meta(
+            description="where servers share what encoders made of posts: redis://host:6379; empty: each keeps its own"
+        ),
+    ] = ""
     keep_days: Annotated[
         int, Meta(ge=7, le=36_500, description="days for which plainly allowed posts are remembered")
     ] = 365
@@ -340,6 +346,8 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("database_url is no address: write postgresql://user:password@host:5432/name")
     if settings.nats_url and urlsplit(settings.nats_url).scheme not in ("nats", "tls"):
         problems.append("nats_url is no address: write nats://host:4222, or tls://host:4222")
+    if settings.redis_url and urlsplit(settings.redis_url).scheme not in ("redis", "rediss"):
+        problems.append("redis_url is no address: write redis://host:6379, or rediss://host:6379")
     problems.extend(_wrong_about_discourse(settings))
     problems.extend(_wrong_about_media(settings))
     if settings.webhook_secret and not _is_webhook_secret(settings.webhook_secret):

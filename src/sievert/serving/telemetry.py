@@ -79,6 +79,12 @@ class Metrics:
             ["bank"],
             registry=self.registry,
         )
+        self.shared_latents = Counter(
+            "sievert_shared_latents",
+            "Look-ups of what other servers made of posts: hit, miss, stale, corrupt, or away (Redis did not answer).",
+            ["result"],
+            registry=self.registry,
+        )
         self.breakers = Counter(
             "sievert_breakers",
             "Policies that suddenly removed or demoted far more than usual, and were stopped.",

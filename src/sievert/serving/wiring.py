@@ -20,7 +20,6 @@ from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.guarding import Guard
 from sievert.pipeline.hunting import Hunter
-from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.opening import Openers
 from sievert.pipeline.path import Parts
@@ -52,7 +51,14 @@ from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
 from sievert.serving.live import LiveFeed
 from sievert.serving.micro_batch import MicroBatcher
-from sievert.serving.places import BUDGETS_HOLD, open_database, open_media, open_stores, segments_of
+from sievert.serving.places import (
+    BUDGETS_HOLD,
+    open_database,
+    open_latents,
+    open_media,
+    open_stores,
+    segments_of,
+)
 from sievert.serving.queue import Queue, QueuedWalk
 from sievert.serving.rule_alarms import RuleAlarms
 from sievert.serving.sessions import Place, Sessions
@@ -168,7 +174,7 @@ def open_doors(
         pictures=pictures,
         banks=banks,
         reviews=stores.reviews,
-        latents=LatentCache(settings.latents_megabytes << 20),
+        latents=open_latents(settings, clock=clock, metrics=metrics, prefix=str(stores.database.seed())),
         guard=guard,
         creators=open_creators(settings, stores, counters=counters, clock=clock),
     )
@@ -365,7 +371,7 @@ def open_ledgers(settings: Settings, *, clock: Clock) -> Iterator[Ledgers]:
     """
     database = open_database(settings)
     try:
-        consequences = SqlConsequences(database, clock=clock)
+        consequences = SqlConsequences(database, clock=clock, alone=not settings.database_url)
         yield Ledgers(
             keys=SqlKeyStore(database),
             people=SqlPeople(database),

@@ -25,8 +25,8 @@ from sievert.stores.stops import SqlStops
 class SqlConsequences:
     """The stores that effects go to, over one database; several processes may have one each."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
-        """Speak of one database."""
+    def __init__(self, database: Database, *, clock: Clock, alone: bool = True) -> None:
+        """Speak of one database; `alone` if no other process acts on posts."""
         self._database = database
         self._clock = clock
         self.actions: SqlRecords[Action] = SqlRecords(database, tables.actions, Action)
@@ -36,7 +36,7 @@ class SqlConsequences:
         self.guardrail = EmbeddedGuardrail(database, apply=self.write)
         self.outbox = SqlOutbox(database)
         self.audit = SqlAuditLog(database, clock=clock)
-        self.standing = SqlStanding(database)
+        self.standing = SqlStanding(database, alone=alone)
         self.stops = SqlStops(database)
         self.delayed = SqlDelayed(database)
         self.limits = SqlLimits(database)

@@ -22,7 +22,7 @@ class SqlStores:
     def __init__(self, database: Database, *, clock: Clock, alone: bool = True) -> None:
         """Speak of one database; `alone` if no other process takes posts and events."""
         self.database = database
-        self._consequences = SqlConsequences(database, clock=clock)
+        self._consequences = SqlConsequences(database, clock=clock, alone=alone)
         self.actions = self._consequences.actions
         self.cases = self._consequences.cases
         self.outbox = self._consequences.outbox

@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from sievert.errors import NotFound, NotStanding
+from sievert.errors import NotFound, NotStanding, Overtaken
 from sievert.schema.action import OURSELVES, Action, ActionKind, ActionState
 from sievert.schema.clock import Micros
 from sievert.schema.post import PostKey
@@ -192,15 +192,17 @@ class MemoryStanding(StandingActions):
 class SqlStanding(StandingActions):
     """Keeps actions in the table `standing`, with what the questions above look for in columns."""
 
-    def __init__(self, database: Database) -> None:
-        """Speak of one database."""
+    def __init__(self, database: Database, *, alone: bool = True) -> None:
+        """Speak of one database; `alone` if no other process acts on posts."""
         self._database = database
+        self._alone = alone
 
     def add(self, connection: Connection, actions: tuple[Action, ...]) -> None:
         """Insert actions inside a transaction.
 
         Raises:
             NotStanding: one of them takes back what does not stand; the transaction must not commit.
+            Overtaken: one of them removes what another process has removed meanwhile; likewise.
         """
         table = standing
         for action in actions:
@@ -212,6 +214,12 @@ class SqlStanding(StandingActions):
                 )
                 if connection.execute(update).rowcount == 0:
                     raise not_standing(name)
+        # Who works alone has looked. Several processes may have looked before any of them did it.
+        removed = [_key(action) for action in actions if action.kind == ActionKind.REMOVE]
+        if removed and not self._alone and _any_removed(connection, removed):
+            raise Overtaken(
+                "Another process has removed the post meanwhile.", remedy="Look at it, and do the same again."
+            )
         if actions:
             connection.execute(sa.insert(table), [_row(action) for action in actions])
 
@@ -305,6 +313,16 @@ class SqlStanding(StandingActions):
         return [
             ActionState(msgspec.json.decode(row["record"], type=Action), row["undone_by"]) for row in rows
         ]
+
+
+def _any_removed(connection: Connection, keys: Sequence[PostKey]) -> bool:
+    table = standing
+    stands = sa.select(table.c.sequence).where(
+        sa.tuple_(table.c.platform, table.c.post_id, table.c.revision).in_(keys),
+        table.c.kind == ActionKind.REMOVE,
+        table.c.undone_by.is_(None),
+    )
+    return connection.execute(stands.limit(1)).first() is not None
 
 
 def _automatic(policy: str, since: Micros, until: Micros) -> tuple[sa.ColumnElement[bool], ...]:

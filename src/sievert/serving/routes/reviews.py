@@ -10,6 +10,7 @@ from msgspec import Meta
 from sievert.errors import InvalidField
 from sievert.pipeline.desk import add_known_answer, claim_next, file_appeal, in_hand
 from sievert.pipeline.holding import MOST_HELD, hold_verdict, take_back_verdict
+from sievert.pipeline.overtaking import until_first
 from sievert.pipeline.settling import count_settled, give_verdict
 from sievert.pipeline.showing import CaseGiven, shown
 from sievert.review.judging import for_a_judge_to_be, is_blind
@@ -316,7 +317,9 @@ def judged(doors: Doors, who: str, case_id: str, said: NewVerdict) -> VerdictSho
             wait=said.hold_seconds * SECOND,
         )
     else:
-        given = give_verdict(desk, case_id, who, violates=violates, judged=looked_at, note=said.note)
+        given = until_first(
+            lambda: give_verdict(desk, case_id, who, violates=violates, judged=looked_at, note=said.note)
+        )
         count_settled(desk)
     return msgspec.structs.replace(_shown(given), held_until=until)
 
