@@ -14,7 +14,7 @@ import msgspec
 from sievert.errors import NotFound
 from sievert.schema.action import OURSELVES, ActionKind, ActionState
 from sievert.schema.clock import Micros
-from sievert.schema.decision import BANK, CREATED, Decision
+from sievert.schema.decision import BANK, CREATED, DIAL, Decision
 from sievert.schema.policy import AppealRoute, Policy
 from sievert.schema.statement import Statement
 
@@ -38,6 +38,7 @@ _CAME_UP = {
     "hides": "It was looked at again because readers hid it.",
     "edit": "It was looked at again because it was edited.",
     BANK: "It was looked at again because something like it became known.",
+    DIAL: "It was looked at more closely, some time after it was published.",
 }
 HEARD_BY = {
     AppealRoute.MODERATORS: "A moderator who did not decide before looks at it.",

@@ -18,8 +18,11 @@ CREATED = "created"
 BANK = "bank"
 """The trigger of a decision that a new hash in a bank calls for."""
 
-TRIGGERS = (CREATED, "reports", "views", "comments", "hides", "edit", BANK)
-"""What can call for a decision: a post that appears, what people then do with it, what becomes known."""
+DIAL = "dial"
+"""The trigger of a decision for which the heavy model had no time when the post came, and has it now."""
+
+TRIGGERS = (CREATED, "reports", "views", "comments", "hides", "edit", BANK, DIAL)
+"""What can call for a decision: a post that appears, what people then do with it, what becomes known, time."""
 
 
 class Cause(NamedTuple):

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from sievert.errors import ConfigurationError
 from sievert.guardrail.drawing import AUDIT_RATE
+from sievert.pipeline.dial import PATH_CORES
 from sievert.pipeline.holding import MOST_HELD
 from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.post import MAX_TEXT_BYTES
@@ -193,6 +194,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="the same share of posts with pictures, by their text and the words in the pictures",
         ),
     ] = HEAVY_SHARE
+    path_cores: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description="cores that the path's one thread may use before the heavy model reads less than its shares; 0: it always reads them",
+        ),
+    ] = PATH_CORES
     audit_rate: Annotated[
         float,
         Meta(

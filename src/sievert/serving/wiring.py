@@ -46,10 +46,10 @@ from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
-from sievert.scoring.utterances import Shares as LaneShares
 from sievert.serving.access import Gate, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
+from sievert.serving.dialling import make_dial
 from sievert.serving.discourse import DiscourseApi
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
@@ -167,7 +167,7 @@ def open_doors(
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=has_receiver(settings),
-        shares=LaneShares(text=settings.heavy_share, pictures=settings.image_heavy_share),
+        dial=make_dial(settings, metrics),
         pictures=pictures,
         banks=banks,
         reviews=stores.reviews,
