@@ -35,7 +35,7 @@ from sievert.pipeline.likenesses import likenesses
 from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
-from sievert.pipeline.triggers import TRIGGERS_NAME
+from sievert.pipeline.triggers import Triggers, default_triggers
 from sievert.pipeline.watching import NOTHING_WATCHED, Watched, Watching
 from sievert.policy.rulebook import Stated
 from sievert.policy.rules import decide, hang_on_views
@@ -108,6 +108,7 @@ class Parts:
     max_text_bytes: int = MAX_TEXT_BYTES
     shares: Shares = SHARES  # what the heavy model reads where no dial moves that
     dial: ComputeDial | None = None
+    triggers: Triggers = dataclasses.field(default_factory=default_triggers)
     pictures: Pictures | None = None  # None where no post may have any
     banks: Banks | None = None  # None where there are none
     reviews: ReviewStore | None = None  # what people settled; None where nobody reviews
@@ -141,7 +142,7 @@ class Parts:
         return Running(
             bundle=self.bundle.version,
             forecaster=self.bundle.views.name if self.bundle.views is not None else "",
-            triggers=TRIGGERS_NAME,
+            triggers=self.triggers.name,
             heavy_share=self.shares_now.text,
             image_heavy_share=self.shares_now.pictures,
         )

@@ -21,7 +21,9 @@ BANK = "bank"
 DIAL = "dial"
 """The trigger of a decision for which the heavy model had no time when the post came, and has it now."""
 
-TRIGGERS = (CREATED, "reports", "views", "comments", "hides", "edit", BANK, DIAL)
+_EVENTS = ("reports", "views", "comments", "hides", "edit", "blocks", "shares", "reactions", "quarrels")
+
+TRIGGERS = (CREATED, *_EVENTS, BANK, DIAL)
 """What can call for a decision: a post that appears, what people then do with it, what becomes known, time."""
 
 

@@ -1,6 +1,9 @@
-"""The compute dial of a server: what its settings ask for, and what its metrics tell of it."""
+"""What settings say of when posts are read and decided: the compute dial, with its metrics, and the triggers."""
+
+from pathlib import Path
 
 from sievert.pipeline.dial import ComputeDial
+from sievert.pipeline.triggers import Triggers, default_triggers, load_triggers
 from sievert.scoring.utterances import Shares
 from sievert.serving.settings import Settings
 from sievert.serving.telemetry import Metrics
@@ -28,3 +31,12 @@ def make_dial(settings: Settings, metrics: Metrics) -> ComputeDial:
     """Make the dial that these settings ask for."""
     wanted = Shares(text=settings.heavy_share, pictures=settings.image_heavy_share)
     return ComputeDial(wanted, cores=settings.path_cores, watch=DialMetrics(metrics))
+
+
+def triggers_of(settings: Settings) -> Triggers:
+    """Load the triggers that these settings choose.
+
+    Raises:
+        ConfigurationError: their file is wrong.
+    """
+    return load_triggers(Path(settings.triggers)) if settings.triggers else default_triggers()

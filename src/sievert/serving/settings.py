@@ -84,6 +84,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0.03
     bundle: Annotated[str, Meta(description="folder of the bundle that scores; empty: the shipped one")] = ""
     policies: Annotated[str, Meta(description="folder of the policies; empty: the shipped ones")] = ""
+    triggers: Annotated[
+        str, Meta(description="file of what has a post decided anew; empty: the shipped one")
+    ] = ""
     max_text_bytes: Annotated[int, Meta(ge=1, le=170_000, description="longest text of a post, in UTF-8")] = (
         MAX_TEXT_BYTES
     )

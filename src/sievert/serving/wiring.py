@@ -49,7 +49,7 @@ from sievert.scoring.cascade import score
 from sievert.serving.access import Gate, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
-from sievert.serving.dialling import make_dial
+from sievert.serving.dialling import make_dial, triggers_of
 from sievert.serving.discourse import DiscourseApi
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
@@ -88,8 +88,6 @@ from sievert.stores.records import Records
 from sievert.stores.reviews.base import ReviewStore
 from sievert.stores.standing import StandingActions
 from sievert.stores.stops import Stops
-
-_FIRST_KEY = "first key"
 
 _log = logging.getLogger("sievert.enforcement")
 
@@ -168,6 +166,7 @@ def open_doors(
         max_text_bytes=settings.max_text_bytes,
         announce=has_receiver(settings),
         dial=make_dial(settings, metrics),
+        triggers=triggers_of(settings),
         pictures=pictures,
         banks=banks,
         reviews=stores.reviews,
@@ -434,7 +433,7 @@ def first_key(doors: Doors) -> str | None:
     text, _ = add_key(
         doors.stores.keys,
         doors.stores.audit,
-        name=_FIRST_KEY,
+        name="first key",
         scopes=("admin",),
         actor="sievert",
         clock=doors.clock,
