@@ -14,7 +14,17 @@ def without_post_columns(connection, tables=("actions", "cases", "labels")):
 
 def back_to_0004(connection):
     """Take away what enforcement, review, guardrail and people brought."""
-    later = ("standing", "stops", "delayed", "account_", "review_", "guardrail", "people", "sessions", "edges")
+    later = (
+        "standing",
+        "stops",
+        "delayed",
+        "account_",
+        "review_",
+        "guardrail",
+        "people",
+        "sessions",
+        "edges",
+    )
     for name in [one for one in metadata.tables if one.startswith(later)]:
         connection.execute(f"DROP TABLE {name}")
     without_post_columns(connection)

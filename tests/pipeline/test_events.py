@@ -7,6 +7,7 @@ import pytest
 
 from sievert.errors import InvalidField, MalformedInput, StoreUnavailable
 from sievert.features.behaviour.counting import Count, Role
+from sievert.pipeline import events
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.checking import StoredChecks
@@ -66,6 +67,18 @@ def test_reports_change_the_decision_and_the_trail_says_why(parts, stores):
     assert [(action.post_id, action.kind, action.decision_id) for action in actions] == [
         ("fine", "demote", again.decision_id)
     ]
+
+
+def test_of_more_than_can_be_decided_at_once_the_most_harmful_views_come_first(parts, stores, monkeypatch):
+    monkeypatch.setattr(events, "MOST_AT_ONCE", 1)
+    rude = [Post(id=name, text="you blorp", creator_id="ann") for name in ("seen", "unseen")]
+    run(records(*rude, FINE), parts)
+    seen = Views(id="v", at=START, post_id="seen", count=90)
+    run_events(records(seen), parts)
+    run_events(
+        records(*reports(1), *reports(1, post="unseen", first=1), *reports(1, post="seen", first=2)), parts
+    )
+    assert [len(stores.journal.trail("default", name)) for name in ("fine", "unseen", "seen")] == [1, 1, 2]
 
 
 def test_what_was_done_is_not_done_again(parts, stores):

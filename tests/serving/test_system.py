@@ -205,7 +205,20 @@ def test_every_field_of_a_record_is_described_and_words_are_listed(client):
         ("Decision", "would"): outcomes,
         ("Decision", "language"): ["english", "other", "unreadable"],
         ("Decision", "stage"): ["light", "heavy", "sentinel", "update", "bank"],
-        ("Decision", "trigger"): ["created", "reports", "views", "comments", "hides", "edit", "bank"],
+        ("Decision", "trigger"): [
+            "created",
+            "reports",
+            "views",
+            "comments",
+            "hides",
+            "edit",
+            "blocks",
+            "shares",
+            "reactions",
+            "quarrels",
+            "bank",
+            "dial",
+        ],
         ("Action", "kind"): ["demote", "remove", "isolate", "restore"],
     }.items():
         assert fields[where]["enum"] == words

@@ -14,7 +14,7 @@ import msgspec
 from sievert.errors import NotFound
 from sievert.schema.action import OURSELVES, ActionKind, ActionState
 from sievert.schema.clock import Micros
-from sievert.schema.decision import BANK, CREATED, Decision
+from sievert.schema.decision import BANK, CREATED, DIAL, Decision
 from sievert.schema.policy import AppealRoute, Policy
 from sievert.schema.statement import Statement
 
@@ -36,8 +36,13 @@ _CAME_UP = {
     "views": "It was looked at again because many people saw it.",
     "comments": "It was looked at again because of the comments under it.",
     "hides": "It was looked at again because readers hid it.",
+    "blocks": "It was looked at again because readers blocked its author.",
+    "shares": "It was looked at again because many people passed it on.",
+    "reactions": "It was looked at again because of readers' reactions.",
+    "quarrels": "It was looked at again because of quarrels under it.",
     "edit": "It was looked at again because it was edited.",
     BANK: "It was looked at again because something like it became known.",
+    DIAL: "It was looked at more closely, some time after it was published.",
 }
 HEARD_BY = {
     AppealRoute.MODERATORS: "A moderator who did not decide before looks at it.",

@@ -9,7 +9,7 @@ Not covered: events of one id that say different things; the first one counts, w
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -62,8 +62,7 @@ CommentReader = Callable[[Sequence[str]], np.ndarray]
 """Says of each comment what it says: features.behaviour.counting.Said."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class NewPost:
+class NewPost(NamedTuple):
     """A post that is published."""
 
     name: PostName

@@ -22,7 +22,7 @@ from sievert.review.cases import cases_for
 from sievert.review.memory import standing
 from sievert.schema.batch import DecidedBatch, Floats, PostBatch, ScoredBatch, TextColumn
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Cause, Decision, Language, Match, Outcome, Stage, decision_id
+from sievert.schema.decision import DIAL, Cause, Decision, Language, Match, Outcome, Stage, decision_id
 from sievert.schema.post import Post
 from sievert.schema.review import Settlement
 from sievert.schema.sentinel import SENTINEL_POLICY
@@ -40,6 +40,12 @@ class Again:
     trail: list[Decision]
     post: Post  # without its text where that was not kept
     kept: bool = True  # whether its text was kept
+
+    @property
+    def content(self) -> Decision:
+        """The decision that says what the content was thought to be: the first, or the heavy model's later look."""
+        later = [one for one in self.trail if one.trigger == DIAL and one.stage == Stage.HEAVY.word]
+        return later[-1] if later else self.first
 
 
 def worth_deciding(names: Sequence[PostName], causes: Sequence[Cause], parts: Parts) -> list[Again]:
@@ -82,11 +88,10 @@ def batch_again(again: Sequence[Again], parts: Parts) -> PostBatch:
     )
 
 
-def first_probabilities(again: Sequence[Again], heads: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Return what was thought of each post when it came: harm, and each of H heads [n, 1 + H]."""
+def probabilities_in(decisions: Sequence[Decision], heads: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Return what n decisions say of their posts: harm, and each of H heads [n, 1 + H]."""
     return np.array(
-        [[one.first.probability, *(one.first.policies.get(head, 0.0) for head in heads)] for one in again],
-        np.float32,
+        [[one.probability, *(one.policies.get(head, 0.0) for head in heads)] for one in decisions], np.float32
     )
 
 

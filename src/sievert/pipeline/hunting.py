@@ -22,8 +22,8 @@ from sievert.pipeline.again import (
     Again,
     batch_again,
     decide_again,
-    first_probabilities,
     is_isolated,
+    probabilities_in,
     scored_again,
     worth_deciding,
 )
@@ -213,7 +213,7 @@ class Hunter:
         }
         known = parts.banks.glance(dataclasses.replace(posts, pictures=pictures))
         latest = [dataclasses.replace(one, first=one.trail[-1]) for one in again]
-        p = first_probabilities(latest, parts.bundle.policy_heads)
+        p = probabilities_in([one.first for one in latest], parts.bundle.policy_heads)
         stage = np.array([_STAGES[one.first.stage] for one in latest], np.int8)
         # What another bundle thought of a post says nothing here, and what it said is not kept.
         stale = np.array(

@@ -27,6 +27,7 @@ from sievert.pipeline.checking import NOTHING_CHECKED, Checking
 from sievert.pipeline.copies import Copies, CopyNames
 from sievert.pipeline.creators import LiveCreators
 from sievert.pipeline.decode import decode, split_lines, to_batch
+from sievert.pipeline.dial import ComputeDial
 from sievert.pipeline.evidence import explained
 from sievert.pipeline.forecasts import Forecasts
 from sievert.pipeline.guarding import Guard
@@ -35,7 +36,7 @@ from sievert.pipeline.likenesses import likenesses
 from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.ruling import Ruling
-from sievert.pipeline.triggers import TRIGGERS_NAME
+from sievert.pipeline.triggers import Triggers, default_triggers
 from sievert.pipeline.watching import NOTHING_WATCHED, Watched, Watching
 from sievert.policy.rulebook import Stated
 from sievert.policy.rules import decide, hang_on_views
@@ -44,7 +45,7 @@ from sievert.schema.action import Case
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.certificate import Certificate, Running
 from sievert.schema.clock import Clock, Micros
-from sievert.schema.decision import Answer
+from sievert.schema.decision import Answer, Stage
 from sievert.schema.guardrail import Crossing
 from sievert.schema.media import SeenPicture
 from sievert.schema.policy import PolicySet
@@ -106,7 +107,9 @@ class Parts:
     guard: Guard | None = None
     observer: Observer = dataclasses.field(default_factory=NoObserver)
     max_text_bytes: int = MAX_TEXT_BYTES
-    shares: Shares = SHARES
+    shares: Shares = SHARES  # what the heavy model reads where no dial moves that
+    dial: ComputeDial | None = None
+    triggers: Triggers = dataclasses.field(default_factory=default_triggers)
     pictures: Pictures | None = None  # None where no post may have any
     banks: Banks | None = None  # None where there are none
     creators: LiveCreators | None = None  # None where no model embeds them
@@ -131,14 +134,19 @@ class Parts:
         return self.certificates if self.guard is None else self.guard.certificates()
 
     @property
+    def shares_now(self) -> Shares:
+        """What the heavy model reads of each lane in this batch."""
+        return self.shares if self.dial is None else self.dial.shares
+
+    @property
     def running(self) -> Running:
         """What a certificate must name to hold here."""
         return Running(
             bundle=self.bundle.version,
             forecaster=self.bundle.views.name if self.bundle.views is not None else "",
-            triggers=TRIGGERS_NAME,
-            heavy_share=self.shares.text,
-            image_heavy_share=self.shares.pictures,
+            triggers=self.triggers.name,
+            heavy_share=self.shares_now.text,
+            image_heavy_share=self.shares_now.pictures,
         )
 
 
@@ -151,7 +159,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     Raises:
         StoreUnavailable: nothing could be recorded; nothing of the batch is acknowledged.
     """
-    lap = parts.observer.lap
+    lap = parts.observer.lap if parts.dial is None else parts.dial.timed(parts.observer.lap)
     now = parts.clock.now()
 
     # 1 decode (1.6): bytes to posts; a bad record gets its own error
@@ -180,11 +188,11 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 2 features and 3 light (3.7), 4 heavy (30 for each 1 % of posts), 5 calibrate (0.2):
     # everything is read by the light model, the likeliest harm by the heavy one as well
-    looked = look_at_posts(parts.bundle, posts, shares=parts.shares, passed=known.passed, lap=lap)
+    looked = look_at_posts(parts.bundle, posts, shares=parts.shares_now, passed=known.passed, lap=lap)
 
     # 5b fuse (0.6 for each 1 % of posts): what encoders made of the few, with what is known of behaviour;
     # nothing where the bundle has no fusion model
-    scored = known.scored(fused(parts.bundle, looked, functools.partial(_behaviour, posts, parts)))
+    scored = known.scored(fused(parts.bundle, looked, functools.partial(behaviour_of_new, posts, parts)))
     lap("fuse")
 
     # 6a forecasts (1.4 where one post in a hundred asks): how often posts will be seen, for those whose
@@ -247,7 +255,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 9 answer (1.2): whoever sent a post hears what was decided, and only now
     answers = assemble(read, found, answer_new(posts, scored, decided))
-    parts.observer.batch_decided(posts, scored, decided)
+    _tell(parts, posts, scored, decided, forecasts)
     lap("answer")
     return answers
 
@@ -288,7 +296,17 @@ def effects_of(
     )
 
 
-def _behaviour(posts: PostBatch, parts: Parts, rows: npt.NDArray[np.intp]) -> Rows:
+def _tell(
+    parts: Parts, posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch, forecasts: Forecasts
+) -> None:
+    """Tell of a batch that is durable; what the heavy model had no time for waits, and the dial moves."""
+    parts.observer.batch_decided(posts, scored, decided)
+    if parts.dial is not None:
+        skipped = parts.dial.skip(parts.bundle, posts, scored, forecasts.views)
+        parts.dial.note(posts=len(posts), read=int((scored.stage == Stage.HEAVY).sum()), skipped=skipped)
+
+
+def behaviour_of_new(posts: PostBatch, parts: Parts, rows: npt.NDArray[np.intp]) -> Rows:
     """Return what the fusion model hears of the behaviour of new posts in these rows, and of their creators."""
     if parts.bundle.fusion is None:
         raise AssertionError("A bundle without a fusion model has nothing to hear.")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sievert.features.behaviour.rows import AsOf, Rows, behaviour_rows
-from sievert.pipeline.again import Again, first_probabilities, scored_again
+from sievert.pipeline.again import Again, probabilities_in, scored_again
 from sievert.pipeline.path import Parts
 from sievert.schema.batch import Floats, PostBatch, ScoredBatch
 from sievert.schema.decision import Stage
@@ -62,10 +62,10 @@ def _content(again: Sequence[Again], posts: PostBatch, parts: Parts) -> Floats:
     """Return what was thought of the posts first [n, H + A]; those that another bundle judged are scored anew."""
     bundle = parts.bundle
     heads = bundle.policy_heads
-    content = first_probabilities(again, heads)
+    content = probabilities_in([one.content for one in again], heads)
     stale = np.flatnonzero([one.first.bundle != bundle.version for one in again])
     if len(stale):
-        fresh = _looked(posts.take(stale), parts, shares=parts.shares)
+        fresh = _looked(posts.take(stale), parts, shares=parts.shares_now)
         content[stale, 0] = fresh.harm
         content[stale, 1:] = fresh.policies[:, : len(heads)]
     return content
@@ -94,7 +94,7 @@ def _facets(again: Sequence[Again], posts: PostBatch, likely: Floats, parts: Par
     if not worth:
         return heard
     worth.sort()
-    _looked(posts.take(np.array(worth, np.intp)), parts, shares=_whole(parts.shares))
+    _looked(posts.take(np.array(worth, np.intp)), parts, shares=_whole(parts.shares_now))
     for row in worth:
         facets = parts.latents.get(bundle.version, again[row].post.key)
         if facets is not None:

@@ -88,7 +88,7 @@ def read_policy(file: Path) -> tuple[Policy | None, list[str]]:
     return policy, _problems(policy, file)
 
 
-class _EveryKeyOnce(yaml.SafeLoader):
+class EveryKeyOnce(yaml.SafeLoader):
     """Reads YAML as the safe loader does, and refuses a key that stands twice: the first would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
@@ -110,7 +110,7 @@ def _parsed(file: Path) -> dict[object, object]:
     if file.stat().st_size > _MOST_BYTES:
         raise ValueError(f"it is longer than {_MOST_BYTES} bytes: a policy is a page")
     try:
-        stated = yaml.load(file.read_bytes(), Loader=_EveryKeyOnce)  # noqa: S506  # a safe loader
+        stated = yaml.load(file.read_bytes(), Loader=EveryKeyOnce)  # noqa: S506  # a safe loader
     except RecursionError:
         raise ValueError("it is nested too deeply: a policy is a list of fields") from None
     if not isinstance(stated, dict):

@@ -18,8 +18,13 @@ CREATED = "created"
 BANK = "bank"
 """The trigger of a decision that a new hash in a bank calls for."""
 
-TRIGGERS = (CREATED, "reports", "views", "comments", "hides", "edit", BANK)
-"""What can call for a decision: a post that appears, what people then do with it, what becomes known."""
+DIAL = "dial"
+"""The trigger of a decision for which the heavy model had no time when the post came, and has it now."""
+
+_EVENTS = ("reports", "views", "comments", "hides", "edit", "blocks", "shares", "reactions", "quarrels")
+
+TRIGGERS = (CREATED, *_EVENTS, BANK, DIAL)
+"""What can call for a decision: a post that appears, what people then do with it, what becomes known, time."""
 
 
 class Cause(NamedTuple):

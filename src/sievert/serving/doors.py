@@ -17,6 +17,7 @@ from sievert.pipeline.path import Parts, run
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.releasing import release
 from sievert.pipeline.settling import count_settled
+from sievert.pipeline.spare_time import look_at_skipped
 from sievert.pipeline.undoing import Undoing
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
@@ -46,6 +47,9 @@ SWEEP_SECONDS = 2
 """How soon what has expired is taken back, and what waited is done."""
 GUARD_SECONDS = 1
 """How soon the guardrail hears of what people judged, and draws what is due."""
+
+SPARE_SECONDS = 0.5
+"""How soon it is seen that there is time for posts that the heavy model skipped."""
 
 KEEP_CROSSINGS = 180 * DAY
 """Longer than any window with what came before it, its audits and its certificate."""
@@ -117,19 +121,26 @@ class Doors:
     async def running(self) -> AsyncIterator[None]:
         """Run everything that runs beside requests; on leaving, finish what was begun and close."""
         self.news.listen(asyncio.get_running_loop(), self._hear)
+        if self.parts.dial is not None:
+            self.parts.dial.ask(lambda: self.worker.waiting)
         self.feed.start()
         self.batcher.start()
         if self.queue is not None:
             await self.queue.open()
         # Where workers decide they also do what one of all is to do.
         leading = asyncio.create_task(self._lead() if self.queue is None else asyncio.sleep(0))
-        keeping_up = asyncio.create_task(keep_up(self.parts.creators, self.worker))  # each its own vectors
+        # Each process has vectors, and posts that it skipped, of its own.
+        own = [
+            asyncio.create_task(one)
+            for one in (keep_up(self.parts.creators, self.worker), self._look_at_skipped())
+        ]
         try:
             yield
         finally:
             leading.cancel()
-            keeping_up.cancel()
-            await asyncio.gather(leading, keeping_up, return_exceptions=True)
+            for task in own:
+                task.cancel()
+            await asyncio.gather(leading, *own, return_exceptions=True)
             await self.feed.close()
             await self.batcher.close()
             await self.attacher.close()
@@ -202,6 +213,18 @@ class Doors:
                 log_unexpected(error)
             await asyncio.sleep(HUNT_SECONDS)
 
+    async def _look_at_skipped(self) -> None:
+        """Have the heavy model read what it had no time for, whenever there is time."""
+        dial = self.parts.dial
+        while dial is not None:
+            try:
+                while dial.spare:
+                    await self.worker.run(lambda: look_at_skipped(self.parts))
+                    self.nudge()
+            except Exception as error:  # noqa: BLE001  the light model decided about them; the next ones may fare better
+                log_unexpected(error)
+            await asyncio.sleep(SPARE_SECONDS)
+
     async def _sweep(self) -> None:
         """Take back what has expired, and do what waited for its time, held verdicts too."""
         while True:
@@ -256,6 +279,8 @@ class Doors:
         self.parts.journal.forget_texts(now - kept.keep_text_days * DAY)
         self.stores.labels.forget_texts(now - kept.keep_text_days * DAY)
         self.parts.latents.forget(now - kept.keep_text_days * DAY)
+        if self.parts.dial is not None:
+            self.parts.dial.skipped.expire(now)
         self.parts.counters.forget(
             now,
             events_before=now - kept.keep_text_days * DAY,  # a comment is a text too

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from sievert.errors import ConfigurationError
 from sievert.guardrail.drawing import AUDIT_RATE
+from sievert.pipeline.dial import PATH_CORES
 from sievert.pipeline.holding import MOST_HELD
 from sievert.pipeline.path import HEAVY_SHARE
 from sievert.schema.post import MAX_TEXT_BYTES
@@ -105,6 +106,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0.03
     bundle: Annotated[str, Meta(description="folder of the bundle that scores; empty: the shipped one")] = ""
     policies: Annotated[str, Meta(description="folder of the policies; empty: the shipped ones")] = ""
+    triggers: Annotated[
+        str, Meta(description="file of what has a post decided anew; empty: the shipped one")
+    ] = ""
     max_text_bytes: Annotated[int, Meta(ge=1, le=170_000, description="longest text of a post, in UTF-8")] = (
         MAX_TEXT_BYTES
     )
@@ -219,6 +223,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="the same share of posts with pictures, by their text and the words in the pictures",
         ),
     ] = HEAVY_SHARE
+    path_cores: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description="cores that the path's one thread may use before the heavy model reads less than its shares; 0: it always reads them",
+        ),
+    ] = PATH_CORES
     audit_rate: Annotated[
         float,
         Meta(

@@ -52,6 +52,21 @@ class Metrics:
             ["stage"],
             registry=self.registry,
         )
+        self.heavy_share = Gauge(
+            "sievert_heavy_share",
+            "The share of each lane (text, or with pictures) that the heavy model reads now: where the dial stands.",
+            ["lane"],
+            registry=self.registry,
+        )
+        self.skipped = Counter(
+            "sievert_skipped_posts",
+            "Posts that the heavy model had no time for: queued; then looked_at, expired, or dropped for worse ones.",
+            ["what"],
+            registry=self.registry,
+        )
+        self.skipped_waiting = Gauge(
+            "sievert_skipped_waiting", "Skipped posts that wait for the heavy model.", registry=self.registry
+        )
         self.lanes = Counter(
             "sievert_lanes",
             "Posts decided, by lane (text, or with pictures) and the model that had the last word.",

@@ -40,12 +40,12 @@ from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
-from sievert.scoring.utterances import Shares as LaneShares
 from sievert.serving.access import Gate, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.carried import EVENTS, POSTS
 from sievert.serving.creators import open_creators
+from sievert.serving.dialling import make_dial, triggers_of
 from sievert.serving.discourse import DiscourseApi
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
@@ -88,8 +88,6 @@ from sievert.stores.reviews.base import ReviewStore
 from sievert.stores.sql import SqlStores
 from sievert.stores.standing import StandingActions
 from sievert.stores.stops import Stops
-
-_FIRST_KEY = "first key"
 
 _log = logging.getLogger("sievert.enforcement")
 
@@ -170,7 +168,8 @@ def open_doors(
         observer=observer,
         max_text_bytes=settings.max_text_bytes,
         announce=has_receiver(settings),
-        shares=LaneShares(text=settings.heavy_share, pictures=settings.image_heavy_share),
+        dial=make_dial(settings, metrics),
+        triggers=triggers_of(settings),
         pictures=pictures,
         banks=banks,
         reviews=stores.reviews,
@@ -428,7 +427,7 @@ def first_key(doors: Doors) -> str | None:
     text, _ = add_key(
         doors.stores.keys,
         doors.stores.audit,
-        name=_FIRST_KEY,
+        name="first key",
         scopes=("admin",),
         actor="sievert",
         clock=doors.clock,

@@ -31,6 +31,11 @@ class Worker:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sievert-path")
 
     @property
+    def waiting(self) -> int:
+        """How many posts wait or walk."""
+        return self._waiting
+
+    @property
     def full(self) -> bool:
         """Whether newcomers have to come back later."""
         return self._waiting >= self._capacity

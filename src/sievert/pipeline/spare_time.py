@@ -1,0 +1,72 @@
+"""Posts that the heavy model had no time for are looked at when there is time, those of most expected harm first.
+
+The light model decided about them when they came. What both models say together is a decision of its own, named
+by the dial; where people reacted to a post meanwhile, the update model hears that with it.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from sievert.features.behaviour.rows import behaviour_rows
+from sievert.pipeline.again import batch_again, decide_again, scored_again, worth_deciding
+from sievert.pipeline.dial import ComputeDial
+from sievert.pipeline.path import Parts, behaviour_of_new
+from sievert.schema.decision import DIAL, Cause, Stage
+from sievert.scoring.facets import fused
+from sievert.scoring.utterances import look_at_posts
+from sievert.stores.activity.base import PostName
+
+AT_ONCE = 32
+"""Posts that are looked at in one turn: a tenth of a core-second, so that new posts hardly wait."""
+
+
+def look_at_skipped(parts: Parts, *, most: int = AT_ONCE) -> int:
+    """Have the heavy model read the posts of most expected harm that it skipped; return how many were taken.
+
+    Raises:
+        StoreUnavailable: nothing of what was decided is durable; the posts wait no longer.
+    """
+    dial = parts.dial
+    if dial is None:
+        return 0
+    began = dial.cpu()
+    try:
+        return _look(dial, parts, most)
+    finally:
+        dial.leave_out(began)
+
+
+def _look(dial: ComputeDial, parts: Parts, most: int) -> int:
+    now = parts.clock.now()
+    taken = dial.skipped.take(most, now)
+    by_key = {one.post.key: one.post for one in taken}
+    names = [PostName(key.platform, key.id) for key in by_key]
+    again = [
+        dataclasses.replace(one, post=by_key[one.post.key], kept=True)
+        for one in worth_deciding(names, [Cause(DIAL, 1)] * len(names), parts)
+        # Another revision is another text, and what another bundle thought means something else.
+        if one.post.key in by_key and one.first.bundle == parts.bundle.version
+    ]
+    if not again:
+        return len(taken)
+    posts = batch_again(again, parts)
+    passed = parts.banks.glance(posts).passed if parts.banks is not None else ()
+    looked = look_at_posts(parts.bundle, posts, shares=dial.wanted, passed=passed)
+    for row, facets in looked.facets.items():
+        parts.latents.keep(parts.bundle.version, posts.keys[row], facets, at=posts.received_at)
+    scored = fused(parts.bundle, looked, lambda rows: behaviour_of_new(posts, parts, rows))
+    reacted = np.array([one.trail[-1].stage == Stage.UPDATE.word for one in again], np.bool_)
+    update = parts.bundle.update
+    if update is not None and reacted.any():
+        known = parts.counters.known(
+            [PostName(post.platform, post.id) for post in posts.posts], parts.counters.latest
+        )
+        own = len(parts.bundle.manifest.heads)
+        p = np.concatenate([scored.harm[:, None], scored.policies[:, :-1]], axis=1)
+        heard = update.probabilities(p[:, :own], behaviour_rows(known, update.spec.behaviour))
+        p[reacted, :own] = heard[reacted]
+        stage = np.where(reacted, np.int8(Stage.UPDATE), scored.stage)
+        scored = dataclasses.replace(scored_again(again, p, parts.bundle, stage=stage), where=scored.where)
+    decide_again(again, posts, scored, parts, now=now)
+    return len(taken)
