@@ -6,9 +6,10 @@ The load of `tests/mixed_load.py`, sent to both servers by turns (`tests/shared_
 the servers, one or both, and a PostgreSQL of the benchmark's own, on a port of its own; what was killed is brought
 back while the load goes on; with `--queue` requests are taken by `sievert api` and decided by two `sievert worker`
 over a NATS of our own, which are killed too. After every few kills the servers end, the stores are opened and looked through, and what
-was acknowledged is sent again to both servers. `silent` is how long no post was acknowledged after a kill: with one
-server killed the other goes on; PostgreSQL is started again at most 0.3 s later. The last line is one JSON object;
-`--write` puts it into benchmarks/results/crashes_scaled.json, or crashes_queued.json.
+was acknowledged is sent again to both servers. `silent_s` is how long it took from a kill until what was killed
+was back and a post was acknowledged: of servers and workers mostly their start; PostgreSQL and NATS are started
+again at most 0.3 s later. The last line is one JSON object;
+`--write` puts it into benchmarks/results/crashes_scaled.json, or crashes_queued.json, anew after each look.
 """
 
 import argparse

@@ -33,10 +33,18 @@ def data(tmp_path):
 def test_help_names_every_command():
     done = sievert("--help")
     assert done.returncode == 0
-    assert len(COMMANDS) == 27
+    assert len(COMMANDS) == 29
     for command in COMMANDS:
         assert command in done.stdout.decode()
         assert sievert(command, "--help").returncode == 0, command
+
+
+@pytest.mark.parametrize("command", ["api", "worker"])
+def test_a_part_of_a_server_says_what_it_lacks(command, tmp_path):
+    done = sievert(command, "--data", tmp_path, SIEVERT_DATABASE_URL="postgresql://127.0.0.1:1/x")
+    assert done.returncode == 2
+    assert b"nats_url is not set" in done.stderr
+    assert b"database_url is not set" not in done.stderr
 
 
 def test_the_version_is_told():
@@ -171,7 +179,7 @@ def test_settings_are_printed_with_their_origin_and_secrets_masked(tmp_path):
 def test_doctor_finds_a_sound_installation_well(tmp_path):
     done = sievert("doctor", "--data", tmp_path / "data", SIEVERT_PORT="0")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.decode().count("ok  ") == 12
+    assert done.stdout.decode().count("ok  ") == 14
     assert "all is well" in done.stdout.decode()
 
 

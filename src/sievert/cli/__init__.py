@@ -13,7 +13,8 @@ import typer
 
 COMMANDS = (
     "up",
-    "scaled",
+    "api",
+    "worker",
     "demo",
     "promise",
     "simulate",

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from sievert.serving.settings import LoadedSettings, load_settings
+from sievert.errors import ConfigurationError
+from sievert.serving.settings import LoadedSettings, Settings, load_settings
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file, instead of sievert.toml.")]
 DataOption = Annotated[
@@ -23,3 +24,17 @@ def settings_from(config: Path | None, data: Path | None = None, **flags: object
     if data is not None:
         flags["data_folder"] = str(data)
     return load_settings(config=config, environ=os.environ, flags=flags)
+
+
+def require_services(settings: Settings) -> None:
+    """Refuse to start a part of a server whose other parts could not be reached.
+
+    Raises:
+        ConfigurationError: names the settings that are missing.
+    """
+    missing = [name for name in ("database_url", "nats_url") if not getattr(settings, name)]
+    if missing:
+        problems = [
+            f"{name} is not set; a server in parts needs it (`sievert up` does not)." for name in missing
+        ]
+        raise ConfigurationError("Settings", problems)
