@@ -22,6 +22,8 @@ COMMANDS = (
     "certify",
     "ledger",
     "prevalence",
+    "experiment",
+    "drift",
     "replay",
     "threshold",
     "data",
