@@ -404,6 +404,47 @@ def saved_table():
     return table(["d'", "hidden", "to either side", "draws", "plain impressions", "times fewer"], rows)
 
 
+def experiments_table():
+    """Return what experiments answer in worlds whose truth is known, as the checked-in benchmark found it."""
+    stored = json.loads((ROOT / "benchmarks" / "results" / "experiments.json").read_text())
+    answers = ("better", "worse", "too imprecise", "undecided", "false")
+    rows = [
+        (
+            name,
+            f"{one['prevented_more_in_10000']:+.1f}",
+            f"{one['precision_views']:.1%}",
+            *(f"{one[answer]:.1%}" for answer in answers),
+            one["median_draws"],
+        )
+        for name, one in stored["answers"].items()
+    ]
+    peeking = stored["false_when_peeking"]
+    return "\n".join(
+        [
+            table(
+                [
+                    "candidate",
+                    "prevents more in 10,000 views",
+                    "its precision over views",
+                    *answers,
+                    "draws until then",
+                ],
+                rows,
+            ),
+            "",
+            (
+                f"Of two that are exactly alike one is ever claimed to be better or worse in {peeking['ours']:.1%} of experiments, "
+                f"looked at after every draw; by Student's interval, looked at as often as here, in {peeking['t_peeking']:.1%}. "
+                f"Clusters of arms that do not differ are told apart in {stored['false_of_arms']:.1%}."
+            ),
+            "",
+            "Drawing from all that either would remove has so many times the variance, by how much both models' noise is shared:",
+            "",
+            table(["candidate", "times the variance"], list(stored["variance_of_union"].items())),
+        ]
+    )
+
+
 SECTIONS = {
     "ARCHITECTURE.md": {"rooms": room_table},
     "docs/intervals.md": {"coverage": coverage_table},
@@ -413,6 +454,7 @@ SECTIONS = {
         "perspective": perspective_table,
     },
     "docs/prevalence.md": {"prevalence": prevalence_table, "saved": saved_table},
+    "docs/experiments.md": {"experiments": experiments_table},
     "docs/people.md": {"roles": role_table, "access": access_table},
     "docs/policies.md": {
         "fields": policy_field_table,

@@ -28,7 +28,7 @@ def rows(count=400, *, seed=1, **more):
 
 
 def evaluate(path, bundle, **more):
-    options = {"prevalence": 0.01, "confidence": 0.95, "resamples": 20, "by_source": False, **more}
+    options = {"prevalence": 0.01, "confidence": 0.95, "resamples": 20, "by": (), **more}
     return evaluate_lines(path.name, read_labelled(path), bundle, **options)
 
 
@@ -59,9 +59,13 @@ def test_texts_are_scored_by_the_bundle_for_every_head_with_labels(tmp_path, bun
 
 
 def test_by_source_adds_a_report_for_each(tmp_path, bundle):
-    report = evaluate(write(tmp_path / "a.ndjson", rows()), bundle, by_source=True)
+    report = evaluate(write(tmp_path / "a.ndjson", rows()), bundle, by=("source",))
 
-    assert [one.source for one in report.reports] == [None, "s0", "s1"]
+    assert [(one.by, one.group) for one in report.reports] == [
+        (None, None),
+        ("source", "s0"),
+        ("source", "s1"),
+    ]
 
 
 def test_a_bad_line_is_named_with_its_number(tmp_path, bundle):

@@ -24,6 +24,8 @@ COMMANDS = (
     "certify",
     "ledger",
     "prevalence",
+    "experiment",
+    "drift",
     "replay",
     "threshold",
     "data",

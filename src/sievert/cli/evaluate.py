@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sievert.evaluation.labelled_file import FileReport
+    from sievert.evaluation.labelled_file import FileReport, HeadGaps
     from sievert.scoring.bundle import Bundle
 
 
@@ -35,7 +35,20 @@ def evaluate(
     bootstrap: Annotated[
         int, typer.Option(min=0, max=20_000, help="Random reweighings; 0 gives no intervals.")
     ] = 500,
-    by: Annotated[str | None, typer.Option(help="`source` adds a report for each source of a file.")] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Look at each source, language, surface, creator_group, account_age or views by itself; may be said "
+            "again. Errors are compared between groups."
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another bundle's folder: the difference on the same texts is told.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the report here: FILE.html works offline, FILE.json is for programs."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a bundle on labelled texts, at the prevalence that traffic has.
@@ -48,13 +61,17 @@ def evaluate(
     from sievert.measurement.prevalence import refuse_balanced
     from sievert.scoring.bundle import default_bundle_path, load_bundle
 
-    if by not in (None, "source"):
-        raise InvalidField(f"There is no --by {by}.", remedy="Say --by source, or leave it out.", field="by")
-    if by is not None and source.is_dir():
+    if source.is_dir() and (by or against or out):
         raise InvalidField(
-            "--by is for a file: a folder is measured corpus by corpus always.",
-            remedy="Leave --by out.",
+            "--by, --against and --out are for a file: a folder is measured corpus by corpus always.",
+            remedy="Leave them out.",
             field="by",
+        )
+    if out is not None and out.suffix not in (".html", ".json"):
+        raise InvalidField(
+            f"{out} is neither a page nor JSON.",
+            remedy="Name a file that ends in .html or .json.",
+            field="out",
         )
     refuse_balanced("pr_auc", prevalence=prevalence)
     loaded = load_bundle(bundle or default_bundle_path())
@@ -76,8 +93,11 @@ def evaluate(
         prevalence=prevalence,
         confidence=confidence,
         resamples=bootstrap,
-        by_source=by == "source",
+        by=tuple(by or ()),
+        against=against,
     )
+    if out is not None:
+        _write(report, out)
     if json:
         _print_json(report)
     else:
@@ -85,12 +105,20 @@ def evaluate(
 
 
 def _evaluate_file(
-    path: Path, bundle: "Bundle", *, prevalence: float, confidence: float, resamples: int, by_source: bool
+    path: Path,
+    bundle: "Bundle",
+    *,
+    prevalence: float,
+    confidence: float,
+    resamples: int,
+    by: tuple[str, ...],
+    against: Path | None,
 ) -> "FileReport":
     from rich.console import Console
 
     from sievert.cli.learning_progress import stages
     from sievert.evaluation.labelled_file import evaluate_lines, name_of, read_labelled
+    from sievert.scoring.bundle import load_bundle
 
     lines = read_labelled(path)
     done = 0
@@ -108,7 +136,8 @@ def _evaluate_file(
             prevalence=prevalence,
             confidence=confidence,
             resamples=resamples,
-            by_source=by_source,
+            by=by,
+            against=load_bundle(against) if against else None,
             advance=scored,
         )
 
@@ -149,6 +178,19 @@ def _evaluate_folder(
     console.print(rankings_table(f"{bundle.version} on test folds, {prevalence:.2%} harmful", held_out.lines))
 
 
+def _write(report: "FileReport", out: Path) -> None:
+    import msgspec
+
+    from sievert.evaluation.file_page import file_page
+
+    text = (
+        file_page(report)
+        if out.suffix == ".html"
+        else msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    )
+    out.write_text(text, encoding="utf-8")
+
+
 def _print_json(report: object) -> None:
     import msgspec
 
@@ -164,13 +206,24 @@ def _print_file(report: "FileReport", console: "Console") -> None:
         rankings_table(
             f"reweighted to {report.prevalence:.2%} harmful",
             [
-                HeldOutLine(head=one.head, corpus=one.source or POOLED, ranking=one.ranking)
+                HeldOutLine(
+                    head=one.head,
+                    corpus=POOLED if one.by is None else f"{one.by}: {one.group}",
+                    ranking=one.ranking,
+                )
                 for one in report.reports
             ],
         )
     )
+    by_views = [
+        HeldOutLine(head=one.head, corpus=POOLED, ranking=one.by_views)
+        for one in report.reports
+        if one.by is None and one.by_views is not None
+    ]
+    if by_views:
+        console.print(rankings_table("each post as often as it was seen", by_views))
     for one in report.reports:
-        if one.source is None:
+        if one.by is None:
             console.print(f"\n{one.head}: what removing the highest scores would catch", highlight=False)
             console.print(removal_table(one.ranking))
             console.print(
@@ -179,6 +232,14 @@ def _print_file(report: "FileReport", console: "Console") -> None:
                 highlight=False,
             )
             console.print(reliability_table(one.calibration))
+    for found in report.gaps:
+        console.print(_gaps_in_words(found), highlight=False)
+    for other in report.against:
+        console.print(
+            f"{other.head}: PR-AUC {other.here:.3f}, of {other.bundle} {other.there:.3f}; difference "
+            f"{other.difference.value:+.3f} ({other.difference.low:+.3f} to {other.difference.high:+.3f})",
+            highlight=False,
+        )
     if report.languages:
         said = ", ".join(f"{name} {count:,}" for name, count in report.languages.items())
         console.print(f"language: {said}", highlight=False)
@@ -189,3 +250,15 @@ def _print_file(report: "FileReport", console: "Console") -> None:
             f"{identity.gap:.1%}, where {identity.removal_share:.1%} of this file's posts would be removed",
             highlight=False,
         )
+
+
+def _gaps_in_words(found: "HeadGaps") -> str:
+    where = f"{found.head}, where {found.removal_share:.1%} of posts would be removed"
+    sure = [one for one in found.gaps if one.found]
+    if not sure:
+        return f"{where}: no gap between groups is found among {len(found.gaps)}; --out says how large each may be"
+    told = [
+        f"  {one.group}: {one.rate.value} {one.gap:+.1%} ({one.low:+.1%} to {one.high:+.1%}) beside all others"
+        for one in sure
+    ]
+    return "\n".join([f"{where}, groups differ:", *told])

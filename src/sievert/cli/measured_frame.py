@@ -58,7 +58,7 @@ def frame_of(
         bundle = load_bundle(measuring)
         measured_by = bundle.version
         refuse_enforcing(measured_by, decided_by)
-        scored |= _read_by(bundle, policy, posts)
+        scored |= read_by(bundle, policy, posts)
     return Frame(
         policy=policy,
         platform=platform,
@@ -103,7 +103,7 @@ def read_posts(file: Path, platform: str) -> "dict[str, Post]":
     return found
 
 
-def _read_by(bundle: "Bundle", policy: str, posts: Mapping[str, "Post"]) -> "dict[str, Scored]":
+def read_by(bundle: "Bundle", policy: str, posts: Mapping[str, "Post"]) -> "dict[str, Scored]":
     """Return what a bundle says of posts, every one read by all of it.
 
     Raises:

@@ -13,6 +13,7 @@ from sievert.errors import NotFound, StoreUnavailable
 from sievert.schema.batch import Effects
 from sievert.schema.certificate import Running
 from sievert.schema.clock import Micros
+from sievert.schema.experiment import Experiment
 from sievert.schema.guardrail import (
     Attempt,
     Audit,
@@ -47,6 +48,7 @@ class Change:
     certificates: tuple[KeptCertificate, ...] = ()
     entries: tuple[LedgerEntry, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
     read: int | None = None  # how far settlements were read
 
 
@@ -137,6 +139,10 @@ class GuardrailStore(abc.ABC):
     @abc.abstractmethod
     def measurements(self) -> list[Measurement]:
         """Return measurements, in the order in which they were drawn."""
+
+    @abc.abstractmethod
+    def experiments(self) -> list[Experiment]:
+        """Return experiments, in the order in which they were made."""
 
     def certificate(self, name: str) -> KeptCertificate:
         """Return a certificate.

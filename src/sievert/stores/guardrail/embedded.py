@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from sievert.schema.batch import Effects
 from sievert.schema.certificate import Running
 from sievert.schema.clock import Micros
+from sievert.schema.experiment import Experiment
 from sievert.schema.guardrail import (
     Attempt,
     Audit,
@@ -43,9 +44,9 @@ _VERSION, _READ, _KEY, _RUNNING = (
     "guardrail running",
 )
 _POLICIES = "policies "
-_MEASUREMENT = "measurement "
+_MEASUREMENT, _EXPERIMENT = "measurement ", "experiment "
 
-R = TypeVar("R", Attempt, Audit, KeptCertificate, LedgerEntry, Measurement)
+R = TypeVar("R", Attempt, Audit, KeptCertificate, LedgerEntry, Measurement, Experiment)
 
 
 class EmbeddedGuardrail(GuardrailStore):
@@ -112,8 +113,10 @@ class EmbeddedGuardrail(GuardrailStore):
                 [_certificate_row(one) for one in change.certificates],
             )
             _put(connection, tables.guardrail_ledger, [_entry_row(one) for one in change.entries])
-            for one in change.measurements:
-                put_fact(connection, _MEASUREMENT + one.measurement_id, msgspec.json.encode(one).decode())
+            for made in change.measurements:
+                put_fact(connection, _MEASUREMENT + made.measurement_id, msgspec.json.encode(made).decode())
+            for tried in change.experiments:
+                put_fact(connection, _EXPERIMENT + tried.experiment_id, msgspec.json.encode(tried).decode())
             if change.read is not None:
                 put_fact(connection, _READ, str(change.read))
             self._apply(connection, effects)
@@ -196,6 +199,12 @@ class EmbeddedGuardrail(GuardrailStore):
         query = sa.select(facts.c.value).where(facts.c.name.startswith(_MEASUREMENT, autoescape=True))
         found = self._read_all(Measurement, query)
         return sorted(found, key=lambda one: (one.drawn_at, one.measurement_id))
+
+    def experiments(self) -> list[Experiment]:
+        """Read those facts; there are few."""
+        query = sa.select(facts.c.value).where(facts.c.name.startswith(_EXPERIMENT, autoescape=True))
+        found = self._read_all(Experiment, query)
+        return sorted(found, key=lambda one: (one.created_at, one.experiment_id))
 
     def entries(
         self, policy: str, *, kind: EntryKind | None = None, limit: int = MOST_ENTRIES

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from sievert.schema.batch import Effects
 from sievert.schema.certificate import Running
 from sievert.schema.clock import Micros
+from sievert.schema.experiment import Experiment
 from sievert.schema.guardrail import (
     Attempt,
     Audit,
@@ -46,6 +47,7 @@ class MemoryGuardrail(GuardrailStore):
         self._certificates: dict[str, KeptCertificate] = {}
         self._entries: dict[str, LedgerEntry] = {}
         self._measurements: dict[str, Measurement] = {}
+        self._experiments: dict[str, Experiment] = {}
 
     @property
     def version(self) -> int:
@@ -87,6 +89,7 @@ class MemoryGuardrail(GuardrailStore):
         self._certificates.update({one.name: one for one in change.certificates})
         self._entries.update({one.entry_id: one for one in change.entries})
         self._measurements.update({one.measurement_id: one for one in change.measurements})
+        self._experiments.update({one.experiment_id: one for one in change.experiments})
         self._read = self._read if change.read is None else change.read
         self._version += 1
 
@@ -154,7 +157,11 @@ class MemoryGuardrail(GuardrailStore):
 
     def measurements(self) -> list[Measurement]:
         """Walk the dictionary."""
-        return [*self._measurements.values()]
+        return sorted(self._measurements.values(), key=lambda one: (one.drawn_at, one.measurement_id))
+
+    def experiments(self) -> list[Experiment]:
+        """Walk the dictionary."""
+        return sorted(self._experiments.values(), key=lambda one: (one.created_at, one.experiment_id))
 
     def entries(
         self, policy: str, *, kind: EntryKind | None = None, limit: int = MOST_ENTRIES

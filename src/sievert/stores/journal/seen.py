@@ -6,8 +6,10 @@ whatever has no valid frame was never acknowledged, and nothing is cut off here.
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -16,15 +18,17 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from sievert.schema.clock import DAY, Micros, moment_of
-from sievert.schema.decision import CREATED, Decision
-from sievert.schema.event import EVENT_TYPES, Views
+from sievert.schema.decision import CREATED, Decision, Outcome
+from sievert.schema.event import EVENT_TYPES, Report, Views
 from sievert.schema.taxonomy import HARM
 from sievert.stores.database import Database
 from sievert.stores.journal.shared_tables import allowed, allowed_facts
 from sievert.stores.segments.segment import Segment, SegmentFacts
 from sievert.stores.tables import activity_events, decisions
 
-_WORD = next(word for word, kind in EVENT_TYPES.items() if kind is Views)
+_WORDS = {kind: word for word, kind in EVENT_TYPES.items()}
+
+E = TypeVar("E", Views, Report)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +50,41 @@ class SeenPosts:
 
     def views(self, platform: str, *, since: Micros, until: Micros) -> dict[tuple[str, Micros], int]:
         """Return how often each post was seen on each day, by the day's beginning; since <= day < until."""
-        query = sa.select(activity_events.c.record).where(
-            activity_events.c.kind == _WORD, activity_events.c.received_at >= since
-        )
         found: dict[tuple[str, Micros], int] = {}
-        read = msgspec.json.Decoder(Views)
+        for one in self._events(Views, platform, since, until):
+            key = (one.post_id, moment_of(one.at) // DAY * DAY)
+            found[key] = found.get(key, 0) + one.count
+        return found
+
+    def reports(self, platform: str, *, since: Micros, until: Micros) -> Counter[str]:
+        """Count the reports of each post that were made within the time."""
+        return Counter(one.post_id for one in self._events(Report, platform, since, until))
+
+    def removed(self, platform: str, *, since: Micros, until: Micros) -> dict[str, float]:
+        """Return the posts that were removed by a decision, with the views that were forecast for it, or 0."""
+        query = sa.select(decisions.c.record).where(
+            decisions.c.platform == platform,
+            decisions.c.outcome == Outcome.REMOVE.word,
+            decisions.c.decided_at >= since,
+            decisions.c.decided_at < until,
+        )
+        found: dict[str, float] = {}
+        with self._database.reading() as connection:
+            for record in connection.execute(query).scalars():
+                one = msgspec.json.decode(record, type=Decision)
+                found.setdefault(one.post_id, one.forecast or 0.0)
+        return found
+
+    def _events(self, kind: type[E], platform: str, since: Micros, until: Micros) -> Iterator[E]:
+        query = sa.select(activity_events.c.record).where(
+            activity_events.c.kind == _WORDS[kind], activity_events.c.received_at >= since
+        )
+        read = msgspec.json.Decoder(kind)
         with self._database.reading() as connection:
             for record in connection.execute(query).scalars():
                 one = read.decode(record)
-                at = moment_of(one.at)
-                if one.platform == platform and since <= at < until:
-                    key = (one.post_id, at // DAY * DAY)
-                    found[key] = found.get(key, 0) + one.count
-        return found
+                if one.platform == platform and since <= moment_of(one.at) < until:
+                    yield one
 
     def first_decisions(
         self, platform: str, head: str, *, since: Micros, until: Micros

@@ -1,0 +1,101 @@
+"""`sievert experiment create`, `status` and `stop`, as people type them, beside a server that saw posts and views."""
+
+import json
+
+import msgspec
+import pytest
+
+from running_server import NDJSON, ndjson, running
+from sievert.cli import main
+from sievert.schema.action import CaseKind
+from sievert.schema.clock import SystemClock, to_text
+from sievert.testing import write_tiny_bundle
+
+POSTS = [{"id": f"bad-b{n}", "text": "you blorp"} for n in range(6)]
+POSTS += [{"id": f"bad-n{n}", "text": "you florn"} for n in range(10)]
+POSTS += [{"id": f"good{n}", "text": "hello"} for n in range(20)]
+
+
+@pytest.fixture
+def sievert(tmp_path, tiny_folder, monkeypatch, capsys):
+    """Run a command in this process, with the server's folder and bundle."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("SIEVERT_DATA_FOLDER", str(tmp_path / "data"))
+    monkeypatch.setenv("SIEVERT_BUNDLE", str(tiny_folder))
+
+    def command(*arguments):
+        monkeypatch.setattr("sys.argv", ["sievert", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return command
+
+
+def judge_everything(server):
+    """Let two people judge what waits, over HTTP."""
+    for key in [server.new_key("review:work") for _ in range(2)]:
+        with server.client(key) as client:
+            while True:
+                given = client.post("/api/v1/cases/claim", json={"kinds": [CaseKind.MEASUREMENT]})
+                if given.status_code == 204:
+                    break
+                case = given.json()["case"]
+                violates = ["hate"] if case["post_id"].startswith("bad") else []
+                done = client.post(
+                    f"/api/v1/cases/{case['case_id']}/verdict",
+                    json={"violates": violates, "judged": ["hate"]},
+                )
+                assert done.status_code < 300, done.text
+
+
+def test_the_whole_way_of_an_experiment(tmp_path, tiny_folder, sievert):
+    file = tmp_path / "posts.ndjson"
+    file.write_bytes(b"\n".join(msgspec.json.encode(one) for one in POSTS))
+    other = tmp_path / "other"
+    write_tiny_bundle(other, hints={"florn": ("hate", 12.0)})
+    with running(tmp_path / "data", tiny_folder) as server:
+        now = to_text(SystemClock().now())
+        events = [
+            {"kind": "views", "id": f"v{n}", "at": now, "post_id": one["id"], "count": 3 + n % 7}
+            for n, one in enumerate(POSTS)
+        ]
+        events.append({"kind": "report", "id": "r", "at": now, "post_id": "bad-n1", "actor_id": "eve"})
+        with server.client() as client:
+            assert (
+                client.post("/api/v1/posts:batch", content=ndjson(*POSTS), headers=NDJSON).status_code == 200
+            )
+            assert client.post("/api/v1/events", content=ndjson(*events), headers=NDJSON).status_code == 200
+        assert "Nothing was tried yet" in sievert("experiment", "status")[2]
+        options = ("experiment", "create", "hate", "--posts", str(file), "--today", "--draws", "600")
+        same = sievert(*options, "--candidate", str(tiny_folder))
+        assert (same[0], "decides here already" in same[2]) == (2, True)
+        code, out, err = sievert(*options, "--candidate", str(other), "--json")
+        assert code == 0, err
+        made = json.loads(out)
+        assert made["control"] == [server.doors.parts.bundle.version]
+        assert [made[one]["posts"] for one in ("both", "only_candidate", "only_control", "elsewhere")] == [
+            6,
+            10,
+            0,
+            20,
+        ]
+        assert (made["only_candidate"]["reports"], made["left_out"]) == (1, 0.0)
+        before = sievert("experiment", "status")[1]
+        assert "16 posts wait for a judgement. The answer now: undecided." in before
+        judge_everything(server)
+        server.doors.parts.guard.step(now=SystemClock().now(), rate=0.0)
+    code, out, err = sievert("experiment", "status", made["experiment_id"])
+    assert code == 0, err
+    assert "The answer now: better." in out
+    assert "only a certificate of its own lets it remove" in out
+    told = json.loads(sievert("experiment", "status", "--json")[1])
+    assert told["finding"]["prevented"]["value"] == pytest.approx(
+        told["experiment"]["only_candidate"]["views"]
+    )
+    assert sievert("experiment", "stop", "--reason", "it is enough")[0] == 0
+    assert "(stopped)" in sievert("experiment", "status")[1]
+    assert "has ended" in sievert("experiment", "stop", "--reason", "again")[2]
