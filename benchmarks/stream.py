@@ -310,7 +310,7 @@ def main():
     if options.full_share:
         asked.append((f"{options.full_share:.0%} to heavy", some // 10, options.full_share, 0))
     asked.append((f"1 % to heavy and {options.events} events a post", some, 0.01, options.events))
-    asked.append(("heavy on every post", 8 * BATCH, 1.0, 0))
+    asked.append(("heavy on every post", 4 * BATCH, 1.0, 0))
     runs = {}
     for name, posts, share, events in asked:
         runs[name] = measure(posts, share, events=events)

@@ -20,6 +20,7 @@ from sievert.schema.post import Post
 from sievert.scoring.bundle import load_bundle
 from sievert.scoring.bundle_files import with_files
 from sievert.scoring.utterances import Shares, score_posts
+from sievert.stores.activity.base import PostName
 from sievert.testing import START, batch_of, hand_made_update, memory_parts, records, write_tiny_bundle
 from tiny_heavy import tiny_parts, write_with_heavy
 
@@ -200,6 +201,17 @@ def test_whoever_waited_too_long_is_not_looked_at():
     skipped.add(Post(id="older", text="x"), 9.0, START)
     skipped.expire(START + KEEP + 1)
     assert len(skipped) == 0
+
+
+def test_what_must_not_be_kept_does_not_wait():
+    skipped = SkippedPosts(NoDialWatch())
+    for post_id, platform in (("a", "default"), ("a", "other"), ("b", "default")):
+        skipped.add(Post(id=post_id, platform=platform, text="x"), 1.0, START)
+    skipped.forget_posts({PostName("default", "a")})
+    assert [(one.post.platform, one.post.id) for one in skipped.take(9, START)] == [
+        ("other", "a"),
+        ("default", "b"),
+    ]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import dataclasses
 import heapq
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +29,7 @@ from sievert.schema.post import Post
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.cascade import HARM_COLUMN, cuts_for
 from sievert.scoring.utterances import Shares, picture_cut
+from sievert.stores.activity.base import PostName
 
 PATH_CORES = 0.9
 """Cores that the path may use before the heavy model reads less, unless the settings say otherwise; it has one."""
@@ -139,6 +140,12 @@ class SkippedPosts:
         """Drop all that waited too long."""
         kept = [one for one in self._heap if one.at >= now - KEEP]
         self._keep(kept, "expired")
+
+    def forget_posts(self, posts: Collection[PostName]) -> None:
+        """Forget all revisions of these posts."""
+        if posts:
+            kept = [one for one in self._heap if PostName(one.post.platform, one.post.id) not in posts]
+            self._keep(kept, "dropped")
 
     def _drop(self) -> None:
         """Drop those of least expected harm, a quarter of all at once, so that it is seldom done."""

@@ -234,6 +234,8 @@ class Hunter:
                 if parts.reviews is not None:
                     parts.reviews.withdraw(name.platform, name.id)
         parts.latents.forget_posts(work.isolated)
+        if parts.dial is not None:
+            parts.dial.skipped.forget_posts(work.isolated)
         if parts.pictures is not None:
             parts.pictures.forget(sorted(work.gone))
             parts.pictures.let_go(sorted(work.beside - work.gone))
