@@ -82,6 +82,24 @@ def test_taking_a_restore_back_does_it_again_and_that_can_go_on(parts, stores, u
     assert stores.standing.find(back.action_id).undone_by is None
 
 
+@pytest.mark.parametrize("meanwhile", ["remove", "isolate"])
+def test_what_was_done_meanwhile_for_another_reason_is_not_done_twice(parts, stores, undo, meanwhile):
+    """Found by kills under load: removed, taken back, removed by a verdict, and the first removal done again."""
+    post_rude(parts)
+    (removal,) = listed(stores)
+    (restore,) = undo.one(removal.action_id, by=WHO, now=START)
+    verdict = action("verdict", post="p0", by="key r", kind=meanwhile)
+    stores.perform(Effects(actions=(verdict,)))
+    before = listed(stores)
+    with pytest.raises(NotStanding, match="another reason") as raised:
+        undo.one(restore.action_id, by=WHO, now=START + 2)
+    assert "Look at the post" in raised.value.remedy
+    assert listed(stores) == before
+    undo.one("verdict", by=WHO, now=START + 3)
+    (again,) = undo.one(restore.action_id, by=WHO, now=START + 4)
+    assert (again.kind, again.undoes) == ("remove", (restore.action_id,))
+
+
 def test_a_broken_hour_is_taken_back_in_parts_and_what_people_did_is_not(parts, stores, undo, monkeypatch):
     monkeypatch.setattr(undoing, "TOGETHER", 4)
     post_rude(parts, 3)

@@ -13,7 +13,7 @@ Not covered: quotas (the decision rules spend them, `policy.rules`), and what pe
 """
 
 import dataclasses
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from sievert.enforcement.delaying import Draws, timed
 from sievert.enforcement.effects import actions_for, audit_notes
@@ -95,7 +95,7 @@ def performed(
     _check_demotions(draft, checks, breakers)
     called_for = []
     for row, action in actions_for(posts, draft.decided(), now=now, policies=policies, copies=draft.copied):
-        if _stands(checks.past.get(row, ()), action.kind):
+        if stands_already(checks.past.get(row, ()), action.kind):
             draft.done_before(row, action.kind)
         else:
             called_for.append((row, action))
@@ -161,7 +161,7 @@ class _Breakers:
     def permits(self, row: int, policy: str, kind: ActionKind) -> bool:
         """Count one more, unless it stands already; trip if that is one too many."""
         at = policy, kind
-        if at not in self._room or _stands(self._past.get(row, ()), kind):
+        if at not in self._room or stands_already(self._past.get(row, ()), kind):
             return True
         if self._room[at] <= 0:
             self._tripped.setdefault(at, _tripped(policy, kind, self._now))
@@ -267,7 +267,7 @@ def _person_took_back(past: tuple[ActionState, ...], policy: str, kind: ActionKi
     )
 
 
-def _stands(past: tuple[ActionState, ...], kind: str) -> bool:
+def stands_already(past: Iterable[ActionState], kind: str) -> bool:
     """Tell whether this was done already and stands, or anything more severe."""
     return any(state.stands and _SEVERITY[state.action.kind] >= _SEVERITY[kind] for state in past)
 

@@ -2,7 +2,7 @@
 
 An action that was taken back, by whomever or because it expired, does not stand and cannot be taken back
 again. Taking a restore back does again what it took back, as a new action by whoever asks; where that had
-expired, there is nothing to do again. A removal is a tombstone: the platform hides the post, and our own copy
+expired, or was done meanwhile for another reason, there is nothing to do again. A removal is a tombstone: the platform hides the post, and our own copy
 of its text stays until its retention ends, whatever is done or taken back.
 
 Not covered: whether the platform still has the post. A restore is offered to it like any other action.
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from sievert.enforcement.performing import stands_already
 from sievert.errors import NotStanding
 from sievert.schema.action import OURSELVES, Action, ActionKind, ActionState
 from sievert.schema.clock import Micros
@@ -49,13 +50,16 @@ def taken_back(state: ActionState, *, by: str, now: Micros) -> Action:
     )
 
 
-def done_again(restore: ActionState, undone: Iterable[Action], *, by: str, now: Micros) -> list[Action]:
+def done_again(
+    restore: ActionState, undone: Iterable[Action], past: Iterable[ActionState], *, by: str, now: Micros
+) -> list[Action]:
     """Return the actions that do again what a restore took back; the first of them takes the restore back.
 
-    What had an end gets as long an end again.
+    What had an end gets as long an end again. `past` is what was done about the same post: nothing is done
+    twice, nor anything milder than what stands.
 
     Raises:
-        NotStanding: the restore was taken back before, or all that it took back had expired.
+        NotStanding: the restore was taken back before, or all that it took back had expired or stands anyhow.
     """
     if restore.undone_by is not None:
         raise NotStanding(
@@ -64,7 +68,10 @@ def done_again(restore: ActionState, undone: Iterable[Action], *, by: str, now: 
             field="action_id",
         )
     again: list[Action] = []
+    known = [*past]
     for action in undone:
+        if stands_already(known, action.kind) or any(one.kind == action.kind for one in again):
+            continue
         if action.expires_at is not None and action.expires_at <= now:
             continue
         again.append(
@@ -78,8 +85,9 @@ def done_again(restore: ActionState, undone: Iterable[Action], *, by: str, now: 
         )
     if not again:
         raise NotStanding(
-            f"What {restore.action.action_id} took back had expired: there is nothing to do again.",
-            remedy="Decide anew, with a new revision of the post or a verdict about it.",
+            f"What {restore.action.action_id} took back had expired, or stands for another reason: there is nothing to "
+            "do again.",
+            remedy="Look at the post; decide anew, with a new revision of it or a verdict about it.",
             field="action_id",
         )
     return again

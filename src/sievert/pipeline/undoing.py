@@ -16,6 +16,7 @@ from sievert.schema.action import Action, ActionKind, ActionState
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
 from sievert.schema.policy import PolicySet
+from sievert.schema.post import PostKey
 from sievert.stores.limits import AccountLimits
 from sievert.stores.standing import NEVER, StandingActions
 
@@ -57,12 +58,14 @@ class Undoing:
 
         Raises:
             NotFound: there is no such action.
-            NotStanding: it was taken back before, or it took back what had expired.
+            NotStanding: it was taken back before, or it took back what had expired or stands for another reason.
         """
         state = self.stores.standing.known(action_id)
         if state.action.kind == ActionKind.RESTORE:
             undone = [self.stores.standing.known(name).action for name in state.action.undoes]
-            actions = tuple(done_again(state, undone, by=by, now=now))
+            key = PostKey(state.action.platform, state.action.post_id, state.action.revision)
+            past = self.stores.standing.about([key]).get(key, ())
+            actions = tuple(done_again(state, undone, past, by=by, now=now))
         else:
             actions = (taken_back(state, by=by, now=now),)
         self._perform(actions)
