@@ -27,7 +27,7 @@ M...  media:reveal    GET     /api/v1/media/{sha256:str} [view=plain]
 .PEA  decisions:read  GET     /api/v1/actions
 .PE.  actions:undo    POST    /api/v1/actions/{action_id:str}/undo
 .PEA  decisions:read  GET     /api/v1/actions/{action_id:str}/statement
-.PEA  decisions:read  GET     /api/v1/creators/{creator_id:str}/similar
+.PEA  decisions:read  GET     /api/v1/creators/similar
 .PEA  decisions:read  GET     /api/v1/limits
 .PEA  decisions:read  GET     /api/v1/limits/{limit_id:str}/statement
 .PE.  actions:undo    POST    /api/v1/limits/{limit_id:str}/undo

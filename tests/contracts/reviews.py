@@ -137,6 +137,19 @@ class ReviewsContract:
         assert claim(store, "ann", kinds=("appeal",)) is None
         assert claim(store, "ann", policies=("spam",)).case_id == "b"
 
+    def test_a_known_answer_comes_to_nobody_who_asks_for_other_kinds(self, store, put):
+        """It looks like a decision: among audits it would stand out. Red where kinds do not count for it."""
+        put(case("a"), case("b", kind="audit"), case("c", kind="gold"))
+        seen = []
+
+        def look(queue):
+            found = queue.gold()
+            seen.append(None if found is None else found.case_id)
+
+        for kinds in (None, ("decision",), ("audit", "decision"), ("audit",), ("appeal", "audit")):
+            claim(store, "ann", choose=look, kinds=kinds)
+        assert seen == ["c", "c", "c", None, None]
+
     def test_a_verdict_is_durable_with_all_that_follows(self, store, put, stores):
         put(case("a"))
         claim(store, "ann")

@@ -7,12 +7,16 @@ from running_server import NDJSON, ndjson, running
 from sievert.schema.clock import SECOND, SystemClock
 from sievert.schema.edge import KeptEdge
 
-EDGES = "/api/v1/edges"
+EDGES, SIMILAR = "/api/v1/edges", "/api/v1/creators/similar"
 SINCE = "2026-03-01T12:00:00Z"
 
 
 def edge(source, target, kind="follow", **more):
     return {"kind": kind, "source_id": source, "target_id": target, "since": SINCE, **more}
+
+
+def similar(client, name, **more):
+    return client.get(SIMILAR, params={"creator_id": name, **more})
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +70,29 @@ def test_creators_are_compared_on_demand(server):
     send(server, *star, edge("loner", "p", "page"))
     server.doors.parts.creators.catch_up()
     with server.client() as client:
-        for name in ("s2", "loner", "who came a moment ago"):
-            client.get(f"/api/v1/creators/{name}/similar").raise_for_status()
-        found = client.get("/api/v1/creators/s1/similar", params={"most": 2}).json()
-        assert client.get("/api/v1/creators/s1/similar", params={"most": 0}).status_code == 422
+        client.post(
+            "/api/v1/posts", json={"id": "p", "text": "hello", "creator_id": "a/new one"}
+        ).raise_for_status()
+        client.get(SIMILAR, params={"creator_id": "a/new one"}).raise_for_status()
+        assert similar(client, "nobody").status_code == 404
+        assert similar(client, "s1", platform="elsewhere").status_code == 404
+        for wrong in ({"most": 0}, {"creator_id": ""}, {"creator_id": "é" * 100}, {"creator_id": "a\x00"}):
+            assert similar(client, "s1", **wrong).status_code in (413, 422), wrong
+        while server.doors.parts.creators.embed_some(most=5):
+            pass  # as the server does by itself, half a minute later
+        found = similar(client, "s1", most=2).json()
     assert found["model"] == server.doors.parts.creators.vectors.version
-    assert found["items"][0] == {"creator_id": "s2", "platform": "default", "cosine": 1.0}
     assert len(found["items"]) == 2
+    with server.client() as client:
+        alike = [one for one in similar(client, "s1", most=9).json()["items"] if one["cosine"] == 1.0]
+    assert {"creator_id": "s2", "platform": "default", "cosine": 1.0} in alike
+    assert not {"loner", "a/new one"} & {one["creator_id"] for one in alike}
 
 
 def test_a_server_without_a_model_keeps_edges_and_says_what_it_lacks(tmp_path, tiny_folder):
     with running(tmp_path, tiny_folder) as server, server.client() as client:
         assert send(server, edge("a", "b")).status_code == 200
-        refused = client.get("/api/v1/creators/a/similar")
+        refused = similar(client, "a")
         assert refused.status_code == 404
         assert "creators_model" in refused.json()["remedy"]
 

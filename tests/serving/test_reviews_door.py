@@ -240,6 +240,16 @@ def test_an_appeal_is_decided_by_somebody_else_and_told(server, client, people):
     assert "appeal.filed" in events
     assert events[-1] == "appeal.overturned"
     assert "quotation" not in str(server.doors.stores.audit.entries())
+    overturned = given["case"]["decision_id"]
+    (first,) = (
+        one.case_id
+        for one in server.doors.stores.cases.list().items
+        if one.decision_id == overturned and one.kind == "decision"
+    )
+    refused = client.post("/api/v1/gold", json={"case_id": first})
+    assert refused.status_code == 409
+    assert "did not hold on appeal" in refused.json()["detail"]
+    assert client.post("/api/v1/gold", json={"case_id": given["case"]["case_id"]}).status_code == 200
     again = client.post("/api/v1/appeals", json={"action_id": restore["action_id"]})
     assert again.status_code == 422
 
@@ -261,7 +271,11 @@ def test_double_review_is_blind_and_ends_with_an_adjudicator(server, client, peo
         with server.client(key) as one:
             given = claim(one)
             assert given["case"]["probability"] is None
+            assert given["case"]["about"] == ""  # an audit's id hangs on its score
             assert (given["reasons"], given["settled"], given["case"]["priority"]) == ([], [], 0.0)
+            held = judge(one, "c_audit", {**said, "hold_seconds": 60}).json()
+            assert held["adjudicates"] is False  # who can change their mind is not told that others differ
+            one.post("/api/v1/cases/c_audit/verdict/undo").raise_for_status()
             found.append(judge(one, "c_audit", said).json()["adjudicates"])
             if len(found) < 3:
                 assert state(client, "c_audit")["verdicts"] == []

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from sievert.errors import NotFound
 from sievert.features.behaviour.rows import CREATORS, BehaviourSpec, behaviour_rows
 from sievert.features.creators.graph import FOREVER, Edges, Graph, graph_as_of, together
 from sievert.pipeline.activity import ActivityCounters, Taken
@@ -121,6 +122,7 @@ class LiveCreators:
         self._encoder, self._edges, self._standing = encoder, edges, standing
         self._counters, self._clock = counters, clock
         self._changed: list[AccountName] = []
+        self._embedded = 0  # accounts of the network that had their turn
         self._lock = threading.Lock()
 
     def catch_up(self) -> None:
@@ -151,14 +153,33 @@ class LiveCreators:
         self._forget_changed()
         return self.vectors.refresh(self._embed, now=self._clock.now(), most=most)
 
+    def embed_some(self, *, most: int) -> int:
+        """Embed accounts of the network that never were, at most so many; return how many had their turn.
+
+        Raises:
+            StoreUnavailable: what is known of them cannot be read.
+        """
+        some = self.network.names[self._embedded : min(self._embedded + most, self.network.laid.accounts)]
+        if some:
+            self.of(some)
+            self._embedded += len(some)
+        return len(some)
+
     def similar(self, account: AccountName, *, most: int) -> list[tuple[AccountName, float]]:
         """Return the accounts whose vectors point most nearly where this one's does, each with its cosine.
 
         They are looked for among those whose vectors are kept.
 
         Raises:
+            NotFound: it has no edge and no post.
             StoreUnavailable: what is known of it cannot be read.
         """
+        if account not in self.network.numbers and not self._counters.accounts([account])[0].any():
+            raise NotFound(
+                "Nothing is known of this account: it has no edge and no post.",
+                remedy="Check its id and its platform; a new edge is heard within a minute.",
+                field="creator_id",
+            )
         (vector,) = self.of([account])
         names, others = self.vectors.all()
         norms = np.linalg.norm(others, axis=1) * np.linalg.norm(vector)

@@ -175,7 +175,7 @@ def add_known_answer(desk: Desk, case_id: str, *, actor: str) -> GoldAnswer:
 
     Raises:
         NotFound: there is no such case.
-        CaseConflict: it is not settled.
+        CaseConflict: it is not settled, or an appeal found otherwise.
         StoreUnavailable: nothing of it is durable.
     """
     file = desk.reviews.case(case_id)
@@ -184,6 +184,13 @@ def add_known_answer(desk: Desk, case_id: str, *, actor: str) -> GoldAnswer:
             f"Case {case_id[:64]!r} is not settled.",
             field="case_id",
             remedy="Only what people settled can be a known answer.",
+        )
+    newest = desk.reviews.settled(file.case.platform, file.case.post_id)[-1]
+    if newest.kind == CaseKind.APPEAL and set(newest.violates) != set(file.settlement.violates):
+        raise CaseConflict(
+            f"What people found in case {case_id[:64]!r} did not hold on appeal.",
+            field="case_id",
+            remedy=f"Make the appeal's case {newest.case_id} the known answer, if you are sure of it.",
         )
     now = desk.parts.clock.now()
     asked = msgspec.structs.replace(

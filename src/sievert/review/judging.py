@@ -164,7 +164,8 @@ def for_a_judge_to_be(case: Case) -> Case:
 def _untold(case: Case) -> Case:
     """Return a case of which nothing tells that its answer is known; of a blind one no score, evidence or match."""
     kind = CaseKind.DECISION if case.kind == CaseKind.GOLD else case.kind
-    about = "" if case.kind == CaseKind.GOLD else case.about
+    # The id of an audit hangs on its place in the frame, and that on the score.
+    about = case.about if case.kind == CaseKind.APPEAL else ""
     shown = msgspec.structs.replace(case, kind=kind, about=about)
     if not is_blind(case):
         return shown

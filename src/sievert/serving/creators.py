@@ -17,8 +17,11 @@ from sievert.stores.sql import SqlStores
 CATCH_UP_SECONDS = 30
 """How soon a new edge is heard; laying out ten million edges takes a core for three seconds."""
 
-_REFRESHED = 256
-"""Old vectors that are made anew each time: the worker's thread is theirs for some tens of milliseconds."""
+_TOGETHER = 256
+"""Vectors that are made in one go: the worker's thread is theirs for some tens of milliseconds."""
+
+_GOES, _PAUSE = 20, 0.2
+"""So many goes each time for accounts that were never embedded, with so many seconds for posts in between."""
 
 
 def open_creators(
@@ -41,11 +44,15 @@ def open_creators(
 
 
 async def keep_up(creators: LiveCreators | None, worker: Worker) -> None:
-    """Lay the network out anew now and then, and make the oldest vectors anew."""
+    """Lay the network out anew now and then, make the oldest vectors anew, and embed who never was."""
     while creators is not None:
         try:
             await asyncio.to_thread(creators.catch_up)
-            await worker.run(lambda: creators.refresh(most=_REFRESHED))
+            await worker.run(lambda: creators.refresh(most=_TOGETHER))
+            for _ in range(_GOES):
+                if not await worker.run(lambda: creators.embed_some(most=_TOGETHER)):
+                    break
+                await asyncio.sleep(_PAUSE)
         except StoreUnavailable:
             pass  # the next time reads on where this one ended
         except Exception as error:  # noqa: BLE001  the network of half a minute ago will do

@@ -5,15 +5,16 @@ from typing import Annotated
 
 import msgspec
 from litestar import get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Meta
 
-from sievert.errors import NotFound
+from sievert.errors import InvalidField, NotFound
 from sievert.pipeline.creators import AccountName
+from sievert.pipeline.decode import check_id
 from sievert.pipeline.edges import take_edges
 from sievert.schema.edge import EDGE_KINDS
-from sievert.schema.post import DEFAULT_PLATFORM
+from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES
 from sievert.serving.batch_stream import BatchResponse, BatchStream
 from sievert.serving.problems import NDJSON_TYPES, require_media_type
 from sievert.serving.routes.posts import AnyRequest, TheDoors
@@ -59,7 +60,7 @@ async def submit_edges(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
 
 
 @get(
-    "/api/v1/creators/{creator_id:str}/similar",
+    "/api/v1/creators/similar",
     opt={"scope": "decisions:read"},
     summary="Name the creators that are like one",
     description="By what they do and by who is joined to them; an account that joined a minute ago is embedded on "
@@ -67,13 +68,21 @@ async def submit_edges(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
 )
 async def similar_creators(
     doors: TheDoors,
-    creator_id: FromPath[str],
+    creator_id: Annotated[
+        str, QueryParameter(max_length=MAX_ID_BYTES, description="the account's id; must be given")
+    ] = "",
     platform: Annotated[
-        str, QueryParameter(min_length=1, max_length=128, description="on which platform")
+        str, QueryParameter(min_length=1, max_length=MAX_ID_BYTES, description="on which platform")
     ] = DEFAULT_PLATFORM,
     most: Annotated[int, QueryParameter(ge=1, le=100, description="how many to name")] = 10,
 ) -> SimilarCreators:
     """Compare one creator with those that were embedded lately."""
+    if not creator_id:
+        raise InvalidField(
+            "Nobody was named.", field="creator_id", remedy="Add ?creator_id= with the account's id."
+        )
+    for field, value in (("creator_id", creator_id), ("platform", platform)):
+        check_id(field, value)
     creators = doors.parts.creators
     if creators is None:
         raise NotFound(

@@ -321,7 +321,9 @@ def judged(doors: Doors, who: str, case_id: str, said: NewVerdict) -> VerdictSho
             lambda: give_verdict(desk, case_id, who, violates=violates, judged=looked_at, note=said.note)
         )
         count_settled(desk)
-    return msgspec.structs.replace(_shown(given), held_until=until)
+    answer = msgspec.structs.replace(_shown(given), held_until=until)
+    # Whoever can still change their mind is not told that the others differ.
+    return answer if until is None else msgspec.structs.replace(answer, adjudicates=False)
 
 
 def taken_back(doors: Doors, who: str, case_id: str) -> CaseGiven:

@@ -287,7 +287,8 @@ class MemoryReviews(ReviewStore):
             if row.state == CaseState.OPEN
             and (row.case.kind == CaseKind.GOLD) == gold
             and (wanted.policies is None or row.case.policy in wanted.policies)
-            and (gold or wanted.kinds is None or row.case.kind in wanted.kinds)
+            # A known answer is asked as any decision is, and of nobody who asks for other kinds.
+            and (wanted.kinds is None or (CaseKind.DECISION if gold else row.case.kind) in wanted.kinds)
             and not (weary and row.case.heavy)
             and all(one.reviewer != wanted.reviewer for one in self._of(row.case.case_id))
             and (

@@ -66,7 +66,9 @@ class SqlQueue:
         return found
 
     def gold(self) -> Waiting | None:
-        """Ask for the first that has no verdict of this reviewer."""
+        """Ask for the first that has no verdict of this reviewer, who must want what it looks like: a decision."""
+        if self._wanted.kinds is not None and CaseKind.DECISION.value not in self._wanted.kinds:
+            return None
         more, values = self._of("policy", self._wanted.policies)
         found = self._rows(f" AND r.kind = '{CaseKind.GOLD}'{more} ORDER BY r.sequence LIMIT 1", values)
         return found[0] if found else None
