@@ -169,8 +169,14 @@ def limit(limit_id="l_1", *, ends=START + DAY, **more):
 
 
 @pytest.fixture
-def acting(tmp_path, tiny_folder):
-    with Discourse(500) as forum:
+def answers_first():
+    """What the forum answers first, whatever is asked."""
+    return (500,)
+
+
+@pytest.fixture
+def acting(tmp_path, tiny_folder, answers_first):
+    with Discourse(*answers_first) as forum:
         place = forum.url.removeprefix("http://")
         settings = {"discourse_url": forum.url, "discourse_api_key": KEY, "webhook_private_hosts": (place,)}
         with running(tmp_path, tiny_folder, **settings) as server:
@@ -201,6 +207,7 @@ def test_what_is_decided_is_done_in_discourse_and_taken_back_there(acting):
     until(lambda: stores.outbox.counts() == {"pending": 0, "delivered": 4, "dead": 0})
 
 
+@pytest.mark.parametrize("answers_first", [()])
 def test_an_account_stays_silent_until_the_last_of_its_limits_is_over(acting):
     forum, server = acting
     stores = server.doors.stores

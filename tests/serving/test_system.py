@@ -110,6 +110,8 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("post", "/api/v1/posts:batch"),
         ("get", "/api/v1/posts/{post_id}"),
         ("post", "/api/v1/events"),
+        ("post", "/api/v1/edges"),
+        ("get", "/api/v1/creators/similar"),
         ("post", "/api/v1/media"),
         ("get", "/api/v1/media/{sha256}"),
         ("get", "/api/v1/decisions"),

@@ -11,7 +11,7 @@ from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.guardrail.base import Change
 from sievert.stores.memory import MemoryStores
-from sievert.stores.sql import SqlStores
+from sievert.stores.shared import SharedStores
 from sievert.testing import FixedClock
 
 
@@ -46,7 +46,7 @@ class TestEmbeddedGuardrail(InSql):
 class TestGuardrailInPostgres(InSql):
     @pytest.fixture
     def stores(self, postgres):
-        with contextlib.closing(SqlStores(Database(postgres), clock=FixedClock())) as stores:
+        with contextlib.closing(SharedStores(postgres, clock=FixedClock())) as stores:
             yield stores
 
 

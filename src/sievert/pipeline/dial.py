@@ -31,7 +31,7 @@ from sievert.scoring.cascade import HARM_COLUMN, cuts_for
 from sievert.scoring.utterances import Shares, picture_cut
 from sievert.stores.activity.base import PostName
 
-PATH_CORES = 0.9
+PATH_CORES = 0.0
 """Cores that the path may use before the heavy model reads less, unless the settings say otherwise; it has one."""
 
 STEPS = (0.0, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)

@@ -23,7 +23,8 @@ export function dropKey() {
 
 export function ask(path, options = {}) {
   const key = sessionStorage.getItem(NAME);
-  const headers = key ? { Authorization: `Bearer ${key}` } : {}; // without one the session's cookie speaks
+  // Without one the session's cookie speaks.
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
   return fetch(path, { ...options, headers, cache: "no-store" });
 }
 
