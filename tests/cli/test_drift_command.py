@@ -4,30 +4,10 @@ import json
 
 import pytest
 
+from measurement_judges import judge_measurements
 from running_server import NDJSON, ndjson, running
-from sievert.cli import main
-from sievert.schema.action import CaseKind
 from sievert.schema.clock import DAY, SystemClock, to_text
 from sievert.testing import FixedClock
-
-
-@pytest.fixture
-def sievert(tmp_path, tiny_folder, monkeypatch, capsys):
-    """Run a command in this process, with the server's folder and bundle."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("SIEVERT_DATA_FOLDER", str(tmp_path / "data"))
-    monkeypatch.setenv("SIEVERT_BUNDLE", str(tiny_folder))
-
-    def command(*arguments):
-        monkeypatch.setattr("sys.argv", ["sievert", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return command
 
 
 def send(server, posts):
@@ -37,19 +17,6 @@ def send(server, posts):
 
 def sent(about, count, likely):
     return [{"id": f"{about}{n}", "text": "you blorp" if n < likely else "hello"} for n in range(count)]
-
-
-def judge_harmless(server):
-    """Let two people find everything harmless that waits."""
-    for key in [server.new_key("review:work") for _ in range(2)]:
-        with server.client(key) as client:
-            while True:
-                given = client.post("/api/v1/cases/claim", json={"kinds": [CaseKind.MEASUREMENT]})
-                if given.status_code == 204:
-                    break
-                case = given.json()["case"]["case_id"]
-                told = {"violates": [], "judged": ["hate"]}
-                assert client.post(f"/api/v1/cases/{case}/verdict", json=told).status_code < 300
 
 
 def test_what_moved_and_what_is_not_so_any_more_is_told(tmp_path, tiny_folder, sievert):
@@ -72,7 +39,7 @@ def test_what_moved_and_what_is_not_so_any_more_is_told(tmp_path, tiny_folder, s
             assert client.post("/api/v1/events", content=ndjson(*events), headers=NDJSON).status_code == 200
         drawn = sievert("prevalence", "draw", "hate", "--today", "--by-decisions", "--draws", "300")
         assert drawn[0] == 0, drawn[2]
-        judge_harmless(server)
+        judge_measurements(server, judges=2)
         server.doors.parts.guard.step(now=SystemClock().now(), rate=0.0)
     told = json.loads(sievert("drift", "hate", "--json")[1])
     assert (told["scores"]["before"], told["scores"]["now"]) == (300, 300)

@@ -5,51 +5,14 @@ import json
 import msgspec
 import pytest
 
+from measurement_judges import judge_measurements
 from running_server import NDJSON, ndjson, running
-from sievert.cli import main
-from sievert.schema.action import CaseKind
 from sievert.schema.clock import SystemClock, to_text
 from sievert.testing import write_tiny_bundle
 
 POSTS = [{"id": f"bad-b{n}", "text": "you blorp"} for n in range(6)]
 POSTS += [{"id": f"bad-n{n}", "text": "you florn"} for n in range(10)]
 POSTS += [{"id": f"good{n}", "text": "hello"} for n in range(20)]
-
-
-@pytest.fixture
-def sievert(tmp_path, tiny_folder, monkeypatch, capsys):
-    """Run a command in this process, with the server's folder and bundle."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("SIEVERT_DATA_FOLDER", str(tmp_path / "data"))
-    monkeypatch.setenv("SIEVERT_BUNDLE", str(tiny_folder))
-
-    def command(*arguments):
-        monkeypatch.setattr("sys.argv", ["sievert", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return command
-
-
-def judge_everything(server):
-    """Let two people judge what waits, over HTTP."""
-    for key in [server.new_key("review:work") for _ in range(2)]:
-        with server.client(key) as client:
-            while True:
-                given = client.post("/api/v1/cases/claim", json={"kinds": [CaseKind.MEASUREMENT]})
-                if given.status_code == 204:
-                    break
-                case = given.json()["case"]
-                violates = ["hate"] if case["post_id"].startswith("bad") else []
-                done = client.post(
-                    f"/api/v1/cases/{case['case_id']}/verdict",
-                    json={"violates": violates, "judged": ["hate"]},
-                )
-                assert done.status_code < 300, done.text
 
 
 def test_the_whole_way_of_an_experiment(tmp_path, tiny_folder, sievert):
@@ -86,7 +49,7 @@ def test_the_whole_way_of_an_experiment(tmp_path, tiny_folder, sievert):
         assert (made["only_candidate"]["reports"], made["left_out"]) == (1, 0.0)
         before = sievert("experiment", "status")[1]
         assert "16 posts wait for a judgement. The answer now: undecided." in before
-        judge_everything(server)
+        judge_measurements(server, judges=2, harmful="bad")
         server.doors.parts.guard.step(now=SystemClock().now(), rate=0.0)
     code, out, err = sievert("experiment", "status", made["experiment_id"])
     assert code == 0, err

@@ -3,56 +3,14 @@
 import json
 
 import msgspec
-import pytest
 
+from measurement_judges import judge_measurements
 from running_server import NDJSON, ndjson, running
-from sievert.cli import main
-from sievert.schema.action import CaseKind
 from sievert.schema.clock import SystemClock, to_text
 from sievert.testing import write_tiny_bundle
 
 POSTS = [{"id": f"bad{n}", "text": "you blorp"} for n in range(10)]
 POSTS += [{"id": f"good{n}", "text": "hello"} for n in range(30)]
-
-
-@pytest.fixture
-def sievert(tmp_path, tiny_folder, monkeypatch, capsys):
-    """Run a command in this process, with the server's folder and bundle."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("SIEVERT_DATA_FOLDER", str(tmp_path / "data"))
-    monkeypatch.setenv("SIEVERT_BUNDLE", str(tiny_folder))
-
-    def command(*arguments):
-        monkeypatch.setattr("sys.argv", ["sievert", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return command
-
-
-def judge_everything(server):
-    """Let three people judge what waits, over HTTP."""
-    keys = [server.new_key("review:work") for _ in range(3)]
-    judged = 0
-    for key in keys:
-        with server.client(key) as client:
-            while True:
-                given = client.post("/api/v1/cases/claim", json={"kinds": [CaseKind.MEASUREMENT]})
-                if given.status_code == 204:
-                    break
-                case = given.json()["case"]
-                violates = ["hate"] if case["post_id"].startswith("bad") else []
-                done = client.post(
-                    f"/api/v1/cases/{case['case_id']}/verdict",
-                    json={"violates": violates, "judged": ["hate"]},
-                )
-                assert done.status_code < 300, done.text
-                judged += 1
-    return judged
 
 
 def test_the_whole_way_of_a_measurement(tmp_path, tiny_folder, sievert):
@@ -89,7 +47,7 @@ def test_the_whole_way_of_a_measurement(tmp_path, tiny_folder, sievert):
         assert (drawn["posts"], drawn["unscored"]) == (40, 0.0)
         waits = sievert("prevalence", "estimate", "--as-judged")
         assert (waits[0], "wait for a judgement" in waits[2]) == (2, True)
-        assert judge_everything(server) >= 2 * drawn["cases"]
+        assert judge_measurements(server, judges=3, harmful="bad") >= 2 * drawn["cases"]
         server.doors.parts.guard.step(now=SystemClock().now(), rate=0.0)
     unknown = sievert("prevalence", "estimate")
     assert (unknown[0], "how often your reviewers err" in unknown[2]) == (2, True)

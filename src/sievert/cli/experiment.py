@@ -7,6 +7,7 @@ import typer
 
 from sievert.cli.certify import ACTOR, JsonOption, PlatformOption
 from sievert.cli.options import ConfigOption, DataOption, settings_from
+from sievert.cli.prevalence import DaysOption, TodayOption
 
 if TYPE_CHECKING:
     from sievert.guardrail.experimenting import BothScored
@@ -44,10 +45,8 @@ def create(
     posts: Annotated[Path, typer.Option("--posts", help="NDJSON of the window's posts, with their texts.")],
     *,
     draws: Annotated[int, typer.Option(min=40, max=100_000, help="Views that are drawn.")] = 2000,
-    days: Annotated[
-        int, typer.Option("--days", min=1, max=92, help="How many whole days, in UTC, up to yesterday's end.")
-    ] = 7,
-    today: Annotated[bool, typer.Option("--today", help="Look at today as well.")] = False,
+    days: DaysOption = 7,
+    today: TodayOption = False,
     candidate_line: LineOption = None,
     control_line: LineOption = None,
     platform: PlatformOption = "default",
@@ -58,7 +57,7 @@ def create(
     """Let a candidate score what was seen, draw what it and the decisions made here dispute, and ask people."""
     import msgspec
 
-    from sievert.cli.measured_frame import LOOK_BACK_DAYS, read_by, read_posts
+    from sievert.cli.measured_frame import LOOK_BACK_DAYS, days_until_now, read_by, read_posts
     from sievert.cli.policy_named import policy_named
     from sievert.enforcement.messages import messages_for
     from sievert.guardrail.experimenting import start
@@ -72,8 +71,7 @@ def create(
     texts = read_posts(posts, platform)
     bundle = load_bundle(candidate)
     now = SystemClock().now()
-    until = now // DAY * DAY + (DAY if today else 0)
-    since = until - days * DAY
+    since, until = days_until_now(days, today=today)
     with open_ledgers(settings, clock=SystemClock()) as ledgers:
         seen = ledgers.decisions.seen
         decided = seen.first_decisions(platform, policy, since=since - LOOK_BACK_DAYS * DAY, until=until)
@@ -192,18 +190,16 @@ def _both_scored(
 
 
 def _experiment(ledgers: "Ledgers", name: str | None) -> "Experiment":
-    from sievert.errors import NotFound
+    from sievert.cli.measured_frame import named_or_newest
 
-    known = ledgers.guardrail.experiments()
-    found = [one for one in known if name in (None, one.experiment_id)]
-    if not found:
-        raise NotFound(
-            "There is no such experiment." if name else "Nothing was tried yet.",
-            remedy=f"Name one of {', '.join(one.experiment_id for one in known)}."
-            if known
-            else "`sievert experiment create` tries a bundle.",
-        )
-    return found[-1]
+    return named_or_newest(
+        ledgers.guardrail.experiments(),
+        name,
+        id_of=lambda one: one.experiment_id,
+        what="experiment",
+        none_yet="Nothing was tried yet.",
+        first="`sievert experiment create` tries a bundle.",
+    )
 
 
 def _tell_of(made: "Experiment") -> None:

@@ -1,8 +1,8 @@
 """All views of a window, and what a measuring model says of their posts: what `sievert prevalence` draws from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from sievert.guardrail.measuring import Frame, Scored
@@ -11,10 +11,39 @@ if TYPE_CHECKING:
     from sievert.scoring.bundle import Bundle
     from sievert.stores.journal.seen import SeenPosts
 
+T = TypeVar("T")
+
 _AT_ONCE = 4000
 
 LOOK_BACK_DAYS = 30
 """Posts may have been decided about so long before the window in which they are seen."""
+
+
+def days_until_now(days: int, *, today: bool) -> "tuple[Micros, Micros]":
+    """Return a window of whole days, in UTC: up to yesterday's end, or with today in it."""
+    from sievert.schema.clock import DAY, SystemClock
+
+    until = SystemClock().now() // DAY * DAY + (DAY if today else 0)
+    return until - days * DAY, until
+
+
+def named_or_newest(
+    kept: Sequence[T], name: str | None, *, id_of: Callable[[T], str], what: str, none_yet: str, first: str
+) -> T:
+    """Return what was kept under an id, the newest of all without one; `what` it is, and `first` makes one.
+
+    Raises:
+        NotFound: there is none.
+    """
+    from sievert.errors import NotFound
+
+    found = [one for one in kept if name in (None, id_of(one))]
+    if not found:
+        raise NotFound(
+            f"There is no such {what}." if name else none_yet,
+            remedy=f"Name one of {', '.join(map(id_of, kept))}." if kept else first,
+        )
+    return found[-1]
 
 
 def frame_of(

@@ -231,18 +231,17 @@ def _frame(
     posts: Path | None,
     by_decisions: bool,
 ) -> "tuple[Frame, dict[str, Post]]":
-    from sievert.cli.measured_frame import frame_of, read_posts
-    from sievert.schema.clock import DAY, SystemClock
+    from sievert.cli.measured_frame import days_until_now, frame_of, read_posts
 
     days, today = window
-    until = SystemClock().now() // DAY * DAY + (DAY if today else 0)
+    since, until = days_until_now(days, today=today)
     texts = read_posts(posts, platform) if posts else {}
     running = ledgers.guardrail.running()
     frame = frame_of(
         ledgers.decisions.seen,
         policy=policy,
         platform=platform,
-        since=until - days * DAY,
+        since=since,
         until=until,
         posts=texts,
         measuring=measuring,
@@ -253,18 +252,16 @@ def _frame(
 
 
 def _measurement(ledgers: "Ledgers", name: str | None) -> "Measurement":
-    from sievert.errors import NotFound
+    from sievert.cli.measured_frame import named_or_newest
 
-    known = ledgers.guardrail.measurements()
-    found = [one for one in known if name in (None, one.measurement_id)]
-    if not found:
-        raise NotFound(
-            "There is no such measurement." if name else "Nothing was measured yet.",
-            remedy=f"Name one of {', '.join(one.measurement_id for one in known)}."
-            if known
-            else "`sievert prevalence draw` draws one.",
-        )
-    return found[-1]
+    return named_or_newest(
+        ledgers.guardrail.measurements(),
+        name,
+        id_of=lambda one: one.measurement_id,
+        what="measurement",
+        none_yet="Nothing was measured yet.",
+        first="`sievert prevalence draw` draws one.",
+    )
 
 
 def _tell(found: "Measured", panels: "Panels", *, as_judged: bool, sure: bool) -> None:

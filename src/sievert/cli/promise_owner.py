@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
 from sievert.cli.promise_installation import Installation
 from sievert.errors import InvalidField
 from sievert.guardrail.proving import reviewed_by
 from sievert.pipeline.desk import add_known_answer
+from sievert.review.exports import examples_lines, last_words
 from sievert.schema.action import CaseKind
 from sievert.schema.clock import DAY, HOUR, Micros
 from sievert.schema.guardrail import Attempt, AttemptState, CertificateState, KeptCertificate
@@ -194,7 +193,5 @@ class Owner:
 
 def examples_file(path: Path, pairs: Sequence[tuple[str, bool]]) -> Path:
     """Write labelled texts as `sievert train policy` reads them; of one that is labelled twice the last word holds."""
-    last = {" ".join(text.split()).casefold(): (text, label) for text, label in pairs if text.strip()}
-    lines = [msgspec.json.encode({"text": text, "label": int(label)}) for text, label in last.values()]
-    path.write_bytes(b"\n".join(lines))
+    path.write_bytes(examples_lines(last_words(pairs)))
     return path

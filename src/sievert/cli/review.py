@@ -69,10 +69,8 @@ def examples(
     It is what `sievert train policy` learns from and `sievert bundle recalibrate` sets right by: for the second
     say `--since` the moment at which the head was trained. A running server does not mind.
     """
-    import msgspec
-
     from sievert.cli.times import time_from
-    from sievert.review.exports import examples_of
+    from sievert.review.exports import examples_lines, examples_of
     from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import open_ledgers
     from sievert.stores.durable import write_durably
@@ -82,7 +80,6 @@ def examples(
     with open_ledgers(settings_from(config, data).settings, clock=clock) as ledgers:
         found = examples_of(ledgers.all_labels(), policy=policy, platform=platform, since=begin)
     out.parent.mkdir(parents=True, exist_ok=True)
-    lines = [{"text": text, "label": int(violates)} for text, violates in found]
-    write_durably(out, msgspec.json.Encoder().encode_lines(lines))
+    write_durably(out, examples_lines(found))
     broke = sum(violates for _, violates in found)
     typer.echo(f"{len(found):,} examples, {broke:,} of them break {policy}")

@@ -106,8 +106,10 @@ def draw_removals(
     )
 
 
-def cases_of(audits: Sequence[Audit], *, now: Micros) -> tuple[Case, ...]:
-    """Return one blind case for each post that was drawn, about its first audit."""
+def cases_of(
+    audits: Sequence[Audit], *, now: Micros, kind: CaseKind = CaseKind.AUDIT, in_order: bool = False
+) -> tuple[Case, ...]:
+    """Return one blind case for each post that was drawn, about its first audit; `in_order`, those first in front."""
     firsts: dict[str, Audit] = {}
     for audit in audits:
         firsts.setdefault(audit.case_id, audit)
@@ -120,13 +122,13 @@ def cases_of(audits: Sequence[Audit], *, now: Micros) -> tuple[Case, ...]:
             revision=one.revision,
             policy=one.policy,
             opened_at=now,
-            priority=PRIORITY,
-            kind=CaseKind.AUDIT,
+            priority=PRIORITY - place if in_order else PRIORITY,
+            kind=kind,
             judges=JUDGES,
             blind=True,
             about=one.audit_id,
         )
-        for case_id, one in firsts.items()
+        for place, (case_id, one) in enumerate(firsts.items())
     )
 
 

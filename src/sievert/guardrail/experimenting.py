@@ -25,12 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.errors import InvalidField
-from sievert.guardrail.drawing import JUDGES, PRIORITY
+from sievert.guardrail.drawing import cases_of
 from sievert.guardrail.telling import Announce, silent
 from sievert.measurement.designs import Draws, draw, key_for
 from sievert.measurement.experiments import Dispute, ExperimentFinding, Judgements, disputes, judge
 from sievert.schema.access import AuditNote
-from sievert.schema.action import Case, CaseKind
+from sievert.schema.action import CaseKind
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
 from sievert.schema.decision import decision_id
@@ -164,7 +164,9 @@ def start(
         created_by=actor,
         changed_at=now,
     )
-    cases = _cases(audits, now=now)
+    # What was drawn first is asked first.
+    by_place = sorted(audits, key=lambda one: one.place)
+    cases = cases_of(by_place, now=now, kind=CaseKind.MEASUREMENT, in_order=True)
     told = texts or {}
     kept = tuple(told[case.post_id] for case in cases if case.post_id in told)
     store.apply(
@@ -306,30 +308,6 @@ def _audit(
         views=scored.counted,
         drawn_at=now,
         case_id=derived_id("c", experiment, platform, post, str(scored.revision)),
-    )
-
-
-def _cases(audits: tuple[Audit, ...], *, now: Micros) -> tuple[Case, ...]:
-    """Return one blind case for each post that was drawn; what was drawn first is asked first."""
-    firsts: dict[str, Audit] = {}
-    for audit in sorted(audits, key=lambda one: one.place):
-        firsts.setdefault(audit.case_id, audit)
-    return tuple(
-        Case(
-            case_id=case_id,
-            decision_id=one.decision_id,
-            platform=one.platform,
-            post_id=one.post_id,
-            revision=one.revision,
-            policy=one.policy,
-            opened_at=now,
-            priority=PRIORITY - place,
-            kind=CaseKind.MEASUREMENT,
-            judges=JUDGES,
-            blind=True,
-            about=one.audit_id,
-        )
-        for place, (case_id, one) in enumerate(firsts.items())
     )
 
 

@@ -18,14 +18,14 @@ import msgspec
 import numpy as np
 
 from sievert.errors import InvalidField
-from sievert.guardrail.drawing import JUDGES, PRIORITY
+from sievert.guardrail.drawing import cases_of
 from sievert.guardrail.telling import Announce, silent
 from sievert.measurement.designs import key_for
 from sievert.measurement.harmful_views import Design, DrawPlan, designed, draw_views, draws_for, seen_share
 from sievert.measurement.misjudged import Judged, corrected, repeated
 from sievert.measurement.totals import Estimate
 from sievert.schema.access import AuditNote
-from sievert.schema.action import Case, CaseKind
+from sievert.schema.action import CaseKind
 from sievert.schema.batch import Effects
 from sievert.schema.clock import DAY, Micros
 from sievert.schema.decision import decision_id
@@ -192,7 +192,7 @@ def draw_measurement(
             zip(drawn.rows.tolist(), drawn.probability.tolist(), strict=True)
         )
     )
-    cases = _cases(audits, now=now)
+    cases = cases_of(audits, now=now, kind=CaseKind.MEASUREMENT)
     made = Measurement(
         measurement_id=name,
         policy=frame.policy,
@@ -363,30 +363,6 @@ def _audit(
         drawn_at=now,
         case_id=derived_id("c", measurement, frame.platform, post, str(revision)),
         day=day,
-    )
-
-
-def _cases(audits: Sequence[Audit], *, now: Micros) -> tuple[Case, ...]:
-    """Return one blind case for each post that was drawn."""
-    firsts: dict[str, Audit] = {}
-    for audit in audits:
-        firsts.setdefault(audit.case_id, audit)
-    return tuple(
-        Case(
-            case_id=case_id,
-            decision_id=one.decision_id,
-            platform=one.platform,
-            post_id=one.post_id,
-            revision=one.revision,
-            policy=one.policy,
-            opened_at=now,
-            priority=PRIORITY,
-            kind=CaseKind.MEASUREMENT,
-            judges=JUDGES,
-            blind=True,
-            about=one.audit_id,
-        )
-        for case_id, one in firsts.items()
     )
 
 

@@ -13,8 +13,12 @@ Not covered: with which probability a post came before people. Whoever needs sha
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from sievert.schema.clock import Micros
 from sievert.schema.label import APPEALED, REVIEWED, SETTLED, Label
+
+_ENCODER = msgspec.json.Encoder()
 
 
 class Row(NamedTuple):
@@ -65,13 +69,24 @@ def examples_of(
     Appeals and audits are left out: posts that come by appeal were not chosen by their probability alone,
     and audits prove something already.
     """
-    found: dict[str, tuple[str, bool]] = {}
-    for one in labels:
-        if one.source != REVIEWED or one.policy != policy or one.platform != platform:
-            continue
-        if one.text is not None and one.text.strip() and (one.created_at or 0) >= since:
-            found[" ".join(one.text.split()).casefold()] = (one.text, one.value > 0.5)
+    return last_words(
+        (one.text, one.value > 0.5)
+        for one in labels
+        if (one.source, one.policy, one.platform) == (REVIEWED, policy, platform)
+        and one.text is not None
+        and (one.created_at or 0) >= since
+    )
+
+
+def last_words(pairs: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """Return each text once, with what was said of it last; empty ones, of which nothing is learned, are left out."""
+    found = {" ".join(text.split()).casefold(): (text, label) for text, label in pairs if text.strip()}
     return [*found.values()]
+
+
+def examples_lines(pairs: Iterable[tuple[str, bool]]) -> bytes:
+    """Return examples as lines of a file from which a head learns."""
+    return _ENCODER.encode_lines([{"text": text, "label": int(label)} for text, label in pairs])
 
 
 def _about(label: Label) -> tuple[object, ...]:

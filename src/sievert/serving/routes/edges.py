@@ -15,9 +15,7 @@ from sievert.pipeline.decode import check_id
 from sievert.pipeline.edges import take_edges
 from sievert.schema.edge import EDGE_KINDS
 from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES
-from sievert.serving.batch_stream import BatchResponse, BatchStream
-from sievert.serving.problems import NDJSON_TYPES, require_media_type
-from sievert.serving.routes.posts import AnyRequest, TheDoors
+from sievert.serving.routes.posts import AnyRequest, TheDoors, answer_lines
 
 
 class SimilarCreator(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,17 +44,9 @@ class SimilarCreators(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def submit_edges(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
     """Keep a stream of edges."""
-    require_media_type(request, NDJSON_TYPES)
-    doors.worker.refuse_if_full()
-    stream = BatchStream(
-        request.receive,
-        worker=doors.worker,
-        walk=lambda records: take_edges(records, doors.stores.edges, now=doors.clock.now()),
-        metrics=doors.metrics,
-        draining=doors.feed.draining,
-        admit=request.state.admit,
+    return answer_lines(
+        request, doors, lambda records: take_edges(records, doors.stores.edges, now=doors.clock.now())
     )
-    return BatchResponse(stream, doors.room)
 
 
 @get(

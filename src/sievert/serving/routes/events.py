@@ -10,10 +10,8 @@ from litestar.response.base import ASGIResponse
 from sievert.errors import InputError
 from sievert.pipeline.events import EventAnswer
 from sievert.schema.event import KIND_WORDS
-from sievert.serving.batch_stream import BatchResponse, BatchStream
 from sievert.serving.callers import caller_of
-from sievert.serving.problems import NDJSON_TYPES, require_media_type
-from sievert.serving.routes.posts import AnyRequest, TheDoors
+from sievert.serving.routes.posts import AnyRequest, TheDoors, answer_lines
 
 EVENTS = "/api/v1/events"
 _JUDGING = frozenset(("verdict",))
@@ -32,8 +30,6 @@ _JUDGING = frozenset(("verdict",))
 )
 async def submit_events(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
     """Count a stream of events."""
-    require_media_type(request, NDJSON_TYPES)
-    doors.worker.refuse_if_full()
     refused = frozenset[str]() if caller_of(request).may("labels:write") else _JUDGING
     count = functools.partial(doors.count, refused=refused)
 
@@ -48,12 +44,4 @@ async def submit_events(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
             doors.metrics.events.labels(result).inc()
         return answers
 
-    stream = BatchStream(
-        request.receive,
-        worker=doors.worker,
-        walk=walk,
-        metrics=doors.metrics,
-        draining=doors.feed.draining,
-        admit=request.state.admit,
-    )
-    return BatchResponse(stream, doors.room)
+    return answer_lines(request, doors, walk)

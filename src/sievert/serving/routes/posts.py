@@ -20,9 +20,10 @@ from sievert.schema.decision import Answer, Decision
 from sievert.schema.media import PictureFacts
 from sievert.schema.post import DEFAULT_PLATFORM, MAX_ID_BYTES, PlatformName, Post, PostId
 from sievert.schema.review import Appeal, Settlement
-from sievert.serving.batch_stream import MOST_EMPTY, BatchResponse, BatchStream
+from sievert.serving.batch_stream import MOST_EMPTY, Attach, BatchResponse, BatchStream
 from sievert.serving.bodies import read_body
 from sievert.serving.doors import Doors
+from sievert.serving.micro_batch import WalkOf
 from sievert.serving.problems import JSON_TYPES, NDJSON_TYPES, require_media_type
 from sievert.stores.journal.base import MOST_OF_A_TRAIL
 
@@ -89,14 +90,26 @@ async def submit(request: AnyRequest, doors: TheDoors) -> Answer:
 )
 async def submit_batch(request: AnyRequest, doors: TheDoors) -> ASGIResponse:
     """Take a stream of posts the whole way."""
+    return answer_lines(request, doors, doors.walk, attach=doors.attacher.attach)
+
+
+def answer_lines(
+    request: AnyRequest, doors: Doors, walk: WalkOf[msgspec.Struct], *, attach: Attach | None = None
+) -> ASGIResponse:
+    """Answer a stream of records line by line, as `walk` answers them.
+
+    Raises:
+        InputError: it is no NDJSON.
+        Overloaded: too much waits already.
+    """
     require_media_type(request, NDJSON_TYPES)
     doors.worker.refuse_if_full()
     stream = BatchStream(
         request.receive,
         worker=doors.worker,
-        walk=doors.walk,
+        walk=walk,
         metrics=doors.metrics,
-        attach=doors.attacher.attach,
+        attach=attach,
         draining=doors.feed.draining,
         admit=request.state.admit,
     )
