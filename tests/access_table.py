@@ -50,6 +50,7 @@ M...  review:work     GET     /api/v1/cases/claimed
 .PEA  decisions:read  GET     /api/v1/cases/{case_id:str}
 .P..  appeals:write   POST    /api/v1/appeals
 .P..  gold:write      POST    /api/v1/gold
+.P..  gold:write      DELETE  /api/v1/gold/{case_id:str}
 .P.A  reviewers:read  GET     /api/v1/reviewers
 .PEA  decisions:read  GET     /api/v1/stream
 ..EA  webhooks:read   GET     /api/v1/webhooks/dead

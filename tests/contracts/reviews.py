@@ -278,6 +278,21 @@ class ReviewsContract:
         put(case("b", post_id="pg", kind="audit"))
         assert claim(store, "ann").case_id == "b"
 
+    def test_a_known_answer_that_is_withdrawn_asks_and_measures_nobody(self, store, put):
+        answers = [GoldAnswer(case_id=n, violates=(), judged=("hate",), added_at=START) for n in "gh"]
+        for one in answers:
+            store.add_gold(one, Effects(cases=(case(one.case_id, kind="gold"),)))
+        assert store.gold_about("default", "pg") == answers[:1]
+        claim(store, "ann", choose=known_answer)
+        store.judge(verdict("g", "ann"), before=0)
+        claim(store, "bob", choose=known_answer)
+        store.add(Effects(withdrawn=("g",)))
+        assert (store.case("g").gold, store.case("g").case.state) == (None, "withdrawn")
+        assert store.gold_about("default", "pg") == store.marks() == store.claims() == []
+        assert claim(store, "cid", choose=known_answer).case_id == "h"
+        with pytest.raises(CaseConflict):
+            store.judge(verdict("g", "bob"), before=1)
+
     def test_an_action_has_one_appeal(self, store, stores):
         filed = Appeal(
             appeal_id="p1",

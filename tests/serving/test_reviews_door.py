@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 
 import msgspec
@@ -12,6 +13,7 @@ from sievert.pipeline.settling import count_settled
 from sievert.review.order import Shares
 from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, SECOND
+from sievert.schema.identity import derived_id
 from sievert.schema.person import Role
 from sievert.schema.policy import Mode
 from sievert.testing import FixedClock
@@ -248,7 +250,7 @@ def test_an_appeal_is_decided_by_somebody_else_and_told(server, client, people):
     )
     refused = client.post("/api/v1/gold", json={"case_id": first})
     assert refused.status_code == 409
-    assert "did not hold on appeal" in refused.json()["detail"]
+    assert "they found otherwise since" in refused.json()["detail"]
     assert client.post("/api/v1/gold", json={"case_id": given["case"]["case_id"]}).status_code == 200
     again = client.post("/api/v1/appeals", json={"action_id": restore["action_id"]})
     assert again.status_code == 422
@@ -315,6 +317,51 @@ def test_known_answers_look_like_any_case_and_tell_how_reviewers_do(server, clie
     assert (missed["asked"], missed["wrong"], missed["rate"]) == (1, 1, 1.0)
     assert 0 < missed["low"] < 0.05 < missed["high"] == 1.0
     assert judged["last_hour"] >= 1
+
+
+def test_nothing_in_a_case_id_tells_a_known_answer_from_a_decision(server, client, people):
+    """Red when ids follow from what anybody can read: the decision, the post, the case that was asked before."""
+    ann, _ = people
+    submit(client, "a")
+    first = claim(ann)["case"]
+    judge(ann, first["case_id"], HARMFUL)
+    asked = client.post("/api/v1/gold", json={"case_id": first["case_id"]}).json()
+    readable = ("gold", "default", "a", "0", first["decision_id"], first["case_id"])
+    guessable = {
+        derived_id("c", *parts) for n in (1, 2, 3, 4) for parts in itertools.permutations(readable, n)
+    } | {f"c_{first['decision_id'].removeprefix('d_')}"}
+    assert not guessable & {first["case_id"], asked["case_id"]}
+
+
+def test_a_known_answer_goes_when_people_find_otherwise_or_somebody_withdraws_it(server, client, people):
+    ann, bob = people
+    submit(client, "a")
+    first = claim(ann)["case"]["case_id"]
+    judge(ann, first, HARMFUL)
+    known = client.post("/api/v1/gold", json={"case_id": first}).json()["case_id"]
+    submit(client, "b", "you blorp again")
+    second = claim(bob)["case"]["case_id"]
+    judge(bob, second, HARMFUL)
+    other = client.post("/api/v1/gold", json={"case_id": second}).json()["case_id"]
+    reviews = server.doors.desk.reviews
+
+    (removed,) = (one for one in reviews.settled("default", "a"))
+    action = next(
+        one for one in client.get("/api/v1/actions").json()["items"] if one["case_id"] == removed.case_id
+    )
+    client.post("/api/v1/appeals", json={"action_id": action["action_id"], "by": "author"}).raise_for_status()
+    asked = claim(bob)["case"]["case_id"]
+    judge(bob, asked, HARMLESS)
+    assert reviews.gold_about("default", "a") == []
+    assert client.post("/api/v1/gold", json={"case_id": first}).status_code == 409
+
+    assert client.delete(f"/api/v1/gold/{first}").status_code == 404
+    assert client.delete(f"/api/v1/gold/{other}").json()["case_id"] == other
+    assert client.delete(f"/api/v1/gold/{other}").status_code == 404
+    refused = client.post("/api/v1/gold", json={"case_id": second})
+    assert (refused.status_code, "withdrawn" in refused.text) == (409, True)
+    noted = [one for one in client.get("/api/v1/audit").json()["items"] if one["event"] == "gold.withdrawn"]
+    assert {one["subject"]: one.get("details", {}) for one in noted} == {known: {"because": asked}, other: {}}
 
 
 @pytest.mark.parametrize("by_key", [True, False])

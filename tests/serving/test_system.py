@@ -131,6 +131,7 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("get", "/api/v1/cases/{case_id}"),
         ("post", "/api/v1/appeals"),
         ("post", "/api/v1/gold"),
+        ("delete", "/api/v1/gold/{case_id}"),
         ("get", "/api/v1/reviewers"),
         ("get", "/api/v1/isolated"),
         ("get", "/api/v1/labels"),

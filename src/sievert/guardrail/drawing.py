@@ -17,7 +17,7 @@ from sievert.measurement.designs import draw, half_and_half, key_for
 from sievert.schema.action import Case, CaseKind
 from sievert.schema.clock import DAY, Micros
 from sievert.schema.guardrail import Attempt, Audit, AuditBy, Crossing, KeptCertificate
-from sievert.schema.identity import derived_id
+from sievert.schema.identity import derived_id, keyed_id
 from sievert.schema.policy import Policy
 
 AUDIT_RATE = 0.05
@@ -47,7 +47,9 @@ def draw_attempt(attempt: Attempt, window: Window, *, secret: bytes, now: Micros
     )
     both = ((AuditBy.POSTS, halves.posts), (AuditBy.VIEWS, halves.views))
     return tuple(
-        _audit(attempt.attempt_id, by, place, window.firsts[row], probability=probability, now=now)
+        _audit(
+            attempt.attempt_id, by, place, window.firsts[row], probability=probability, secret=secret, now=now
+        )
         for by, draws in both
         for place, (row, probability) in enumerate(
             zip(draws.rows.tolist(), draws.probability.tolist(), strict=True)
@@ -98,7 +100,7 @@ def draw_removals(
             (AuditBy.VIEWS, draw(names, even, key=key_for(key, purpose="half of views"), count=count)),
         )
     return tuple(
-        _audit(kept.name, by, first + place, removals[row], probability=probability, now=now)
+        _audit(kept.name, by, first + place, removals[row], probability=probability, secret=secret, now=now)
         for by, draws in both
         for place, (row, probability) in enumerate(
             zip(draws.rows.tolist(), draws.probability.tolist(), strict=True)
@@ -132,8 +134,20 @@ def cases_of(
     )
 
 
+def audited_in(secret: bytes, purpose: str, platform: str, post_id: str, revision: int) -> str:
+    """Name the one case in which people judge a post for some purpose, so that nobody can tell which kind it is."""
+    return keyed_id("c", secret, purpose, platform, post_id, str(revision))
+
+
 def _audit(
-    purpose: str, by: AuditBy, place: int, crossing: Crossing, *, probability: float, now: Micros
+    purpose: str,
+    by: AuditBy,
+    place: int,
+    crossing: Crossing,
+    *,
+    probability: float,
+    secret: bytes,
+    now: Micros,
 ) -> Audit:
     return Audit(
         audit_id=derived_id("u", purpose, by, str(place)),
@@ -149,5 +163,5 @@ def _audit(
         p=crossing.p,
         views=crossing.views,
         drawn_at=now,
-        case_id=derived_id("c", purpose, crossing.platform, crossing.post_id, str(crossing.revision)),
+        case_id=audited_in(secret, purpose, crossing.platform, crossing.post_id, crossing.revision),
     )

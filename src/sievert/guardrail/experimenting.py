@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.errors import InvalidField
-from sievert.guardrail.drawing import cases_of
+from sievert.guardrail.drawing import audited_in, cases_of
 from sievert.guardrail.telling import Announce, silent
 from sievert.measurement.designs import Draws, draw, key_for
 from sievert.measurement.experiments import Dispute, ExperimentFinding, Judgements, disputes, judge
@@ -123,6 +123,7 @@ def start(
             kind=kind,
             place=place,
             chance=chance,
+            secret=store.key(),
             now=now,
         )
         for _, made in drawn
@@ -290,6 +291,7 @@ def _audit(
     kind: Dispute,
     place: int,
     chance: float,
+    secret: bytes,
     now: Micros,
 ) -> Audit:
     experiment, policy, platform = of
@@ -307,7 +309,7 @@ def _audit(
         p=scored.candidate,
         views=scored.counted,
         drawn_at=now,
-        case_id=derived_id("c", experiment, platform, post, str(scored.revision)),
+        case_id=audited_in(secret, experiment, platform, post, scored.revision),
     )
 
 

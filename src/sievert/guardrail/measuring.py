@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from sievert.errors import InvalidField
-from sievert.guardrail.drawing import cases_of
+from sievert.guardrail.drawing import audited_in, cases_of
 from sievert.guardrail.telling import Announce, silent
 from sievert.measurement.designs import key_for
 from sievert.measurement.harmful_views import Design, DrawPlan, designed, draw_views, draws_for, seen_share
@@ -186,6 +186,7 @@ def draw_measurement(
             views=float(views[row]),
             p=float(p[row]),
             probability=chance,
+            secret=store.key(),
             now=now,
         )
         for place, (row, chance) in enumerate(
@@ -343,6 +344,7 @@ def _audit(
     views: float,
     p: float,
     probability: float,
+    secret: bytes,
     now: Micros,
 ) -> Audit:
     post, day = row
@@ -361,7 +363,7 @@ def _audit(
         p=p,
         views=views,
         drawn_at=now,
-        case_id=derived_id("c", measurement, frame.platform, post, str(revision)),
+        case_id=audited_in(secret, measurement, frame.platform, post, revision),
         day=day,
     )
 

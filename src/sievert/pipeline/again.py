@@ -176,7 +176,7 @@ def decide_again(
         now=now,
     )
     decided, actions = done.decided, done.actions
-    cases = cases_for(posts, scored, decided, {}, now=now)
+    cases = cases_for(posts, scored, decided, {}, key=parts.case_key, now=now)
     effects = effects_of(posts, scored, done, cases, parts, now=now, stated=stated, names=names)
     at = parts.clock.now()
     parts.journal.add(

@@ -12,7 +12,7 @@ import msgspec
 
 from sievert.enforcement.messages import messages_for
 from sievert.enforcement.settled import appeal_note
-from sievert.errors import CaseConflict, ExposureReached, InvalidField
+from sievert.errors import CaseConflict, ExposureReached, InvalidField, NotFound
 from sievert.pipeline.path import Parts
 from sievert.review.appeals import appeal_against
 from sievert.review.exposure import ExposureLimits
@@ -21,9 +21,9 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, ActionKind, CaseKind, CaseState
 from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, SECOND, Micros
-from sievert.schema.identity import derived_id
+from sievert.schema.identity import keyed_id
 from sievert.schema.limit import AccountLimit
-from sievert.schema.review import Appeal, Claim, GoldAnswer
+from sievert.schema.review import Appeal, Claim, GoldAnswer, Settlement
 from sievert.stores.delayed import DelayedRemovals
 from sievert.stores.reviews.base import CaseFile, ReviewStore, Wanted
 from sievert.stores.standing import StandingActions
@@ -170,12 +170,28 @@ def _contested(desk: Desk, name: str) -> tuple[Action | AccountLimit, bool]:
     return state.action, state.stands
 
 
+def withdrawn_note(answer: GoldAnswer, *, actor: str, because: str = "") -> AuditNote:
+    """Return the line of the audit log about a known answer that is none any more, and the case that says otherwise."""
+    return AuditNote(
+        actor=actor,
+        event="gold.withdrawn",
+        subject=answer.case_id,
+        details={"because": because} if because else {},
+    )
+
+
+def contradicts(later: Settlement, known: Settlement | GoldAnswer) -> bool:
+    """Tell whether people found otherwise about a policy that both looked at."""
+    both = set(later.judged) & set(known.judged)
+    return bool(both & (set(later.violates) ^ set(known.violates)))
+
+
 def add_known_answer(desk: Desk, case_id: str, *, actor: str) -> GoldAnswer:
     """Make a settled case one whose answer is known: it is asked again of others, who are measured by it.
 
     Raises:
         NotFound: there is no such case.
-        CaseConflict: it is not settled, or an appeal found otherwise.
+        CaseConflict: it is not settled, people found otherwise since, or it was a known answer and was withdrawn.
         StoreUnavailable: nothing of it is durable.
     """
     file = desk.reviews.case(case_id)
@@ -186,22 +202,28 @@ def add_known_answer(desk: Desk, case_id: str, *, actor: str) -> GoldAnswer:
             remedy="Only what people settled can be a known answer.",
         )
     newest = desk.reviews.settled(file.case.platform, file.case.post_id)[-1]
-    if newest.kind == CaseKind.APPEAL and set(newest.violates) != set(file.settlement.violates):
+    if contradicts(newest, file.settlement):
         raise CaseConflict(
-            f"What people found in case {case_id[:64]!r} did not hold on appeal.",
+            f"What people found in case {case_id[:64]!r} did not hold: they found otherwise since.",
             field="case_id",
-            remedy=f"Make the appeal's case {newest.case_id} the known answer, if you are sure of it.",
+            remedy=f"Make the later case {newest.case_id} the known answer, if you are sure of it.",
         )
     now = desk.parts.clock.now()
     asked = msgspec.structs.replace(
         file.case,
-        case_id=derived_id("c", CaseKind.GOLD, case_id),
+        case_id=keyed_id("c", desk.parts.case_key, CaseKind.GOLD, case_id),
         kind=CaseKind.GOLD,
         state=CaseState.OPEN,
         opened_at=now,
         judges=1,
         about="",
     )
+    if _was_withdrawn(desk, asked.case_id):
+        raise CaseConflict(
+            f"The known answer of case {case_id[:64]!r} was withdrawn.",
+            field="case_id",
+            remedy="Choose another case.",
+        )
     answer = GoldAnswer(
         case_id=asked.case_id,
         violates=file.settlement.violates,
@@ -210,4 +232,29 @@ def add_known_answer(desk: Desk, case_id: str, *, actor: str) -> GoldAnswer:
     )
     note = AuditNote(actor=actor, event="gold.added", subject=asked.case_id, details={"case": case_id})
     desk.reviews.add_gold(answer, Effects(cases=(asked,), audit=(note,)))
+    return answer
+
+
+def _was_withdrawn(desk: Desk, case_id: str) -> bool:
+    try:
+        return desk.reviews.case(case_id).gold is None
+    except NotFound:
+        return False
+
+
+def withdraw_known_answer(desk: Desk, case_id: str, *, actor: str) -> GoldAnswer:
+    """Let nobody be asked for a known answer any more, nor be measured by what they said to it.
+
+    Raises:
+        NotFound: there is no such known answer.
+        StoreUnavailable: nothing of it is durable.
+    """
+    answer = desk.reviews.case(case_id).gold
+    if answer is None:
+        raise NotFound(
+            f"Case {case_id[:64]!r} is no known answer.",
+            field="case_id",
+            remedy="Name the case_id that making it one returned; the audit log tells it (gold.added).",
+        )
+    desk.reviews.add(Effects(withdrawn=(case_id,), audit=(withdrawn_note(answer, actor=actor),)))
     return answer

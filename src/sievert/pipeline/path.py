@@ -7,6 +7,7 @@ batches of 2,000 posts of mean 98 characters. A billion posts a day on two cores
 
 import dataclasses
 import functools
+import secrets
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -114,6 +115,7 @@ class Parts:
     banks: Banks | None = None  # None where there are none
     creators: LiveCreators | None = None  # None where no model embeds them
     reviews: ReviewStore | None = None  # what people settled; None where nobody reviews
+    case_key: bytes = dataclasses.field(default_factory=lambda: secrets.token_bytes(32))  # of ids of cases
     announce: bool = True  # False where no receiver hears of actions and cases: then no message is written
 
     def __post_init__(self) -> None:
@@ -233,7 +235,14 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     lap("check")
 
     # 7 record, and 8 act and queue (3.3): one durable step, so that no decision lacks its consequence
-    cases = cases_for(posts, scored, decided, explained(parts.bundle, posts.text, scored, decided), now=now)
+    cases = cases_for(
+        posts,
+        scored,
+        decided,
+        explained(parts.bundle, posts.text, scored, decided),
+        key=parts.case_key,
+        now=now,
+    )
     watched = parts.watching.look(posts, scored, now) if parts.watching is not None else NOTHING_WATCHED
     effects = effects_of(
         posts, scored, done, cases, parts, now=now, stated=stated, names=names, watched=watched

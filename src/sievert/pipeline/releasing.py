@@ -14,7 +14,7 @@ from sievert.schema.action import Action, Case
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
 from sievert.schema.delay import DelayedRemoval
-from sievert.schema.identity import derived_id
+from sievert.schema.identity import keyed_id
 from sievert.schema.post import PostKey
 from sievert.stores.activity.base import PostName
 from sievert.stores.delayed import DelayedRemovals
@@ -43,7 +43,7 @@ def release(stores: SqlStores | MemoryStores, parts: Parts, *, now: Micros) -> i
             continue  # a post that was decided about again while it waited
         seen.add(keys[row])
         if held_back_later(row, one.action.policy, checks):
-            cases.append(_case(one.action, now))
+            cases.append(_case(one.action, parts.case_key, now))
         elif not any(state.stands and state.action.kind == "remove" for state in checks.past.get(row, ())):
             actions.append(msgspec.structs.replace(one.action, performed_at=now))
     done = tuple(actions)
@@ -73,9 +73,9 @@ def _seen_enough(delayed: DelayedRemovals, parts: Parts) -> list[DelayedRemoval]
     ]
 
 
-def _case(action: Action, now: Micros) -> Case:
+def _case(action: Action, key: bytes, now: Micros) -> Case:
     return Case(
-        case_id=derived_id("c", action.action_id),
+        case_id=keyed_id("c", key, action.action_id),
         decision_id=action.decision_id,
         platform=action.platform,
         post_id=action.post_id,

@@ -16,7 +16,7 @@ from sievert.enforcement.messages import appeal_message, messages_for
 from sievert.enforcement.settled import actions_for_settlement, let_go_note, settlement_notes
 from sievert.pipeline.copies import CopyNames
 from sievert.pipeline.decode import to_batch
-from sievert.pipeline.desk import Desk
+from sievert.pipeline.desk import Desk, contradicts, withdrawn_note
 from sievert.pipeline.events import run_events
 from sievert.pipeline.overtaking import until_first
 from sievert.pipeline.path import NoObserver
@@ -32,7 +32,7 @@ from sievert.schema.identity import derived_id
 from sievert.schema.label import APPEALED, AUDITED, REVIEWED, Label, label_id
 from sievert.schema.policy import Mode, PolicySet
 from sievert.schema.post import PostKey
-from sievert.schema.review import Appeal, Settlement, Verdict
+from sievert.schema.review import Appeal, GoldAnswer, Settlement, Verdict
 
 _SOURCES = {
     CaseKind.DECISION: REVIEWED,
@@ -135,6 +135,7 @@ def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | Non
     actions: list[Action] = []
     notes: list[AuditNote] = []
     released: list[str] = []
+    withdrawn: list[str] = []
     keys = dict.fromkeys(map(_key, settlements))
     past = desk.standing.about([*keys])
     standing = {key: [state.action for state in past.get(key, ()) if state.stands] for key in keys}
@@ -143,6 +144,9 @@ def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | Non
         released += waiting
         if waiting:
             notes.append(let_go_note(one, waiting))
+        for answer in _no_longer_known(desk, one):
+            withdrawn.append(answer.case_id)
+            notes.append(withdrawn_note(answer, actor=one.reviewer, because=one.case_id))
         key = _key(one)
         called_for = actions_for_settlement(one, standing[key], live=live)
         # A post may have two cases that are settled together: what the one calls for the other finds done.
@@ -164,6 +168,7 @@ def _effects(desk: Desk, settlements: Sequence[Settlement], appeal: Appeal | Non
         limits=freed.limits,
         labels=tuple(label for one in settlements for label in labels_of(desk, one)),
         released=tuple(released),
+        withdrawn=tuple(withdrawn),
     )
 
 
@@ -186,6 +191,12 @@ def _confirm(desk: Desk, settlement: Settlement) -> None:
         alone = to_batch([post], [post.text.encode()], received_at=settlement.settled_at)
         (names,) = CopyNames(alone, parts.bundle.fold).of([0])
         parts.campaigns.confirm(names)
+
+
+def _no_longer_known(desk: Desk, settlement: Settlement) -> list[GoldAnswer]:
+    """Return the known answers about the same post that this says otherwise than."""
+    known = desk.reviews.gold_about(settlement.platform, settlement.post_id)
+    return [one for one in known if contradicts(settlement, one)]
 
 
 def _cleared(desk: Desk, settlement: Settlement) -> list[str]:

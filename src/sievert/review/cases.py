@@ -8,6 +8,7 @@ from sievert.schema.action import Case
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
 from sievert.schema.decision import NO_EVIDENCE, Evidence
+from sievert.schema.identity import keyed_id
 from sievert.schema.taxonomy import HARM
 
 _FOREMOST = 1e9
@@ -20,6 +21,7 @@ def cases_for(
     decided: DecidedBatch,
     evidence: Mapping[int, Evidence],
     *,
+    key: bytes,
     now: Micros,
 ) -> tuple[Case, ...]:
     """Return one case for each post that a person shall look at, with the evidence of its row.
@@ -27,7 +29,8 @@ def cases_for(
     A case's priority is the harmful views that looking prevents: its probability under the policy (of any
     harm where the policy has no head, 1 where a bank holds something like it) times its forecast views and
     one, so that what has no forecast is ordered by probability alone. What is isolated has none and comes
-    before all else.
+    before all else. Ids follow from `key` as well: a known answer, which is a decision's case asked again, must not
+    show by its id.
     """
     cases = []
     for row, policy in sorted(decided.queued_for.items()):
@@ -44,7 +47,7 @@ def cases_for(
             views = _FOREMOST if row in decided.isolated_for else float(np.nan_to_num(decided.forecast[row]))
         cases.append(
             Case(
-                case_id=f"c_{decision.removeprefix('d_')}",
+                case_id=keyed_id("c", key, decision),
                 decision_id=decision,
                 platform=post.platform,
                 post_id=post.id,

@@ -181,6 +181,7 @@ class Effects:
     limits: tuple[AccountLimit, ...] = ()
     pasts: tuple[AccountPast, ...] = ()
     released: tuple[str, ...] = ()  # delayed removals that wait no more, by the id of their action
+    withdrawn: tuple[str, ...] = ()  # known answers that are none any more, by their case
     labels: tuple[Label, ...] = ()
     texts: tuple[
         Post, ...

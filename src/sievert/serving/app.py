@@ -83,6 +83,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     reviews.case,
     reviews.appeal,
     reviews.gold,
+    reviews.drop_gold,
     reviews.reviewers,
     live.stream,
     webhooks.dead,

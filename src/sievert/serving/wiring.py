@@ -173,6 +173,7 @@ def open_doors(
         pictures=pictures,
         banks=banks,
         reviews=stores.reviews,
+        case_key=stores.database.secret("cases"),
         latents=open_latents(settings, clock=clock, metrics=metrics, prefix=str(stores.database.seed())),
         guard=guard,
         creators=open_creators(settings, stores, counters=counters, clock=clock),

@@ -56,6 +56,7 @@ class SqlConsequences:
         self.actions.add(connection, effects.actions)
         self.cases.add(connection, effects.cases)
         self.reviews.open(connection, effects.cases, effects.likenesses)
+        self.reviews.drop_gold(connection, effects.withdrawn)
         self.labels.add(connection, effects.labels)
         keep_texts(connection, effects.texts, received_at=self._clock.now())
         self.outbox.add(connection, effects.messages)

@@ -69,6 +69,7 @@ class MemoryStores:
         self.grounds.add(effects.actions)
         self.cases.add(effects.cases)
         self.reviews.open(effects.cases, effects.likenesses)
+        self.reviews.drop_gold(effects.withdrawn)
         self.labels.add(effects.labels)
         self.outbox.add(effects.messages)
         self.audit.append(effects.audit)

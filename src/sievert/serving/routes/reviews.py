@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, delete, get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
 from sievert.errors import InvalidField
-from sievert.pipeline.desk import add_known_answer, claim_next, file_appeal, in_hand
+from sievert.pipeline.desk import add_known_answer, claim_next, file_appeal, in_hand, withdraw_known_answer
 from sievert.pipeline.holding import MOST_HELD, hold_verdict, take_back_verdict
 from sievert.pipeline.overtaking import until_first
 from sievert.pipeline.settling import count_settled, give_verdict
@@ -264,6 +264,20 @@ async def gold(request: AnyRequest, doors: TheDoors) -> GoldAnswer:
     said = await record_of(request, NewGold)
     who = reviewer_of(request)
     return await doors.worker.run(lambda: add_known_answer(doors.desk, said.case_id, actor=who))
+
+
+@delete(
+    "/api/v1/gold/{case_id:str}",
+    status_code=200,
+    opt={"scope": "gold:write"},
+    summary="Withdraw a known answer",
+    description="Nobody is asked for it any more, and nobody is measured by what was said to it. An answer goes "
+    "by itself when people later find otherwise about its post.",
+)
+async def drop_gold(request: AnyRequest, doors: TheDoors, case_id: FromPath[str]) -> GoldAnswer:
+    """Withdraw a known answer."""
+    who = reviewer_of(request)
+    return await doors.worker.run(lambda: withdraw_known_answer(doors.desk, case_id, actor=who))
 
 
 @get(

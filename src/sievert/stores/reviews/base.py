@@ -220,6 +220,10 @@ class ReviewStore(abc.ABC):
         """Make a known answer durable, with the case that asks for it; the same again changes nothing."""
 
     @abc.abstractmethod
+    def gold_about(self, platform: str, post_id: str) -> list[GoldAnswer]:
+        """Return the known answers about a post. `Effects.withdrawn` ends them: nobody is measured by them then."""
+
+    @abc.abstractmethod
     def case(self, case_id: str) -> CaseFile:
         """Return all about a case.
 

@@ -273,6 +273,25 @@ class EmbeddedReviews(ReviewStore):
             )
             self._apply(connection, effects)
 
+    def drop_gold(self, connection: Connection, case_ids: Sequence[str]) -> None:
+        """Delete answers and close their cases, inside a transaction."""
+        for case_id in case_ids:
+            connection.execute(sa.delete(review_gold).where(review_gold.c.case_id == case_id))
+            open_again(connection, [case_id])
+            change(connection, case_id, state=CaseState.WITHDRAWN)
+
+    def gold_about(self, platform: str, post_id: str) -> list[GoldAnswer]:
+        """Join known answers with their cases."""
+        query = (
+            sa.select(review_gold.c.record)
+            .join(review_cases, review_cases.c.case_id == review_gold.c.case_id)
+            .where(review_cases.c.platform == platform, review_cases.c.post_id == post_id)
+            .order_by(review_cases.c.sequence)
+        )
+        with self._database.reading() as connection:
+            records = connection.execute(query).scalars().all()
+        return [msgspec.json.decode(record, type=GoldAnswer) for record in records]
+
     def case(self, case_id: str) -> CaseFile:
         """Query all tables in one state."""
         with self._database.reading() as connection:

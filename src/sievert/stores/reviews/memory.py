@@ -207,6 +207,23 @@ class MemoryReviews(ReviewStore):
                 self._apply(effects)
                 self._gold[answer.case_id] = answer
 
+    def drop_gold(self, case_ids: Sequence[str]) -> None:
+        """Take answers out; nobody is asked for them."""
+        with self._lock:
+            for case_id in case_ids:
+                if self._gold.pop(case_id, None) is not None:
+                    self._set(self._row(case_id), CaseState.WITHDRAWN)
+
+    def gold_about(self, platform: str, post_id: str) -> list[GoldAnswer]:
+        """Walk the answers."""
+        with self._lock:
+            cases = {name: self._row(name).case for name in self._gold}
+            return [
+                self._gold[name]
+                for name, one in cases.items()
+                if (one.platform, one.post_id) == (platform, post_id)
+            ]
+
     def case(self, case_id: str) -> CaseFile:
         """Look everything up."""
         with self._lock:
