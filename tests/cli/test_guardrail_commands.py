@@ -70,6 +70,9 @@ def test_the_whole_way_of_a_policy(tmp_path, tiny_folder, policies, sievert):
         opened = sievert("certify", "hate", "--hours", "0.002", "--audits", "1000")
         assert opened.code == 0, opened.err
         assert "the window is open until" in opened.out
+        assert "known harmless posts 0 times so far; a test wants some 250" in opened.out
+        enough = sievert("certify", "hate", "--status", "--known-harmless", "250")
+        assert "a test wants" not in enough.out
         send(server, 1000, 700)
         time.sleep(7.5)
         assert "posts stood above the floor" in sievert("certify", "hate", "--status").out

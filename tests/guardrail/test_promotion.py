@@ -126,6 +126,19 @@ def test_a_promotion_says_everything_that_is_missing(policies, says):
     assert stores.audit.verify()[0] == 0
 
 
+def test_a_promotion_tells_the_shares_that_it_is_proven_for_and_the_one_that_runs():
+    running = Running(bundle="b", triggers="t", heavy_share=0.2, image_heavy_share=0.03)
+    kept = proposed(
+        certificate(
+            running, heavy_share=Dial(least=0.01, most=0.03), image_heavy_share=Dial(least=0.5, most=0.5)
+        )
+    )
+    assert missing(kept, HATE, running, platform="default", now=START) == (
+        "the heavy model reads 0.2 of texts (heavy_share), and it is proven for 0.01 to 0.03",
+        "the heavy model reads 0.03 of posts with pictures (image_heavy_share), and it is proven for 0.5",
+    )
+
+
 def test_without_a_certificate_or_a_server_nothing_is_promoted():
     stores = store_with()
     for running, says in ((RUNNING, "no certificate is proposed"), (None, "no certificate")):

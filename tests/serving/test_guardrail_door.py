@@ -1,5 +1,6 @@
 """The guardrail over HTTP, and in a running server that follows what others do to its records."""
 
+import re
 import shutil
 import time
 
@@ -17,9 +18,11 @@ from sievert.schema.batch import Effects
 from sievert.schema.certificate import terms_of
 from sievert.schema.clock import DAY, SystemClock
 from sievert.schema.guardrail import CertificateState, name_of
+from sievert.schema.person import Role
 from sievert.stores.consequences import SqlConsequences
 from sievert.stores.database import Database
 from sievert.stores.guardrail.base import Change
+from signed_in import add_person, browser_of, token_for
 
 
 @pytest.fixture
@@ -109,6 +112,26 @@ def test_a_running_server_follows_a_promotion_and_a_withdrawal_at_the_next_batch
     found = beside.certificate(kept.name)
     assert found.changed_by.startswith("key:")
     assert client.post("/api/v1/guardrail/hate/withdraw", json={"reason": "again"}).status_code == 422
+
+
+def test_whoever_reads_the_ledger_sees_that_a_switch_stops_what_is_certified(server, client, beside):
+    certified(server, beside)
+
+    def hate():
+        return next(one for one in client.get("/api/v1/guardrail").json()["items"] if one["policy"] == "hate")
+
+    assert (hate()["removes"], hate()["stopped"], hate()["missing"]) == (True, False, [])
+    turn = {"turn": "stop", "what": "demotions", "policy": "hate", "reason": "a look"}
+    client.post("/api/v1/switch", json=turn).raise_for_status()
+    assert hate()["removes"]
+    client.post("/api/v1/switch", json={**turn, "what": "removals"}).raise_for_status()
+    found = hate()
+    assert (found["removes"], found["stopped"], found["state"]) == (False, True, "active")
+    (said,) = found["missing"]
+    assert re.fullmatch(r"removals are stopped by key:\S+ since .* UTC, until `sievert resume`: a look", said)
+    with browser_of(server, token_for(server, add_person(server, roles=[Role.AUDITOR]))) as reads:
+        assert "<strong>stopped</strong>" in reads.get("/ledger").text
+        assert "until `sievert resume`: a look" in reads.get("/ledger/hate").text
 
 
 def test_a_withdrawal_that_is_not_one_is_refused(client):

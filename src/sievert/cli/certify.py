@@ -15,6 +15,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 
 ACTOR = "command line"
 
+KNOWN_HARMLESS = 250
+"""With so many that nobody called harmful, a panel accuses at most 1.2 in a hundred, by one side of 95 %."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
@@ -67,6 +70,11 @@ def certify(
     stated = policy_named(policy, policies_path(settings))
     with open_ledgers(settings, clock=clock) as ledgers:
         store, now = ledgers.guardrail, clock.now()
+        reviewed = (
+            reviewed_by(ledgers.reviews.marks(), policy)
+            if known_harmless is None
+            else Reviewed(harmless=known_harmless, called_harmful=called_harmful)
+        )
         attempt = certifying.going_on(store, policy, platform)
         kept = None
         if abandon is not None:
@@ -80,9 +88,7 @@ def certify(
                 store,
                 stated,
                 platform=platform,
-                reviewed=reviewed_by(ledgers.reviews.marks(), policy)
-                if known_harmless is None
-                else Reviewed(harmless=known_harmless, called_harmful=called_harmful),
+                reviewed=reviewed,
                 now=now,
                 actor=ACTOR,
                 audits=audits or certifying.AUDITS,
@@ -90,6 +96,18 @@ def certify(
                 announce=messages_for if settings.webhook_url else silent,
             )
         _tell(store, policy, attempt, kept, json=json)
+        if attempt is not None and attempt.ended_at == 0 and not json:
+            _tell_known(reviewed.harmless)
+
+
+def _tell_known(harmless: int) -> None:
+    """Say early what the test will need of known answers: once the audits are drawn, the attempt counts."""
+    if harmless < KNOWN_HARMLESS:
+        typer.echo(
+            f"People judged known harmless posts {harmless:,} times so far; a test wants some {KNOWN_HARMLESS}. Make "
+            "settled cases known answers (`POST /api/v1/gold`) and raise `known_answers_share`, or say how they did: "
+            "--known-harmless, --called-harmful."
+        )
 
 
 def _tell(

@@ -40,7 +40,9 @@ def ledger(
     stated = policy_named(policy, policies_path(settings))
     with open_ledgers(settings, clock=clock) as ledgers:
         store = ledgers.guardrail
-        found = standing_of(store, stated, store.running(), platform=platform, now=clock.now())
+        found = standing_of(
+            store, stated, store.running(), platform=platform, stops=ledgers.stops.running(), now=clock.now()
+        )
         entries = store.entries(policy, limit=last) if last else []
     if json:
         told = {"standing": found, "entries": entries}

@@ -14,7 +14,7 @@ from sievert.policy.removal import unmet
 from sievert.schema.access import AuditNote
 from sievert.schema.action import OURSELVES
 from sievert.schema.batch import Effects
-from sievert.schema.certificate import Running
+from sievert.schema.certificate import Certificate, Dial, Running
 from sievert.schema.clock import Micros
 from sievert.schema.guardrail import CertificateState, EntryKind, KeptCertificate, LedgerEntry
 from sievert.schema.identity import derived_id
@@ -48,13 +48,31 @@ def missing(
     elif running is None:
         found.append("no server ran here, so that nobody knows what the certificate would hold for")
     else:
+        certificate = kept.certificate
         found += [
-            f"the certificate names another {name}"
-            if name not in {"expires_at", "issued_at"}
-            else "the certificate has expired"
-            for name in unmet(kept.certificate, policy, platform=platform, running=running, now=now)
+            _in_words(name, certificate, running)
+            for name in unmet(certificate, policy, platform=platform, running=running, now=now)
         ]
     return tuple(found)
+
+
+def _in_words(name: str, certificate: Certificate, running: Running) -> str:
+    match name:
+        case "expires_at" | "issued_at":
+            return "the certificate has expired"
+        case "heavy_share":
+            return _outside(name, "texts", certificate.heavy_share, running.heavy_share)
+        case "image_heavy_share":
+            shares = certificate.image_heavy_share, running.image_heavy_share
+            return _outside(name, "posts with pictures", *shares)
+        case _:
+            return f"the certificate names another {name}"
+
+
+def _outside(name: str, what: str, dial: Dial, share: float) -> str:
+    """Say that the heavy model reads a share for which a certificate does not hold."""
+    proven = f"{dial.least:g}" if dial.least == dial.most else f"{dial.least:g} to {dial.most:g}"
+    return f"the heavy model reads {share:g} of {what} ({name}), and it is proven for {proven}"
 
 
 def promote(

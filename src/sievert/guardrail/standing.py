@@ -1,6 +1,7 @@
 """Where a policy's removals stand: mode, certificate, evidence, what would make the monitor fire, budget left."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -10,7 +11,7 @@ from sievert.guardrail.ledger import RUN_LENGTH, monitor_of
 from sievert.guardrail.promotion import missing
 from sievert.measurement.binomial import highest_share, lowest_share
 from sievert.schema.certificate import Running
-from sievert.schema.clock import SECOND, Micros
+from sievert.schema.clock import SECOND, Micros, to_text
 from sievert.schema.guardrail import (
     Attempt,
     AuditBy,
@@ -21,6 +22,7 @@ from sievert.schema.guardrail import (
     Watch,
 )
 from sievert.schema.policy import Mode, Policy, PolicySet
+from sievert.schema.stop import Stop, StopKind
 from sievert.stores.guardrail.base import GuardrailStore
 
 CONFIDENCE = 0.95
@@ -67,6 +69,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(description="why it is in that state, in words")]
     expires_at: Annotated[Micros, Meta(description="when it ends; 0 if there is none")]
     missing: Annotated[list[str], Meta(description="what removing lacks, in words")]
+    stopped: Annotated[bool, Meta(description="a switch or a breaker stops its removals")]
     by_posts: Annotated[PrecisionSeen | None, Meta(description="of an active or withdrawn certificate")]
     by_views: Annotated[PrecisionSeen | None, Meta(description="the same, over capped forecast views")]
     removals: Annotated[int, Meta(description="posts that it had removed")]
@@ -85,10 +88,12 @@ def platforms_of(store: GuardrailStore, policy: str) -> list[str]:
     return sorted(known) or ["default"]
 
 
-def standings(store: GuardrailStore, policies: PolicySet, running: Running, *, now: Micros) -> list[Standing]:
-    """Return how every policy stands on every platform that it is known on."""
+def standings(
+    store: GuardrailStore, policies: PolicySet, running: Running, *, stops: Sequence[Stop], now: Micros
+) -> list[Standing]:
+    """Return how every policy stands on every platform that it is known on, with what is stopped now."""
     return [
-        standing_of(store, policy, running, platform=platform, now=now)
+        standing_of(store, policy, running, platform=platform, stops=stops, now=now)
         for policy in policies.policies
         if not policy.test_only
         for platform in platforms_of(store, policy.name)
@@ -96,15 +101,27 @@ def standings(store: GuardrailStore, policies: PolicySet, running: Running, *, n
 
 
 def standing_of(
-    store: GuardrailStore, policy: Policy, running: Running | None, *, platform: str, now: Micros
+    store: GuardrailStore,
+    policy: Policy,
+    running: Running | None,
+    *,
+    platform: str,
+    stops: Sequence[Stop],
+    now: Micros,
 ) -> Standing:
-    """Return how a policy stands on a platform."""
+    """Return how a policy stands on a platform, with what is stopped now."""
     kept = [one for one in store.certificates(policy.name) if one.certificate.platform == platform]
     active = [one for one in kept if one.state is CertificateState.ACTIVE]
     newest = active[-1] if active else kept[-1] if kept else None
     lacks = list(missing(newest, policy, running, platform=platform, now=now))
     if newest is not None and newest.state is not CertificateState.ACTIVE:
         lacks.append(f"its certificate is {newest.state.value}")
+    held = [one for one in stops if one.holds_for(policy.name) and one.kind != StopKind.DEMOTIONS]
+    lacks += [
+        f"{'removals are' if one.kind == StopKind.REMOVALS else 'everything is'} stopped by {one.by} since "
+        f"{to_text(one.since)[:16]} UTC, until `sievert resume`{f': {one.reason}' if one.reason else ''}"
+        for one in held
+    ]
     attempts = [one for one in store.attempts(policy.name) if one.platform == platform]
     watched = newest is not None and newest.state is not CertificateState.PROPOSED
     appeals = store.entries(policy.name, kind=EntryKind.APPEAL, limit=100_000)
@@ -118,6 +135,7 @@ def standing_of(
         reason="" if newest is None else newest.reason,
         expires_at=0 if newest is None else newest.certificate.expires_at,
         missing=lacks,
+        stopped=bool(held),
         by_posts=_seen(newest, policy, AuditBy.POSTS) if newest is not None and watched else None,
         by_views=_seen(newest, policy, AuditBy.VIEWS) if newest is not None and watched else None,
         removals=0 if newest is None else len(store.removals(newest.name)),

@@ -90,6 +90,9 @@ _templates.filters["clock"] = lambda at: to_text(at)[11:19] + " UTC"
 _templates.filters["age"] = _age
 _templates.filters["visible"] = visible
 _templates.filters["percent"] = lambda share: f"{100 * share:.1f} %"
+_templates.filters["dial"] = lambda dial: (
+    f"{dial.least:.2%}" if dial.least == dial.most else f"{dial.least:.2%} to {dial.most:.2%}"
+)
 _templates.filters["words"] = lambda name: name.replace("_", " ")
 
 

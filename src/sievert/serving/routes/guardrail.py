@@ -58,12 +58,7 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 )
 async def guardrail(doors: TheDoors) -> Guardrail:
     """Return all standings."""
-    store, parts = doors.stores.guardrail, doors.parts
-
-    def read() -> list[Standing]:
-        return standings(store, parts.policies, parts.running, now=doors.clock.now())
-
-    return Guardrail(items=await asyncio.to_thread(read))
+    return Guardrail(items=await asyncio.to_thread(standings_now, doors))
 
 
 @get(
@@ -113,11 +108,26 @@ async def withdrawn(doors: Doors, policy: str, wanted: Withdrawal, *, by: str) -
             now=now,
             actor=by,
         )
-        return standing_of(store, stated, doors.parts.running, platform=wanted.platform, now=now)
+        return standing_of(
+            store,
+            stated,
+            doors.parts.running,
+            platform=wanted.platform,
+            stops=doors.stores.stops.running(),
+            now=now,
+        )
 
     done = await doors.worker.run(end)
     doors.nudge()
     return done
+
+
+def standings_now(doors: Doors) -> list[Standing]:
+    """Return how every policy's removals stand."""
+    parts, stores = doors.parts, doors.stores
+    return standings(
+        stores.guardrail, parts.policies, parts.running, stops=stores.stops.running(), now=doors.clock.now()
+    )
 
 
 def ledger_of(doors: Doors, policy: str) -> PolicyLedger:

@@ -9,13 +9,20 @@ from litestar import Response, get, post
 from litestar.params import FromPath, QueryParameter
 
 from sievert.errors import InvalidField
-from sievert.guardrail.standing import Standing, standings
+from sievert.guardrail.standing import Standing
 from sievert.schema.guardrail import AuditBy, EntryKind, LedgerEntry
 from sievert.serving.callers import PAGE, caller_of
 from sievert.serving.doors import Doors
 from sievert.serving.forms import form_of
 from sievert.serving.pages import names_of, page, see, with_query
-from sievert.serving.routes.guardrail import MOST_WORDS, PolicyLedger, Withdrawal, ledger_of, withdrawn
+from sievert.serving.routes.guardrail import (
+    MOST_WORDS,
+    PolicyLedger,
+    Withdrawal,
+    ledger_of,
+    standings_now,
+    withdrawn,
+)
 from sievert.serving.routes.posts import AnyRequest, TheDoors
 
 LEDGER = "/ledger"
@@ -49,7 +56,7 @@ async def ledger_page(
     request: AnyRequest, doors: TheDoors, done: Annotated[str, QueryParameter(max_length=20)] = ""
 ) -> Response[bytes]:
     """Show how every policy stands."""
-    stands = await asyncio.to_thread(_standings, doors)
+    stands = await asyncio.to_thread(standings_now, doors)
     return page(request, "ledger.html", standings=stands, now=doors.clock.now(), done=done)
 
 
@@ -58,7 +65,7 @@ async def policy_page(request: AnyRequest, doors: TheDoors, policy: FromPath[str
     """Show all that is known about one policy's removals."""
 
     def read() -> tuple[list[Standing], PolicyLedger]:
-        return [one for one in _standings(doors) if one.policy == policy], ledger_of(doors, policy)
+        return [one for one in standings_now(doors) if one.policy == policy], ledger_of(doors, policy)
 
     stands, kept = await asyncio.to_thread(read)
     return page(
@@ -127,15 +134,10 @@ def height_of(evidence: float) -> float:
     return FIRES + (HEIGHT - FIRES) * math.log(drawn) / math.log(LEAST)
 
 
-def _standings(doors: Doors) -> list[Standing]:
-    parts = doors.parts
-    return standings(doors.stores.guardrail, parts.policies, parts.running, now=doors.clock.now())
-
-
 async def _ask(
     request: AnyRequest, doors: Doors, policy: str, platform: str, *, refused: str = ""
 ) -> Response[bytes]:
-    stands = await asyncio.to_thread(_standings, doors)
+    stands = await asyncio.to_thread(standings_now, doors)
     mine = next((one for one in stands if (one.policy, one.platform) == (policy, platform)), None)
     return page(
         request,
