@@ -95,3 +95,5 @@ def test_of_one_policy_they_are_examples_by_which_a_head_learns(folder):
     assert lines == [{"text": "Text  0", "label": 1}]
     told, lines = written("--since", to_text(START + 2 * DAY))
     assert (told, lines) == ("0 examples, 0 of them break hate", [])
+    wrong = sievert("review", "examples", "hat", "--out", out, "--data", folder / "data")
+    assert (wrong.returncode, b"There is no policy 'hat'" in wrong.stderr) == (2, True)

@@ -69,16 +69,20 @@ def examples(
     It is what `sievert train policy` learns from and `sievert bundle recalibrate` sets right by: for the second
     say `--since` the moment at which the head was trained. A running server does not mind.
     """
+    from sievert.cli.policy_named import policy_named
     from sievert.cli.times import time_from
     from sievert.review.exports import examples_lines, examples_of
     from sievert.schema.clock import SystemClock
-    from sievert.serving.wiring import open_ledgers
+    from sievert.serving.wiring import open_ledgers, policies_path
     from sievert.stores.durable import write_durably
 
     clock = SystemClock()
     begin = 0 if since is None else time_from(since, clock.now())
-    with open_ledgers(settings_from(config, data).settings, clock=clock) as ledgers:
+    settings = settings_from(config, data).settings
+    with open_ledgers(settings, clock=clock) as ledgers:
         found = examples_of(ledgers.all_labels(), policy=policy, platform=platform, since=begin)
+    if not found:
+        policy_named(policy, policies_path(settings))  # no examples of what is no policy is a slip of the pen
     out.parent.mkdir(parents=True, exist_ok=True)
     write_durably(out, examples_lines(found))
     broke = sum(violates for _, violates in found)

@@ -32,11 +32,11 @@ OPTIONS = {"scope": "review:work", PAGE: True}
 
 KINDS = {
     CaseKind.DECISION: "a post to look at",
-    CaseKind.AUDIT: "an audit of a removal",
+    CaseKind.AUDIT: "an audit",
     CaseKind.APPEAL: "an appeal",
     CaseKind.MEASUREMENT: "a measurement",
 }
-"""What asks, in words; a known answer looks like a decision."""
+"""What asks, in words; a known answer looks like a decision, and what is audited may be removed or not."""
 
 Filter = Annotated[str, QueryParameter(max_length=64)]
 
