@@ -19,6 +19,7 @@ from sievert.schema.taxonomy import HARM
 from sievert.stores.embedded import EmbeddedStores, segments_folder
 from sievert.stores.journal import shared as shared_module
 from sievert.stores.journal.base import NEW, SAME, DecisionFilter
+from sievert.stores.journal.decision_log import DecisionLog
 from sievert.stores.journal.seen import SeenPosts
 from sievert.stores.shared import SharedStores
 from sievert.testing import START, FixedClock, batch_of
@@ -63,6 +64,16 @@ def test_what_was_seen_and_decided_first_is_read_as_from_a_folder(opened, tmp_pa
         for journal in (alone.journal, opened[0].journal):
             keep(journal, posts[:2], kept=(1,))
             keep(journal, posts[2:], at=START + 5, bundle="b@2")
+        logs = [
+            DecisionLog(alone.database, segments_folder(tmp_path)),
+            DecisionLog(opened[1].database, None),
+        ]
+        rows = [
+            [row for one in log.batches(since=START, until=START + 6) for row in one.to_pylist()]
+            for log in logs
+        ]
+        assert [len(some) for some in rows] == [4, 4]
+        assert sorted(rows[0], key=repr) == sorted(rows[1], key=repr)
         folder = SeenPosts(alone.database, segments_folder(tmp_path))
         table = SeenPosts(opened[1].database, None)
         for head in (HARM, "hate", "no such head"):

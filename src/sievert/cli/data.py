@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sievert.cli.data_decisions import decisions
+
 if TYPE_CHECKING:
     from sievert.datasets.data_report import DataReport
 
@@ -16,6 +18,7 @@ def register(app: typer.Typer) -> None:
     data.command()(check)
     data.command()(material)
     data.command()(join)
+    data.command()(decisions)
     app.add_typer(data, name="data")
 
 

@@ -18,6 +18,7 @@ from sievert.schema.decision import Decision
 from sievert.schema.post import Post
 from sievert.stores.database import Database
 from sievert.stores.journal.base import DecisionFilter
+from sievert.stores.journal.decision_log import DecisionLog
 from sievert.stores.journal.rows import post_of
 from sievert.stores.journal.seen import SeenPosts
 from sievert.stores.statements import insert
@@ -25,12 +26,13 @@ from sievert.stores.tables import decisions, posts
 
 
 class KeptDecisions:
-    """Reads what was decided about posts that were not plainly allowed; `seen` reads what people saw, of all posts."""
+    """Reads what was decided about posts that were not plainly allowed; `seen` reads what people saw, and `log` what was decided, of all posts."""
 
     def __init__(self, database: Database, segments: Path | None) -> None:
         """Speak of one database, and of the folder with its segments; None where several servers share it."""
         self._database = database
         self.seen = SeenPosts(database, segments)
+        self.log = DecisionLog(database, segments)
 
     def decision(self, decision_id: str) -> Decision | None:
         """Return a decision, or None."""
