@@ -90,8 +90,10 @@ def test_a_moderator_works_without_a_script(server, client, people, clock):
     shown = ana.get(first)
     assert shown.status_code == 200
     assert "You have it for" in shown.text
-    nothing = send(ana, f"{first}/verdict", finding="ticked")
+    nothing = send(ana, f"{first}/verdict", finding="ticked", note="seen <before>")
     assert (nothing.status_code, "Tick what the post violates" in nothing.text) == (409, True)
+    assert "You have it for" in nothing.text  # the case is there still, with the note
+    assert 'data-key="o">seen &lt;before&gt;</textarea>' in nothing.text
     done = send(ana, f"{first}/verdict", finding="ticked", violates="hate", note="as before")
     second = done.headers["location"]
     assert (done.status_code, second != first) == (303, True)

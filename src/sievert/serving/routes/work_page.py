@@ -78,6 +78,22 @@ async def case_page(
     reveal: Annotated[str, QueryParameter(max_length=3)] = "",
 ) -> Response[bytes]:
     """Show a case that somebody has."""
+    plainly = bool(reveal) and caller_of(request).may("media:reveal")
+    return await _case(request, doors, case_id, policy=policy, kind=kind, reveal=plainly)
+
+
+async def _case(
+    request: AnyRequest,
+    doors: Doors,
+    case_id: str,
+    *,
+    policy: str,
+    kind: str,
+    reveal: bool = False,
+    note: str = "",
+    refused: str = "",
+) -> Response[bytes]:
+    """Show a case; if a verdict was refused, with why and with what was written beside it."""
     who = reviewer_of(request)
     desk = await doors.worker.run(lambda: _desk_of(doors, who))
     given = next((one for one in desk.open if one.case.case_id == case_id), None)
@@ -86,6 +102,7 @@ async def case_page(
     return page(
         request,
         "case.html",
+        status_code=409 if refused else 200,
         given=given,
         desk=desk,
         now=doors.clock.now(),
@@ -94,7 +111,9 @@ async def case_page(
         policies=_choices(doors, given.case.policy),
         policy=policy,
         kind=kind,
-        reveal=bool(reveal) and caller_of(request).may("media:reveal"),
+        reveal=reveal,
+        note=note,
+        refused=refused,
         hold_seconds=doors.settings.undo_seconds,
     )
 
@@ -105,8 +124,14 @@ async def verdict(request: AnyRequest, doors: TheDoors, case_id: FromPath[str]) 
     form, who = await form_of(request), reviewer_of(request)
     violates = () if form.text("finding") == "none" else form.all("violates")
     if form.text("finding") != "none" and not violates:
-        return await _refused(
-            request, doors, form, "Tick what the post violates, or say that it violates nothing."
+        return await _case(
+            request,
+            doors,
+            case_id,
+            policy=form.text("policy"),
+            kind=form.text("kind"),
+            note=form.text("note")[:2000],
+            refused="Tick what the post violates, or say that it violates nothing.",
         )
     said = NewVerdict(
         violates=violates, note=form.text("note")[:2000], hold_seconds=doors.settings.undo_seconds
