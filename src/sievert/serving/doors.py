@@ -33,6 +33,7 @@ from sievert.serving.settings import Settings
 from sievert.serving.signing_in import SignIn
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
+from sievert.serving.tracing import Spans
 from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver, Publish
 from sievert.serving.webhooks import WebhookDelivery
@@ -116,6 +117,7 @@ class Doors:
     delivery: WebhookDelivery | None
     truth: TruthBoard | None  # only where the platform is simulated
     queue: Queue | None = None  # only where workers decide
+    spans: Spans | None = None  # only where somebody traces
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -151,6 +153,8 @@ class Doors:
     def close(self) -> None:
         """Close what was opened; nothing may be on its way any more."""
         self.worker.close()
+        if self.spans is not None:
+            self.spans.close()
         self.pictures.close()
         self.media.close()
         self.stores.close()
@@ -305,7 +309,9 @@ def take_events(
 
     def work() -> list[EventAnswer | InputError]:
         observer.begin()
-        return run_events(records, parts, refused=refused)
+        answers = run_events(records, parts, refused=refused)
+        observer.end("events", len(records))
+        return answers
 
     return until_first(work)
 
@@ -317,6 +323,8 @@ def take_the_path(
 
     def work() -> list[Answer | InputError]:
         observer.begin()
-        return run(records, parts)
+        answers = run(records, parts)
+        observer.end("posts", len(records))
+        return answers
 
     return until_first(work)

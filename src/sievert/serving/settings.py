@@ -239,6 +239,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="the share of removals that people audit at random while a certificate is live, evenly and again by views",
         ),
     ] = AUDIT_RATE
+    otlp_url: Annotated[
+        str,
+        Meta(
+            description="address of an OpenTelemetry collector (OTLP over HTTP) for traces; empty: none are made"
+        ),
+    ] = ""
+    otlp_share: Annotated[
+        float, Meta(ge=0.0, le=1.0, description="the share of batches that a trace is made of")
+    ] = 0.01
     log_format: Annotated[
         Literal["console", "json"], Meta(description="how log lines look: console or json")
     ] = "console"
@@ -354,16 +363,24 @@ def _contradictions(settings: Settings) -> list[str]:
         parts = urlsplit(settings.public_url)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
             problems.append("public_url is no address of a whole host: write https://sievert.example")
+    problems.extend(_wrong_about_services(settings))
+    problems.extend(_wrong_about_discourse(settings))
+    problems.extend(_wrong_about_media(settings))
+    if settings.webhook_secret and not _is_webhook_secret(settings.webhook_secret):
+        problems.append("webhook_secret must be whsec_ and the base64 of 24 to 64 random bytes.")
+    return problems
+
+
+def _wrong_about_services(settings: Settings) -> list[str]:
+    problems = []
     if settings.database_url and not is_url(settings.database_url):
         problems.append("database_url is no address: write postgresql://user:password@host:5432/name")
     if settings.nats_url and urlsplit(settings.nats_url).scheme not in ("nats", "tls"):
         problems.append("nats_url is no address: write nats://host:4222, or tls://host:4222")
     if settings.redis_url and urlsplit(settings.redis_url).scheme not in ("redis", "rediss"):
         problems.append("redis_url is no address: write redis://host:6379, or rediss://host:6379")
-    problems.extend(_wrong_about_discourse(settings))
-    problems.extend(_wrong_about_media(settings))
-    if settings.webhook_secret and not _is_webhook_secret(settings.webhook_secret):
-        problems.append("webhook_secret must be whsec_ and the base64 of 24 to 64 random bytes.")
+    if settings.otlp_url and urlsplit(settings.otlp_url).scheme not in ("http", "https"):
+        problems.append("otlp_url is no address: write http://localhost:4318, or https://...")
     return problems
 
 

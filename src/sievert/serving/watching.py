@@ -11,6 +11,7 @@ from sievert.schema.clock import Clock
 from sievert.schema.decision import Language, Outcome, Stage
 from sievert.serving.live import NOTABLE_A_SECOND, NotableDecision, Told
 from sievert.serving.telemetry import Metrics
+from sievert.serving.tracing import NoSpans, Spans
 
 Publish = Callable[[Told], None]
 """Takes what a batch came to."""
@@ -19,21 +20,37 @@ Publish = Callable[[Told], None]
 class PathObserver:
     """Hears of batches in the worker's thread; `publish` must bring news over to the event loop."""
 
-    def __init__(self, metrics: Metrics, clock: Clock, *, publish: Publish) -> None:
-        """Count on these metrics."""
+    def __init__(
+        self, metrics: Metrics, clock: Clock, *, publish: Publish, spans: Spans | None = None
+    ) -> None:
+        """Count on these metrics; `spans` takes what each batch did, if anybody wants to see that."""
         self._metrics = metrics
         self._clock = clock
         self._publish = publish
+        self._spans = spans or NoSpans()
+        self._traced = spans is not None
+        self._began = 0
+        self._laps: list[tuple[str, int]] = []
         self._lap = 0.0
 
     def begin(self) -> None:
         """Start the watch: a batch sets out."""
         self._lap = time.perf_counter()
+        if self._traced:
+            self._began = time.time_ns()
+            self._laps.clear()
+
+    def end(self, what: str, records: int) -> None:
+        """Stop the watch: a batch of so many records is on its way no more."""
+        if self._traced and records:
+            self._spans.batch(what, records, self._laps, self._began)
 
     def lap(self, stage: str) -> None:
         """Note that `stage` has just ended."""
         now = time.perf_counter()
         self._metrics.stage_seconds.labels(stage).inc(now - self._lap)
+        if self._traced:
+            self._laps.append((stage, time.time_ns()))
         self._lap = now
 
     def batch_decided(self, posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch) -> None:

@@ -67,6 +67,7 @@ from sievert.serving.signing_in import SignIn
 from sievert.serving.spool import SpoolRoom
 from sievert.serving.telemetry import Metrics
 from sievert.serving.tokens import RandomBytes
+from sievert.serving.tracing import spans_of
 from sievert.serving.truth import TruthBoard
 from sievert.serving.watching import PathObserver
 from sievert.serving.webhooks import Receiver, WebhookDelivery
@@ -135,7 +136,8 @@ def open_doors(
         encoders=bundle.encoders,
         watch=metrics,
     )
-    observer = PathObserver(metrics, clock, publish=news)
+    spans = spans_of(settings)
+    observer = PathObserver(metrics, clock, publish=news, spans=spans)
     guard = Guard(
         stores.guardrail,
         policies,
@@ -215,6 +217,7 @@ def open_doors(
         hunter=Hunter(stores.banks, stores.pictures, flooded=_on_flood(stores.audit, metrics)),
         bodies=BodyRoom(),
         metrics=metrics,
+        spans=spans,
         gate=Gate(stores.keys, clock=clock, sessions=sessions),
         sign_in=SignIn(stores.people, stores.audit, sessions=sessions, clock=wall or clock, metrics=metrics),
         worker=worker,
