@@ -260,6 +260,10 @@ def test_whoever_signed_in_needs_no_key(tmp_path, tiny_folder):
         expect(page.locator("#state")).to_have_text("live")
         page.goto(f"{server.address}/schema")
         expect(page.locator("#api")).to_contain_text("/api/v1/posts")
+        # A key that is none any more does not stand in the way.
+        page.goto("about:blank")
+        page.goto(f"{server.address}/#key=sk_gone_with_the_wind")
+        expect(page.locator("#state")).to_have_text("live")
 
 
 def test_the_policy_stops_foreign_code(server):

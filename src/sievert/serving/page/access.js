@@ -21,11 +21,18 @@ export function dropKey() {
   sessionStorage.removeItem(NAME);
 }
 
-export function ask(path, options = {}) {
+export async function ask(path, options = {}) {
   const key = sessionStorage.getItem(NAME);
-  // Without one the session's cookie speaks.
-  const headers = key ? { Authorization: `Bearer ${key}` } : {};
-  return fetch(path, { ...options, headers, cache: "no-store" });
+  const bySession = () => fetch(path, { ...options, cache: "no-store" });
+  if (!key) return bySession();
+  const headers = { Authorization: `Bearer ${key}` };
+  const response = await fetch(path, { ...options, headers, cache: "no-store" });
+  if (response.status !== 401) return response;
+  // A key that is none any more must not stand in the way of whoever signed in.
+  const second = await bySession();
+  if (!second.ok) return response;
+  dropKey();
+  return second;
 }
 
 // What a refusal says, in the words of the server's problem document.
