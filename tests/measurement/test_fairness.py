@@ -80,3 +80,22 @@ def test_sampling_weights_count():
         for some in (None, weight)
     )
     assert weighed["a", RateKind.FALSE_ALARMS] > 2 * plain["a", RateKind.FALSE_ALARMS]
+
+
+def test_a_group_from_a_hard_corpus_is_not_taken_for_a_wronged_one():
+    """Red when others were all other posts: then what is hard about the corpus was found as a gap of the group."""
+    rng = np.random.default_rng(5)
+    corpus = rng.integers(0, 2, 8000)
+    y = rng.random(8000) < 0.3
+    group = rng.random(8000) < np.where(corpus == 1, 0.5, 0.05)
+    flagged = np.where(y, rng.random(8000) < 0.6, rng.random(8000) < np.where(corpus == 1, 0.2, 0.01))
+    plain = {one.rate: one for one in group_gaps(y, flagged, {"a": group}, prevalence=0.01)}
+    inside = {one.rate: one for one in group_gaps(y, flagged, {"a": group}, prevalence=0.01, strata=corpus)}
+    assert plain[RateKind.FALSE_ALARMS].found
+    assert not inside[RateKind.FALSE_ALARMS].found
+    harmless, others = ~y, ~group
+    mix = [float((group & harmless & (corpus == n)).sum()) for n in (0, 1)]
+    rates = [float(flagged[others & harmless & (corpus == n)].mean()) for n in (0, 1)]
+    wanted = np.average(rates, weights=mix)
+    assert inside[RateKind.FALSE_ALARMS].elsewhere.value == pytest.approx(wanted)
+    assert inside[RateKind.FALSE_ALARMS].here == plain[RateKind.FALSE_ALARMS].here

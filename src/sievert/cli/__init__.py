@@ -18,6 +18,7 @@ COMMANDS = (
     "demo",
     "promise",
     "simulate",
+    "rehearse",
     "score",
     "evaluate",
     "policy",

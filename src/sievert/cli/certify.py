@@ -56,17 +56,18 @@ def certify(
 
     Called again and again it goes the whole way. Nothing is removed before `sievert policy promote`.
     """
+    from sievert.cli.clocks import clock_of
     from sievert.cli.policy_named import policy_named
     from sievert.enforcement.messages import messages_for
     from sievert.errors import InvalidField
     from sievert.guardrail import certifying
     from sievert.guardrail.proving import Reviewed, reviewed_by
     from sievert.guardrail.telling import silent
-    from sievert.schema.clock import HOUR, SystemClock
+    from sievert.schema.clock import HOUR
     from sievert.serving.wiring import open_ledgers, policies_path
 
-    clock = SystemClock()
     settings = settings_from(config, data).settings
+    clock = clock_of(settings)
     stated = policy_named(policy, policies_path(settings))
     with open_ledgers(settings, clock=clock) as ledgers:
         store, now = ledgers.guardrail, clock.now()

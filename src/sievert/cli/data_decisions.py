@@ -30,14 +30,15 @@ def decisions(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
+    from sievert.cli.clocks import clock_of
     from sievert.cli.times import time_from
     from sievert.errors import InvalidField
-    from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import open_ledgers
     from sievert.stores.durable import sync_folder
     from sievert.stores.journal.decision_log import DECISION_LOG
 
-    clock = SystemClock()
+    settings = settings_from(config, data).settings
+    clock = clock_of(settings)
     now = clock.now()
     window = time_from(since, now), now if until is None else time_from(until, now)
     if window[0] >= window[1]:
@@ -49,7 +50,7 @@ def decisions(
     rows, console = 0, Console(stderr=True)
     try:
         with (
-            open_ledgers(settings_from(config, data).settings, clock=clock) as ledgers,
+            open_ledgers(settings, clock=clock) as ledgers,
             pq.ParquetWriter(beside, DECISION_LOG, compression="zstd") as file,
             Progress(
                 SpinnerColumn(),

@@ -57,12 +57,13 @@ def create(
     """Let a candidate score what was seen, draw what it and the decisions made here dispute, and ask people."""
     import msgspec
 
+    from sievert.cli.clocks import clock_of
     from sievert.cli.measured_frame import LOOK_BACK_DAYS, days_until_now, read_by, read_posts
     from sievert.cli.policy_named import policy_named
     from sievert.enforcement.messages import messages_for
     from sievert.guardrail.experimenting import start
     from sievert.guardrail.telling import silent
-    from sievert.schema.clock import DAY, SystemClock
+    from sievert.schema.clock import DAY
     from sievert.scoring.bundle import load_bundle
     from sievert.serving.wiring import open_ledgers, policies_path
 
@@ -70,9 +71,10 @@ def create(
     stated = policy_named(policy, policies_path(settings))
     texts = read_posts(posts, platform)
     bundle = load_bundle(candidate)
-    now = SystemClock().now()
-    since, until = days_until_now(days, today=today)
-    with open_ledgers(settings, clock=SystemClock()) as ledgers:
+    clock = clock_of(settings)
+    now = clock.now()
+    since, until = days_until_now(days, clock, today=today)
+    with open_ledgers(settings, clock=clock) as ledgers:
         seen = ledgers.decisions.seen
         decided = seen.first_decisions(platform, policy, since=since - LOOK_BACK_DAYS * DAY, until=until)
         scored = {name: one.p for name, one in read_by(bundle, policy, texts).items() if one.p is not None}
@@ -117,11 +119,12 @@ def status(
     """Say what is known now; bounds hold however often it is asked."""
     import msgspec
 
+    from sievert.cli.clocks import clock_of
     from sievert.guardrail.experimenting import finding, waiting
-    from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import open_ledgers
 
-    with open_ledgers(settings_from(config, data).settings, clock=SystemClock()) as ledgers:
+    settings = settings_from(config, data).settings
+    with open_ledgers(settings, clock=clock_of(settings)) as ledgers:
         chosen = _experiment(ledgers, experiment)
         found = finding(ledgers.guardrail, chosen)
         left = waiting(ledgers.guardrail, chosen)
@@ -141,12 +144,13 @@ def stop(
     config: ConfigOption = None,
 ) -> None:
     """End an experiment; what was drawn stays with people, and becomes labels."""
+    from sievert.cli.clocks import clock_of
     from sievert.guardrail.experimenting import stop as stopping
-    from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import open_ledgers
 
-    clock = SystemClock()
-    with open_ledgers(settings_from(config, data).settings, clock=clock) as ledgers:
+    settings = settings_from(config, data).settings
+    clock = clock_of(settings)
+    with open_ledgers(settings, clock=clock) as ledgers:
         ended = stopping(
             ledgers.guardrail, _experiment(ledgers, experiment), reason=reason, now=clock.now(), actor=ACTOR
         )

@@ -29,14 +29,15 @@ def ledger(
     import msgspec
     from rich.console import Console
 
+    from sievert.cli.clocks import clock_of
     from sievert.cli.id_table import id_table
     from sievert.cli.policy_named import policy_named
     from sievert.guardrail.standing import standing_of
-    from sievert.schema.clock import SystemClock, to_text
+    from sievert.schema.clock import to_text
     from sievert.serving.wiring import open_ledgers, policies_path
 
-    clock = SystemClock()
     settings = settings_from(config, data).settings
+    clock = clock_of(settings)
     stated = policy_named(policy, policies_path(settings))
     with open_ledgers(settings, clock=clock) as ledgers:
         store = ledgers.guardrail

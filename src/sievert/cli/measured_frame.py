@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from sievert.guardrail.measuring import Frame, Scored
-    from sievert.schema.clock import Micros
+    from sievert.schema.clock import Clock, Micros
     from sievert.schema.post import Post
     from sievert.scoring.bundle import Bundle
     from sievert.stores.journal.seen import SeenPosts
@@ -19,11 +19,11 @@ LOOK_BACK_DAYS = 30
 """Posts may have been decided about so long before the window in which they are seen."""
 
 
-def days_until_now(days: int, *, today: bool) -> "tuple[Micros, Micros]":
+def days_until_now(days: int, clock: "Clock", *, today: bool) -> "tuple[Micros, Micros]":
     """Return a window of whole days, in UTC: up to yesterday's end, or with today in it."""
-    from sievert.schema.clock import DAY, SystemClock
+    from sievert.schema.clock import DAY
 
-    until = SystemClock().now() // DAY * DAY + (DAY if today else 0)
+    until = clock.now() // DAY * DAY + (DAY if today else 0)
     return until - days * DAY, until
 
 

@@ -10,6 +10,7 @@ from sievert.cli.options import ConfigOption, DataOption, settings_from
 
 if TYPE_CHECKING:
     from sievert.guardrail.measuring import Frame, Measured, Panels
+    from sievert.schema.clock import Clock
     from sievert.schema.measuring import Measurement
     from sievert.schema.post import Post
     from sievert.serving.wiring import Ledgers
@@ -66,12 +67,14 @@ def plan(
     """Say how many views must be judged for an interval so wide, and draw nothing."""
     import msgspec
 
+    from sievert.cli.clocks import clock_of
     from sievert.guardrail.measuring import planned
     from sievert.measurement.harmful_views import PER
-    from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import open_ledgers
 
-    with open_ledgers(settings_from(config, data).settings, clock=SystemClock()) as ledgers:
+    settings = settings_from(config, data).settings
+    clock = clock_of(settings)
+    with open_ledgers(settings, clock=clock) as ledgers:
         frame, _ = _frame(
             ledgers,
             policy,
@@ -80,6 +83,7 @@ def plan(
             measuring=measuring,
             posts=posts,
             by_decisions=by_decisions,
+            clock=clock,
         )
     found = planned(frame, half_width=half_width, hidden=hidden)
     if json:
@@ -111,14 +115,15 @@ def draw(
     """Draw views, with their probabilities kept, and put their posts before people as blind cases."""
     import msgspec
 
+    from sievert.cli.clocks import clock_of
     from sievert.enforcement.messages import messages_for
     from sievert.guardrail.measuring import draw_measurement
     from sievert.guardrail.telling import silent
-    from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import open_ledgers
 
     settings = settings_from(config, data).settings
-    with open_ledgers(settings, clock=SystemClock()) as ledgers:
+    clock = clock_of(settings)
+    with open_ledgers(settings, clock=clock) as ledgers:
         frame, texts = _frame(
             ledgers,
             policy,
@@ -127,13 +132,14 @@ def draw(
             measuring=measuring,
             posts=posts,
             by_decisions=by_decisions,
+            clock=clock,
         )
         made = draw_measurement(
             ledgers.guardrail,
             frame,
             draws=draws,
             hidden=hidden,
-            now=SystemClock().now(),
+            now=clock.now(),
             actor=ACTOR,
             texts=texts,
             announce=messages_for if settings.webhook_url else silent,
@@ -187,14 +193,16 @@ def estimate(
     """Say how often people saw harm, with an interval, reviewers' errors corrected, and day by day."""
     import msgspec
 
+    from sievert.cli.clocks import clock_of
     from sievert.errors import InvalidField
     from sievert.guardrail.measuring import Panels, estimated, panels_of
     from sievert.measurement.misjudged import Judged
-    from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import open_ledgers
 
     rejected = frozenset(not_confirmed.read_text().split()) if not_confirmed else frozenset[str]()
-    with open_ledgers(settings_from(config, data).settings, clock=SystemClock()) as ledgers:
+    settings = settings_from(config, data).settings
+    clock = clock_of(settings)
+    with open_ledgers(settings, clock=clock) as ledgers:
         chosen = _measurement(ledgers, measurement)
         panels = panels_of(ledgers.reviews.marks(), chosen.policy)
         audits = ledgers.guardrail.audits(chosen.measurement_id)
@@ -230,11 +238,12 @@ def _frame(
     measuring: Path | None,
     posts: Path | None,
     by_decisions: bool,
+    clock: "Clock",
 ) -> "tuple[Frame, dict[str, Post]]":
     from sievert.cli.measured_frame import days_until_now, frame_of, read_posts
 
     days, today = window
-    since, until = days_until_now(days, today=today)
+    since, until = days_until_now(days, clock, today=today)
     texts = read_posts(posts, platform) if posts else {}
     running = ledgers.guardrail.running()
     frame = frame_of(

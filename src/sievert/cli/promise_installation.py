@@ -31,62 +31,14 @@ OWNER = "policy owner"
 _PAGE = 1000
 
 
-class Installation:
-    """A server's parts over a folder, at the time that a clock tells."""
+class Live:
+    """An installation's parts at work, at the time that a clock tells."""
 
-    def __init__(
-        self,
-        folder: Path,
-        clock: ManualClock,
-        *,
-        policy: str,
-        stated: str,
-        reviews: int,
-        bundle: Path | None,
-        audit_rate: float,
-        known_answers: float,
-    ) -> None:
-        """Start on an empty folder, in shadow; `stated` is the policy's file, with gaps for `{mode}` and `{reviews}`.
-
-        Raises:
-            BundleError: the bundle does not load.
-            ConfigurationError: the policy is wrong.
-            StoreError: the folder does not open.
-        """
-        self.folder, self.clock = folder, clock
-        self._name, self._stated, self._audit_rate = policy, stated, audit_rate
-        self._known_answers = known_answers
-        self.bundle = bundle or default_bundle_path()
-        self.restarts = -1
-        self._last_action = ""
-        self._reviews, self._mode = reviews, Mode.SHADOW
-        self._write_policy()
-        sentinel = f"{SENTINEL_POLICY}.yaml"
-        shutil.copy(default_policies_path() / sentinel, folder / "policies" / sentinel)
-        self.doors = self._open()
-
-    @property
-    def policy(self) -> Policy:
-        """The policy that is tried, as its file says."""
-        found = self.doors.parts.policies.named(self._name)
-        if found is None:
-            raise AssertionError("The policy's file was written, and nothing else.")
-        return found
-
-    @property
-    def guardrail(self) -> GuardrailStore:
-        """The guardrail's records."""
-        return self.doors.stores.guardrail
-
-    def restart(
-        self, *, bundle: Path | None = None, mode: Mode | None = None, reviews: int | None = None
-    ) -> None:
-        """Stop, and start again with another bundle, mode or budget of reviews an hour: as a person does."""
-        self.doors.close()
-        self.bundle, self._mode = bundle or self.bundle, mode or self._mode
-        self._reviews = self._reviews if reviews is None else reviews
-        self._write_policy()
-        self.doors = self._open()
+    def __init__(self, doors: Doors, clock: ManualClock, *, audit_rate: float, last_action: str = "") -> None:
+        """Take the parts; actions up to `last_action` were told already."""
+        self.doors, self.clock = doors, clock
+        self.last_action = last_action
+        self._audit_rate = audit_rate
 
     def take(self, posts: Sequence[bytes], events: Sequence[bytes]) -> None:
         """Take posts the whole way, and then what people did with them.
@@ -121,7 +73,7 @@ class Installation:
         while True:
             page = self.doors.stores.actions.list(cursor=cursor, limit=_PAGE)
             for one in page.items:
-                if one.action_id == self._last_action:
+                if one.action_id == self.last_action:
                     break
                 found.append(one)
             else:
@@ -129,8 +81,65 @@ class Installation:
                     continue
             break
         if found:
-            self._last_action = found[0].action_id
+            self.last_action = found[0].action_id
         return found[::-1]
+
+
+class Installation(Live):
+    """A server's parts over a folder, at the time that a clock tells."""
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: ManualClock,
+        *,
+        policy: str,
+        stated: str,
+        reviews: int,
+        bundle: Path | None,
+        audit_rate: float,
+        known_answers: float,
+    ) -> None:
+        """Start on an empty folder, in shadow; `stated` is the policy's file, with gaps for `{mode}` and `{reviews}`.
+
+        Raises:
+            BundleError: the bundle does not load.
+            ConfigurationError: the policy is wrong.
+            StoreError: the folder does not open.
+        """
+        self.folder, self.clock = folder, clock
+        self._name, self._stated, self._audit_rate = policy, stated, audit_rate
+        self._known_answers = known_answers
+        self.bundle = bundle or default_bundle_path()
+        self.restarts = -1
+        self._reviews, self._mode = reviews, Mode.SHADOW
+        self._write_policy()
+        sentinel = f"{SENTINEL_POLICY}.yaml"
+        shutil.copy(default_policies_path() / sentinel, folder / "policies" / sentinel)
+        super().__init__(self._open(), clock, audit_rate=audit_rate)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that is tried, as its file says."""
+        found = self.doors.parts.policies.named(self._name)
+        if found is None:
+            raise AssertionError("The policy's file was written, and nothing else.")
+        return found
+
+    @property
+    def guardrail(self) -> GuardrailStore:
+        """The guardrail's records."""
+        return self.doors.stores.guardrail
+
+    def restart(
+        self, *, bundle: Path | None = None, mode: Mode | None = None, reviews: int | None = None
+    ) -> None:
+        """Stop, and start again with another bundle, mode or budget of reviews an hour: as a person does."""
+        self.doors.close()
+        self.bundle, self._mode = bundle or self.bundle, mode or self._mode
+        self._reviews = self._reviews if reviews is None else reviews
+        self._write_policy()
+        self.doors = self._open()
 
     def certify(
         self, *, reviewed: Reviewed, audits: int, window: Micros

@@ -13,7 +13,7 @@ from typing import Protocol
 from sievert.cli.promise_installation import Installation
 from sievert.errors import InvalidField
 from sievert.guardrail.proving import reviewed_by
-from sievert.pipeline.desk import add_known_answer
+from sievert.pipeline.desk import Desk, add_known_answer
 from sievert.review.exports import examples_lines, last_words
 from sievert.schema.action import CaseKind
 from sievert.schema.clock import DAY, HOUR, Micros
@@ -74,6 +74,40 @@ Milestone = tuple[Micros, str, str]
 """When, what of, and in words."""
 
 
+class KnownAnswers:
+    """Makes some settled cases known answers, harmless ones for the most part: those are what a test asks for.
+
+    `harmful` is what whoever makes one sees in a post, and is right about. `read` and `count` say how far it came.
+    """
+
+    def __init__(self, harmful: Callable[[str], bool], *, read: int = 0, count: int = 0) -> None:
+        """Go on from where somebody stopped."""
+        self.read, self.count = read, count
+        self._harmful = harmful
+        self._today, self._made_today = -1, 0
+
+    def add(self, desk: Desk, *, day: int) -> None:
+        """Make as many as a day brings.
+
+        Raises:
+            StoreUnavailable: it is not durable.
+        """
+        if self._today != day:
+            self._today, self._made_today = day, 0
+        for number, one in desk.reviews.settlements(after=self.read, limit=200):
+            if self.count >= _KNOWN_ANSWERS or self._made_today >= _ANSWERS_A_DAY:
+                return
+            self.read = number
+            wanted = bool(one.violates) is (self.count % 5 == 4)
+            if one.kind != CaseKind.DECISION or one.lead or not wanted:
+                continue
+            if self._harmful(one.post_id) is not bool(one.violates):
+                continue  # the reviewer erred, and that is seen
+            add_known_answer(desk, one.case_id, actor="policy owner")
+            self.count += 1
+            self._made_today += 1
+
+
 class Owner:
     """Acts by what the installation tells, in the order of the days."""
 
@@ -96,9 +130,7 @@ class Owner:
         self._learn_anew = learn_anew
         self._learned = 0
         self._start, self._acts_at = start, start
-        self._harmful = harmful
-        self._read = self._known = self._known_today = 0
-        self._today = -1
+        self._known_answers = KnownAnswers(harmful)
         self._opens_at = start + round(habits.first_window * DAY)
         self._last = ""
         self.milestones: list[Milestone] = []
@@ -121,7 +153,7 @@ class Owner:
         if now < self._acts_at:
             return
         self._acts_at = now + ACTS_EVERY
-        self._add_known_answers(now)
+        self._known_answers.add(self._installation.doors.desk, day=(now - self._start) // DAY)
         if self._lessons and now >= self._start + self._lessons[0].day * DAY:
             self._learn(self._lessons.pop(0))
         elif not self._lessons and not self._removes():
@@ -166,24 +198,6 @@ class Owner:
             self._installation.restart(mode=Mode.LIVE)
         kept = self._installation.promote()
         self._say("promoted", f"certificate {kept.name}, rule {kept.certificate.path_point + 1} of its path")
-
-    def _add_known_answers(self, now: Micros) -> None:
-        """Make some settled cases known answers, harmless ones for the most part: those are what a test asks for."""
-        if self._today != (today := (now - self._start) // DAY):
-            self._today, self._known_today = today, 0
-        desk = self._installation.doors.desk
-        for number, one in desk.reviews.settlements(after=self._read, limit=200):
-            if self._known >= _KNOWN_ANSWERS or self._known_today >= _ANSWERS_A_DAY:
-                return
-            self._read = number
-            wanted = bool(one.violates) is (self._known % 5 == 4)
-            if one.kind != CaseKind.DECISION or one.lead or not wanted:
-                continue
-            if self._harmful(one.post_id) is not bool(one.violates):
-                continue  # the reviewer erred, and the owner sees that
-            add_known_answer(desk, one.case_id, actor="policy owner")
-            self._known += 1
-            self._known_today += 1
 
     def _say(self, what: str, said: str) -> None:
         if (told := f"{what} {said}") != self._last:

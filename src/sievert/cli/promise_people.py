@@ -71,6 +71,10 @@ class People:
         self.vanished = 0
         self.seconds = 0.0
 
+    def draw_anew(self, rng: np.random.Generator) -> None:
+        """Draw from here on by another source; how each person errs stays."""
+        self._rng = rng
+
     def work(self, desk: Desk, clock: ManualClock, *, until: Micros, harmful: Callable[[str], bool]) -> None:
         """Let them work until a moment; the clock goes with them. `harmful` is the truth, of which they see most.
 

@@ -46,7 +46,7 @@ live_actions: [demote, review, remove]
 shadow_actions: [review]
 """
 
-_EFFECTS = {
+EFFECTS = {
     ActionKind.DEMOTE: Effect.DEMOTE,
     ActionKind.REMOVE: Effect.REMOVE,
     ActionKind.ISOLATE: Effect.REMOVE,
@@ -194,7 +194,7 @@ class Story:
             self.account.note_action(action)
             number = number_of(action.post_id)
             if action.kind != ActionKind.DEMOTE or number not in self._removed:
-                todo[number] = _EFFECTS[ActionKind(action.kind)]
+                todo[number] = EFFECTS[ActionKind(action.kind)]
             if action.kind == ActionKind.REMOVE:
                 self._removed.add(number)
             elif action.kind == ActionKind.RESTORE:

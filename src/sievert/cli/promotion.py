@@ -16,13 +16,14 @@ def promote(
     config: ConfigOption = None,
 ) -> None:
     """Let a policy remove what its proposed certificate permits; refused, with what is missing, if anything is."""
+    from sievert.cli.clocks import clock_of
     from sievert.cli.policy_named import policy_named
     from sievert.guardrail.promotion import promote as promoting
-    from sievert.schema.clock import SystemClock, to_text
+    from sievert.schema.clock import to_text
     from sievert.serving.wiring import open_ledgers, policies_path
 
-    clock = SystemClock()
     settings = settings_from(config, data).settings
+    clock = clock_of(settings)
     stated = policy_named(policy, policies_path(settings))
     with open_ledgers(settings, clock=clock) as ledgers:
         kept = promoting(
@@ -48,12 +49,13 @@ def rollback(
     config: ConfigOption = None,
 ) -> None:
     """Withdraw a policy's certificate: it removes nothing any more, and demotes and asks people."""
+    from sievert.cli.clocks import clock_of
     from sievert.guardrail.promotion import withdraw
-    from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import open_ledgers
 
-    clock = SystemClock()
-    with open_ledgers(settings_from(config, data).settings, clock=clock) as ledgers:
+    settings = settings_from(config, data).settings
+    clock = clock_of(settings)
+    with open_ledgers(settings, clock=clock) as ledgers:
         kept = withdraw(
             ledgers.guardrail, policy, platform=platform, reason=reason, now=clock.now(), actor=ACTOR
         )

@@ -34,12 +34,13 @@ def labels(
     """
     import msgspec
 
+    from sievert.cli.clocks import clock_of
     from sievert.review.exports import rows_of
-    from sievert.schema.clock import SystemClock
     from sievert.serving.wiring import open_ledgers
     from sievert.stores.durable import write_durably
 
-    with open_ledgers(settings_from(config, data).settings, clock=SystemClock()) as ledgers:
+    settings = settings_from(config, data).settings
+    with open_ledgers(settings, clock=clock_of(settings)) as ledgers:
         rows = [*rows_of(ledgers.all_labels(), platform=platform)]
     for path in (out, posts):
         if path is not None:
@@ -60,6 +61,13 @@ def examples(
         str | None,
         typer.Option(help="Of posts published since: 2027-01-31T12:00:00Z, or 3d ago.", show_default=False),
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            "--with",
+            help="Texts that were labelled elsewhere, to stand beside them; of the same text what people found here holds.",
+        ),
+    ] = None,
     platform: Annotated[str, typer.Option(help="The platform that the posts are of.")] = "default",
     data: DataOption = None,
     config: ConfigOption = None,
@@ -69,21 +77,35 @@ def examples(
     It is what `sievert train policy` learns from and `sievert bundle recalibrate` sets right by: for the second
     say `--since` the moment at which the head was trained. A running server does not mind.
     """
+    from sievert.cli.clocks import clock_of
     from sievert.cli.policy_named import policy_named
     from sievert.cli.times import time_from
-    from sievert.review.exports import examples_lines, examples_of
-    from sievert.schema.clock import SystemClock
+    from sievert.review.exports import examples_lines, examples_of, last_words
     from sievert.serving.wiring import open_ledgers, policies_path
     from sievert.stores.durable import write_durably
 
-    clock = SystemClock()
-    begin = 0 if since is None else time_from(since, clock.now())
     settings = settings_from(config, data).settings
+    clock = clock_of(settings)
+    begin = 0 if since is None else time_from(since, clock.now())
     with open_ledgers(settings, clock=clock) as ledgers:
         found = examples_of(ledgers.all_labels(), policy=policy, platform=platform, since=begin)
     if not found:
         policy_named(policy, policies_path(settings))  # no examples of what is no policy is a slip of the pen
+    if beside is not None:
+        found = last_words([*_labelled(beside), *found])
     out.parent.mkdir(parents=True, exist_ok=True)
     write_durably(out, examples_lines(found))
     broke = sum(violates for _, violates in found)
     typer.echo(f"{len(found):,} examples, {broke:,} of them break {policy}")
+
+
+def _labelled(path: Path) -> list[tuple[str, bool]]:
+    """Read a file of examples as `sievert train policy` does; one text may have several lines here."""
+    import msgspec
+
+    from sievert.evaluation.labelled_file import numbered_lines, parse_line
+    from sievert.training.few_shot_examples import TextExample
+
+    decoder = msgspec.json.Decoder(TextExample)
+    read = (parse_line(line, where, decoder) for where, line in numbered_lines(path))
+    return [(one.text, one.label == 1) for one in read]

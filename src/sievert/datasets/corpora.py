@@ -121,6 +121,7 @@ class Row:
 
     `pair` ties rows that must stay on one side of a split, such as a sentence and its rewrite.
     `official` is the fold that the corpus's makers put the row in, `LEARN`, or None.
+    `targets` are the groups that its makers say it is about; most corpora do not tell.
     """
 
     id: str
@@ -130,6 +131,7 @@ class Row:
     labels: dict[str, int]
     pair: str
     official: str | None
+    targets: tuple[str, ...] = ()
 
 
 def read_corpus(folder: Path, name: str) -> list[Row]:
@@ -171,6 +173,7 @@ def _rows(path: Path, corpus: Corpus) -> Iterator[Row]:
                 labels=labels_of(corpus.name, line.labels, harmful=line.harmful),
                 pair=line.id.split("-", 1)[0] if corpus.name == "paradetox" else line.id,
                 official=next((_OFFICIAL[label] for label in line.labels if label in _OFFICIAL), None),
+                targets=tuple(label[7:] for label in line.labels if label.startswith("target:")),
             )
 
 

@@ -10,6 +10,9 @@ those that are called found are so after Holm's correction (1979, "A simple sequ
 procedure", Scandinavian Journal of Statistics 6): the chance of any false one is at most delta, whatever the gaps
 have to do with each other.
 
+Groups also differ in where their posts come from. With `strata` each group is compared with others of the same strata
+in the same proportions (direct standardisation), so that a hard corpus is not taken for a wronged group.
+
 A gap that is not found is not a gap that is not there: the width of its interval says what could be.
 
 Not covered: groups that are too small to be told apart; labels that are worse in one group than in another;
@@ -69,12 +72,14 @@ def group_gaps(
     *,
     prevalence: float,
     weight: npt.ArrayLike | None = None,
+    strata: npt.NDArray[np.int64] | None = None,
     delta: float = DELTA,
 ) -> tuple[GroupGap, ...]:
     """Compare the rates of each group [n] with all other posts, the surest gaps first.
 
     `y` [n] says what is harmful, `flagged` [n] what the rule would remove; `weight` [n] are sampling weights inside
-    each class, which are weighed to the prevalence. A rate that too few posts speak for is left out.
+    each class, which are weighed to the prevalence. `strata` [n] are numbers of where posts come from.
+    A rate that too few posts speak for is left out.
 
     Raises:
         InvalidField: the prevalence is not one of natural traffic.
@@ -84,11 +89,27 @@ def group_gaps(
     natural = natural_weights(harmful, prevalence=prevalence, weight=sampling)
     gaps = []
     for name, members in groups.items():
+        parts = [
+            (members, natural[members]),
+            _like(members, harmful, natural, strata) if strata is not None else (~members, natural[~members]),
+        ]
         for kind in RateKind:
-            both = [_rate(kind, harmful[part], removed[part], natural[part]) for part in (members, ~members)]
+            both = [_rate(kind, harmful[part], removed[part], mine) for part, mine in parts]
             if both[0] is not None and both[1] is not None:
                 gaps.append(_gap(name, kind, both[0], both[1]))
     return _corrected(gaps, delta)
+
+
+def _like(members: Mask, harmful: Mask, natural: Array, strata: npt.NDArray[np.int64]) -> tuple[Mask, Array]:
+    """Return which others lie in strata of the group, and their weights, made such that the strata weigh alike."""
+    weight = np.zeros(len(natural))
+    cells = 2 * strata + harmful
+    for cell in np.unique(cells[members]):
+        others = (cells == cell) & ~members
+        if others.any():
+            mass = natural[(cells == cell) & members].sum()
+            weight[others] = natural[others] * mass / natural[others].sum()
+    return weight > 0, weight[weight > 0]
 
 
 def _gap(name: str, kind: RateKind, here: Estimate, elsewhere: Estimate) -> GroupGap:
