@@ -47,7 +47,7 @@ def test_where_nothing_is_known_nothing_is_claimed(server, token):
 def test_a_measurement_is_told_with_its_interval_once_it_is_judged(
     tmp_path, tiny_folder, server, token, monkeypatch
 ):
-    """Red when a measurement that waits was estimated from what was judged so far."""
+    """Red when a number that was not corrected was said to be."""
     monkeypatch.setenv("SIEVERT_DATA_FOLDER", str(tmp_path / "data"))
     monkeypatch.setenv("SIEVERT_BUNDLE", str(tiny_folder))
     posts = [{"id": f"p{n}", "text": "you blorp" if n < 30 else "hello"} for n in range(300)]

@@ -4,6 +4,7 @@ Everything is read from records that are few: measurements, audits, what stood a
 all posts of a week is left to commands (`sievert drift`, `sievert prevalence`).
 """
 
+import threading
 from collections.abc import Sequence
 from typing import Annotated, Protocol
 
@@ -27,6 +28,9 @@ from sievert.stores.reviews.base import ReviewStore, Waits
 
 NOW, BEFORE = 7 * DAY, 28 * DAY
 """The window that drift is told of, and the one before it."""
+
+KEPT: Micros = 300 * SECOND
+"""So old may drift be that is told."""
 
 _FEWEST = 30
 """Posts of a window without which its scores are not compared."""
@@ -95,6 +99,30 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
+class KeptDrift:
+    """What drift was found, kept for some minutes: it is read from five weeks of records, and a page asks every few seconds."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        self._lock = threading.Lock()
+        self._found: dict[tuple[str, str], tuple[Micros, ScoreDrift | None, CalibrationDrift | None]] = {}
+
+    def of(
+        self, store: GuardrailStore, policy: str, platform: str, *, now: Micros
+    ) -> tuple[ScoreDrift | None, CalibrationDrift | None]:
+        """Return the drift of scores and of probabilities of a policy on a platform.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        with self._lock:
+            known = self._found.get((policy, platform))
+            if known is None or not 0 <= now - known[0] < KEPT:
+                known = (now, *_drift(store, policy, platform, now=now))
+                self._found[policy, platform] = known
+            return known[1:]
+
+
 class _Stores(Protocol):
     @property
     def guardrail(self) -> GuardrailStore: ...
@@ -102,7 +130,9 @@ class _Stores(Protocol):
     def reviews(self) -> ReviewStore: ...
 
 
-def overview_of(stores: _Stores, parts: Parts, metrics: Metrics, *, now: Micros, wall: float) -> Overview:
+def overview_of(
+    stores: _Stores, parts: Parts, metrics: Metrics, drift: KeptDrift, *, now: Micros, wall: float
+) -> Overview:
     """Read how it stands; `wall` is the time in seconds by the clock that metrics began by.
 
     Raises:
@@ -116,7 +146,8 @@ def overview_of(stores: _Stores, parts: Parts, metrics: Metrics, *, now: Micros,
         at=now,
         prevalence=_prevalence(store, stores.reviews),
         policies=[
-            _policy(store, one, now=now) for one in standings(store, parts.policies, parts.running, now=now)
+            _policy(store, one, drift, now=now)
+            for one in standings(store, parts.policies, parts.running, now=now)
         ],
         waiting=sum(one.cases for one in waits),
         oldest=_oldest(waits),
@@ -181,28 +212,38 @@ def _share(measurement: Measurement, store: GuardrailStore, panels: Panels) -> E
         return None  # reviewers err so often that they tell nothing, or somebody drew meanwhile
 
 
-def _policy(store: GuardrailStore, standing: Standing, *, now: Micros) -> PolicyOverview:
+def _policy(store: GuardrailStore, standing: Standing, drift: KeptDrift, *, now: Micros) -> PolicyOverview:
     removed = [one for _, one in store.removals(standing.certificate)] if standing.certificate else []
     forecast = sum(one.views for one in removed) if any(one.views for one in removed) else None
     seen: PrecisionSeen | None = standing.by_views
-    crossed = store.crossings(
-        standing.policy, standing.platform, since=now - NOW - BEFORE, until=now + SECOND, through=NOT_ENDED
-    )
-    was = [one.p for _, one in crossed if one.at < now - NOW]
-    new = [one.p for _, one in crossed if one.at >= now - NOW]
-    judged = [
-        one
-        for one in store.judged(standing.policy)
-        if one.platform == standing.platform and one.settled_at >= now - NOW and not one.day
-    ]
+    scores, calibration = drift.of(store, standing.policy, standing.platform, now=now)
     return PolicyOverview(
         standing=standing,
         forecast=forecast,
         prevented=None
         if forecast is None or seen is None or not seen.audits
         else (forecast * seen.low, forecast * seen.high),
-        scores=score_drift(was, new) if min(len(was), len(new)) >= _FEWEST else None,
-        calibration=calibration_drift([one.p for one in judged], [one.harmful is True for one in judged])
+        scores=scores,
+        calibration=calibration,
+    )
+
+
+def _drift(
+    store: GuardrailStore, policy: str, platform: str, *, now: Micros
+) -> tuple[ScoreDrift | None, CalibrationDrift | None]:
+    crossed = store.crossings(
+        policy, platform, since=now - NOW - BEFORE, until=now + SECOND, through=NOT_ENDED
+    )
+    was = [one.p for _, one in crossed if one.at < now - NOW]
+    new = [one.p for _, one in crossed if one.at >= now - NOW]
+    judged = [
+        one
+        for one in store.judged(policy)
+        if one.platform == platform and one.settled_at >= now - NOW and not one.day
+    ]
+    return (
+        score_drift(was, new) if min(len(was), len(new)) >= _FEWEST else None,
+        calibration_drift([one.p for one in judged], [one.harmful is True for one in judged])
         if judged
         else None,
     )

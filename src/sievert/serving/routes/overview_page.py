@@ -31,4 +31,6 @@ async def overview_page(request: AnyRequest, doors: TheDoors) -> Response[bytes]
 
 
 def _read(doors: Doors) -> Overview:
-    return overview_of(doors.stores, doors.parts, doors.metrics, now=doors.clock.now(), wall=time.time())
+    return overview_of(
+        doors.stores, doors.parts, doors.metrics, doors.drift, now=doors.clock.now(), wall=time.time()
+    )
