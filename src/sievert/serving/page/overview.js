@@ -8,7 +8,8 @@ let renews = true;
 async function renew() {
   if (!renews || document.hidden || figures.contains(document.activeElement)) return;
   const answer = await fetch(location.href, { cache: "no-store" });
-  if (answer.redirected || answer.status === 401) { location.reload(); return; }  // signed out meanwhile
+  // Whoever was signed out meanwhile is led to the sign-in.
+  if (answer.redirected || answer.status === 401) { location.reload(); return; }
   if (!answer.ok) return;
   const told = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("figures");
   if (told && renews) figures.replaceChildren(...told.childNodes);
@@ -19,4 +20,5 @@ pause.addEventListener("click", () => {
   renews = !renews;
   pause.textContent = renews ? "Stop renewing" : "Renew again";
 });
-setInterval(() => renew().catch(() => {}), EVERY);  // a server that is away for a moment is asked again
+// A server that is away for a moment is asked again.
+setInterval(() => renew().catch(() => {}), EVERY);
