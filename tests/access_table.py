@@ -67,6 +67,7 @@ M...  review:work     GET     /api/v1/cases/claimed
 .PEA  decisions:read  GET     /api/v1/guardrail
 .PEA  decisions:read  GET     /api/v1/guardrail/{policy:str}
 .P..  policies:write  POST    /api/v1/guardrail/{policy:str}/withdraw
+.PEA  decisions:read  GET     /api/v1/overview
 .P.A  banks:read      GET     /m/lookup
 .P.A  banks:read      GET     /m/raw_lookup
 .P.A  banks:read      GET     /m/index/status
@@ -91,6 +92,7 @@ M...  review:work     *POST   /work/cases/{case_id:str}/undo
 .PEA  decisions:read  *GET    /cases
 .PEA  decisions:read  *GET    /posts
 .PE.  actions:undo    *POST   /posts/undo
+.PEA  decisions:read  *GET    /overview
 .PEA  decisions:read  *GET    /ledger
 .PEA  decisions:read  *GET    /ledger/{policy:str}
 .P..  policies:write  *GET    /ledger/{policy:str}/withdraw

@@ -209,3 +209,12 @@ def test_the_version_is_one():
         "__init__.py"
     )
     assert re.fullmatch(r"\d+\.\d+\.\d+", sievert.__version__)
+
+
+def test_each_of_the_twenty_mistakes_has_its_test():
+    """The mistakes of measuring, learning and deciding that teams make have numbers; a test's name says which it catches."""
+    found = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for numbers in re.findall(r"^def test_pitfall_((?:\d+_(?:and_)?)+)", path.read_text(), re.MULTILINE):
+            found |= {int(one) for one in re.findall(r"\d+", numbers)}
+    assert found == set(range(1, 21))

@@ -309,6 +309,7 @@ CONTRAST = """() => {
 PAGES = (
     "/work",
     "/cases",
+    "/overview",
     "/posts?id=p0",
     "/ledger",
     "/ledger/hate",

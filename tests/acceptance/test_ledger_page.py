@@ -8,7 +8,7 @@ import pytest
 
 from browser import CHROMIUM, browser_page
 from guarded import certify, guarded, harmful_by_name, judge, promoted, rude
-from running_server import running
+from running_server import NDJSON, ndjson, running
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.schema.clock import HOUR
 from sievert.schema.guardrail import LedgerEntry
@@ -106,4 +106,38 @@ def test_the_ledger_and_its_drawing_say_what_the_api_says(server, tmp_path):
         assert box["width"] > 400
         page.screenshot(path=tmp_path / "hate.png", full_page=True)
         picture.screenshot(path=tmp_path / "evidence.png")
+        assert watched.complaints == []
+
+
+def test_the_overview_says_what_the_api_says_and_renews_itself(server, tmp_path):
+    """Red when the page was fetched once and stood: then posts that came later were never counted."""
+    with server.client() as client:
+        told = client.get("/api/v1/overview").json()
+    (one,) = [one for one in told["policies"] if one["standing"]["policy"] == "hate"]
+    assert one["forecast"] is None or one["prevented"][0] < one["prevented"][1]
+    token = token_for(server, add_person(server, roles=[Role.AUDITOR]))
+    with browser_page(height=1400) as watched:
+        page = watched.page
+        page.context.add_cookies([{"name": "sievert-session", "value": token, "url": server.address}])
+        page.goto(f"{server.address}/overview")
+        row = page.locator("tr", has_text="hate").inner_text()
+        for by in ("by_posts", "by_views"):
+            seen = one["standing"][by]
+            assert (
+                f"{100 * seen['seen']:.1f} % at least {100 * seen['low']:.1f} %, of {seen['audits']}" in row
+            )
+        judged = one["calibration"]
+        assert f"{100 * judged['found']:.1f} %, of {judged['judged']}" in row
+        page.screenshot(path=tmp_path / "overview.png", full_page=True)
+        assert page.locator("#load strong").inner_text() == "0"
+        with server.client() as client:
+            sent = [{"id": f"late{n}", "text": "a quiet evening"} for n in range(3)]
+            assert (
+                client.post("/api/v1/posts:batch", content=ndjson(*sent), headers=NDJSON).status_code == 200
+            )
+        page.wait_for_function(
+            "() => document.querySelector('#load strong').textContent === '3'", timeout=20_000
+        )
+        page.get_by_role("button", name="Stop renewing").click()
+        assert page.get_by_role("button", name="Renew again").count() == 1
         assert watched.complaints == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from sievert.measurement.fairness import RateKind, group_gaps
+from sievert.measurement.fairness import RateKind, found_together, group_gaps
 
 
 def posts(rng, count=3000, *, alarms=0.02, extra=0.0):
@@ -99,3 +99,24 @@ def test_a_group_from_a_hard_corpus_is_not_taken_for_a_wronged_one():
     wanted = np.average(rates, weights=mix)
     assert inside[RateKind.FALSE_ALARMS].elsewhere.value == pytest.approx(wanted)
     assert inside[RateKind.FALSE_ALARMS].here == plain[RateKind.FALSE_ALARMS].here
+
+
+def test_of_many_policies_none_is_found_wrong_by_chance():
+    """Red when each of five policies had an error rate of its own: then 8 of 60 reports had a false gap, and not 1."""
+    rng = np.random.default_rng(6)
+    apart = together = 0
+    for _ in range(60):
+        families = [group_gaps(*posts(rng, 600, alarms=0.1), prevalence=0.01) for _ in range(5)]
+        apart += any(one.found for gaps in families for one in gaps)
+        together += any(one.found for gaps in found_together(families) for one in gaps)
+    assert together <= binom.ppf(0.999, 60, 0.05)
+    assert together <= apart
+
+
+def test_together_a_gap_that_is_sure_is_still_found_in_its_place():
+    rng = np.random.default_rng(7)
+    families = [group_gaps(*posts(rng, extra=extra), prevalence=0.01) for extra in (0.0, 0.3)]
+    plain, wronged = found_together(families)
+    assert [one.group for one in plain] == [one.group for one in families[0]]
+    assert not any(one.found for one in plain)
+    assert {(one.group, one.rate) for one in wronged if one.found} >= {("a", RateKind.FALSE_ALARMS)}

@@ -69,7 +69,7 @@ def test_the_pages_need_nothing_from_elsewhere_and_no_inline_code():
     files = page_files()
     pages, scripts = (
         {"index.html", "schema.html"},
-        {"live.js", "schema.js", "access.js", "truth.js", "pictures.js", "work.js"},
+        {"live.js", "schema.js", "access.js", "truth.js", "pictures.js", "work.js", "overview.js"},
     )
     assert set(files) == {*pages, *scripts, "style.css", "work.css", "icon.svg"}
     for name, content in files.items():
@@ -164,6 +164,7 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("post", "/api/v1/banks/{bank}/entries/{id}:release"),
         ("get", "/api/v1/guardrail"),
         ("post", "/api/v1/guardrail/{policy}/withdraw"),
+        ("get", "/api/v1/overview"),
         ("get", "/health"),
         ("get", "/ready"),
         ("get", "/metrics"),

@@ -23,11 +23,14 @@ from sievert.evaluation.scored_rows import Scores, score_texts
 from sievert.evaluation.shipped_policies import PolicyPoint, measure_policies
 from sievert.evaluation.suites import Marked, SuiteReport, measure_suite
 from sievert.measurement.fairness import GroupGap, group_gaps
+from sievert.measurement.passed_over import CutRecall, Side, recall_of_cut
 from sievert.measurement.ranking import RankingReport, measure_ranking
 from sievert.pipeline.path import HEAVY_SHARE
+from sievert.schema.batch import TextColumn
 from sievert.schema.decision import Language
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle
+from sievert.scoring.cascade import look
 
 Advance = Callable[[str, int, int], None]
 
@@ -81,6 +84,9 @@ class BundleReport(msgspec.Struct, frozen=True, kw_only=True):
     held_out: HeldOut
     served: RankingReport
     heavy_share: float
+    second_look: (
+        CutRecall | None
+    )  # of harm that both models put above the first line; None without a heavy one
     policies: tuple[PolicyPoint, ...]
     languages: tuple[LanguageErrors, ...]
     groups: tuple[GroupErrors, ...]
@@ -126,6 +132,7 @@ def report_on_bundle(
         held_out=held_out,
         served=ranked(labels[labels >= 0] == 1, served.of(HARM)[labels >= 0]),
         heavy_share=HEAVY_SHARE,
+        second_look=_second_look(english, bundle, scores.of(HARM) >= lines[0]),
         policies=policies,
         languages=tuple(
             _language_errors(
@@ -154,6 +161,22 @@ def report_on_bundle(
             for name, cases in suites.items()
             for mine in _by_language(cases)
         ),
+    )
+
+
+def _second_look(rows: list[Row], bundle: Bundle, acted_on: npt.NDArray[np.bool_]) -> CutRecall | None:
+    """Tell how much of what both models find the light one sends on; harmful texts below its cut were read by both."""
+    if bundle.heavy is None:
+        return None
+    harmful = np.array([row.labels.get(HARM) == 1 for row in rows])
+    texts = [row.text for row, bad in zip(rows, harmful.tolist(), strict=True) if bad]
+    above = look(bundle, TextColumn.of(texts)).light.logits[:, 0] >= bundle.heavy.cut(HEAVY_SHARE)
+    wanted = acted_on[harmful]
+    return recall_of_cut(
+        *(
+            Side(posts=int(side.sum()), drawn=int(side.sum()), wanted=int(wanted[side].sum()))
+            for side in (above, ~above)
+        )
     )
 
 

@@ -75,6 +75,12 @@ def _of_ranking(report: BundleReport) -> Iterator[str]:
             f"rank high enough. With the heavy model on {report.heavy_share:.0%}, as it is served, PR-AUC is "
             f"{shown(report.served.pr_auc)} in place of {shown(pooled.ranking.pr_auc)}."
         )
+    cut = report.second_look
+    if cut is not None and cut.value is not None:
+        yield (
+            f"Of harm that both models together put above that line the light one sends {cut.value:.1%} on, at least "
+            f"{cut.low:.1%}, where the heavy one reads {report.heavy_share:.0%}; the rest it keeps to itself."
+        )
     corpora = sorted(
         (one for one in report.held_out.lines if one.head == HARM and one.corpus != POOLED),
         key=lambda one: one.ranking.pr_auc.value or 0.0,

@@ -21,7 +21,7 @@ from sievert.errors import InputError, InvalidField
 from sievert.evaluation.identity_terms import IdentityTerms, measure_identity_terms, terms_named
 from sievert.evaluation.scored_rows import score_texts
 from sievert.evaluation.slices import FAIR_BY, slices_of
-from sievert.measurement.fairness import GroupGap, group_gaps
+from sievert.measurement.fairness import GroupGap, found_together, group_gaps
 from sievert.measurement.paired import Difference, pr_auc_difference
 from sievert.measurement.ranking import RankingReport, measure_ranking
 from sievert.measurement.reliability import Reliability, reliability
@@ -254,7 +254,7 @@ def evaluate_lines(
         reports=tuple(reports),
         languages=languages,
         identity_terms=_identity(lines, harmful, columns[HARM], reports[0].ranking),
-        gaps=tuple(gaps),
+        gaps=_together(gaps),
         against=_beside(lines, columns, against, prevalence, resamples, brought=brought)
         if against is not None
         else (),
@@ -272,7 +272,7 @@ def _gaps(
     weight: npt.NDArray[np.float64],
     parts: Mapping[str, Mapping[str, npt.NDArray[np.bool_]]],
 ) -> list[HeadGaps]:
-    """Compare the errors of groups at the file's own removal point; all groups of a head are corrected together."""
+    """Compare the errors of groups at the file's own removal point."""
     point = next(one for one in report.ranking.at_shares if one.share == _REMOVAL_SHARE)
     known = labels >= 0
     groups = {
@@ -291,6 +291,12 @@ def _gaps(
         weight=weight[known],
     )
     return [HeadGaps(head=report.head, threshold=point.threshold, removal_share=_REMOVAL_SHARE, gaps=found)]
+
+
+def _together(told: list[HeadGaps]) -> tuple[HeadGaps, ...]:
+    """Correct over all heads at once: of many policies times many groups some look bad by chance."""
+    families = found_together([one.gaps for one in told])
+    return tuple(msgspec.structs.replace(one, gaps=gaps) for one, gaps in zip(told, families, strict=True))
 
 
 def _beside(

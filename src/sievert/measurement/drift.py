@@ -14,10 +14,12 @@ Legend: n posts before, m now, k judged posts.
 """
 
 import math
+from typing import Annotated
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from sievert.errors import InvalidField
 from sievert.measurement.binomial import both_ends
@@ -33,11 +35,11 @@ SMALL = 0.02
 class ScoreDrift(msgspec.Struct, frozen=True, kw_only=True):
     """How far the distributions of scores in two windows lie apart, and where; `chance` is what chance reaches."""
 
-    before: int
-    now: int
-    distance: float
-    at: float
-    chance: float
+    before: Annotated[int, Meta(description="posts of the window before")]
+    now: Annotated[int, Meta(description="posts of the window now")]
+    distance: Annotated[float, Meta(description="the largest distance of both distributions, from 0 to 1")]
+    at: Annotated[float, Meta(description="the score at which they lie so far apart")]
+    chance: Annotated[float, Meta(description="what chance alone stays below in 95 of 100 pairs of windows")]
 
     @property
     def moved(self) -> bool:
@@ -63,11 +65,11 @@ class ShareDrift(msgspec.Struct, frozen=True, kw_only=True):
 class CalibrationDrift(msgspec.Struct, frozen=True, kw_only=True):
     """What was stated of judged posts beside what was found; `low` and `high` bound found less stated."""
 
-    judged: int
-    stated: float | None
-    found: float | None
-    low: float
-    high: float
+    judged: Annotated[int, Meta(description="posts that were judged")]
+    stated: Annotated[float | None, Meta(description="the share of them that was stated to be harmful")]
+    found: Annotated[float | None, Meta(description="the share that people found")]
+    low: Annotated[float, Meta(description="found less stated is at least this")]
+    high: Annotated[float, Meta(description="and at most this, however often it is asked")]
 
     @property
     def moved(self) -> bool:

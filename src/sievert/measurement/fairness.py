@@ -23,7 +23,7 @@ Legend: n posts.
 
 import enum
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -180,11 +180,20 @@ def _p_value(gap: float, low: float, high: float) -> float:
     return math.erfc(_QUANTILE * abs(gap) / reach / math.sqrt(2))
 
 
+def found_together(
+    families: Sequence[Sequence[GroupGap]], *, delta: float = DELTA
+) -> tuple[tuple[GroupGap, ...], ...]:
+    """Return the same gaps, of several policies for instance, with `found` after one correction over all of them."""
+    kept = {(family, place): one for family, gaps in enumerate(families) for place, one in enumerate(gaps)}
+    goes_on = True
+    for rank, (where, one) in enumerate(sorted(kept.items(), key=lambda item: item[1].p_value)):
+        goes_on = goes_on and one.p_value <= delta / (len(kept) - rank)
+        kept[where] = msgspec.structs.replace(one, found=goes_on)
+    return tuple(
+        tuple(kept[family, place] for place in range(len(gaps))) for family, gaps in enumerate(families)
+    )
+
+
 def _corrected(gaps: list[GroupGap], delta: float) -> tuple[GroupGap, ...]:
     """Mark what is found: by rising p-value, while it is at most delta over how many are left."""
-    told: list[GroupGap] = []
-    goes_on = True
-    for place, one in enumerate(sorted(gaps, key=lambda one: one.p_value)):
-        goes_on = goes_on and one.p_value <= delta / (len(gaps) - place)
-        told.append(msgspec.structs.replace(one, found=goes_on))
-    return tuple(told)
+    return found_together([sorted(gaps, key=lambda one: one.p_value)], delta=delta)[0]

@@ -27,6 +27,7 @@ from sievert.serving.bodies import BodyRoom
 from sievert.serving.creators import keep_up
 from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
+from sievert.serving.overview import KeptDrift
 from sievert.serving.problems import log_unexpected
 from sievert.serving.queue import Queue
 from sievert.serving.settings import Settings
@@ -118,6 +119,7 @@ class Doors:
     truth: TruthBoard | None  # only where the platform is simulated
     queue: Queue | None = None  # only where workers decide
     spans: Spans | None = None  # only where somebody traces
+    drift: KeptDrift = dataclasses.field(default_factory=KeptDrift)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -42,6 +42,7 @@ class Entry(NamedTuple):
 NAVIGATION: tuple[Entry, ...] = (
     Entry("/work", "Desk", "review:work"),
     Entry("/", "Live", "decisions:read"),
+    Entry("/overview", "Overview", "decisions:read"),
     Entry("/cases", "Queue", "decisions:read"),
     Entry("/posts", "Posts", "decisions:read"),
     Entry("/ledger", "Ledger", "decisions:read"),
