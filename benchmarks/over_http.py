@@ -105,46 +105,69 @@ def busy_seconds():
     return (user + nice + system + irq + soft) / TICKS
 
 
-class Turns:
-    """Turns of an open loop, with what the server and whoever else is on the machine used meanwhile."""
+def calm(patience):
+    """Wait until others use less than a quarter of a core, or no longer than so many seconds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        busy = busy_seconds()
+        time.sleep(1.0)
+        if busy_seconds() - busy < CALM:
+            return
 
-    def __init__(self, one, loop):
-        self._server, self._loop = one, loop
+
+class Turns:
+    """Turns of open loops, with what the server and whoever else is on the machine used meanwhile."""
+
+    def __init__(self, one, *loops):
+        self._server, self._loops = one, loops
         self.found, self.cpu, self.others = [], 0.0, []
 
-    def take(self, sent, rate):
-        """Send these at this rate."""
+    def take(self, *works):
+        """Let each loop do one of these (what, and what it is given); keep the list of what they return."""
         began, busy, cpu = time.monotonic(), busy_seconds(), self._server.cpu()
-        self.found.append(
-            self._loop.run(
-                ask_when_due,
-                self._server.port,
-                sent,
-                moments(len(sent), rate),
-                most=CONNECTIONS,
-                keep_bodies=True,
-            )
-        )
+        for loop, (work, given, named) in zip(self._loops, works, strict=True):
+            loop.begin(work, self._server.port, *given, **named)
+        self.found.append([loop.result() for loop in self._loops])
         cpu, wall = self._server.cpu() - cpu, time.monotonic() - began
         self.cpu += cpu
-        self.others.append(max(0.0, busy_seconds() - busy - cpu - self._loop.cpu) / wall)
+        generators = sum(loop.cpu for loop in self._loops)
+        self.others.append(max(0.0, busy_seconds() - busy - cpu - generators) / wall)
 
-    def told(self, calm):
-        """Return what these turns, and the calm ones among them, came to."""
-        count = sum(map(len, self.found))
-        return {
-            **self._quantiles(calm),
-            "all_turns": self._quantiles(range(len(self.found))),
-            "not_200": int(sum((turn.status != 200).sum() for turn in self.found)),
-            "core_us": round(self.cpu / count * 1e6),
-        }
-
-    def _quantiles(self, rows):
-        seconds = np.concatenate([self.found[row].seconds for row in rows])
-        return {f"{word}_ms": round(float(np.quantile(seconds, q)) * 1000, 2) for word, q in QUANTILES}
+    def ask(self, sent, rate):
+        """Send these requests at this rate."""
+        named = {"most": CONNECTIONS, "keep_bodies": True}
+        self.take((ask_when_due, (sent, moments(len(sent), rate)), named))
 
 
-def singles(rate, share, *, seconds=5, turns=12):
+def calm_rows(*others):
+    """Return the turns in which others used little; the calmest one where there is none."""
+    most = [max(some) for some in zip(*others, strict=True)]
+    return [row for row, used in enumerate(most) if used < CALM] or [int(np.argmin(most))], most
+
+
+def quantiles(seconds, rows=None):
+    """Return the quantiles of the latencies of these turns, or all, in milliseconds."""
+    some = np.concatenate([seconds[row] for row in (range(len(seconds)) if rows is None else rows)])
+    return (
+        {f"{word}_ms": round(float(np.quantile(some, q)) * 1000, 2) for word, q in QUANTILES}
+        if len(some)
+        else {}
+    )
+
+
+def answered(turns, rows):
+    """Return what single requests of these turns came to."""
+    found = [one for (one,) in turns.found]
+    seconds = [one.seconds for one in found]
+    return {
+        **quantiles(seconds, rows),
+        "all_turns": quantiles(seconds),
+        "not_200": int(sum((one.status != 200).sum() for one in found)),
+        "core_us": round(turns.cpu / sum(map(len, found)) * 1e6),
+    }
+
+
+def singles(rate, share, *, turns, patience, seconds=5):
     """Return what one post a request takes and costs beside a no-op, in turns of so many seconds."""
     each = round(rate * seconds)
     made = Generator(1, each * (turns + 1))
@@ -154,27 +177,26 @@ def singles(rate, share, *, seconds=5, turns=12):
         for turn in range(-1, turns):
             posts = [request("POST", POSTS, one.key, line) for line in made.posts(each).split(b"\n")]
             if turn < 0:
-                Turns(one, loop).take(posts, rate)  # so that nothing is done for the first time
+                Turns(one, loop).ask(posts, rate)  # so that nothing is done for the first time
             else:
-                no_op.take(nothing, rate)
-                post.take(posts, rate)
-    others = [max(some) for some in zip(no_op.others, post.others, strict=True)]
-    calm = [row for row, used in enumerate(others) if used < CALM] or [int(np.argmin(others))]
+                calm(patience)
+                no_op.ask(nothing, rate)
+                post.ask(posts, rate)
+    rows, most = calm_rows(no_op.others, post.others)
     result = {
         "rate": rate,
         "requests": each * turns,
         "turns": turns,
-        "calm_turns": sum(used < CALM for used in others),
-        "cores_of_others_by_turn": [round(used, 2) for used in others],
-        "no-op": no_op.told(calm),
-        "post": post.told(calm),
+        "calm_turns": sum(used < CALM for used in most),
+        "cores_of_others_by_turn": [round(used, 2) for used in most],
+        "no-op": answered(no_op, rows),
+        "post": answered(post, rows),
     }
-    read = np.concatenate([[HEAVY in body for body in post.found[row].bodies] for row in calm])
-    taken = np.concatenate([post.found[row].seconds for row in calm])
-    result["read_by_heavy"] = round(float(read.mean()), 4)
-    result["those_read_by_heavy"] = {
-        f"{word}_ms": round(float(np.quantile(taken[read], q)) * 1000, 2) for word, q in QUANTILES
-    }
+    read = [np.array([HEAVY in body for body in found.bodies]) for (found,) in post.found]
+    result["read_by_heavy"] = round(float(np.concatenate(read).mean()), 4)
+    result["those_read_by_heavy"] = quantiles(
+        [found.seconds[which] for (found,), which in zip(post.found, read, strict=True)], rows
+    )
     for word in ("p50_ms", "p99_ms"):
         result[f"added_{word}"] = round(result["post"][word] - result["no-op"][word], 2)
     result["times_the_cpu_of_a_no_op"] = round(result["post"]["core_us"] / result["no-op"]["core_us"], 1)
@@ -233,37 +255,44 @@ def bulk(posts, share, *, servers=1, number=2):
     }
 
 
-def events(rate, seconds, share, *, known=100_000):
+def events(rate, share, *, turns, patience, seconds=5, known=100_000):
     """Return how long events take until they are counted and what they called for is decided, and what one costs."""
     made = Generator(3, known)
-    lines = []
     with server(SIEVERT_HEAVY_SHARE=str(share)) as one, Elsewhere() as first, Elsewhere() as second:
         for _ in range(known // BODY):
             one.send(one.key, BATCH, made.posts(BODY))
-        count = round(rate * seconds)
-        lines = [line + b"\n" for line in made.events(count).split(b"\n")]
-        due = moments(count, rate)
-        anew, began = one.metric("sievert_posts_decided_anew_total"), one.cpu()
-        for half, loop in enumerate((first, second)):
-            loop.begin(stream_when_due, one.port, one.key, EVENTS, lines[half::2], due[half::2])
-        found = [first.result(), second.result()]
-        cpu = one.cpu() - began
+        told, sent = Turns(one, first, second), []
+        anew = one.metric("sievert_posts_decided_anew_total")
+        for turn in range(turns):
+            lines = [
+                line.replace(b'"id":"e', b'"id":"e%d-' % turn) + b"\n"
+                for line in made.events(round(rate * seconds)).split(b"\n")
+            ]
+            due = moments(len(lines), rate)
+            calm(patience)
+            told.take(
+                *((stream_when_due, (one.key, EVENTS, lines[half::2], due[half::2]), {}) for half in (0, 1))
+            )
+            sent.append([line for half in (0, 1) for line in lines[half::2]])
         anew = one.metric("sievert_posts_decided_anew_total") - anew
-    waited = np.concatenate([seconds for seconds, _ in found])
-    sent = [line for half in (0, 1) for line in lines[half::2]]
-    reports = np.array([b'"kind":"report"' in line for line in sent])
-    counted = sum(b'"counted":true' in answer for _, answers in found for answer in answers)
+    rows, most = calm_rows(told.others)
+    waited = [np.concatenate([waits for waits, _ in found]) for found in told.found]
+    reports = [
+        waits[[b'"kind":"report"' in line for line in lines]]
+        for waits, lines in zip(waited, sent, strict=True)
+    ]
+    count = sum(map(len, sent))
     return {
         "rate": rate,
         "events": count,
-        "counted": counted,
+        "counted": sum(b'"counted":true' in one for found in told.found for _, some in found for one in some),
         "posts_decided_anew": round(anew),
-        **{f"{word}_ms": round(float(np.quantile(waited, q)) * 1e3, 1) for word, q in QUANTILES},
-        **{
-            f"report_{word}_ms": round(float(np.quantile(waited[reports], q)) * 1e3, 1)
-            for word, q in QUANTILES
-        },
-        "core_us_per_event": round(cpu / count * 1e6, 1),
+        "calm_turns": sum(used < CALM for used in most),
+        "cores_of_others_by_turn": [round(used, 2) for used in most],
+        **quantiles(waited, rows),
+        "all_turns": quantiles(waited),
+        "reports": quantiles(reports, rows),
+        "core_us_per_event": round(told.cpu / count * 1e6, 1),
     }
 
 
@@ -304,19 +333,21 @@ def main():
     parser.add_argument("--rate", type=float, default=300.0, help="single posts a second")
     parser.add_argument("--events", type=float, default=5000.0, help="events a second")
     parser.add_argument("--seconds", type=float, default=60.0, help="of single posts, and of events")
+    parser.add_argument("--patience", type=float, default=5.0, help="seconds to wait for a calm turn")
     parser.add_argument("--posts", type=int, default=300_000, help="in bodies, to one server")
     parser.add_argument("--only", nargs="*", choices=("singles", "bulk", "events", "passes"))
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
+    turns = max(1, round(args.seconds / 5))
     one, three = setting_for(0.01), setting_for(0.03)
     work = {
-        "singles": lambda: singles(args.rate, three, turns=round(args.seconds / 5)),
+        "singles": lambda: singles(args.rate, three, turns=turns, patience=args.patience),
         "bulk": lambda: [
             bulk(args.posts, one),
             bulk(args.posts, one, servers=2, number=5),
             bulk(args.posts // 3, three, number=6),
         ],
-        "events": lambda: events(args.events, args.seconds, one),
+        "events": lambda: events(args.events, one, turns=turns, patience=args.patience),
         "passes": passes,
     }
     result = {}

@@ -5,9 +5,9 @@
 A `sievert up` with the shipped bundle and the compute dial on (`path_cores` 0.9); 3 posts in 100 are the heavy
 model's. What it carries is measured first, by clients that wait for their answers: single posts, and bodies of 1,000.
 Then posts come in an open loop at five times that rate (`tests/open_loop.py`), whatever becomes of them, on up to 2,000
-connections: twice what a server takes. Told of each:
+connections: twice what a server takes; who cannot send, or hears nothing, for ten seconds gives up. Told of each:
 how many are answered 200, how many 429, whether each 429 says when to come back, how long those that are taken wait,
-the server's memory before, at most, and after, and the seconds from the end of the storm until twenty single posts
+the server's memory before, at most, and after, and the seconds from the storm's last request until twenty single posts
 running are answered as soon as before it.
 
 At last the server is left alone until it has looked at the posts that the heavy model skipped; of those decisions it
@@ -38,6 +38,7 @@ TIMES = 5
 CALM_POSTS = 200
 SOON = 20  # single posts running that must be quick again
 AT_ONCE = 64
+PATIENCE = 10.0  # seconds until whoever sent, or could not send, gives up
 CONNECTIONS = 2000  # twice as many as a server takes, unless it is told otherwise
 DISTINCT = 100  # bodies of other texts; later ones have the same texts and other ids
 
@@ -80,7 +81,9 @@ def stormed(one, loop, bodies, *, seconds, path, kind, mark):
     calm = probe(one, loop, f"{mark}k")
     sent = Renumbered(bodies, round(TIMES * rate * seconds), one.key, mark=mark, **named)
     memory = [memory_mb(one.process.pid)]
-    loop.begin(ask_when_due, one.port, sent, moments(len(sent), TIMES * rate), most=CONNECTIONS)
+    loop.begin(
+        ask_when_due, one.port, sent, moments(len(sent), TIMES * rate), most=CONNECTIONS, patience=PATIENCE
+    )
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         time.sleep(0.25)
@@ -120,7 +123,8 @@ def stormed(one, loop, bodies, *, seconds, path, kind, mark):
         "taken_wait_s": waits(found.seconds[taken]),
         "turned_away_wait_s": waits(found.seconds[away]),
         "calm_p99_ms": round(calm * 1000, 1),
-        "seconds_until_quick_again": round(over, 1),
+        "last_sent_s": round(found.last_sent, 1),
+        "seconds_until_quick_again": round(max(0.0, ended - began + over - found.last_sent), 1),
         "memory_mb": {
             "before": round(memory[0]),
             "most": round(max(memory)),

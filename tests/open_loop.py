@@ -27,6 +27,7 @@ class Answers:
     status: np.ndarray
     retry_after: np.ndarray  # -1 without the header
     bodies: list  # of answers, where they were asked for
+    last_sent: float  # seconds after the first was due
 
     def __len__(self):
         return len(self.due)
@@ -103,14 +104,18 @@ class Connection(asyncio.Protocol):
 
 
 class _Connections:
-    def __init__(self, port, most):
-        self._port = port
+    def __init__(self, port, most, patience):
+        self._port, self._patience = port, patience
+        self.last_sent = 0.0
         self._room = asyncio.Semaphore(most)
         self._idle = []
 
-    async def answer(self, sent):
+    async def answer(self, sent, due):
         """Send on a free connection, or on a new one if there may be more; otherwise wait for one."""
         async with self._room:
+            if time.perf_counter() - due > self._patience:
+                return GIVEN_UP, -1, b""
+            self.last_sent = time.perf_counter()
             connection = None
             while self._idle and connection is None:
                 connection = one if (one := self._idle.pop()).open else None
@@ -119,7 +124,7 @@ class _Connections:
                     _, connection = await asyncio.get_running_loop().create_connection(
                         Connection, "127.0.0.1", self._port
                     )
-                return await asyncio.wait_for(connection.ask(sent), PATIENCE)
+                return await asyncio.wait_for(connection.ask(sent), self._patience)
             except TimeoutError:
                 connection.end()
                 return GIVEN_UP, -1, b""
@@ -141,14 +146,17 @@ def moments(count, rate, *, seed=None):
     return np.cumsum(np.random.default_rng(seed).exponential(1 / rate, count))
 
 
-async def ask_when_due(port, sent, due, *, most=10_000, keep_bodies=False):
-    """Send these requests at these moments, on at most so many connections; return `Answers`."""
-    connections, clock = _Connections(port, most), time.perf_counter
+async def ask_when_due(port, sent, due, *, most=10_000, patience=PATIENCE, keep_bodies=False):
+    """Send these requests at these moments, on at most so many connections; return `Answers`.
+
+    One that finds no connection within `patience` seconds is never sent, one that hears nothing is given up.
+    """
+    connections, clock = _Connections(port, most, patience), time.perf_counter
     began = clock() + 0.05
     found = [None] * len(sent)
 
     async def one(number):
-        status, retry_after, body = await connections.answer(sent[number])
+        status, retry_after, body = await connections.answer(sent[number], began + due[number])
         found[number] = (clock() - began - due[number], status, retry_after, body if keep_bodies else b"")
 
     tasks = []
@@ -167,6 +175,7 @@ async def ask_when_due(port, sent, due, *, most=10_000, keep_bodies=False):
         status=np.array(status),
         retry_after=np.array(retry_after),
         bodies=[*bodies],
+        last_sent=connections.last_sent - began,
     )
 
 

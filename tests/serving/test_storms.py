@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import http.client
 import json
 import socket
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from prometheus_client import Gauge
 
 from open_loop import Elsewhere, ask_when_due, moments, request, stream_when_due
-from running_server import running
+from running_server import NDJSON, ndjson, running
 from sievert.errors import Overloaded
 from sievert.serving import batch_stream, connections, micro_batch
 from sievert.serving.batch_stream import BatchStream
@@ -190,6 +191,19 @@ def is_closed(raw):
     except OSError:
         return True
     return False
+
+
+def test_a_stream_that_finds_the_queue_full_is_told_when_to_return(tmp_path, tiny_folder):
+    def full(records):
+        raise Overloaded("The queue takes no more.", retry_after=5)
+
+    with (
+        running(tmp_path, tiny_folder, change=lambda doors: dataclasses.replace(doors, walk=full)) as server,
+        server.client() as client,
+    ):
+        answer = client.post(f"{POSTS}:batch", content=ndjson({"id": "a", "text": "x"}), headers=NDJSON)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+    assert answer.json()["type"] == "urn:sievert:problem:overloaded"
 
 
 def test_streams_read_less_ahead_the_more_of_them_are_open(monkeypatch):

@@ -77,7 +77,7 @@ class BatchStream:
         self._changed = asyncio.Event()
         self._count = 0
         self._empty = 0
-        self.refused: Problem | None = None  # why not even the first batch was recorded
+        self.refused: SievertError | None = None  # why not even the first batch was recorded
 
     async def read(self) -> None:
         """Read the body into lines, never further ahead than one batch."""
@@ -118,7 +118,7 @@ class BatchStream:
             except SievertError as error:
                 self._cut_short = error
                 if self._count == 0:
-                    self.refused = problem_of(error)
+                    self.refused = error
                 break
             await spool.put(await self._answers(lines))
         if self._cut_short is not None:
@@ -170,7 +170,7 @@ class BatchStream:
             _log.error("a batch was not recorded: %s", error.what)
             failed = problem_of(error)
             if first == 1:
-                self.refused = failed
+                self.refused = error
         except Exception as error:  # noqa: BLE001  the other batches of this stream may fare better
             log_unexpected(error)
             failed = unexpected()
@@ -247,10 +247,12 @@ class BatchResponse(ASGIResponse):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def send_problem(problem: Problem, send: Send) -> None:
+async def send_problem(error: SievertError, send: Send) -> None:
     """Answer with a problem in place of a stream."""
+    problem = problem_of(error)
+    later = {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else {}
     response = ASGIResponse(
-        body=_ENCODER.encode(problem), status_code=problem.status, media_type=PROBLEM_TYPE
+        body=_ENCODER.encode(problem), status_code=problem.status, media_type=PROBLEM_TYPE, headers=later
     )
     await response.start_response(send)
     await send({"type": "http.response.body", "body": response.body, "more_body": False})
