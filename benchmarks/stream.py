@@ -7,7 +7,7 @@ Two workers share the machine with the generators that feed them. Each worker ha
 (`serving.wiring`): counters of activity, tallies of creators, forecasts, banks, rules, switches, breakers, the
 guardrail's crossings, metrics. Posts are spread over workers by their creators. All texts are distinct, of mean
 about 100 characters, and nothing of a text is cached. A batch is answered when it is durable, and only then is
-the next one taken. The network and its protocol are left out (`http.py` measures them).
+the next one taken. The network and its protocol are left out (`over_http.py` measures them).
 
 Beside it, in the same run: the heavy model on every post, BERT-base on every post (compute only), and two events
 a post. Costs are process CPU time (core-microseconds a post), because machines are shared; what generators cost

@@ -28,6 +28,9 @@ from sievert.serving.worker import Worker
 
 MOST = 2000
 MOST_BYTES = 4 << 20
+TOGETHER_BYTES = 256 << 20
+"""What all streams have read and not answered may hold so many bytes; where many are open, each reads less ahead."""
+
 MOST_EMPTY = 10_000
 MEDIA_TYPE = "application/x-ndjson"
 
@@ -47,6 +50,7 @@ class BatchStream:
         self,
         receive: Receive,
         *,
+        room: SpoolRoom,
         worker: Worker,
         walk: WalkOf[msgspec.Struct],
         metrics: Metrics,
@@ -54,11 +58,12 @@ class BatchStream:
         draining: asyncio.Event,
         admit: Admission,
     ) -> None:
-        """`walk` takes records the whole way, after `attach` has opened their pictures.
+        """`walk` takes records the whole way, after `attach` has opened their pictures; answers wait in `room`.
 
         `draining` is set when the server wants to end.
         """
         self._receive = receive
+        self.room = room
         self._worker = worker
         self._walk = walk
         self._metrics = metrics
@@ -72,7 +77,7 @@ class BatchStream:
         self._changed = asyncio.Event()
         self._count = 0
         self._empty = 0
-        self.refused: Problem | None = None  # why not even the first batch was recorded
+        self.refused: SievertError | None = None  # why not even the first batch was recorded
 
     async def read(self) -> None:
         """Read the body into lines, never further ahead than one batch."""
@@ -82,7 +87,10 @@ class BatchStream:
         while more and (piece := await self._next_piece()) is not None:
             body, more = piece
             self._add(splitter.feed(body))
-            while len(self._lines) >= MOST or self._bytes >= MOST_BYTES:
+            # Twice: one batch is read while another is on its way.
+            while len(self._lines) >= MOST or self._bytes >= min(
+                MOST_BYTES, self.room.part_of(TOGETHER_BYTES) // 2
+            ):
                 await self._change()
         if not more:
             self._add(splitter.end())
@@ -110,7 +118,7 @@ class BatchStream:
             except SievertError as error:
                 self._cut_short = error
                 if self._count == 0:
-                    self.refused = problem_of(error)
+                    self.refused = error
                 break
             await spool.put(await self._answers(lines))
         if self._cut_short is not None:
@@ -162,7 +170,7 @@ class BatchStream:
             _log.error("a batch was not recorded: %s", error.what)
             failed = problem_of(error)
             if first == 1:
-                self.refused = failed
+                self.refused = error
         except Exception as error:  # noqa: BLE001  the other batches of this stream may fare better
             log_unexpected(error)
             failed = unexpected()
@@ -213,16 +221,15 @@ class BatchResponse(ASGIResponse):
 
     _should_set_content_length = False
 
-    def __init__(self, stream: BatchStream, room: SpoolRoom, **headers: Any) -> None:
-        """Answer this stream; answers that nobody reads yet wait in this room."""
+    def __init__(self, stream: BatchStream, **headers: Any) -> None:
+        """Answer this stream."""
         super().__init__(media_type=MEDIA_TYPE, **headers)
         self._stream = stream
-        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the three tasks; if one fails, all end, and the connection with them."""
         del scope, receive  # the stream holds what it needs of them
-        with Spool(self._room) as spool:
+        with Spool(self._stream.room) as spool:
             async with asyncio.TaskGroup() as group:
                 reading = group.create_task(self._stream.read())
                 walking = group.create_task(self._stream.walk_on(spool))
@@ -240,10 +247,12 @@ class BatchResponse(ASGIResponse):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def send_problem(problem: Problem, send: Send) -> None:
+async def send_problem(error: SievertError, send: Send) -> None:
     """Answer with a problem in place of a stream."""
+    problem = problem_of(error)
+    later = {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else {}
     response = ASGIResponse(
-        body=_ENCODER.encode(problem), status_code=problem.status, media_type=PROBLEM_TYPE
+        body=_ENCODER.encode(problem), status_code=problem.status, media_type=PROBLEM_TYPE, headers=later
     )
     await response.start_response(send)
     await send({"type": "http.response.body", "body": response.body, "more_body": False})

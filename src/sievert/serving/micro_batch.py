@@ -7,7 +7,8 @@ While one group walks the path the next one gathers; an idle path makes a post w
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from time import monotonic
+from typing import NamedTuple, Protocol, TypeVar
 
 from sievert.errors import InputError, Overloaded
 from sievert.schema.decision import Answer
@@ -17,6 +18,9 @@ LINGER = 0.002
 MOST = 256
 MOST_BYTES = 64 << 20
 """Posts that wait may hold so many bytes, however few they are."""
+
+MOST_SECONDS = 2.0
+"""Whoever comes when the first of those that wait has waited longer than this is told to come again."""
 
 A_co = TypeVar("A_co", covariant=True)
 
@@ -32,6 +36,12 @@ class WalkOf(Protocol[A_co]):
 Walk = WalkOf[Answer]
 
 
+class _Waiting(NamedTuple):
+    record: bytes
+    answer: asyncio.Future[Answer | InputError]
+    since: float
+
+
 class MicroBatcher:
     """Gathers single posts into groups of at most `MOST`."""
 
@@ -42,7 +52,7 @@ class MicroBatcher:
         self._capacity = capacity
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._pending: list[tuple[bytes, asyncio.Future[Answer | InputError]]] = []
+        self._pending: list[_Waiting] = []
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._closing = False
@@ -67,14 +77,9 @@ class MicroBatcher:
             Overloaded: too many wait.
             StoreUnavailable: nothing could be recorded.
         """
-        self._worker.refuse_if_full()
-        if len(self._pending) >= self._capacity or self._bytes + len(record) > self._most_bytes:
-            raise Overloaded(
-                f"{len(self._pending):,} single posts of {self._bytes:,} bytes are waiting already.",
-                remedy="Send the same again after the time in Retry-After, or use posts:batch.",
-            )
+        self.refuse_if_full(len(record))
         future: asyncio.Future[Answer | InputError] = asyncio.get_running_loop().create_future()
-        self._pending.append((record, future))
+        self._pending.append(_Waiting(record, future, monotonic()))
         self._bytes += len(record)
         self._arrived.set()
         if len(self._pending) >= MOST:
@@ -84,6 +89,21 @@ class MicroBatcher:
             raise result
         return result
 
+    def refuse_if_full(self, size: int = 0) -> None:
+        """Turn away a post of so many bytes where it cannot be taken, or would have to wait too long.
+
+        Raises:
+            Overloaded: says when to come back.
+        """
+        self._worker.refuse_if_full()
+        if len(self._pending) >= self._capacity or self._bytes + size > self._most_bytes:
+            why = f"{len(self._pending):,} single posts of {self._bytes:,} bytes are waiting already."
+        elif self._pending and monotonic() - self._pending[0].since > MOST_SECONDS:
+            why = f"Single posts wait for more than {MOST_SECONDS:.0f} seconds."
+        else:
+            return
+        raise Overloaded(why, remedy="Send the same again after the time in Retry-After, or use posts:batch.")
+
     async def _gather(self) -> None:
         lonely = True
         while self._pending or not self._closing:
@@ -92,7 +112,7 @@ class MicroBatcher:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._full.wait(), LINGER)
             group, self._pending = self._pending[:MOST], self._pending[MOST:]
-            self._bytes -= sum(len(record) for record, _ in group)
+            self._bytes -= sum(len(one.record) for one in group)
             self._full.clear()
             if len(self._pending) >= MOST:
                 self._full.set()
@@ -102,15 +122,15 @@ class MicroBatcher:
             if lonely and not self._closing:
                 self._arrived.clear()
 
-    async def _settle(self, group: list[tuple[bytes, asyncio.Future[Answer | InputError]]]) -> None:
-        records = [record for record, _ in group]
+    async def _settle(self, group: Sequence[_Waiting]) -> None:
+        records = [one.record for one in group]
         try:
             results = await self._worker.run(lambda: self._walk(records), posts=len(records))
         except Exception as error:  # noqa: BLE001  every caller hears it, and the gathering goes on
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(error)
+            for one in group:
+                if not one.answer.done():
+                    one.answer.set_exception(error)
             return
-        for (_, future), result in zip(group, results, strict=True):
-            if not future.done():
-                future.set_result(result)
+        for one, result in zip(group, results, strict=True):
+            if not one.answer.done():
+                one.answer.set_result(result)

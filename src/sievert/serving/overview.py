@@ -147,7 +147,7 @@ def overview_of(
         prevalence=_prevalence(store, stores.reviews),
         policies=[
             _policy(store, one, drift, now=now)
-            for one in standings(store, parts.policies, parts.running, now=now)
+            for one in standings(store, parts.policies, parts.running, stops=stores.stops.running(), now=now)
         ],
         waiting=sum(one.cases for one in waits),
         oldest=_oldest(waits),

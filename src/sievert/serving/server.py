@@ -12,8 +12,17 @@ from litestar import Litestar
 from sievert.errors import ConfigurationError
 from sievert.pipeline.collector import settle_collector
 from sievert.serving.app import make_app
-from sievert.serving.connections import BACKLOG, Silence, most_connections, protocol, raise_handle_limit
+from sievert.serving.connections import (
+    BACKLOG,
+    QUEUE,
+    AtTheDoor,
+    Silence,
+    most_connections,
+    protocol,
+    raise_handle_limit,
+)
 from sievert.serving.doors import Doors
+from sievert.serving.turning_away import SinglesAtTheDoor
 
 MOST_HEADER_BYTES = 32 << 10
 """A request line with its headers may be this long; what is longer is refused before it is held."""
@@ -64,12 +73,13 @@ class Server(uvicorn.Server):
         app: Litestar,
         *,
         connections: int,
+        at_the_door: AtTheDoor,
         started: Callable[[], None],
         ending: Callable[[], None],
     ) -> None:
         """Call `started` once requests are taken, `ending` before open ones are waited for.
 
-        At most `connections` are open at once.
+        At most `connections` are open at once; `at_the_door` may answer a request before it is read.
         """
         config = uvicorn.Config(
             app,
@@ -78,7 +88,7 @@ class Server(uvicorn.Server):
             server_header=False,
             ws="none",
             # The other parser that uvicorn knows reads request lines and headers of any length.
-            http=protocol(connections),
+            http=protocol(connections, at_the_door),
             backlog=BACKLOG,
             h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             lifespan="on",
@@ -92,6 +102,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets)
+        for one in sockets or ():
+            one.listen(QUEUE)  # the loop takes BACKLOG at once, and would let no more wait
         if not self.should_exit:
             self._started()
 
@@ -110,7 +122,13 @@ class Server(uvicorn.Server):
 def make_server(doors: Doors, *, started: Callable[[], None]) -> Server:
     """Put a server around these parts."""
     most = most_connections(doors.settings.connections, handles=raise_handle_limit())
-    return Server(make_app(doors), connections=most, started=started, ending=doors.feed.drain)
+    return Server(
+        make_app(doors),
+        connections=most,
+        at_the_door=SinglesAtTheDoor(doors.batcher.refuse_if_full, doors.metrics),
+        started=started,
+        ending=doors.feed.drain,
+    )
 
 
 def serve(server: Server, taken: socket.socket) -> None:

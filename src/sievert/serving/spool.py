@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import IO, Self
 
 MEMORY_BYTES = 1 << 20
+TOGETHER_BYTES = 256 << 20
+"""Answers that wait in memory, of all spools together."""
 
 _SHARE = 4
 _PIECE = 1 << 20
@@ -35,6 +37,10 @@ class SpoolRoom:
         """Forget a spool that held this many bytes."""
         self._spools.discard(spool)
         self.give_back(held)
+
+    def part_of(self, size: int) -> int:
+        """Return one spool's part of what all may have."""
+        return size // max(1, len(self._spools))
 
     def take(self, size: int) -> bool:
         """Take so many bytes, if they are there."""
@@ -95,7 +101,8 @@ class Spool:
 
     def _remember(self, piece: bytes) -> bool:
         # The file is younger than the memory: while it holds something, all that follows goes there.
-        if self.on_disk or (self._held and self._held + len(piece) > self._memory_limit):
+        limit = min(self._memory_limit, self._room.part_of(TOGETHER_BYTES))
+        if self.on_disk or (self._held and self._held + len(piece) > limit):
             return False
         self._pieces.append(piece)
         self._held += len(piece)

@@ -106,6 +106,7 @@ def answer_lines(
     doors.worker.refuse_if_full()
     stream = BatchStream(
         request.receive,
+        room=doors.room,
         worker=doors.worker,
         walk=walk,
         metrics=doors.metrics,
@@ -113,7 +114,7 @@ def answer_lines(
         draining=doors.feed.draining,
         admit=request.state.admit,
     )
-    return BatchResponse(stream, doors.room)
+    return BatchResponse(stream)
 
 
 @get(
