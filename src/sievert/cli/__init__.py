@@ -25,6 +25,7 @@ COMMANDS = (
     "ledger",
     "prevalence",
     "experiment",
+    "loop",
     "drift",
     "replay",
     "threshold",
