@@ -3,8 +3,8 @@
 from sievert.schema.action import CaseKind
 
 
-def judge_measurements(server, *, judges, harmful=None):
-    """Let so many people judge what waits: posts whose ids begin so break the policy on hate. Return how often."""
+def judge_measurements(server, *, judges, harmful=None, policy="hate"):
+    """Let so many people judge what waits: posts whose ids begin so break the policy. Return how often."""
     judged = 0
     for key in [server.new_key("review:work") for _ in range(judges)]:
         with server.client(key) as client:
@@ -16,7 +16,7 @@ def judge_measurements(server, *, judges, harmful=None):
                 breaks = harmful is not None and case["post_id"].startswith(harmful)
                 done = client.post(
                     f"/api/v1/cases/{case['case_id']}/verdict",
-                    json={"violates": ["hate"] if breaks else [], "judged": ["hate"]},
+                    json={"violates": [policy] if breaks else [], "judged": [policy]},
                 )
                 assert done.status_code < 300, done.text
                 judged += 1

@@ -26,6 +26,7 @@ COMMANDS = (
     "ledger",
     "prevalence",
     "experiment",
+    "loop",
     "drift",
     "replay",
     "threshold",

@@ -29,6 +29,7 @@ def pr_auc_difference(
     second: npt.NDArray[np.float64],
     *,
     prevalence: float,
+    weight: npt.NDArray[np.float64] | None = None,
     strata: npt.NDArray[np.int64] | None = None,
     confidence: float = 0.95,
     resamples: int = 500,
@@ -36,22 +37,25 @@ def pr_auc_difference(
 ) -> tuple[float, float, Difference]:
     """Return PR-AUC of both scores [n] for labels y [n], and their difference.
 
+    `weight` [n] are sampling weights inside each class, one over the chance of each label.
     `strata` [n] numbers groups whose share of their class stays as it is.
 
     Raises:
         InvalidField: the prevalence is not one of natural traffic.
     """
     rng = np.random.default_rng(seed)
-    natural = natural_weights(y, prevalence=prevalence)
+    natural = natural_weights(y, prevalence=prevalence, weight=weight)
     a, b = average_precision(y, first, natural), average_precision(y, second, natural)
     groups = y.astype(np.int64) if strata is None else 2 * strata + y
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     differences = np.empty(resamples)
     for at in range(resamples):
-        weight = rng.standard_exponential(len(y))
+        drawn = rng.standard_exponential(len(y))
         for rows in members:
-            weight[rows] *= len(rows) / weight[rows].sum()
-        reweighed = natural_weights(y, prevalence=prevalence, weight=weight)
+            drawn[rows] *= len(rows) / drawn[rows].sum()
+        reweighed = natural_weights(
+            y, prevalence=prevalence, weight=drawn if weight is None else drawn * weight
+        )
         differences[at] = average_precision(y, first, reweighed) - average_precision(y, second, reweighed)
     tail = (1 - confidence) / 2
     low, high = np.quantile(differences, (tail, 1 - tail)) if resamples else (a - b, a - b)

@@ -25,6 +25,7 @@ from sievert.schema.measuring import Measurement
 from sievert.serving.telemetry import Metrics
 from sievert.stores.guardrail.base import NOT_ENDED, GuardrailStore
 from sievert.stores.reviews.base import ReviewStore, Waits
+from sievert.stores.stops import Stops
 
 NOW, BEFORE = 7 * DAY, 28 * DAY
 """The window that drift is told of, and the one before it."""
@@ -128,6 +129,8 @@ class _Stores(Protocol):
     def guardrail(self) -> GuardrailStore: ...
     @property
     def reviews(self) -> ReviewStore: ...
+    @property
+    def stops(self) -> Stops: ...
 
 
 def overview_of(
