@@ -38,7 +38,7 @@ $(SERVE)/sievert: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "sievert: Python 3.11 or newer is needed; install it and try again"; exit 2; }
 	@$(PYTHON) -m venv .venv-dev
 	@$(DEV)/python $(PIP) --upgrade 'pip>=25.1'
-	@$(DEV)/python $(PIP) --editable '.[train,media,rules,scale,trace]' --group test --group check
+	@$(DEV)/python $(PIP) --editable '.[train,media,rules,scale,trace,cluster]' --group test --group check
 	@touch $@
 	@echo "sievert: ready $(AFTER)"
 

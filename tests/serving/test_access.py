@@ -61,7 +61,7 @@ def test_without_a_key_nothing_but_the_open_routes_answers(server):
     # Pages lead to the sign-in instead: tests/serving/test_roles.py.
     programs = [route for route in ROUTES if not route.opt.get(PAGE)]
     guarded = [(method, path) for method, path, scope in operations(programs) if scope != OPEN]
-    assert len(guarded) == 59
+    assert len(guarded) == 60
     for header in (
         None,
         "",

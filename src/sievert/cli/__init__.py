@@ -20,6 +20,7 @@ COMMANDS = (
     "simulate",
     "rehearse",
     "score",
+    "rescore",
     "evaluate",
     "policy",
     "certify",
