@@ -1,11 +1,14 @@
 """`sievert rehearse`: a network goes on from where it stood, and other commands work at its time."""
 
 import json
+import subprocess
+import sys
 
+import httpx
 import pytest
 
 from blunt_writer import BluntWriter
-from command_line import sievert
+from command_line import environment, sievert
 from sievert.cli.clocks import clock_of, read_kept
 from sievert.cli.options import settings_from
 from sievert.cli.rehearsal import rehearsed
@@ -72,6 +75,29 @@ def test_other_commands_work_at_the_time_where_it_stands(stopped):
     ).stdout.decode()
     assert to_text(at + DAY)[:16] in told
     assert START + 1.5 * DAY <= at <= START + 1.6 * DAY
+
+
+def test_a_server_shows_it_at_the_time_where_it_stands(stopped, tiny_folder):
+    folder, _, _ = stopped
+    at = read_kept(folder / "data" / "rehearsal.json").at
+    chosen = {"SIEVERT_BUNDLE": str(tiny_folder), "SIEVERT_POLICIES": str(folder / "policies")}
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "sievert", "up", "--port", "0", "--data", str(folder / "data")],
+        stdout=subprocess.PIPE,
+        env=environment(**chosen),
+    ) as server:
+        try:
+            said = [server.stdout.readline().decode() for _ in range(3)]
+            address, key = said[0].split()[-1], said[2].split()[-1]
+            headers = {"Authorization": f"Bearer {key}"}
+            told = httpx.get(
+                f"{address}/api/v1/overview", headers=headers, trust_env=False, timeout=30
+            ).json()
+        finally:
+            server.terminate()
+            server.communicate(timeout=60)
+    assert told["at"] == at
+    assert {one["standing"]["policy"] for one in told["policies"]} == {"hate"}
 
 
 def test_no_other_installation_has_another_time(tmp_path):
