@@ -72,4 +72,9 @@ def show(result):
 
 
 if __name__ == "__main__":
-    report(__doc__, lambda repetitions, rng: {"repetitions": repetitions, "lines": measure(repetitions, rng)}, show, RESULT)
+    report(
+        __doc__,
+        lambda repetitions, rng: {"repetitions": repetitions, "lines": measure(repetitions, rng)},
+        show,
+        RESULT,
+    )
