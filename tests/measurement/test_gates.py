@@ -53,7 +53,9 @@ def test_weights_decide_what_better_means():
     asked_rarely = rng.random(4000) < 0.5
     new = np.where(asked_rarely, 1.0 - new, new)
     weight = np.where(asked_rarely, 50.0, 1.0)
-    assert gated(y, old, new, prevalence=PREVALENCE, weight=weight, resamples=100).answer is GateAnswer.REFUSE
+    found = gated(y, old, new, prevalence=PREVALENCE, weight=weight, resamples=100)
+    assert found.answer is GateAnswer.REFUSE
+    assert found.difference.low < found.difference.value < found.difference.high
 
 
 def test_a_better_one_that_is_unfair_to_a_group_is_refused_and_the_group_is_named():
