@@ -50,7 +50,7 @@ def test_weights_decide_what_better_means():
     """A candidate that is better only where everybody was asked is worse where few were."""
     y, _, old, new = labelled(3.0, count=4000)
     rng = np.random.default_rng(1)
-    asked_rarely = rng.random(4000) < 0.5
+    asked_rarely = rng.random(4000) < 0.1
     new = np.where(asked_rarely, 1.0 - new, new)
     weight = np.where(asked_rarely, 50.0, 1.0)
     found = gated(y, old, new, prevalence=PREVALENCE, weight=weight, resamples=100)
