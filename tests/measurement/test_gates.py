@@ -51,7 +51,7 @@ def test_weights_decide_what_better_means():
     y, _, old, new = labelled(3.0, count=4000)
     rng = np.random.default_rng(1)
     asked_rarely = rng.random(4000) < 0.1
-    new = np.where(asked_rarely, 1.0 - new, new)
+    new = np.where(asked_rarely & y, 1.0 - new, new)
     weight = np.where(asked_rarely, 50.0, 1.0)
     found = gated(y, old, new, prevalence=PREVALENCE, weight=weight, resamples=100)
     assert found.answer is GateAnswer.REFUSE
