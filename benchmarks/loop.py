@@ -6,12 +6,12 @@
 In each world slang is born and dies, a new topic comes up, for three months people say harm's sentences in jest, and
 whoever is removed learns to hide. Three months are in shadow, and all of their posts are labelled: that is what
 everybody begins with. Then a head decides about every post as it comes, and removes; what is removed gathers no more
-views and no reports. At the end of each month it learns again from those three and the last three, on rows that were kept. People
-judge as many posts a month in every world, and err in 1 %.
+views and no reports. At the end of each month it learns again from those three and the last three, on rows that were
+kept. People judge 5 % of posts at most, and err in 1 %.
 
 - *oracle*: is told the truth about every post, and removes nothing; it learns beside each of the others.
 - *naive*: people judge what was reported most; what it removed itself is harm, and everything else is harmless. It
-  removes from the probability that was right at the beginning.
+  goes on removing from the probability that everybody begins with.
 - *loop*: people judge what `measurement.hard_cases` draws, its own removals among them, with chances that are kept;
   the head learns by `training.labelled_by_chance`.
 - *never again*: the head that everybody began with.
@@ -49,16 +49,17 @@ from sievert.training.line_plot import plot
 
 RESULTS = Path(__file__).parent / "results" / "loop.json"
 PLOT = Path(__file__).parent.parent / "docs" / "images" / "loop.svg"
-DAYS, STEP_HOURS, SHADOW, MONTHS = 30, 3, 3, 12
+DAYS, STEP_HOURS, SHADOW, MONTHS = 30, 6, 3, 12
 HARM = 8.0  # times as much as the world's settings say, so that a month has some hundreds of harmful posts
 JEST = (6.0, 9.0, 0.001)  # months, and the share of benign posts that say harm's sentences in them
 BITS, STRENGTH, LAST = 14, 0.1, 3
-JUDGED = 0.03  # of a month's posts, as most
+JUDGED = 0.05  # of a month's posts, as most
 ERROR, FEWEST = 0.01, 20
 PLAIN, THINNED = 0.01, 4
 MOST_VIEWS = 1000.0
 GUARDRAIL = 0.95
-ALL = 2.0  # a line that nothing reaches
+NOTHING = 2.0  # a line that nothing reaches
+FIRST = 0.9  # the probability from which everybody removes in the beginning
 LEARNERS = ("oracle", "loop", "naive", "never again")
 
 
@@ -230,7 +231,7 @@ def removable(months):
 def line_of(head, months):
     """Return the probability above which the new head has that share of the newest month."""
     share, p = removable(months), np.sort(head.probabilities(months[-1].rows))[::-1]
-    return float(p[round(share * len(p)) - 1]) if share else ALL
+    return float(p[round(share * len(p)) - 1]) if share else NOTHING
 
 
 def recall_at_guardrail(score, harmful, views):
@@ -246,16 +247,14 @@ def lived(seed, posts, way, bundle):
     """Let one way of learning go on for a year; return a line for each month."""
     rng = np.random.default_rng((seed, way == "loop"))
     platform, budget = Platform(seed, posts, bundle), round(JUDGED * posts)
-    months = [platform.month(None, ALL) for _ in range(SHADOW)]
+    months = [platform.month(None, NOTHING) for _ in range(SHADOW)]
     for one in months:
         one.taught = one.labels = one.harmful.astype(float)
-    # What the last month in shadow would have been told by a head of the months before says where to begin.
-    months[-1].guess = learned(months[:-1], "taught").probabilities(months[-1].rows)
     begin = learned(months, "taught")
-    for one in months[:-1]:
+    for one in months:
         one.guess = begin.probabilities(one.rows)
     heads = {way: begin, "never again": begin} | ({"oracle": begin} if way == "loop" else {})
-    line, waiting = line_of(begin, months[-1:]), []
+    line, waiting = FIRST, []
     for _ in range(MONTHS):
         month = platform.month(heads[way], line)
         scores = {name: head.logits(month.rows) for name, head in heads.items()}
@@ -270,7 +269,7 @@ def lived(seed, posts, way, bundle):
             if name in heads:
                 heads[name] = learned(launch_and_last(months), taught, start=heads[name])
         if way == "loop":
-            line = line_of(heads[way], months[SHADOW - 1 :][-LAST:])
+            line = line_of(heads[way], months[SHADOW:][-LAST:])
     for _ in range(7 * 24 // STEP_HOURS):  # the last posts have their week
         platform.world.advance()
     return [measured(platform.views(month), month, scores, asked) for month, scores, asked in waiting]

@@ -456,6 +456,54 @@ def bundle_report():
     return written(msgspec.json.decode(stored, type=BundleReport))
 
 
+def loop_table():
+    """Return what a year of learning came to, as the checked-in benchmark found it."""
+    stored = json.loads((ROOT / "benchmarks" / "results" / "loop.json").read_text())
+    learners = list(stored["by_month"])
+
+    def words(one):
+        return f"{one[0]:.1%} ({one[1]:.1%} to {one[2]:.1%})"
+
+    rows = [
+        (month + 1, *(words(stored["by_month"][name][month]) for name in learners))
+        for month in range(len(stored["by_month"]["oracle"]))
+    ]
+    rows.append(("all", *(words(stored["mean"][name]) for name in learners)))
+    rows.append(("average precision, all", *(words(stored["average_precision"][name]) for name in learners)))
+    rows.append(
+        (
+            "below the oracle",
+            "",
+            *(words(stored["below_oracle"][name]) for name in learners if name != "oracle"),
+        )
+    )
+    rows.append(
+        (
+            "the same, second half",
+            "",
+            *(words(stored["below_oracle_second_half"][name]) for name in learners if name != "oracle"),
+        )
+    )
+    told = [
+        f"{name}: {one['asked_a_month']:.0f} posts judged a month, {one['removed']:,} removed in all, {one['right']:.1%} of "
+        f"them harmful, {one['prevented']:.1%} of harmful views prevented."
+        for name, one in ((name, stored[name]) for name in ("loop", "naive"))
+    ]
+    about = f"{len(stored['seeds'])} seeds, {stored['posts']:,} posts a month."
+    return "\n".join([table(["month", *learners], rows), "", about, *told])
+
+
+def gates_table():
+    """Return what the gates answer in worlds whose truth is known, as the checked-in benchmark found it."""
+    stored = json.loads((ROOT / "benchmarks" / "results" / "gates.json").read_text())
+    answers = ("try", "keep", "refuse")
+    rows = [
+        (line["judged"], line["candidate"], *(f"{line['weighed'][answer]:.1%}" for answer in answers))
+        for line in stored["lines"]
+    ]
+    return table(["judged", "candidate", *answers], rows)
+
+
 SECTIONS = {
     "ARCHITECTURE.md": {"rooms": room_table},
     "docs/intervals.md": {"coverage": coverage_table},
@@ -467,6 +515,7 @@ SECTIONS = {
     "docs/prevalence.md": {"prevalence": prevalence_table, "saved": saved_table},
     "docs/experiments.md": {"experiments": experiments_table},
     "docs/explanation/bundle.md": {"report": bundle_report},
+    "docs/loop.md": {"gates": gates_table, "loop": loop_table},
     "docs/people.md": {"roles": role_table, "access": access_table},
     "docs/policies.md": {
         "fields": policy_field_table,

@@ -50,10 +50,12 @@ def test_weights_decide_what_better_means():
     """A candidate that is better only where everybody was asked is worse where few were."""
     y, _, old, new = labelled(3.0, count=4000)
     rng = np.random.default_rng(1)
-    asked_rarely = rng.random(4000) < 0.5
-    new = np.where(asked_rarely, 1.0 - new, new)
+    asked_rarely = rng.random(4000) < 0.1
+    new = np.where(asked_rarely & y, 1.0 - new, new)
     weight = np.where(asked_rarely, 50.0, 1.0)
-    assert gated(y, old, new, prevalence=PREVALENCE, weight=weight, resamples=100).answer is GateAnswer.REFUSE
+    found = gated(y, old, new, prevalence=PREVALENCE, weight=weight, resamples=100)
+    assert found.answer is GateAnswer.REFUSE
+    assert found.difference.low < found.difference.value < found.difference.high
 
 
 def test_a_better_one_that_is_unfair_to_a_group_is_refused_and_the_group_is_named():

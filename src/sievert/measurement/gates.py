@@ -9,8 +9,9 @@
 - *certificate*: where the champion removes under a certificate, the candidate has nothing that lets it: going on means
   shadow, and a certificate of its own. It is told, and stops nobody from being tried.
 
-An equal candidate is let through by chance in at most half of the interval's error rate. Passing promotes nothing: it
-lets the candidate be tried beside the champion (`experiments`), where what it would change is judged.
+An equal candidate is let through by chance in about half of the interval's error rate, with few labels in more
+(`benchmarks/gates.py`). Passing promotes nothing: it lets the candidate be tried beside the champion (`experiments`),
+where what it would change is judged.
 
 Not covered: labels that are wrong in the same way as the candidate; groups that nobody named.
 
