@@ -464,8 +464,11 @@ def loop_table():
     def words(one):
         return f"{one[0]:.1%} ({one[1]:.1%} to {one[2]:.1%})"
 
+    def of_month(one):
+        return words((one[0], max(one[1], 0.0), one[2]))  # no recall is below 0
+
     rows = [
-        (month + 1, *(words(stored["by_month"][name][month]) for name in learners))
+        (month + 1, *(of_month(stored["by_month"][name][month]) for name in learners))
         for month in range(len(stored["by_month"]["oracle"]))
     ]
     rows.append(("all", *(words(stored["mean"][name]) for name in learners)))
