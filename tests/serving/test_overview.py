@@ -44,6 +44,17 @@ def test_where_nothing_is_known_nothing_is_claimed(server, token):
         assert said in page
 
 
+def test_posts_a_minute_are_counted_from_when_the_server_began(server):
+    """Red when it is not known when that was: then all posts seem to have come within a second."""
+    with server.client() as client:
+        posts = ndjson(*({"id": f"p{n}", "text": "hello"} for n in range(30)))
+        client.post("/api/v1/posts:batch", content=posts, headers=NDJSON).raise_for_status()
+    server.doors.metrics.began -= 600
+    found = told(server)
+    assert found["posts"] == 30
+    assert 0 < found["posts_per_minute"] <= 3
+
+
 def test_a_measurement_is_told_with_its_interval_once_it_is_judged(
     tmp_path, tiny_folder, server, token, monkeypatch
 ):

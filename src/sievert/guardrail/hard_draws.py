@@ -13,8 +13,6 @@ Not covered: labels that came by reports, appeals or suggestions. They have no c
 import dataclasses
 from collections.abc import Mapping
 
-import numpy as np
-
 from sievert.errors import InvalidField
 from sievert.guardrail.drawing import audited_in, cases_of
 from sievert.guardrail.telling import Announce, silent
@@ -157,11 +155,6 @@ def draw_hard_cases(
         seen=seen,
     )
     return Turn(number=number, draws=len(audits), audits=audits)
-
-
-def weights_of(judged: Mapping[str, Judged]) -> Array:
-    """Return for how many posts each judged one stands, in their order."""
-    return np.array([1.0 / one.chance for one in judged.values()])
 
 
 def _audit(

@@ -23,6 +23,7 @@ from sievert.schema.decision import Language, Outcome, Stage
 from sievert.schema.post import MAX_TEXT_BYTES, Post
 from sievert.scoring.bundle import load_bundle
 from sievert.stores.durable import sync_folder, write_durably
+from sievert.stores.journal.decision_log import DECISION_LOG, batch_of
 
 AT_ONCE = 2000
 """Posts that are decided about together."""
@@ -34,18 +35,21 @@ _TIME = pa.timestamp("us", tz="UTC")
 
 BACKFILL = pa.schema(
     [
-        ("platform", pa.string()),
-        ("post_id", pa.string()),
-        ("revision", pa.int32()),
-        ("creator_id", pa.string()),
-        ("created_at", _TIME),
-        ("outcome", pa.string()),
-        ("would", pa.string()),
-        ("probability", pa.float32()),
-        ("policies", pa.map_(pa.string(), pa.float32())),
-        ("language", pa.string()),
-        ("stage", pa.string()),
-        ("content_digest", pa.string()),
+        DECISION_LOG.field(name)
+        for name in (
+            "platform",
+            "post_id",
+            "revision",
+            "creator_id",
+            "created_at",
+            "outcome",
+            "would",
+            "probability",
+            "policies",
+            "language",
+            "stage",
+            "content_digest",
+        )
     ]
 )
 """Columns as in the decision log; bundle and policies are the same for all rows and stand in the manifest."""
@@ -200,8 +204,7 @@ class Backfill:
             "stage": [Stage(one).word for one in scored.stage.tolist()],
             "content_digest": [one.hex() for one in judged.posts.digests],
         }
-        arrays = [pa.array(said[field.name], field.type) for field in BACKFILL]
-        return pa.RecordBatch.from_arrays(arrays, schema=BACKFILL)
+        return batch_of(said, BACKFILL)
 
 
 def _rows_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ all posts of a week is left to commands (`sievert drift`, `sievert prevalence`).
 """
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Annotated, Protocol
 
@@ -134,16 +135,16 @@ class _Stores(Protocol):
 
 
 def overview_of(
-    stores: _Stores, parts: Parts, metrics: Metrics, drift: KeptDrift, *, now: Micros, wall: float
+    stores: _Stores, parts: Parts, metrics: Metrics, drift: KeptDrift, *, now: Micros
 ) -> Overview:
-    """Read how it stands; `wall` is the time in seconds by the clock that metrics began by.
+    """Read how it stands.
 
     Raises:
         StoreUnavailable: the store does not answer.
     """
     store = stores.guardrail
     waits = [one for one in stores.reviews.waits() if one.kind != "gold"]
-    posts, began = _counted(metrics)
+    posts = int(sum(one.value for family in metrics.posts.collect() for one in family.samples))
     read = {stage: _stage(metrics, stage) for stage in Stage}
     return Overview(
         at=now,
@@ -155,7 +156,7 @@ def overview_of(
         waiting=sum(one.cases for one in waits),
         oldest=_oldest(waits),
         posts=posts,
-        posts_per_minute=60 * posts / max(wall - began, 1.0),
+        posts_per_minute=60 * posts / max(time.monotonic() - metrics.began, 1.0),
         heavy_share=read[Stage.HEAVY] / sum(read.values()) if sum(read.values()) else None,
         heavy_dial=None if parts.dial is None else parts.dial.shares.text,
     )
@@ -163,17 +164,6 @@ def overview_of(
 
 def _oldest(waits: Sequence[Waits]) -> Micros | None:
     return min((one.oldest for one in waits), default=None)
-
-
-def _counted(metrics: Metrics) -> tuple[int, float]:
-    """Return the posts decided so far, and since when, in seconds."""
-    total, began = 0.0, float("inf")
-    for sample in (one for family in metrics.posts.collect() for one in family.samples):
-        if sample.name.endswith("_created"):
-            began = min(began, sample.value)
-        else:
-            total += sample.value
-    return int(total), began if total else 0.0
 
 
 def _stage(metrics: Metrics, stage: Stage) -> float:

@@ -2,6 +2,7 @@
 
 import resource
 import sys
+import time
 
 from prometheus_client import (
     CollectorRegistry,
@@ -24,6 +25,7 @@ class Metrics:
 
     def __init__(self) -> None:
         """Start at zero."""
+        self.began = time.monotonic()
         self.registry = CollectorRegistry()
         self.posts = Counter(
             "sievert_posts", "Posts decided, by outcome.", ["outcome"], registry=self.registry

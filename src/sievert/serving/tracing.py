@@ -25,16 +25,6 @@ class Spans(Protocol):
         ...
 
 
-class NoSpans:
-    """Sends nothing."""
-
-    def batch(self, what: str, records: int, laps: Sequence[tuple[str, int]], began: int) -> None:
-        """Ignore it."""
-
-    def close(self) -> None:
-        """Nothing waits."""
-
-
 class OtlpSpans:
     """Sends spans to a collector by OTLP over HTTP, from a thread of its own; what it cannot send is dropped."""
 

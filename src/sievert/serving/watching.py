@@ -11,7 +11,7 @@ from sievert.schema.clock import Clock
 from sievert.schema.decision import Language, Outcome, Stage
 from sievert.serving.live import NOTABLE_A_SECOND, NotableDecision, Told
 from sievert.serving.telemetry import Metrics
-from sievert.serving.tracing import NoSpans, Spans
+from sievert.serving.tracing import Spans
 
 Publish = Callable[[Told], None]
 """Takes what a batch came to."""
@@ -27,8 +27,7 @@ class PathObserver:
         self._metrics = metrics
         self._clock = clock
         self._publish = publish
-        self._spans = spans or NoSpans()
-        self._traced = spans is not None
+        self._spans = spans
         self._began = 0
         self._laps: list[tuple[str, int]] = []
         self._lap = 0.0
@@ -36,20 +35,20 @@ class PathObserver:
     def begin(self) -> None:
         """Start the watch: a batch sets out."""
         self._lap = time.perf_counter()
-        if self._traced:
+        if self._spans is not None:
             self._began = time.time_ns()
             self._laps.clear()
 
     def end(self, what: str, records: int) -> None:
         """Stop the watch: a batch of so many records is on its way no more."""
-        if self._traced and records:
+        if self._spans is not None and records:
             self._spans.batch(what, records, self._laps, self._began)
 
     def lap(self, stage: str) -> None:
         """Note that `stage` has just ended."""
         now = time.perf_counter()
         self._metrics.stage_seconds.labels(stage).inc(now - self._lap)
-        if self._traced:
+        if self._spans is not None:
             self._laps.append((stage, time.time_ns()))
         self._lap = now
 

@@ -1,7 +1,6 @@
 """How it stands, as a page that renews itself, and over the API."""
 
 import asyncio
-import time
 
 from litestar import Response, get
 
@@ -31,6 +30,4 @@ async def overview_page(request: AnyRequest, doors: TheDoors) -> Response[bytes]
 
 
 def _read(doors: Doors) -> Overview:
-    return overview_of(
-        doors.stores, doors.parts, doors.metrics, doors.drift, now=doors.clock.now(), wall=time.time()
-    )
+    return overview_of(doors.stores, doors.parts, doors.metrics, doors.drift, now=doors.clock.now())

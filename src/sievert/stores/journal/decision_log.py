@@ -4,7 +4,7 @@ Plainly allowed posts come first, as they lie in segments or in PostgreSQL; then
 first. No text is among them: what a post said is known by its digest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ def _plain(
         "certificate": [""] * n,
         "reasons": ["[]"] * n,
     }
-    return _batch(said)
+    return batch_of(said)
 
 
 def _told(some: Sequence[Decision]) -> pa.RecordBatch:
@@ -171,12 +171,13 @@ def _told(some: Sequence[Decision]) -> pa.RecordBatch:
     }
     said["policies"] = [[*one.policies.items()] for one in some]
     said["reasons"] = [msgspec.json.encode(one.reasons).decode() for one in some]
-    return _batch(said)
+    return batch_of(said)
 
 
-def _batch(said: dict[str, Any]) -> pa.RecordBatch:
+def batch_of(said: Mapping[str, Any], schema: pa.Schema = DECISION_LOG) -> pa.RecordBatch:
+    """Return columns, by name, as a batch of a schema."""
     arrays = [
         said[field.name] if isinstance(said[field.name], pa.Array) else pa.array(said[field.name], field.type)
-        for field in DECISION_LOG
+        for field in schema
     ]
-    return pa.RecordBatch.from_arrays(arrays, schema=DECISION_LOG)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
