@@ -16,9 +16,11 @@ from sievert.guardrail.frames import Window
 from sievert.measurement.designs import draw, half_and_half, key_for
 from sievert.schema.action import Case, CaseKind
 from sievert.schema.clock import DAY, Micros
+from sievert.schema.decision import decision_id
 from sievert.schema.guardrail import Attempt, Audit, AuditBy, Crossing, KeptCertificate
 from sievert.schema.identity import derived_id, keyed_id
 from sievert.schema.policy import Policy
+from sievert.schema.post import PostKey
 
 AUDIT_RATE = 0.05
 """The share of removals that is drawn evenly while a certificate is live, and as many again by views."""
@@ -134,9 +136,45 @@ def cases_of(
     )
 
 
-def audited_in(secret: bytes, purpose: str, platform: str, post_id: str, revision: int) -> str:
-    """Name the one case in which people judge a post for some purpose, so that nobody can tell which kind it is."""
-    return keyed_id("c", secret, purpose, platform, post_id, str(revision))
+def audit_of(
+    post: PostKey,
+    *,
+    named: Sequence[str],
+    purpose: str,
+    together: str = "",
+    policy: str,
+    by: AuditBy,
+    place: int,
+    probability: float,
+    p: float,
+    views: float,
+    secret: bytes,
+    now: Micros,
+    decision: str = "",
+    day: Micros = 0,
+) -> Audit:
+    """Write down that a post was drawn: the `place`-th of `named`, with so much probability in one draw.
+
+    Draws of one post for the same purpose, or for purposes that go `together`, are one case; its id follows from a
+    secret, so that nobody can tell what it is for. Without another `decision` it is the first about the post.
+    """
+    return Audit(
+        audit_id=derived_id("u", *named, str(place)),
+        purpose=purpose,
+        policy=policy,
+        by=by,
+        place=place,
+        probability=min(probability, 1.0),
+        platform=post.platform,
+        post_id=post.id,
+        revision=post.revision,
+        decision_id=decision or decision_id(post),
+        p=p,
+        views=views,
+        drawn_at=now,
+        case_id=keyed_id("c", secret, together or purpose, post.platform, post.id, str(post.revision)),
+        day=day,
+    )
 
 
 def _audit(
@@ -149,19 +187,17 @@ def _audit(
     secret: bytes,
     now: Micros,
 ) -> Audit:
-    return Audit(
-        audit_id=derived_id("u", purpose, by, str(place)),
+    return audit_of(
+        PostKey(crossing.platform, crossing.post_id, crossing.revision),
+        named=(purpose, by),
         purpose=purpose,
         policy=crossing.policy,
         by=by,
         place=place,
-        probability=min(probability, 1.0),
-        platform=crossing.platform,
-        post_id=crossing.post_id,
-        revision=crossing.revision,
-        decision_id=crossing.decision_id,
+        probability=probability,
         p=crossing.p,
         views=crossing.views,
-        drawn_at=now,
-        case_id=audited_in(secret, purpose, crossing.platform, crossing.post_id, crossing.revision),
+        secret=secret,
+        now=now,
+        decision=crossing.decision_id,
     )

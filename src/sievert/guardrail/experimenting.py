@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.errors import InvalidField
-from sievert.guardrail.drawing import audited_in, cases_of
+from sievert.guardrail.drawing import audit_of, cases_of
 from sievert.guardrail.telling import Announce, silent
 from sievert.measurement.designs import Draws, draw, key_for
 from sievert.measurement.experiments import Dispute, ExperimentFinding, Judgements, disputes, judge
@@ -33,7 +33,6 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import CaseKind
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
-from sievert.schema.decision import decision_id
 from sievert.schema.experiment import DisputedShare, Experiment, ExperimentState
 from sievert.schema.guardrail import Audit, AuditBy
 from sievert.schema.identity import derived_id
@@ -295,21 +294,19 @@ def _audit(
     now: Micros,
 ) -> Audit:
     experiment, policy, platform = of
-    return Audit(
-        audit_id=derived_id("u", experiment, "both" if kind is Dispute.BOTH else "disputed", str(place)),
+    return audit_of(
+        PostKey(platform, post, scored.revision),
+        named=(experiment, "both" if kind is Dispute.BOTH else "disputed"),
         purpose=purpose_of(experiment, kind),
+        together=experiment,
         policy=policy,
         by=AuditBy.VIEWS,
         place=place,
-        probability=min(chance, 1.0),
-        platform=platform,
-        post_id=post,
-        revision=scored.revision,
-        decision_id=decision_id(PostKey(platform, post, scored.revision)),
+        probability=chance,
         p=scored.candidate,
         views=scored.counted,
-        drawn_at=now,
-        case_id=audited_in(secret, experiment, platform, post, scored.revision),
+        secret=secret,
+        now=now,
     )
 
 

@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from sievert.errors import InvalidField
-from sievert.guardrail.drawing import audited_in, cases_of
+from sievert.guardrail.drawing import audit_of, cases_of
 from sievert.guardrail.telling import Announce, silent
 from sievert.measurement.designs import draw, key_for
 from sievert.measurement.hard_cases import Array, HardCase, draws_for_posts, inclusion, mixed
@@ -22,7 +22,6 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import CaseKind
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
-from sievert.schema.decision import decision_id
 from sievert.schema.guardrail import Audit, AuditBy
 from sievert.schema.identity import derived_id
 from sievert.schema.post import Post, PostKey
@@ -169,19 +168,16 @@ def _audit(
     secret: bytes,
     now: Micros,
 ) -> Audit:
-    return Audit(
-        audit_id=derived_id("u", purpose, str(place)),
+    return audit_of(
+        PostKey(platform, post, known.revision),
+        named=(purpose,),
         purpose=purpose,
         policy=policy,
         by=AuditBy.POSTS,
         place=place,
-        probability=min(chance, 1.0),
-        platform=platform,
-        post_id=post,
-        revision=known.revision,
-        decision_id=decision_id(PostKey(platform, post, known.revision)),
+        probability=chance,
         p=known.p,
         views=0.0,
-        drawn_at=now,
-        case_id=audited_in(secret, purpose, platform, post, known.revision),
+        secret=secret,
+        now=now,
     )

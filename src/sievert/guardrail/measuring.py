@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from sievert.errors import InvalidField
-from sievert.guardrail.drawing import audited_in, cases_of
+from sievert.guardrail.drawing import audit_of, cases_of
 from sievert.guardrail.telling import Announce, silent
 from sievert.measurement.designs import key_for
 from sievert.measurement.harmful_views import Design, DrawPlan, designed, draw_views, draws_for, seen_share
@@ -28,7 +28,6 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import CaseKind
 from sievert.schema.batch import Effects
 from sievert.schema.clock import DAY, Micros
-from sievert.schema.decision import decision_id
 from sievert.schema.guardrail import Audit, AuditBy
 from sievert.schema.identity import derived_id
 from sievert.schema.measuring import Measurement, ViewStratum
@@ -349,21 +348,18 @@ def _audit(
 ) -> Audit:
     post, day = row
     revision = frame.scored[post].revision if post in frame.scored else 0
-    return Audit(
-        audit_id=derived_id("u", measurement, str(place)),
+    return audit_of(
+        PostKey(frame.platform, post, revision),
+        named=(measurement,),
         purpose=measurement,
         policy=frame.policy,
         by=AuditBy.VIEWS,
         place=place,
-        probability=min(probability, 1.0),
-        platform=frame.platform,
-        post_id=post,
-        revision=revision,
-        decision_id=decision_id(PostKey(frame.platform, post, revision)),
+        probability=probability,
         p=p,
         views=views,
-        drawn_at=now,
-        case_id=audited_in(secret, measurement, frame.platform, post, revision),
+        secret=secret,
+        now=now,
         day=day,
     )
 
