@@ -33,8 +33,22 @@ The policy's `removals_flood` holds alone then: nothing may be removed freely th
 installation that is younger are no flood: all policies of it are new, and none has a usual hour.
 """
 
+SETTLED: Micros = 15 * SECOND
+"""Nothing becomes durable that was done longer ago: what was counted up to then is not counted again.
+
+A busy hour has a million actions, and every batch asks.
+"""
+
 BROKEN = (ActionKind.REMOVE, ActionKind.DEMOTE)
 """What breakers watch."""
+
+
+class _Counted(NamedTuple):
+    """What was done from one time until another."""
+
+    begun: Micros
+    until: Micros
+    count: int
 
 
 class Rate(NamedTuple):
@@ -140,6 +154,7 @@ class StoredChecks(Checking):
         self._would_have = would_have
         # policy and kind: this hour, done before, watched for so long
         self._usual: dict[tuple[str, ActionKind], tuple[Micros, int, Micros]] = {}
+        self._counted: dict[tuple[str, ActionKind], _Counted] = {}
         self._draws = None if key is None else Draws(key=key)
         self._policies = policies
         self._standing = standing
@@ -204,11 +219,22 @@ class StoredChecks(Checking):
         """Count what it did this hour, since it last went on, and before."""
         hour = now // HOUR * HOUR
         begun = max(hour, self._stops.last_end(policy.name, StopKind.of(kind)) or 0)
-        counted, _ = self._standing.done(kind, policy.name, begun, now + 1)
+        counted = self._since(begun, policy.name, kind, now)
         before, watched = self._usually(policy.name, kind, hour)
         if watched < _LEAST_KNOWN:
             return Rate(counted, _least(policy, kind) if kind == ActionKind.REMOVE else None)
         return Rate(counted, surge_at(before, watched / HOUR, least=_least(policy, kind)))
+
+    def _since(self, begun: Micros, policy: str, kind: ActionKind, now: Micros) -> int:
+        """Count what a policy did from a time until now; of what has settled only what came since the last count."""
+        known = self._counted.get((policy, kind))
+        if known is None or known.begun != begun:
+            known = _Counted(begun, begun, 0)
+        if now - SETTLED > known.until:
+            more, _ = self._standing.done(kind, policy, known.until, now - SETTLED)
+            known = _Counted(begun, now - SETTLED, known.count + more)
+        self._counted[policy, kind] = known
+        return known.count + self._standing.done(kind, policy, known.until, now + 1)[0]
 
     def _usually(self, policy: str, kind: ActionKind, hour: Micros) -> tuple[int, Micros]:
         """Return how many posts a policy did this to before this hour, or would have, and for how long that was watched."""

@@ -34,9 +34,9 @@ from sievert.stores.reviews.base import (
 )
 from sievert.stores.reviews.rows import (
     change,
+    leads_of,
     let_go,
     let_joined_wait,
-    like,
     open_again,
     require_held,
     row_of,
@@ -82,31 +82,50 @@ class EmbeddedReviews(ReviewStore):
         self, connection: Connection, opened: Sequence[Case], likenesses: Mapping[str, Sequence[bytes]]
     ) -> None:
         """Let cases wait, inside a transaction; one that is like an open case is joined to that."""
-        for case in opened:
-            if case.policy == MINORS_POLICY:
-                continue
-            names = likenesses.get(case.case_id, ()) if case.kind == CaseKind.DECISION else ()
-            lead = like(connection, case, names)
-            connection.execute(
-                sa.insert(review_cases).values(
-                    case_id=case.case_id,
-                    platform=case.platform,
-                    post_id=case.post_id,
-                    policy=case.policy,
-                    kind=case.kind,
-                    rank=rank_of(case),
-                    heavy=case.heavy,
-                    state=CaseState.JOINED if lead else CaseState.OPEN,
-                    lead=lead,
-                )
-            )
-            if lead:
-                set_state(connection, [case.case_id], CaseState.JOINED)
-                rank = row_of(connection, lead).rank
-                change(connection, lead, rank=with_more(rank, case))
-            elif names:
-                rows = [{"name": name, "case_id": case.case_id} for name in dict.fromkeys(names)]
-                connection.execute(sa.insert(review_likenesses), rows)
+        named = [
+            (case, likenesses.get(case.case_id, ()) if case.kind == CaseKind.DECISION else ())
+            for case in opened
+            if case.policy != MINORS_POLICY
+        ]
+        if not named:
+            return
+        leads = leads_of(connection, named)
+        ranks = {case.case_id: rank_of(case) for case, _ in named}
+        joined = [(case, lead) for (case, _), lead in zip(named, leads, strict=True) if lead]
+        for case, lead in joined:
+            if lead not in ranks:
+                ranks[lead] = row_of(connection, lead).rank
+            ranks[lead] = with_more(ranks[lead], case)
+        new = {case.case_id for case, _ in named}
+        connection.execute(
+            sa.insert(review_cases),
+            [
+                {
+                    "case_id": case.case_id,
+                    "platform": case.platform,
+                    "post_id": case.post_id,
+                    "policy": case.policy,
+                    "kind": case.kind,
+                    "rank": ranks[case.case_id],
+                    "heavy": case.heavy,
+                    "state": CaseState.JOINED if lead else CaseState.OPEN,
+                    "lead": lead,
+                }
+                for (case, _), lead in zip(named, leads, strict=True)
+            ],
+        )
+        held = [
+            {"name": name, "case_id": case.case_id}
+            for (case, names), lead in zip(named, leads, strict=True)
+            if not lead
+            for name in dict.fromkeys(names)
+        ]
+        if held:
+            connection.execute(sa.insert(review_likenesses), held)
+        if joined:
+            set_state(connection, [case.case_id for case, _ in joined], CaseState.JOINED)
+        for lead in {lead for _, lead in joined} - new:
+            change(connection, lead, rank=ranks[lead])
 
     def add(self, effects: Effects) -> None:
         """Run one transaction."""

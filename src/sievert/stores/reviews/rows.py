@@ -14,23 +14,45 @@ from sievert.schema.review import Settlement
 from sievert.stores.reviews.base import names_needed, not_yours, unknown_case
 from sievert.stores.tables import cases, review_cases, review_likenesses, review_settlements
 
+_AT_ONCE = 500
+"""Names a query."""
 
-def like(connection: Connection, case: Case, names: Sequence[bytes]) -> str:
-    """Return the unsettled case of the same policy and platform that a case is joined to; empty: none."""
-    if not names:
-        return ""
-    query = (
-        sa.select(review_likenesses.c.case_id)
-        .join(review_cases, review_cases.c.case_id == review_likenesses.c.case_id)
-        .where(
-            review_likenesses.c.name.in_(names),
-            review_cases.c.platform == case.platform,
-            review_cases.c.policy == case.policy,
+_NEW = 2**62
+"""A case that is not written yet stands behind all that are."""
+
+
+def leads_of(connection: Connection, opened: Sequence[tuple[Case, Sequence[bytes]]]) -> list[str]:
+    """Return for each new case, by its names, the unsettled case of its policy and platform that it is joined to.
+
+    Empty: none; and then later ones of these may be joined to it.
+    """
+    held: dict[bytes, list[tuple[int, str, str, str]]] = {}  # by whom a name is held, the oldest first
+    wanted = [*dict.fromkeys(name for _, names in opened for name in names)]
+    for start in range(0, len(wanted), _AT_ONCE):
+        query = (
+            sa.select(
+                review_likenesses.c.name,
+                review_cases.c.sequence,
+                review_cases.c.case_id,
+                review_cases.c.platform,
+                review_cases.c.policy,
+            )
+            .join(review_cases, review_cases.c.case_id == review_likenesses.c.case_id)
+            .where(review_likenesses.c.name.in_(wanted[start : start + _AT_ONCE]))
         )
-        .order_by(review_cases.c.sequence)
-    )
-    shared = Counter(connection.execute(query).scalars())
-    return next((lead for lead, count in shared.items() if count >= names_needed(names)), "")
+        for name, *holder in connection.execute(query.order_by(review_cases.c.sequence)):
+            held.setdefault(name, []).append(tuple(holder))
+    leads = []
+    for number, (case, names) in enumerate(opened):
+        mine = (case.case_id, case.platform, case.policy)
+        different = dict.fromkeys(names)
+        shared = Counter(one for name in different for one in held.get(name, ()) if one[2:] == mine[1:])
+        found = (one[1] for one in sorted(shared) if shared[one] >= names_needed(names))
+        leads.append(next(found, ""))
+        if not leads[-1]:
+            for name in different:
+                held.setdefault(name, []).append((_NEW + number, *mine))
+    return leads
 
 
 def settle(connection: Connection, case_id: str, settlements: Sequence[Settlement]) -> None:
