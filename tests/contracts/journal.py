@@ -8,6 +8,7 @@ from sievert.errors import InvalidField
 from sievert.schema.batch import DecidedBatch, Effects, ScoredBatch
 from sievert.schema.decision import Reason
 from sievert.schema.post import Post, PostKey
+from sievert.stores.activity.base import PostName
 from sievert.stores.journal.base import CONFLICT, NEW, REPEAT, SAME, DecisionFilter
 from sievert.testing import START, batch_of
 
@@ -125,7 +126,12 @@ class JournalContract:
         for most in (1, 2, 5, 7, 8):
             found = journal.trail("default", "a", most=most)
             assert [one.revision for one in found] == [*range(7)][-most:]
-        assert [one.revision for one in reopen().trail("default", "a", 2, most=1)] == [2]
+        journal = reopen()
+        assert [one.revision for one in journal.trail("default", "a", 2, most=1)] == [2]
+        names = [PostName("default", one) for one in ("b", "nobody", "a")]
+        assert journal.trails(names) == [journal.trail(*name) for name in names]
+        assert [len(one) for one in journal.trails(names)] == [1, 0, 7]
+        assert journal.trails([]) == []
 
     def test_a_kept_posts_text_comes_back(self, journal, reopen):
         post = Post(id="a", text="täxt 😀", created_at=START, language="de")
@@ -135,6 +141,9 @@ class JournalContract:
         assert journal.post("default", "a", 0) == post
         assert journal.post("default", "a").revision == 3
         assert journal.post("default", "nobody") is None
+        keys = [PostKey("default", "a", revision) for revision in (0, 1, 3)]
+        found = journal.kept(keys)
+        assert {key: one.text for key, one in found.items()} == {keys[0]: post.text, keys[2]: "newer"}
 
     def test_a_forgotten_text_leaves_its_decision_and_is_still_known(self, journal, reopen):
         old, young = Post(id="old", text="x"), Post(id="young", text="y")

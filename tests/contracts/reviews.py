@@ -12,6 +12,7 @@ from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, SECOND
 from sievert.schema.label import Label
 from sievert.schema.review import Appeal, GoldAnswer, HeldVerdict, Settlement, Verdict
+from sievert.stores.activity.base import PostName
 from sievert.stores.reviews.base import Choice, Wanted
 from sievert.testing import START
 
@@ -191,7 +192,8 @@ class ReviewsContract:
         assert stores.audit.head()[0] == 1
         assert store.settlements() == [(1, settlement("a"))]
         assert store.settlements(after=1) == []
-        assert store.settled("default", "pa") == [settlement("a")]
+        about = PostName("default", "pa")
+        assert store.settled([PostName("default", "pz"), about]) == {about: [settlement("a")]}
         with pytest.raises(CaseConflict, match="settled"):
             store.judge(verdict("a", "ann"), before=1)
 

@@ -16,6 +16,7 @@ from sievert.schema.clock import HOUR, SECOND
 from sievert.schema.identity import derived_id
 from sievert.schema.person import Role
 from sievert.schema.policy import Mode
+from sievert.stores.activity.base import PostName
 from sievert.testing import FixedClock
 from signed_in import add_person, browser_of, token_for
 
@@ -345,7 +346,7 @@ def test_a_known_answer_goes_when_people_find_otherwise_or_somebody_withdraws_it
     other = client.post("/api/v1/gold", json={"case_id": second}).json()["case_id"]
     reviews = server.doors.desk.reviews
 
-    (removed,) = (one for one in reviews.settled("default", "a"))
+    ((removed,),) = reviews.settled([PostName("default", "a")]).values()
     action = next(
         one for one in client.get("/api/v1/actions").json()["items"] if one["case_id"] == removed.case_id
     )

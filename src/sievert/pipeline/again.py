@@ -23,7 +23,7 @@ from sievert.review.memory import standing
 from sievert.schema.batch import DecidedBatch, Floats, PostBatch, ScoredBatch, TextColumn
 from sievert.schema.clock import Micros
 from sievert.schema.decision import DIAL, Cause, Decision, Language, Match, Outcome, Stage, decision_id
-from sievert.schema.post import Post
+from sievert.schema.post import Post, PostKey
 from sievert.schema.review import Settlement
 from sievert.schema.sentinel import SENTINEL_POLICY
 from sievert.scoring.bundle import Bundle
@@ -54,17 +54,20 @@ def worth_deciding(names: Sequence[PostName], causes: Sequence[Cause], parts: Pa
     Left out are posts that are removed or isolated already, that only a test policy may touch, and
     decisions that were made before.
     """
-    again = []
-    for name, cause in zip(names, causes, strict=True):
-        trail = parts.journal.trail(name.platform, name.id)
-        if not trail or trail[-1].outcome == Outcome.REMOVE.word or is_isolated(trail[-1]):
+    live = []
+    for whole, cause in zip(parts.journal.trails(names), causes, strict=True):
+        if not whole or whole[-1].outcome == Outcome.REMOVE.word or is_isolated(whole[-1]):
             continue
-        newest = max(decision.revision for decision in trail)
-        trail = [decision for decision in trail if decision.revision == newest]
-        first = trail[0]
-        kept = parts.journal.post(first.platform, first.post_id, first.revision)
-        if first.stage != Stage.SENTINEL.word:
-            again.append(Again(cause, first, trail, kept or _without_text(first), kept is not None))
+        newest = max(decision.revision for decision in whole)
+        trail = [decision for decision in whole if decision.revision == newest]
+        if trail[0].stage != Stage.SENTINEL.word:
+            live.append((cause, trail))
+    kept = parts.journal.kept([_key(trail[0]) for _, trail in live])
+    again = [
+        Again(cause, trail[0], trail, kept.get(key, _without_text(trail[0])), key in kept)
+        for cause, trail in live
+        for key in [_key(trail[0])]
+    ]
     known = parts.journal.holds([_id(one) for one in again])
     return [one for one in again if _id(one) not in known]
 
@@ -165,7 +168,7 @@ def decide_again(
         stated=stated,
     )
     scored = scored.told()
-    settled = [_settled(one, parts) for one in again]
+    settled = _settled(again, parts)
     asked = _asked(again, settled)
     checks = dataclasses.replace(parts.checking.again(posts.keys, decided, now), asked=asked)
     done = performed(
@@ -197,6 +200,10 @@ def decide_again(
 
 def _id(one: Again) -> str:
     return decision_id(one.post.key, one.cause)
+
+
+def _key(decision: Decision) -> PostKey:
+    return PostKey(decision.platform, decision.post_id, decision.revision)
 
 
 def _without_text(first: Decision) -> Post:
@@ -268,8 +275,11 @@ def _without_what_was_settled(
     )
 
 
-def _settled(one: Again, parts: Parts) -> list[Settlement]:
-    if parts.reviews is None:
-        return []
-    found = parts.reviews.settled(one.first.platform, one.first.post_id)
-    return [settlement for settlement in found if settlement.revision == one.first.revision]
+def _settled(again: Sequence[Again], parts: Parts) -> list[list[Settlement]]:
+    """Return what people settled about each post under its present revision."""
+    names = [PostName(one.first.platform, one.first.post_id) for one in again]
+    found = parts.reviews.settled(names) if parts.reviews is not None else {}
+    return [
+        [settlement for settlement in found.get(name, ()) if settlement.revision == one.first.revision]
+        for name, one in zip(names, again, strict=True)
+    ]

@@ -48,7 +48,7 @@ class _Counted(NamedTuple):
 
     begun: Micros
     until: Micros
-    count: int
+    done: int
 
 
 class Rate(NamedTuple):
@@ -232,9 +232,9 @@ class StoredChecks(Checking):
             known = _Counted(begun, begun, 0)
         if now - SETTLED > known.until:
             more, _ = self._standing.done(kind, policy, known.until, now - SETTLED)
-            known = _Counted(begun, now - SETTLED, known.count + more)
+            known = _Counted(begun, now - SETTLED, known.done + more)
         self._counted[policy, kind] = known
-        return known.count + self._standing.done(kind, policy, known.until, now + 1)[0]
+        return known.done + self._standing.done(kind, policy, known.until, now + 1)[0]
 
     def _usually(self, policy: str, kind: ActionKind, hour: Micros) -> tuple[int, Micros]:
         """Return how many posts a policy did this to before this hour, or would have, and for how long that was watched."""

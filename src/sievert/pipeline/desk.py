@@ -24,6 +24,7 @@ from sievert.schema.clock import HOUR, SECOND, Micros
 from sievert.schema.identity import keyed_id
 from sievert.schema.limit import AccountLimit
 from sievert.schema.review import Appeal, Claim, GoldAnswer, Settlement
+from sievert.stores.activity.base import PostName
 from sievert.stores.delayed import DelayedRemovals
 from sievert.stores.reviews.base import CaseFile, ReviewStore, Wanted
 from sievert.stores.standing import StandingActions
@@ -201,7 +202,8 @@ def add_known_answer(desk: Desk, case_id: str, *, actor: str) -> GoldAnswer:
             field="case_id",
             remedy="Only what people settled can be a known answer.",
         )
-    newest = desk.reviews.settled(file.case.platform, file.case.post_id)[-1]
+    name = PostName(file.case.platform, file.case.post_id)
+    newest = desk.reviews.settled([name])[name][-1]
     if contradicts(newest, file.settlement):
         raise CaseConflict(
             f"What people found in case {case_id[:64]!r} did not hold: they found otherwise since.",

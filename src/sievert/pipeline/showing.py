@@ -93,7 +93,8 @@ def _found_before(desk: Desk, file: CaseFile) -> tuple[Settlement, ...]:
     # What was found about the post of a known answer is that answer.
     if file.case.kind == CaseKind.GOLD:
         return ()
-    return tuple(desk.reviews.settled(file.case.platform, file.case.post_id))
+    name = PostName(file.case.platform, file.case.post_id)
+    return tuple(desk.reviews.settled([name]).get(name, ()))
 
 
 def _decision(asked: Case, trail: list[Decision]) -> Decision | None:

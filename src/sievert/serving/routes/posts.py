@@ -25,6 +25,7 @@ from sievert.serving.bodies import read_body
 from sievert.serving.doors import Doors
 from sievert.serving.micro_batch import WalkOf
 from sievert.serving.problems import JSON_TYPES, NDJSON_TYPES, require_media_type
+from sievert.stores.activity.base import PostName
 from sievert.stores.journal.base import MOST_OF_A_TRAIL
 
 POSTS = "/api/v1/posts"
@@ -157,6 +158,7 @@ def trail_of(doors: Doors, platform: str, post_id: str, revision: int | None = N
             field="id",
             remedy="Check id, platform and revision; posts are found for as long as they are kept.",
         )
+    name = PostName(platform, post_id)
     kept = journal.post(platform, post_id, revision)
     seen = pictures.seen([kept]) if kept is not None and pictures is not None else {}
     actions = doors.stores.actions.about(platform, post_id)
@@ -172,7 +174,7 @@ def trail_of(doors: Doors, platform: str, post_id: str, revision: int | None = N
         post=kept,
         pictures=tuple(public_facts(one.facts) for one in seen.get(0, ())),
         actions=tuple(one for one in actions if revision in (None, one.revision)),
-        settlements=tuple(reviews.settled(platform, post_id)),
+        settlements=tuple(reviews.settled([name]).get(name, ())),
         appeals=tuple(one for one in appeals if one is not None),
     )
 

@@ -22,6 +22,7 @@ from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision
 from sievert.schema.post import Post, PostKey
+from sievert.stores.activity.base import PostName
 
 NEW = 0
 SAME = 1
@@ -117,6 +118,14 @@ class Journal(abc.ABC):
         self, platform: str, post_id: str, revision: int | None = None, *, most: int = MOST_OF_A_TRAIL
     ) -> list[Decision]:
         """Return the newest `most` decisions about a post (or one revision of it), oldest first."""
+
+    @abc.abstractmethod
+    def trails(self, posts: Sequence[PostName]) -> list[list[Decision]]:
+        """Return the trail of each of these posts, as `trail` does, in their order."""
+
+    @abc.abstractmethod
+    def kept(self, keys: Sequence[PostKey]) -> dict[PostKey, Post]:
+        """Return those of these posts whose text was kept."""
 
     @abc.abstractmethod
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:

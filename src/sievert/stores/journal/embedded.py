@@ -19,6 +19,7 @@ from sievert.schema.clock import HOUR, Clock, Micros
 from sievert.schema.decision import Decision
 from sievert.schema.post import Post, PostKey
 from sievert.stores import tables
+from sievert.stores.activity.base import PostName
 from sievert.stores.database import Database
 from sievert.stores.journal.allowed import allowed_batch, allowed_decision, allowed_mask
 from sievert.stores.journal.base import (
@@ -34,10 +35,14 @@ from sievert.stores.journal.base import (
     write_cursor,
 )
 from sievert.stores.journal.kept import (
+    AT_ONCE,
     kept_decision,
     kept_decision_row,
     kept_post,
     kept_post_row,
+    kept_posts,
+    kept_trails,
+    newest,
     wanted_of_kept,
 )
 from sievert.stores.journal.rows import decision_of
@@ -47,8 +52,6 @@ from sievert.stores.segments.segment import facts_of
 
 ROWS_A_PAGE = 1_000_000
 """Plainly allowed posts that are looked at for one page of decisions, about a quarter of a second."""
-
-_PARAMETERS = 300  # keys a query; SQLite takes three parameters for each
 
 
 ROWS_A_BATCH = 500
@@ -184,8 +187,8 @@ class EmbeddedJournal(Journal):
         column = tables.decisions.c.decision_id
         found: set[str] = set()
         with self._database.reading() as connection:
-            for start in range(0, len(decision_ids), _PARAMETERS):
-                some = decision_ids[start : start + _PARAMETERS]
+            for start in range(0, len(decision_ids), AT_ONCE):
+                some = decision_ids[start : start + AT_ONCE]
                 found.update(connection.execute(sa.select(column).where(column.in_(some))).scalars())
         return found
 
@@ -193,24 +196,43 @@ class EmbeddedJournal(Journal):
         self, platform: str, post_id: str, revision: int | None = None, *, most: int = MOST_OF_A_TRAIL
     ) -> list[Decision]:
         """Read the newest of both places."""
-        trail: list[Decision] = []
+        table = tables.decisions
+        # The numbers come out of the index alone; only those that are wanted are read.
+        numbers = sa.select(table.c.sequence).where(table.c.platform == platform, table.c.post_id == post_id)
+        if revision is not None:
+            numbers = numbers.where(table.c.revision == revision)
+        numbers = numbers.order_by(table.c.sequence.desc()).limit(most)
+        query = sa.select(table.c.record).where(table.c.sequence.in_(numbers))
+        with self._database.reading() as connection:
+            kept = [kept_decision(record) for record in connection.execute(query).scalars()]
+        return newest([*self._plain(platform, post_id, revision, most=most), *kept], most)
+
+    def trails(self, posts: Sequence[PostName]) -> list[list[Decision]]:
+        """Read the newest of both places."""
+        with self._database.reading() as connection:
+            kept = kept_trails(connection, posts, most=MOST_OF_A_TRAIL)
+        return [
+            newest([*self._plain(*post, most=MOST_OF_A_TRAIL), *kept.get(post, ())], MOST_OF_A_TRAIL)
+            for post in posts
+        ]
+
+    def _plain(
+        self, platform: str, post_id: str, revision: int | None = None, *, most: int
+    ) -> list[Decision]:
+        """Return the newest decisions about a post that plainly allowed it."""
+        found: list[Decision] = []
         for place in reversed(self._log.revisions(platform, post_id, revision)):
-            if len(trail) == most:
+            if len(found) == most:
                 break
             batch, at, facts = self._log.row(place)
             key = key_at(batch, at)
             if key[:2] == (platform, post_id) and revision in (None, key.revision):
-                trail.append(allowed_decision(batch, at, facts))
-        table = tables.decisions
-        # The numbers come out of the index alone; only those that are wanted are read.
-        newest = sa.select(table.c.sequence).where(table.c.platform == platform, table.c.post_id == post_id)
-        if revision is not None:
-            newest = newest.where(table.c.revision == revision)
-        newest = newest.order_by(table.c.sequence.desc()).limit(most)
-        query = sa.select(table.c.record).where(table.c.sequence.in_(newest))
-        with self._database.reading() as connection:
-            trail += [kept_decision(record) for record in connection.execute(query).scalars()]
-        return sorted(trail, key=lambda decision: (decision.decided_at, decision.revision))[-most:]
+                found.append(allowed_decision(batch, at, facts))
+        return found
+
+    def kept(self, keys: Sequence[PostKey]) -> dict[PostKey, Post]:
+        """Read them from SQLite."""
+        return kept_posts(self._database, keys)
 
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
         """Read the newest matching revision from SQLite."""
@@ -293,8 +315,8 @@ class EmbeddedJournal(Journal):
         """Return the first decision of each key that SQLite holds."""
         table = tables.decisions
         found: dict[PostKey, Decision] = {}
-        for start in range(0, len(keys), _PARAMETERS):
-            some = keys[start : start + _PARAMETERS]
+        for start in range(0, len(keys), AT_ONCE):
+            some = keys[start : start + AT_ONCE]
             query = sa.select(table.c.record).where(
                 sa.tuple_(table.c.platform, table.c.post_id, table.c.revision).in_(some)
             )

@@ -6,7 +6,7 @@ Not covered: plainly allowed posts. They lie in segments without their text, and
 done over.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection
 
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision
-from sievert.schema.post import Post
+from sievert.schema.post import Post, PostKey
+from sievert.stores.activity.base import PostName
 from sievert.stores.database import Database
 from sievert.stores.journal.base import DecisionFilter
 from sievert.stores.journal.decision_log import DecisionLog
@@ -23,6 +24,9 @@ from sievert.stores.journal.rows import post_of
 from sievert.stores.journal.seen import SeenPosts
 from sievert.stores.statements import insert
 from sievert.stores.tables import decisions, posts
+
+AT_ONCE = 300
+"""Posts a query; SQLite takes three parameters for each."""
 
 
 class KeptDecisions:
@@ -54,6 +58,49 @@ def kept_post(database: Database, platform: str, post_id: str, revision: int | N
     with database.reading() as connection:
         record = connection.execute(query.order_by(posts.c.revision.desc()).limit(1)).scalar()
     return post_of(record) if record else None
+
+
+def kept_posts(database: Database, keys: Sequence[PostKey]) -> dict[PostKey, Post]:
+    """Return those of these posts whose text is kept."""
+    found = {}
+    columns = (posts.c.platform, posts.c.post_id, posts.c.revision)
+    with database.reading() as connection:
+        for start in range(0, len(keys), AT_ONCE):
+            query = sa.select(*columns, posts.c.record).where(
+                sa.tuple_(*columns).in_(keys[start : start + AT_ONCE])
+            )
+            found.update({PostKey(*key): post_of(record) for *key, record in connection.execute(query)})
+    return found
+
+
+def kept_trails(
+    connection: Connection, names: Sequence[PostName], *, most: int
+) -> dict[PostName, list[Decision]]:
+    """Return the newest kept decisions about each of these posts, oldest first."""
+    table, found = decisions, dict[PostName, list[Decision]]()
+    whose = (table.c.platform, table.c.post_id)
+    for start in range(0, len(names), AT_ONCE):
+        # The numbers come out of the index alone; only those that are wanted are read.
+        place = sa.func.row_number().over(partition_by=whose, order_by=table.c.sequence.desc())
+        numbered = (
+            sa.select(table.c.sequence, place.label("place"))
+            .where(sa.tuple_(*whose).in_(names[start : start + AT_ONCE]))
+            .subquery()
+        )
+        query = (
+            sa.select(*whose, table.c.record)
+            .join(numbered, numbered.c.sequence == table.c.sequence)
+            .where(numbered.c.place <= most)
+            .order_by(table.c.sequence)
+        )
+        for platform, post_id, record in connection.execute(query):
+            found.setdefault(PostName(platform, post_id), []).append(kept_decision(record))
+    return found
+
+
+def newest(trail: Iterable[Decision], most: int) -> list[Decision]:
+    """Return the newest of these decisions about one post, oldest first."""
+    return sorted(trail, key=lambda decision: (decision.decided_at, decision.revision))[-most:]
 
 
 def kept_decision(record: bytes) -> Decision:

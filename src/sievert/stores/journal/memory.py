@@ -9,6 +9,7 @@ from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision
 from sievert.schema.post import Post, PostKey
+from sievert.stores.activity.base import PostName
 from sievert.stores.journal.base import (
     CONFLICT,
     MOST_OF_A_TRAIL,
@@ -88,6 +89,14 @@ class MemoryJournal(Journal):
             if (decision.platform, decision.post_id) == (platform, post_id)
             and revision in (None, decision.revision)
         ][-most:]
+
+    def trails(self, posts: Sequence[PostName]) -> list[list[Decision]]:
+        """Walk the list for each."""
+        return [self.trail(*post) for post in posts]
+
+    def kept(self, keys: Sequence[PostKey]) -> dict[PostKey, Post]:
+        """Look them up."""
+        return {key: self._posts[key] for key in keys if key in self._posts}
 
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
         """Look the newest matching revision up."""

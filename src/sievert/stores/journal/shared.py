@@ -20,6 +20,7 @@ from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision, Language
 from sievert.schema.post import Post, PostKey
 from sievert.stores import tables
+from sievert.stores.activity.base import PostName
 from sievert.stores.database import Database
 from sievert.stores.journal.allowed import plain_decision
 from sievert.stores.journal.base import (
@@ -36,10 +37,14 @@ from sievert.stores.journal.base import (
 )
 from sievert.stores.journal.copying import copy_rows
 from sievert.stores.journal.kept import (
+    AT_ONCE,
     kept_decision,
     kept_decision_row,
     kept_post,
     kept_post_row,
+    kept_posts,
+    kept_trails,
+    newest,
     wanted_of_kept,
 )
 from sievert.stores.journal.rows import created_micros, decision_of
@@ -167,7 +172,25 @@ class SharedJournal(Journal):
             trail = [self._plain(connection, row) for row in rows]
             records = connection.execute(kept.order_by(table.c.sequence.desc()).limit(most)).scalars()
             trail += [kept_decision(record) for record in records]
-        return sorted(trail, key=lambda decision: (decision.decided_at, decision.revision))[-most:]
+        return newest(trail, most)
+
+    def trails(self, posts: Sequence[PostName]) -> list[list[Decision]]:
+        """Read the newest of both tables."""
+        plain: dict[PostName, list[Decision]] = {}
+        with self._database.reading() as connection:
+            kept = kept_trails(connection, posts, most=MOST_OF_A_TRAIL)
+            for start in range(0, len(posts), AT_ONCE):
+                query = sa.select(allowed).where(
+                    sa.tuple_(allowed.c.platform, allowed.c.id).in_(posts[start : start + AT_ONCE])
+                )
+                for row in connection.execute(query).mappings().all():
+                    name = PostName(row["platform"], row["id"])
+                    plain.setdefault(name, []).append(self._plain(connection, row))
+        return [newest([*plain.get(post, ()), *kept.get(post, ())], MOST_OF_A_TRAIL) for post in posts]
+
+    def kept(self, keys: Sequence[PostKey]) -> dict[PostKey, Post]:
+        """Read them."""
+        return kept_posts(self._database, keys)
 
     def post(self, platform: str, post_id: str, revision: int | None = None) -> Post | None:
         """Read the newest matching revision."""

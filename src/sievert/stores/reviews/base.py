@@ -8,7 +8,7 @@ Cases come in with the effects of decisions (`Effects.cases`); those about isola
 import abc
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from sievert.errors import CaseConflict, NotFound
@@ -16,6 +16,7 @@ from sievert.schema.action import Case, CaseState
 from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, Micros
 from sievert.schema.review import Appeal, Claim, GoldAnswer, HeldVerdict, Settlement, Verdict
+from sievert.stores.activity.base import PostName
 
 WORTH_HALVES: Micros = 12 * HOUR
 """A case that waits so long is worth half: half of the views that looking would prevent have happened."""
@@ -248,8 +249,8 @@ class ReviewStore(abc.ABC):
         """Return settlements in the order in which they became durable, with their numbers, behind a number."""
 
     @abc.abstractmethod
-    def settled(self, platform: str, post_id: str) -> list[Settlement]:
-        """Return the settlements about a post, oldest first."""
+    def settled(self, posts: Sequence[PostName]) -> dict[PostName, list[Settlement]]:
+        """Return the settlements about those of these posts that have any, oldest first."""
 
     @abc.abstractmethod
     def waits(self) -> list[Waits]:
@@ -294,6 +295,14 @@ def with_more(rank: float, case: Case) -> float:
 def names_needed(names: Sequence[bytes]) -> int:
     """Return how many names two cases must share to be near-duplicates."""
     return min(len(names), BANDS_IN_COMMON)
+
+
+def by_post(settlements: Iterable[Settlement]) -> dict[PostName, list[Settlement]]:
+    """Return settlements by the posts that they are about, in their order."""
+    found: dict[PostName, list[Settlement]] = {}
+    for one in settlements:
+        found.setdefault(PostName(one.platform, one.post_id), []).append(one)
+    return found
 
 
 def unknown_case(case_id: str) -> NotFound:

@@ -13,6 +13,7 @@ from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
 from sievert.schema.review import Appeal, Claim, GoldAnswer, HeldVerdict, Settlement, Verdict
+from sievert.stores.activity.base import PostName
 from sievert.stores.database import Database
 from sievert.stores.records import forget_texts_of
 from sievert.stores.reviews.base import (
@@ -42,6 +43,7 @@ from sievert.stores.reviews.rows import (
     row_of,
     set_state,
     settle,
+    settlements_about,
 )
 from sievert.stores.reviews.waiting import SqlQueue
 from sievert.stores.statements import insert, put_fact, run
@@ -356,13 +358,10 @@ class EmbeddedReviews(ReviewStore):
             rows = connection.execute(query.order_by(table.c.sequence).limit(limit)).all()
         return [(number, msgspec.json.decode(record, type=Settlement)) for number, record in rows]
 
-    def settled(self, platform: str, post_id: str) -> list[Settlement]:
+    def settled(self, posts: Sequence[PostName]) -> dict[PostName, list[Settlement]]:
         """Query by post."""
-        table = review_settlements
-        query = sa.select(table.c.record).where(table.c.platform == platform, table.c.post_id == post_id)
         with self._database.reading() as connection:
-            records = connection.execute(query.order_by(table.c.sequence)).scalars().all()
-        return [msgspec.json.decode(record, type=Settlement) for record in records]
+            return settlements_about(connection, posts)
 
     def waits(self) -> list[Waits]:
         """Group in the database."""

@@ -12,6 +12,7 @@ from sievert.schema.bank import MINORS_POLICY
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
 from sievert.schema.review import Appeal, Claim, GoldAnswer, HeldVerdict, Settlement, Verdict
+from sievert.stores.activity.base import PostName
 from sievert.stores.reviews.base import (
     WAITING,
     CaseFile,
@@ -22,6 +23,7 @@ from sievert.stores.reviews.base import (
     Waits,
     Wanted,
     Workload,
+    by_post,
     came_between,
     held_already,
     names_needed,
@@ -251,9 +253,9 @@ class MemoryReviews(ReviewStore):
         """Number the list."""
         return [*enumerate(self._settlements, start=1)][after : after + limit]
 
-    def settled(self, platform: str, post_id: str) -> list[Settlement]:
+    def settled(self, posts: Sequence[PostName]) -> dict[PostName, list[Settlement]]:
         """Walk the list."""
-        return [one for one in self._settlements if (one.platform, one.post_id) == (platform, post_id)]
+        return by_post(one for one in self._settlements if (one.platform, one.post_id) in {*posts})
 
     def waits(self) -> list[Waits]:
         """Count rows."""

@@ -11,11 +11,12 @@ from sqlalchemy.engine import Connection
 from sievert.schema.action import Case, CaseState
 from sievert.schema.clock import Micros
 from sievert.schema.review import Settlement
-from sievert.stores.reviews.base import names_needed, not_yours, unknown_case
+from sievert.stores.activity.base import PostName
+from sievert.stores.reviews.base import by_post, names_needed, not_yours, unknown_case
 from sievert.stores.tables import cases, review_cases, review_likenesses, review_settlements
 
-_AT_ONCE = 500
-"""Names a query."""
+_AT_ONCE = 400
+"""Names a query; SQLite takes up to two parameters for each."""
 
 _NEW = 2**62
 """A case that is not written yet stands behind all that are."""
@@ -75,6 +76,18 @@ def settle(connection: Connection, case_id: str, settlements: Sequence[Settlemen
         sa.update(review_cases).where(review_cases.c.case_id.in_(closed)).values(state=CaseState.SETTLED)
     )
     let_joined_wait(connection, case_id)
+
+
+def settlements_about(connection: Connection, posts: Sequence[PostName]) -> dict[PostName, list[Settlement]]:
+    """Return the settlements about these posts, oldest first."""
+    table = review_settlements
+    records: list[bytes] = []
+    for start in range(0, len(posts), _AT_ONCE):
+        query = sa.select(table.c.record).where(
+            sa.tuple_(table.c.platform, table.c.post_id).in_(posts[start : start + _AT_ONCE])
+        )
+        records += connection.execute(query.order_by(table.c.sequence)).scalars()
+    return by_post(msgspec.json.decode(record, type=Settlement) for record in records)
 
 
 def let_joined_wait(connection: Connection, case_id: str) -> None:
