@@ -50,6 +50,7 @@ AVERAGE = 11_574  # posts a second, at a billion a day
 BATCH = 2000
 FRONTS, BACKS = 1 << 12, 1 << 13  # beginnings and ends of texts: 33 million pairs
 CREATORS = 500_000  # of each worker
+POPULAR = 1000  # texts that go round, in a viral mix
 NOTABLE = 100  # one post of so many is demoted or asked about: kept with its text, told, counted
 RESULT = Path(__file__).parent / "results" / "stream.json"
 KINDS = (
@@ -66,8 +67,11 @@ REMARKS = ("what a day", "so true", "I do not agree at all", "thank you for this
 class Generator:
     """Writes posts and events as NDJSON, each text once, as one worker's share of the creators tells them."""
 
-    def __init__(self, number, posts):
-        """`posts` is how many there will be at most."""
+    def __init__(self, number, posts, viral=0.0):
+        """`posts` is how many there will be at most; a share `viral` of them has one of a thousand texts.
+
+        Which of them follows Zipf's law, so that the first comes in one of eight of these.
+        """
         from sievert.scoring.bundle import default_bundle_path, load_bundle
 
         if posts > FRONTS * BACKS:
@@ -88,12 +92,16 @@ class Generator:
                 some.append(EXTRA[len(backs) // 3 % len(EXTRA)])
             backs.add(json.dumps(" ".join(some), ensure_ascii=False)[1:-1])
         self._fronts, self._backs = sorted(fronts), sorted(backs)
-        self._number, self._rng, self._at = number, rng, 0
+        self._number, self._rng, self._at, self._viral = number, rng, 0, viral
 
     def posts(self, count):
         """Return the next posts."""
         at = np.arange(self._at, self._at + count)
         pairs = at * 0x9E3779B1 % (FRONTS * BACKS)  # odd, so that every pair comes once
+        if self._viral:
+            copies = self._rng.random(count) < self._viral
+            ranks = np.exp(self._rng.random(count) * np.log(POPULAR)).astype(np.int64)
+            pairs[copies] = (ranks * 0x9E3779B1 % (FRONTS * BACKS))[copies]
         creators = (CREATORS * self._rng.random(count) ** 2).astype(int).tolist()
         self._at += count
         fronts, backs, number = self._fronts, self._backs, self._number
@@ -132,9 +140,9 @@ class Generator:
         return "\n".join(lines).encode()
 
 
-def generate(number, posts, events, pipe, costs):
+def generate(number, posts, events, viral, pipe, costs):
     """Feed a worker through a pipe that holds hardly more than one batch; tell what that cost."""
-    made = Generator(number, posts)
+    made = Generator(number, posts, viral)
     began = time.process_time()
     for _ in range(0, posts, BATCH):
         pipe.send_bytes(made.posts(BATCH))
@@ -167,12 +175,13 @@ class Laps:
             self.heavy += int((scored.stage == 1).sum())
 
 
-def worker(number, posts, share, events, folder, pipe, results, barrier):
+def worker(number, posts, share, events, viral, folder, pipe, results, barrier):
     """Walk the path with what comes through a pipe, as a server with parts of its own does."""
     from sievert.pipeline.collector import settle_collector
     from sievert.pipeline.events import run_events
     from sievert.pipeline.path import run
     from sievert.schema.clock import SystemClock
+    from sievert.scoring.encoder_cache import EncoderCache
     from sievert.serving.settings import Settings
     from sievert.serving.wiring import open_doors
 
@@ -183,12 +192,18 @@ def worker(number, posts, share, events, folder, pipe, results, barrier):
     laps = Laps(doors.parts.observer)
     sample = Generator(number + 100, BATCH).posts(20_000).split(b"\n")
     parts = dataclasses.replace(doors.parts, observer=laps, bundle=bundle_for(sample, share))
+    asked = np.zeros(2, np.int64)
+    if viral:
+        parts.bundle.heavy.model.cache = EncoderCache(
+            settings.encoder_cache_megabytes << 20, watch=lambda *counts: asked.__iadd__(counts)
+        )
     encode = msgspec.json.Encoder().encode_lines
     run(b"\n".join(line.replace(b'"id":"', b'"id":"warm') for line in sample[:BATCH]), parts)
     settle_collector()
     barrier.wait()
     laps.seconds.clear()
     laps.heavy = 0
+    asked[:] = 0
     memory, marks = {}, sorted({posts // 5, posts})
     done = counted = 0
     started, cpu = time.perf_counter(), time.process_time()
@@ -219,6 +234,7 @@ def worker(number, posts, share, events, folder, pipe, results, barrier):
             "wall": wall,
             "laps": laps.seconds,
             "heavy": laps.heavy,
+            "windows": asked.tolist(),
             "memory": memory,
             "bytes": size,
         }
@@ -238,7 +254,7 @@ def _from(results, processes):
                 raise SystemExit("A process failed; what it said stands above.") from None
 
 
-def measure(posts, share, *, events=0, workers=2):
+def measure(posts, share, *, events=0, viral=0.0, workers=2):
     """Walk so many posts at a share; return what it came to."""
     folder = tempfile.mkdtemp(prefix="sievert-stream-")
     context = mp.get_context("spawn")
@@ -248,9 +264,9 @@ def measure(posts, share, *, events=0, workers=2):
     for number in range(workers):
         here, there = context.Pipe(duplex=False)
         processes += [
-            context.Process(target=generate, args=(number, each, events, there, costs)),
+            context.Process(target=generate, args=(number, each, events, viral, there, costs)),
             context.Process(
-                target=worker, args=(number, each, share, events, folder, here, results, barrier)
+                target=worker, args=(number, each, share, events, viral, folder, here, results, barrier)
             ),
         ]
     for process in processes:
@@ -265,8 +281,11 @@ def measure(posts, share, *, events=0, workers=2):
         stage: sum(one["laps"].get(stage, 0.0) for one in found) / done * 1e6 for stage in found[0]["laps"]
     }
     memory = list(zip(*(one["memory"].items() for one in found), strict=True))
+    hits, misses = (sum(one["windows"][at] for one in found) for at in (0, 1))
     return {
         "share": share,
+        "viral": viral,
+        "encoder_cache_hits": round(hits / (hits + misses), 3) if viral else None,
         "posts": done,
         "events": sum(one["events"] for one in found),
         "read_by_heavy": round(sum(one["heavy"] for one in found) / done, 4),
@@ -308,14 +327,15 @@ def main():
     parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}")
     options = parser.parse_args()
     some = max(4 * BATCH, options.posts // 10)
-    asked = [("1 % to heavy", options.posts, 0.01, 0), ("3 % to heavy", some, 0.03, 0)]
+    asked = [("1 % to heavy", options.posts, 0.01, 0, 0.0), ("3 % to heavy", some, 0.03, 0, 0.0)]
     if options.full_share:
-        asked.append((f"{options.full_share:.0%} to heavy", some // 10, options.full_share, 0))
-    asked.append((f"1 % to heavy and {options.events} events a post", some, 0.01, options.events))
-    asked.append(("heavy on every post", 4 * BATCH, 1.0, 0))
+        asked.append((f"{options.full_share:.0%} to heavy", some // 10, options.full_share, 0, 0.0))
+    asked.append((f"1 % to heavy and {options.events} events a post", some, 0.01, options.events, 0.0))
+    asked.append(("3 % to heavy, half of the posts viral, cache on", some, 0.03, 0, 0.5))
+    asked.append(("heavy on every post", 4 * BATCH, 1.0, 0, 0.0))
     runs = {}
-    for name, posts, share, events in asked:
-        runs[name] = measure(posts, share, events=events)
+    for name, posts, share, events, viral in asked:
+        runs[name] = measure(posts, share, events=events, viral=viral)
         show(name, runs[name])
     one = runs["1 % to heavy"]["core_us_per_post"]
     three = runs["3 % to heavy"]

@@ -21,6 +21,7 @@ from tokenizers import Encoding, Tokenizer
 from sievert.features.content.fold import FoldTables
 from sievert.features.content.reading import Glasses, Reading, reading, readings
 from sievert.features.content.spelling import Spelling
+from sievert.scoring.encoder_cache import EncoderCache
 from sievert.scoring.onnx_session import session_of
 
 Beside = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
@@ -86,6 +87,7 @@ class HeavyModel:
         self.width = _columns(outputs["encoding"].shape) if "encoding" in outputs else 0
         self._tokenizer.enable_truncation(tokens, stride=min(_OVERLAP, tokens // 4))
         self._tokenizer.no_padding()
+        self.cache = EncoderCache(0)  # a server sets one that remembers
         self._symbols = symbols
         self._spelling = Spelling(words)
 
@@ -151,7 +153,13 @@ class HeavyModel:
         return [one.ids for of_text in windows for one in of_text], starts
 
     def _run_all(self, ids: list[list[int]], outputs: list[str]) -> list[npt.NDArray[np.float32]]:
-        """Return outputs of windows given as token ids, those of one length together."""
+        """Return outputs of windows given as token ids; of those that are remembered without a run."""
+        return self.cache.run(ids, outputs, lambda new: self._run_by_length(new, outputs))
+
+    def _run_by_length(
+        self, ids: Sequence[Sequence[int]], outputs: list[str]
+    ) -> list[npt.NDArray[np.float32]]:
+        """Run windows of one length together."""
         lengths = np.array([-(-len(one) // _STEP) * _STEP for one in ids])
         order = np.argsort(lengths, kind="stable")
         parts: list[list[npt.NDArray[np.float32]]] = []
@@ -192,7 +200,9 @@ class HeavyModel:
     def _glasses(self, tables: FoldTables) -> Glasses:
         return Glasses(tables=tables, symbols=self._symbols, spelling=self._spelling)
 
-    def _run(self, ids: list[list[int]], length: int, outputs: list[str]) -> list[npt.NDArray[np.float32]]:
+    def _run(
+        self, ids: Sequence[Sequence[int]], length: int, outputs: list[str]
+    ) -> list[npt.NDArray[np.float32]]:
         table = np.zeros((max(_FEWEST, len(ids)), length), np.int64)
         mask = np.zeros_like(table)
         for row, one in enumerate(ids):

@@ -7,6 +7,7 @@ from sievert.errors import NotFound
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.shared_latents import SharedLatents
 from sievert.schema.clock import DAY, SECOND, Clock, Micros
+from sievert.scoring.encoder_cache import EncoderCache
 from sievert.serving.settings import Settings
 from sievert.serving.telemetry import Metrics
 from sievert.stores.database import Database
@@ -81,6 +82,17 @@ def open_media(settings: Settings, *, clock: Clock) -> MediaStore:
         folder = settings.media_store or Path(settings.data_folder) / "media"
         store = FolderMedia(Path(folder), clock=clock)
     return store if settings.keep_media_days else NoMedia(store)
+
+
+def open_encoder_cache(settings: Settings, metrics: Metrics) -> EncoderCache:
+    """Open what remembers what the heavy model said of texts."""
+    hit, miss = (metrics.encoder_cache.labels(result) for result in ("hit", "miss"))
+
+    def count(hits: int, misses: int) -> None:
+        hit.inc(hits)
+        miss.inc(misses)
+
+    return EncoderCache(settings.encoder_cache_megabytes << 20, watch=count)
 
 
 def open_latents(settings: Settings, *, clock: Clock, metrics: Metrics, prefix: str) -> LatentCache:

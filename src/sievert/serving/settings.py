@@ -164,6 +164,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=1, le=1 << 20, description="memory for what encoders made of posts, so that events cost little"
         ),
     ] = 64
+    encoder_cache_megabytes: Annotated[
+        int,
+        Meta(
+            ge=0, le=1 << 20, description="memory for what the heavy model said of texts, for copies; 0: none"
+        ),
+    ] = 32
     connections: Annotated[
         int, Meta(ge=16, le=100_000, description="connections open at once; further ones are turned away")
     ] = 1000

@@ -96,6 +96,12 @@ class Metrics:
             ["bank"],
             registry=self.registry,
         )
+        self.encoder_cache = Counter(
+            "sievert_encoder_cache",
+            "Windows of texts that the heavy model was asked about: hit (read before) or miss (the model ran).",
+            ["result"],
+            registry=self.registry,
+        )
         self.shared_latents = Counter(
             "sievert_shared_latents",
             "Look-ups of what other servers made of posts: hit, miss, stale, corrupt, or away (Redis did not answer).",

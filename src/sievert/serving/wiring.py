@@ -54,6 +54,7 @@ from sievert.serving.micro_batch import MicroBatcher
 from sievert.serving.places import (
     BUDGETS_HOLD,
     open_database,
+    open_encoder_cache,
     open_latents,
     open_media,
     open_stores,
@@ -121,6 +122,8 @@ def open_doors(
     stores = open_stores(settings, clock=clock)
     shared = bool(settings.database_url)
     metrics = Metrics()
+    if bundle.heavy is not None:
+        bundle.heavy.model.cache = open_encoder_cache(settings, metrics)
     news = News()
     banks = Banks(
         BankMatcher(stores.banks, fold=bundle.fold, clock=clock, on_flood=_on_flood(stores.audit, metrics))
