@@ -44,7 +44,7 @@ class _Cluster:
 
     total: int = 0
     posts: int = 0
-    names: set[bytes] = dataclasses.field(default_factory=set)
+    names: list[bytes] = dataclasses.field(default_factory=list)  # each once; most posts have no copy
 
 
 class Copies:
@@ -83,7 +83,7 @@ class Copies:
         for name in names:
             if name not in self._named:
                 self._named[name] = cluster
-                cluster.names.add(name)
+                cluster.names.append(name)
         cluster.total += own
         cluster.posts += 1
         if known is not None:
