@@ -7,7 +7,7 @@ import pytest
 
 from sievert.errors import InvalidField, MalformedInput, StoreUnavailable
 from sievert.features.behaviour.counting import Count, Role
-from sievert.pipeline import events
+from sievert.pipeline import called
 from sievert.pipeline.activity import ActivityCounters, reader_of
 from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.checking import StoredChecks
@@ -70,7 +70,7 @@ def test_reports_change_the_decision_and_the_trail_says_why(parts, stores):
 
 
 def test_of_more_than_can_be_decided_at_once_the_most_harmful_views_come_first(parts, stores, monkeypatch):
-    monkeypatch.setattr(events, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(called, "MOST_AT_ONCE", 1)
     rude = [Post(id=name, text="you blorp", creator_id="ann") for name in ("seen", "unseen")]
     run(records(*rude, FINE), parts)
     seen = Views(id="v", at=START, post_id="seen", count=90)

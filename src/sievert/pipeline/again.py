@@ -42,6 +42,11 @@ class Again:
     kept: bool = True  # whether its text was kept
 
     @property
+    def name(self) -> PostName:
+        """The post, whatever its revision."""
+        return PostName(self.first.platform, self.first.post_id)
+
+    @property
     def content(self) -> Decision:
         """The decision that says what the content was thought to be: the first, or the heavy model's later look."""
         later = [one for one in self.trail if one.trigger == DIAL and one.stage == Stage.HEAVY.word]

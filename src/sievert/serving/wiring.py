@@ -24,6 +24,7 @@ from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.opening import Openers
 from sievert.pipeline.path import Parts
 from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.revisiting import AccountRevisit
 from sievert.pipeline.ruling import Ruling
 from sievert.pipeline.watching import Watching
 from sievert.policy.loading import default_policies_path, load_policies
@@ -45,7 +46,7 @@ from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.carried import EVENTS, POSTS
 from sievert.serving.creators import open_creators
-from sievert.serving.dialling import make_dial, triggers_of
+from sievert.serving.dialling import make_anew, make_dial, triggers_of
 from sievert.serving.discourse import DiscourseApi
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
@@ -172,6 +173,7 @@ def open_doors(
         announce=has_receiver(settings),
         dial=make_dial(settings, metrics),
         triggers=triggers_of(settings),
+        anew=make_anew(settings, metrics, clock=clock),
         pictures=pictures,
         banks=banks,
         reviews=stores.reviews,
@@ -214,6 +216,7 @@ def open_doors(
         media=media,
         pictures=pictures,
         banks=banks,
+        accounts=AccountRevisit(stores.limits, stores.pasts),
         hunter=Hunter(stores.banks, stores.pictures, flooded=_on_flood(stores.audit, metrics)),
         bodies=BodyRoom(),
         metrics=metrics,

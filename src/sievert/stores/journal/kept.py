@@ -21,8 +21,10 @@ from sievert.stores.journal.base import DecisionFilter
 from sievert.stores.journal.decision_log import DecisionLog
 from sievert.stores.journal.rows import post_of
 from sievert.stores.journal.seen import SeenPosts
-from sievert.stores.statements import insert
-from sievert.stores.tables import decisions, posts
+from sievert.stores.statements import insert, put_fact
+from sievert.stores.tables import decisions, facts, posts
+
+_LOOKED_ANEW = "looked_anew_by"
 
 
 class KeptDecisions:
@@ -54,6 +56,19 @@ def kept_post(database: Database, platform: str, post_id: str, revision: int | N
     with database.reading() as connection:
         record = connection.execute(query.order_by(posts.c.revision.desc()).limit(1)).scalar()
     return post_of(record) if record else None
+
+
+def read_looked_anew(database: Database) -> str:
+    """Return the bundle by which posts of the past were decided anew last; empty for none."""
+    with database.reading() as connection:
+        found = connection.execute(sa.select(facts.c.value).where(facts.c.name == _LOOKED_ANEW)).scalar()
+    return found or ""
+
+
+def write_looked_anew(database: Database, bundle: str) -> None:
+    """Note that posts of the past were decided anew by a bundle."""
+    with database.writing() as connection:
+        put_fact(connection, _LOOKED_ANEW, bundle)
 
 
 def kept_decision(record: bytes) -> Decision:
