@@ -26,7 +26,7 @@ def api(
     from sievert.serving.wiring import first_key, open_doors, with_queue
 
     settings = settings_from(config, data, host=host, port=port).settings
-    require_services(settings)
+    require_services(settings, "database_url", "nats_url")
     set_up_logging(form=settings.log_format, level=settings.log_level)
     taken = bind(settings.host, settings.port)
     doors = with_queue(open_doors(settings, clock=SystemClock()), Queue(settings.nats_url))

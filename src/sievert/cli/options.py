@@ -26,13 +26,13 @@ def settings_from(config: Path | None, data: Path | None = None, **flags: object
     return load_settings(config=config, environ=os.environ, flags=flags)
 
 
-def require_services(settings: Settings) -> None:
-    """Refuse to start a part of a server whose other parts could not be reached.
+def require_services(settings: Settings, *names: str) -> None:
+    """Refuse to start a part of a server whose other parts could not be reached without these settings.
 
     Raises:
         ConfigurationError: names the settings that are missing.
     """
-    missing = [name for name in ("database_url", "nats_url") if not getattr(settings, name)]
+    missing = [name for name in names if not getattr(settings, name)]
     if missing:
         problems = [
             f"{name} is not set; a server in parts needs it (`sievert up` does not)." for name in missing

@@ -124,6 +124,7 @@ class Doors:
     delivery: WebhookDelivery | None
     truth: TruthBoard | None  # only where the platform is simulated
     queue: Queue | None = None  # only where workers decide
+    decides: bool = True  # where others do, they also do what one of all is to do
     spans: Spans | None = None  # only where somebody traces
     by_bundle: BundleRevisit = dataclasses.field(default_factory=BundleRevisit)
     drift: KeptDrift = dataclasses.field(default_factory=KeptDrift)
@@ -138,8 +139,7 @@ class Doors:
         self.batcher.start()
         if self.queue is not None:
             await self.queue.open()
-        # Where workers decide they also do what one of all is to do.
-        leading = asyncio.create_task(self._lead() if self.queue is None else asyncio.sleep(0))
+        leading = asyncio.create_task(self._lead() if self.decides else asyncio.sleep(0))
         # Each process has vectors, posts that it skipped, and calls that wait, of its own.
         vectors = keep_up(self.parts.creators, self.worker)
         own = [asyncio.create_task(one) for one in (vectors, self._look_at_skipped(), self._decide_waiting())]
@@ -281,9 +281,8 @@ class Doors:
         # One part at a time, so that posts have their turn in between.
         now = self.clock.now()
         freed = self.parts.limiting.free(now) if self.parts.limiting is not None else 0
-        given = give_held(self.desk)
-        if given:
-            count_settled(self.desk)
+        # Who settles something may be a console, which counts nothing.
+        given = give_held(self.desk) + count_settled(self.desk)
         return given + freed + len(next(undoing.expired(now), ())) + release(self.stores, self.parts, now=now)
 
     async def _count_settled(self) -> None:
