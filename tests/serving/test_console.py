@@ -11,13 +11,17 @@ from command_line import sievert
 from killable_server import Killable
 from running_server import running
 from services import missing
+from sievert.pipeline.desk import claim_next
+from sievert.pipeline.settling import count_settled, give_verdict
 from sievert.schema.certificate import Running
 from sievert.schema.clock import SystemClock
 from sievert.schema.person import Role
+from sievert.schema.post import Post
 from sievert.scoring.cover import load_cover
 from sievert.serving.console import as_console
 from sievert.serving.settings import Settings
 from sievert.serving.wiring import open_doors, open_ledgers
+from sievert.testing import records
 from signed_in import PASSWORD, add_person, browser_of, sign_in, token_for
 
 
@@ -92,11 +96,21 @@ def test_a_case_is_judged_in_the_console_and_the_action_follows(parts, tmp_path)
             assert until(kept.reviews.counted)
 
 
+RUNS = Running(bundle="another@1", forecaster="f", triggers="t", heavy_share=0.5)
+
+
 @pytest.fixture
-def console(postgres, tmp_path, tiny_folder):
+def decider(postgres, tmp_path, tiny_folder):
+    """The parts of somebody who decides over the same database."""
     settings = Settings(data_folder=str(tmp_path / "other"), bundle=str(tiny_folder), database_url=postgres)
-    other = open_doors(settings, clock=SystemClock())
-    other.close()  # so that something has run
+    doors = open_doors(settings, clock=SystemClock())
+    doors.stores.guardrail.note_running(RUNS)
+    yield doors
+    doors.close()
+
+
+@pytest.fixture
+def console(decider, postgres, tmp_path, tiny_folder):
     with running(
         tmp_path / "data", tiny_folder, load=load_cover, change=as_console, database_url=postgres
     ) as one:
@@ -147,22 +161,19 @@ def test_every_page_opens(console):
 
 
 @pytest.mark.services
-def test_what_runs_is_what_others_noted(console, postgres, tmp_path, tiny_folder):
-    noted = console.doors.stores.guardrail.running()
-    assert noted is not None
-    assert console.doors.parts.running == noted
-    other = Running(bundle="another@1", forecaster="f", triggers="t", heavy_share=0.5)
-    console.doors.stores.guardrail.note_running(other)
-    assert console.doors.parts.running == other
+def test_what_runs_is_what_others_noted(console, decider):
+    assert console.doors.parts.running == RUNS
+    decider.stores.guardrail.note_running(decider.parts.running)
+    assert console.doors.parts.running == decider.parts.running
 
 
 @pytest.mark.services
-def test_a_console_leads_nothing_and_counts_nothing(console):
-    from sievert.pipeline.settling import count_settled
-
+def test_a_console_leads_nothing_and_leaves_it_to_others_to_count(console, decider):
     assert not console.doors.decides
-    assert count_settled(console.doors.desk) == 0
-    assert console.doors.stores.leads()  # nobody else does: it did not ask
+    decider.walk(records(Post(id="p", text="you blorp", creator_id="eve")))
+    case_id = claim_next(console.doors.desk, "ana").file.case.case_id
+    give_verdict(console.doors.desk, case_id, "ana", violates=["hate"], judged=["hate"])
+    assert [count_settled(desk) for desk in (console.doors.desk, decider.desk)] == [0, 1]
 
 
 def test_a_cover_is_the_bundle_without_its_models(tiny_folder, tiny_bundle):

@@ -48,6 +48,20 @@ def decide_called(taken: Taken, parts: Parts, now: Micros) -> list[Call]:
     return late
 
 
+def passed_meanwhile(taken: Taken, parts: Parts) -> list[Call]:
+    """Return what the posts of a batch that is durable call for because other processes counted at the same time.
+
+    Each process adds to the totals that it read: two that each miss a level may pass it together.
+    """
+    totals = parts.counters.totals_meanwhile(taken)
+    if totals is None or parts.bundle.update is None:
+        return []
+    rows, causes = parts.triggers.causes_of(taken.after, totals)
+    views = dict(zip(taken.posts, totals[:, Count.VIEWS].tolist(), strict=True))
+    again = worth_scoring([taken.posts[row] for row in rows.tolist()], causes, parts) if len(rows) else []
+    return [Call(one.name, one.cause, harmful_views(one, views[one.name])) for one in again]
+
+
 def decide_waiting(parts: Parts, *, most: int = MOST_AT_ONCE) -> int:
     """Decide about posts that wait, as far as the budget goes; return how many were taken.
 

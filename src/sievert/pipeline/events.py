@@ -16,7 +16,7 @@ from msgspec import Meta
 from sievert.errors import InputError, InvalidField, TooLarge
 from sievert.pipeline.activity import Taken
 from sievert.pipeline.anew import Call
-from sievert.pipeline.called import decide_called
+from sievert.pipeline.called import decide_called, passed_meanwhile
 from sievert.pipeline.decode import MAX_RECORD_BYTES, check_id, explain, split_lines
 from sievert.pipeline.path import Parts
 from sievert.schema.clock import Micros, moment_of
@@ -73,7 +73,7 @@ def run_events(
     if parts.creators is not None:
         parts.creators.hear(taken)
     counters.commit(taken)
-    parts.anew.wait(late)
+    parts.anew.wait([*late, *passed_meanwhile(taken, parts)])
     parts.observer.lap("event record")
 
     answers: list[EventAnswer | InputError] = [one for one in read if isinstance(one, InputError)]
