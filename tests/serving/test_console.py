@@ -51,17 +51,8 @@ def parts(request, postgres, tmp_path, tiny_folder):
 def test_a_case_is_judged_in_the_console_and_the_action_follows(parts, tmp_path):
     (api, _, console), settings = parts
     key = api.admin_key()
-    added = sievert(
-        "people",
-        "add",
-        "ana",
-        "--role",
-        "moderator",
-        "--data",
-        tmp_path,
-        stdin=f"{PASSWORD}\n".encode(),
-        **settings,
-    )
+    name = ("people", "add", "ana", "--role", "moderator", "--data", tmp_path)
+    added = sievert(*name, stdin=f"{PASSWORD}\n".encode(), **settings)
     assert added.returncode == 0, added.stderr
     auth = {"Authorization": f"Bearer {key}"}
     address = f"http://127.0.0.1:{console.port}"

@@ -1,10 +1,15 @@
 """`sievert api`: the part of a server that takes requests; workers decide, with a queue between them."""
 
-from typing import Annotated
-
 import typer
 
-from sievert.cli.options import ConfigOption, DataOption, require_services, settings_from
+from sievert.cli.options import (
+    ConfigOption,
+    DataOption,
+    HostOption,
+    PortOption,
+    require_services,
+    settings_from,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -13,8 +18,8 @@ def register(app: typer.Typer) -> None:
 
 
 def api(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    host: HostOption = None,
+    port: PortOption = None,
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:

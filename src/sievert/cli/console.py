@@ -1,11 +1,16 @@
 """`sievert console`: the part of a server that people work with; servers and workers decide, over the same database."""
 
-from typing import Annotated
-
 import msgspec
 import typer
 
-from sievert.cli.options import ConfigOption, DataOption, require_services, settings_from
+from sievert.cli.options import (
+    ConfigOption,
+    DataOption,
+    HostOption,
+    PortOption,
+    require_services,
+    settings_from,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -14,8 +19,8 @@ def register(app: typer.Typer) -> None:
 
 
 def console(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    host: HostOption = None,
+    port: PortOption = None,
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:

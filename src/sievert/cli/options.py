@@ -13,6 +13,8 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="The data folder, instead of the one in the settings.")
 ]
+HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
+PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
 
 
 def settings_from(config: Path | None, data: Path | None = None, **flags: object) -> LoadedSettings:
