@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from sievert.schema.clock import SystemClock
+from sievert.scoring.cascade import load_warm
 from sievert.serving.server import address_of, bind, make_server
 from sievert.serving.settings import Settings
 from sievert.serving.wiring import add_key, open_doors
@@ -40,7 +41,15 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    folder, bundle_folder, *, change=lambda doors: doors, clock=None, truth=None, prevalence=None, **settings
+    folder,
+    bundle_folder,
+    *,
+    change=lambda doors: doors,
+    clock=None,
+    truth=None,
+    prevalence=None,
+    load=load_warm,
+    **settings,
 ):
     """Run a server; `change` may swap parts of its doors before it starts, `truth` is a board for a simulation."""
     if "webhook_url" in settings:  # the receivers of tests lie on this machine
@@ -48,7 +57,9 @@ def running(
         settings = {"webhook_private_hosts": (place,), **settings}
     chosen = Settings(data_folder=str(folder), bundle=str(bundle_folder), port=0, **settings)
     taken = bind(chosen.host, chosen.port)
-    doors = change(open_doors(chosen, clock=clock or SystemClock(), truth=truth, prevalence=prevalence))
+    doors = change(
+        open_doors(chosen, clock=clock or SystemClock(), truth=truth, prevalence=prevalence, load=load)
+    )
     started = threading.Event()
     server = make_server(doors, started=started.set)
 

@@ -33,7 +33,7 @@ def data(tmp_path):
 def test_help_names_every_command():
     done = sievert("--help")
     assert done.returncode == 0
-    assert len(COMMANDS) == 35
+    assert len(COMMANDS) == 36
     for command in COMMANDS:
         assert command in done.stdout.decode()
         assert sievert(command, "--help").returncode == 0, command
@@ -45,6 +45,13 @@ def test_a_part_of_a_server_says_what_it_lacks(command, tmp_path):
     assert done.returncode == 2
     assert b"nats_url is not set" in done.stderr
     assert b"database_url is not set" not in done.stderr
+
+
+def test_a_console_needs_the_database_alone(tmp_path):
+    done = sievert("console", "--data", tmp_path)
+    assert done.returncode == 2
+    assert b"database_url is not set" in done.stderr
+    assert b"nats_url" not in done.stderr
 
 
 def test_the_version_is_told():

@@ -237,3 +237,16 @@ class JournalContract:
                 journal = reopen()
         for key in model:
             assert len(journal.trail(*key)) == 1
+
+    def test_only_what_is_kept_whole_is_listed_where_that_is_wanted(self, journal):
+        keep(journal, [Post(id=name, text=name) for name in "abcd"], kept=(1, 3))
+        page = journal.decisions(DecisionFilter(kept=True), cursor=None, limit=9)
+        assert [one.post_id for one in page.items] == ["d", "b"]
+        assert not journal.decisions(DecisionFilter(kept=True, since=START + 1), cursor=None, limit=9).items
+
+    def test_by_which_bundle_the_past_was_looked_at_is_remembered(self, journal, reopen):
+        assert journal.looked_anew_by() == ""
+        for bundle in ("b@1", "b@2"):
+            journal.note_looked_anew(bundle)
+            assert journal.looked_anew_by() == bundle
+        assert reopen().looked_anew_by() == "b@2"

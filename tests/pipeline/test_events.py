@@ -7,14 +7,17 @@ import pytest
 
 from sievert.errors import InvalidField, MalformedInput, StoreUnavailable
 from sievert.features.behaviour.counting import Count, Role
-from sievert.pipeline import events
+from sievert.pipeline import called
 from sievert.pipeline.activity import ActivityCounters, reader_of
+from sievert.pipeline.anew import Anew
 from sievert.pipeline.budgets import Budgets
+from sievert.pipeline.called import decide_waiting
 from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.path import run
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.schema.clock import HOUR, SECOND
+from sievert.schema.decision import Cause, decision_id
 from sievert.schema.event import Comment, Report, Verdict, Views
 from sievert.schema.post import Post
 from sievert.schema.sentinel import SENTINEL
@@ -70,7 +73,7 @@ def test_reports_change_the_decision_and_the_trail_says_why(parts, stores):
 
 
 def test_of_more_than_can_be_decided_at_once_the_most_harmful_views_come_first(parts, stores, monkeypatch):
-    monkeypatch.setattr(events, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(called, "MOST_AT_ONCE", 1)
     rude = [Post(id=name, text="you blorp", creator_id="ann") for name in ("seen", "unseen")]
     run(records(*rude, FINE), parts)
     seen = Views(id="v", at=START, post_id="seen", count=90)
@@ -79,6 +82,31 @@ def test_of_more_than_can_be_decided_at_once_the_most_harmful_views_come_first(p
         records(*reports(1), *reports(1, post="unseen", first=1), *reports(1, post="seen", first=2)), parts
     )
     assert [len(stores.journal.trail("default", name)) for name in ("fine", "unseen", "seen")] == [1, 1, 2]
+
+
+def test_a_level_that_two_processes_pass_together_calls_for_a_decision(
+    parts, stores, tiny_bundle, monkeypatch
+):
+    def counters():
+        return ActivityCounters(stores.activity, said=reader_of(tiny_bundle), alone=False)
+
+    one, other = (dataclasses.replace(parts, counters=counters(), anew=Anew()) for _ in range(2))
+    run(records(FINE), one)
+    run_events(records(*reports(2)), one)
+    commit = one.counters.commit
+
+    def late(taken):
+        """Commit after the other process has counted a report that this one did not see."""
+        run_events(records(*reports(1, first=3)), other)
+        commit(taken)
+
+    with monkeypatch.context() as at_once:
+        at_once.setattr(one.counters, "commit", late)
+        run_events(records(*reports(1, first=2)), one)
+    assert totals(stores, Role.POST, "fine")[Count.REPORTS] == 4
+    assert [decide_waiting(one), decide_waiting(other)] == [1, 0]
+    newest = stores.journal.trail("default", "fine")[-1]
+    assert newest.decision_id == decision_id(FINE.key, Cause("reports", 4))
 
 
 def test_what_was_done_is_not_done_again(parts, stores):

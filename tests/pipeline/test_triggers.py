@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from sievert.errors import ConfigurationError
 from sievert.features.behaviour.counting import COUNTS, Count
-from sievert.pipeline.triggers import WATCHED, default_triggers, default_triggers_path, load_triggers
+from sievert.pipeline.triggers import (
+    REVISITS,
+    WATCHED,
+    default_triggers,
+    default_triggers_path,
+    load_triggers,
+)
 from sievert.schema.decision import TRIGGERS as WORDS
 
 TRIGGERS = default_triggers()
@@ -68,13 +74,19 @@ def test_nothing_happened_calls_for_nothing():
 
 
 def test_every_trigger_is_a_word_that_trails_may_hold():
-    assert set(WATCHED) == set(WORDS) - {"created", "bank", "dial"}
+    assert set(WATCHED) == set(WORDS) - {"created", "bank", "dial", *REVISITS}
     assert [one.name for one in TRIGGERS.listed] == ["reports", "hides", "comments", "views", "edit"]
 
 
 def test_what_ships_is_what_certificates_have_named():
-    """The name is part of a certificate's terms: it changes with every level, and with nothing else."""
-    assert TRIGGERS.name == "09c88bfa6b7fd47f"
+    """The name is part of a certificate's terms: it changes with every level and revisit, and with nothing else."""
+    assert TRIGGERS.name == "0bbea19083d0c1c6"
+    assert [one.watch for one in TRIGGERS.revisits] == ["account", "bundle"]
+
+
+def test_a_file_without_revisits_has_the_name_that_it_had_before_there_were_any(tmp_path):
+    own = load_triggers(written(tmp_path, SHIPPED[: SHIPPED.index("  # No counters")]))
+    assert (own.name, own.revisits) == ("09c88bfa6b7fd47f", ())
 
 
 @pytest.mark.parametrize(
@@ -84,6 +96,8 @@ def test_what_ships_is_what_certificates_have_named():
         ("first: 4", "first: 5"),
         ("levels: 8", "levels: 7"),
         ("watch: hides", "watch: blocks"),
+        ("posts: 20", "posts: 19"),
+        ("days: 7", "days: 8"),
     ],
 )
 def test_whatever_calls_for_more_or_other_decisions_has_another_name(tmp_path, changed):
@@ -104,11 +118,17 @@ def test_a_comment_changes_no_name(tmp_path):
         (SHIPPED + "budget: 5\n", "it knows no 'budget': leave it out"),
         (
             SHIPPED.replace("watch: hides", "watch: whispers"),
-            "nothing counts 'whispers': watch one of blocks, comments",
+            "nothing counts 'whispers': watch one of account, blocks, bundle, comments",
         ),
         (SHIPPED.replace("watch: hides", "watch: reports"), "trigger 2: reports is watched already"),
         (SHIPPED.replace("step: 1", "step: 1\n    factor: 2"), "state one of factor"),
         (SHIPPED.replace("    step: 1\n", ""), "state one of factor"),
+        (SHIPPED.replace("posts: 20", "first: 20"), "trigger 6: Object contains unknown field `first`"),
+        (
+            SHIPPED.replace("posts: 20", "posts: 21"),
+            "of an account 20 posts are known by name: state no more",
+        ),
+        (SHIPPED.replace("watch: bundle", "watch: account"), "trigger 7: account is watched already"),
         (SHIPPED.replace("levels: 24", "levels: 900"), "its last level is above 1,000,000,000,000"),
         (SHIPPED.replace("first: 1\n", "first: none\n", 1), "trigger 1: Expected `int`"),
         (SHIPPED.replace("first: 1\n", "first: 1\n    first: 2\n", 1), "first stands twice"),

@@ -10,8 +10,11 @@ import pytest
 
 from command_line import sievert
 from running_server import NDJSON, ndjson, running
+from sievert.features.behaviour.counting import Count
 from sievert.schema.clock import SECOND
-from sievert.schema.event import Views
+from sievert.schema.decision import Cause, decision_id
+from sievert.schema.event import Report, Views
+from sievert.schema.post import PostKey
 from sievert.stores.activity.base import PostName
 
 pytestmark = pytest.mark.services
@@ -80,6 +83,47 @@ def test_the_same_events_sent_to_both_count_once(pair):
     assert sum(counted) == 120
     for server in pair:
         assert server.doors.parts.counters.views([PostName("default", "p")]).tolist() == [360]
+
+
+def test_different_events_at_both_come_to_the_numbers_of_one_and_no_level_passes_unseen(pair):
+    at, posts = pair[0].doors.clock.now() - SECOND, [f"p{n}" for n in range(8)]
+    key = pair[0].key
+    with pair[0].client() as client:
+        for n, name in enumerate(posts):
+            body = {"id": name, "text": "a lovely morning", "creator_id": f"c{n % 2}"}
+            client.post("/api/v1/posts", json=body).raise_for_status()
+
+    def send(number):
+        with pair[number].client(key) as client:
+            for n in range(8):
+                told = [
+                    Report(
+                        id=f"{number}-{n}-{name}",
+                        at=at,
+                        post_id=name,
+                        reason="hate",
+                        actor_id=f"{number}-{n}",
+                    )
+                    for name in posts
+                ]
+                body = b"\n".join(map(msgspec.json.encode, told))
+                assert client.post("/api/v1/events", content=body, headers=NDJSON).status_code == 200
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for server in pair:
+        counters = server.doors.parts.counters
+        assert [counters.totals(PostName("default", name))[Count.REPORTS] for name in posts] == [16] * 8
+        known = counters.known([PostName("default", "p0")], counters.tick(server.doors.clock.now()))
+        assert known.others[0, Count.REPORTS, 0] == 16 * 3  # of the creator's other posts
+    journal, deadline = pair[0].doors.stores.journal, time.monotonic() + 20
+    wanted = {decision_id(PostKey("default", name, 0), Cause("reports", 16)) for name in posts}
+    while journal.holds([*wanted]) != wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert journal.holds([*wanted]) == wanted
 
 
 def test_events_that_come_before_their_post_find_it_on_another_server(pair):

@@ -222,6 +222,8 @@ def test_every_field_of_a_record_is_described_and_words_are_listed(client):
             "quarrels",
             "bank",
             "dial",
+            "account",
+            "bundle",
         ],
         ("Action", "kind"): ["demote", "remove", "isolate", "restore"],
     }.items():

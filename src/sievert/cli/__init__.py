@@ -15,6 +15,7 @@ COMMANDS = (
     "up",
     "api",
     "worker",
+    "console",
     "demo",
     "promise",
     "simulate",

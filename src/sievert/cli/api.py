@@ -1,10 +1,15 @@
 """`sievert api`: the part of a server that takes requests; workers decide, with a queue between them."""
 
-from typing import Annotated
-
 import typer
 
-from sievert.cli.options import ConfigOption, DataOption, require_services, settings_from
+from sievert.cli.options import (
+    ConfigOption,
+    DataOption,
+    HostOption,
+    PortOption,
+    require_services,
+    settings_from,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -13,8 +18,8 @@ def register(app: typer.Typer) -> None:
 
 
 def api(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    host: HostOption = None,
+    port: PortOption = None,
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -26,7 +31,7 @@ def api(
     from sievert.serving.wiring import first_key, open_doors, with_queue
 
     settings = settings_from(config, data, host=host, port=port).settings
-    require_services(settings)
+    require_services(settings, "database_url", "nats_url")
     set_up_logging(form=settings.log_format, level=settings.log_level)
     taken = bind(settings.host, settings.port)
     doors = with_queue(open_doors(settings, clock=SystemClock()), Queue(settings.nats_url))

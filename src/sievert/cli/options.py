@@ -13,6 +13,8 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="The data folder, instead of the one in the settings.")
 ]
+HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
+PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
 
 
 def settings_from(config: Path | None, data: Path | None = None, **flags: object) -> LoadedSettings:
@@ -26,13 +28,13 @@ def settings_from(config: Path | None, data: Path | None = None, **flags: object
     return load_settings(config=config, environ=os.environ, flags=flags)
 
 
-def require_services(settings: Settings) -> None:
-    """Refuse to start a part of a server whose other parts could not be reached.
+def require_services(settings: Settings, *names: str) -> None:
+    """Refuse to start a part of a server whose other parts could not be reached without these settings.
 
     Raises:
         ConfigurationError: names the settings that are missing.
     """
-    missing = [name for name in ("database_url", "nats_url") if not getattr(settings, name)]
+    missing = [name for name in names if not getattr(settings, name)]
     if missing:
         problems = [
             f"{name} is not set; a server in parts needs it (`sievert up` does not)." for name in missing

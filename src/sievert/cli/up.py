@@ -1,11 +1,10 @@
 """`sievert up`: the server."""
 
 import shlex
-from typing import Annotated
 
 import typer
 
-from sievert.cli.options import ConfigOption, DataOption, settings_from
+from sievert.cli.options import ConfigOption, DataOption, HostOption, PortOption, settings_from
 
 
 def register(app: typer.Typer) -> None:
@@ -14,8 +13,8 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    host: HostOption = None,
+    port: PortOption = None,
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:

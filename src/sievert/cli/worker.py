@@ -24,7 +24,7 @@ def worker(data: DataOption = None, config: ConfigOption = None) -> None:
     from sievert.serving.wiring import open_doors
 
     settings = settings_from(config, data).settings
-    require_services(settings)
+    require_services(settings, "database_url", "nats_url")
     set_up_logging(form=settings.log_format, level=settings.log_level)
     queue = Queue(settings.nats_url)
 

@@ -14,7 +14,7 @@ import msgspec
 from sievert.errors import NotFound
 from sievert.schema.action import OURSELVES, ActionKind, ActionState
 from sievert.schema.clock import Micros
-from sievert.schema.decision import BANK, CREATED, DIAL, Decision
+from sievert.schema.decision import ACCOUNT, BANK, BUNDLE, CREATED, DIAL, Decision
 from sievert.schema.policy import AppealRoute, Policy
 from sievert.schema.statement import Statement
 
@@ -43,6 +43,8 @@ _CAME_UP = {
     "edit": "It was looked at again because it was edited.",
     BANK: "It was looked at again because something like it became known.",
     DIAL: "It was looked at more closely, some time after it was published.",
+    ACCOUNT: "It was looked at again because its author's account was limited.",
+    BUNDLE: "It was looked at again because posts are judged by other models now.",
 }
 HEARD_BY = {
     AppealRoute.MODERATORS: "A moderator who did not decide before looks at it.",

@@ -92,6 +92,7 @@ class ActivityCounters:
         self._store = store
         self._said = said
         self._tick = store.last_tick()
+        self._alone = alone
         # While there are none, and nobody else makes any, nobody need look for them.
         self._orphans = not alone or store.any_orphans()
         self._folded = 0
@@ -301,6 +302,10 @@ class ActivityCounters:
         """Return how often each post was seen so far [n], as far as that is durable."""
         views: Int64s = self._totals(names)[:, Count.VIEWS]
         return views
+
+    def totals_meanwhile(self, taken: Taken) -> Int64s | None:
+        """Return the totals [p, COUNTS] of the posts of a batch that is durable; None where nobody else counts."""
+        return None if self._alone else self._totals(taken.posts)
 
     def totals(self, name: PostName) -> Int64s:
         """Return the plain counts of a post [COUNTS], as far as they are durable."""

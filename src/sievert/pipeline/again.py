@@ -42,6 +42,11 @@ class Again:
     kept: bool = True  # whether its text was kept
 
     @property
+    def name(self) -> PostName:
+        """The post, whatever its revision."""
+        return PostName(self.first.platform, self.first.post_id)
+
+    @property
     def content(self) -> Decision:
         """The decision that says what the content was thought to be: the first, or the heavy model's later look."""
         later = [one for one in self.trail if one.trigger == DIAL and one.stage == Stage.HEAVY.word]
@@ -277,9 +282,8 @@ def _without_what_was_settled(
 
 def _settled(again: Sequence[Again], parts: Parts) -> list[list[Settlement]]:
     """Return what people settled about each post under its present revision."""
-    names = [PostName(one.first.platform, one.first.post_id) for one in again]
-    found = parts.reviews.settled(names) if parts.reviews is not None else {}
+    found = parts.reviews.settled([one.name for one in again]) if parts.reviews is not None else {}
     return [
-        [settlement for settlement in found.get(name, ()) if settlement.revision == one.first.revision]
-        for name, one in zip(names, again, strict=True)
+        [settlement for settlement in found.get(one.name, ()) if settlement.revision == one.first.revision]
+        for one in again
     ]

@@ -226,10 +226,15 @@ class ComputeDial:
         return self._step == len(STEPS) - 1
 
     @property
-    def spare(self) -> bool:
-        """Whether there is time for posts that were skipped: nothing waits, and the dial is open or nothing comes."""
+    def calm(self) -> bool:
+        """Whether there is time for posts of the past: nothing waits, and the dial is open or nothing comes."""
         idle = self._wall() - self._at >= CALM_SECONDS
-        return bool(len(self.skipped)) and self._waiting() == 0 and (self.open or idle)
+        return self._waiting() == 0 and (self.open or idle)
+
+    @property
+    def spare(self) -> bool:
+        """Whether there is time for posts that were skipped, and any of them."""
+        return bool(len(self.skipped)) and self.calm
 
     def ask(self, waiting: Callable[[], int]) -> None:
         """From now on ask this how many posts wait to walk the path."""

@@ -7,27 +7,21 @@ again, call for the same decisions by the same names, and find them made.
 Not covered: what an edit changed. Its event counts; the new text comes as a post of a higher revision.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from sievert.errors import InputError, InvalidField, TooLarge
-from sievert.features.behaviour.counting import Count
-from sievert.features.behaviour.rows import behaviour_rows
 from sievert.pipeline.activity import Taken
-from sievert.pipeline.again import Again, batch_again, decide_again, worth_deciding
+from sievert.pipeline.anew import Call
+from sievert.pipeline.called import decide_called, passed_meanwhile
 from sievert.pipeline.decode import MAX_RECORD_BYTES, check_id, explain, split_lines
 from sievert.pipeline.path import Parts
-from sievert.pipeline.rescoring import rescored
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.event import CLOCK_AHEAD, EVENT_TYPES, BaseEvent, Comment, Event, Report
-from sievert.scoring.update import UpdateModel
 from sievert.stores.activity.base import LoggedEvent, PostName
-
-MOST_AT_ONCE = 500
-"""Posts that one batch of events may have decided anew: those of most harmful views. The rest waits for their next level."""
 
 _DECODER = msgspec.json.Decoder(Event)
 
@@ -72,12 +66,14 @@ def run_events(
             taken.change.log.append(LoggedEvent(kind, taken.tick, bytes(lines[row]), about))
     parts.observer.lap("event count")
 
-    # 3 decide anew where a trigger fired, then 4 make the counters durable
+    # 3 decide anew where a trigger fired, as far as the budget goes, then 4 make the counters durable
+    late: Sequence[Call] = ()
     if parts.bundle.update is not None:
-        _decide_anew(taken, parts.bundle.update, parts, now)
+        late = decide_called(taken, parts, now)
     if parts.creators is not None:
         parts.creators.hear(taken)
     counters.commit(taken)
+    parts.anew.wait([*late, *passed_meanwhile(taken, parts)])
     parts.observer.lap("event record")
 
     answers: list[EventAnswer | InputError] = [one for one in read if isinstance(one, InputError)]
@@ -131,27 +127,3 @@ def _kind_of(record: bytes) -> type[BaseEvent]:
         return EVENT_TYPES[said["kind"]]
     except (msgspec.DecodeError, UnicodeError, RecursionError, KeyError, TypeError):
         return BaseEvent
-
-
-def _decide_anew(taken: Taken, update: UpdateModel, parts: Parts, now: Micros) -> None:
-    """Decide about every post that a trigger fired for, and make that durable."""
-    rows, causes = parts.triggers.causes_of(taken.before, taken.after)
-    worth = worth_deciding([taken.posts[row] for row in rows.tolist()], causes, parts)
-    # The score of another bundle does not mean the same, and what was not kept cannot be scored again.
-    again = [one for one in worth if one.kept or one.first.bundle == parts.bundle.version]
-    if not again:
-        return
-    if len(again) > MOST_AT_ONCE:
-        views = dict(zip(taken.posts, taken.after[:, Count.VIEWS].tolist(), strict=True))
-        again = sorted(again, key=lambda one: -_harmful_views(one, views))[:MOST_AT_ONCE]
-    posts = batch_again(again, parts)
-    names = [PostName(post.platform, post.id) for post in posts.posts]
-    known = parts.counters.known(names, taken.tick, taken.change)
-    behaviour = behaviour_rows(known, update.spec.behaviour)
-    scored = rescored(again, posts, known=known, behaviour=behaviour, update=update, parts=parts)
-    decide_again(again, posts, scored, parts, now=now, behaviour=behaviour, known=known)
-
-
-def _harmful_views(one: Again, views: Mapping[PostName, int]) -> float:
-    """Return the harmful views that a post is expected to have had, by what was thought of it last."""
-    return one.trail[-1].probability * (1 + views[PostName(one.first.platform, one.first.post_id)])

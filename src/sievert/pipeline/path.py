@@ -20,6 +20,7 @@ from sievert.enforcement.performing import Performed, performed
 from sievert.errors import InputError
 from sievert.features.behaviour.rows import Rows, behaviour_rows
 from sievert.pipeline.activity import ActivityCounters, new_post
+from sievert.pipeline.anew import Anew
 from sievert.pipeline.answers import UNOPENED, answer_new, assemble
 from sievert.pipeline.banks import Banks, Known
 from sievert.pipeline.budgets import Budgets
@@ -111,6 +112,7 @@ class Parts:
     shares: Shares = SHARES  # what the heavy model reads where no dial moves that
     dial: ComputeDial | None = None
     triggers: Triggers = dataclasses.field(default_factory=default_triggers)
+    anew: Anew = dataclasses.field(default_factory=Anew)  # what triggers called for, and how much a second
     pictures: Pictures | None = None  # None where no post may have any
     banks: Banks | None = None  # None where there are none
     creators: LiveCreators | None = None  # None where no model embeds them

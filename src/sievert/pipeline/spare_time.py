@@ -5,16 +5,18 @@ by the dial; where people reacted to a post meanwhile, the update model hears th
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from sievert.features.behaviour.rows import behaviour_rows
-from sievert.pipeline.again import batch_again, decide_again, scored_again, worth_deciding
+from sievert.pipeline.again import Again, batch_again, decide_again, scored_again, worth_deciding
 from sievert.pipeline.dial import ComputeDial
 from sievert.pipeline.path import Parts, behaviour_of_new
+from sievert.schema.clock import Micros
 from sievert.schema.decision import DIAL, Cause, Stage
 from sievert.scoring.facets import fused
-from sievert.scoring.utterances import look_at_posts
+from sievert.scoring.utterances import Shares, look_at_posts
 from sievert.stores.activity.base import PostName
 
 AT_ONCE = 32
@@ -48,11 +50,22 @@ def _look(dial: ComputeDial, parts: Parts, most: int) -> int:
         # Another revision is another text, and what another bundle thought means something else.
         if one.post.key in by_key and one.first.bundle == parts.bundle.version
     ]
-    if not again:
-        return len(taken)
+    if again:
+        look_anew(again, parts, shares=dial.wanted, now=now)
+    return len(taken)
+
+
+def look_anew(again: Sequence[Again], parts: Parts, *, shares: Shares, now: Micros) -> None:
+    """Have all models read posts whose texts are at hand, as if they came now, and decide anew.
+
+    Where people reacted to a post, the update model hears that with it.
+
+    Raises:
+        StoreUnavailable: nothing of what was decided is durable.
+    """
     posts = batch_again(again, parts)
     passed = parts.banks.glance(posts).passed if parts.banks is not None else ()
-    looked = look_at_posts(parts.bundle, posts, shares=dial.wanted, passed=passed)
+    looked = look_at_posts(parts.bundle, posts, shares=shares, passed=passed)
     for row, facets in looked.facets.items():
         parts.latents.keep(parts.bundle.version, posts.keys[row], facets, at=posts.received_at)
     scored = fused(parts.bundle, looked, lambda rows: behaviour_of_new(posts, parts, rows))
@@ -69,4 +82,3 @@ def _look(dial: ComputeDial, parts: Parts, most: int) -> int:
         stage = np.where(reacted, np.int8(Stage.UPDATE), scored.stage)
         scored = dataclasses.replace(scored_again(again, p, parts.bundle, stage=stage), where=scored.where)
     decide_again(again, posts, scored, parts, now=now)
-    return len(taken)

@@ -2,7 +2,9 @@
 
 A trigger watches one counter. It fires when the counter passes a level; levels double or grow tenfold, so that
 a post is looked at often while little is known of it and seldom when much is. Each level fires once: a decision
-is named by its trigger and level. Which there are is data: a YAML file, the one that ships or one's own.
+is named by its trigger and level. A revisit is a trigger without a counter: an account was limited, or another
+bundle decides, and posts of the past are decided anew, each once for the same limit or bundle. Which there are is
+data: a YAML file, the one that ships or one's own.
 """
 
 import dataclasses
@@ -21,8 +23,9 @@ from msgspec import Meta
 from sievert.errors import ConfigurationError
 from sievert.features.behaviour.counting import Count
 from sievert.policy.loading import EveryKeyOnce
-from sievert.schema.decision import Cause
+from sievert.schema.decision import ACCOUNT, BUNDLE, Cause
 from sievert.schema.history import Int64s
+from sievert.schema.limit import RECENT_POSTS
 
 TRIGGERS_FORMAT = 1
 """Version of what a file of triggers may say."""
@@ -39,6 +42,9 @@ WATCHED = {
     "quarrels": Count.QUARRELS,
 }
 """What a trigger may watch, by the word that trails use; reactions are those that dislike, comments those that object."""
+
+REVISITS = (ACCOUNT, BUNDLE)
+"""What has posts of the past decided anew, and is no counter."""
 
 _HIGHEST = 10**12
 _MOST_BYTES = 64 << 10
@@ -69,17 +75,32 @@ class Trigger:
     levels: tuple[int, ...]
 
 
+class Revisit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many posts of how many days are decided anew: of an account that is limited, or by another bundle."""
+
+    watch: str
+    posts: Annotated[int, Meta(ge=1, le=100_000)]
+    days: Annotated[int, Meta(ge=1, le=365)]
+
+
 @dataclasses.dataclass(frozen=True)
 class Triggers:
     """What calls for a decision, the weightiest first; a post that several call for is decided once."""
 
     listed: tuple[Trigger, ...]
+    revisits: tuple[Revisit, ...] = ()
 
     @functools.cached_property
     def name(self) -> str:
         """The triggers by hash: a post that is scored more often has more chances to cross a rule."""
         said = repr([(one.name, one.counter.name, one.levels) for one in self.listed])
+        if self.revisits:
+            said += repr(sorted((one.watch, one.posts, one.days) for one in self.revisits))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+    def revisit(self, watch: str) -> Revisit | None:
+        """Return the revisit of this name, if it is listed."""
+        return next((one for one in self.revisits if one.watch == watch), None)
 
     def causes_of(self, before: Int64s, after: Int64s) -> tuple[npt.NDArray[np.intp], list[Cause]]:
         """Return which of p posts are to be decided anew, and why.
@@ -128,23 +149,29 @@ def load_triggers(file: Path) -> Triggers:
         problems.append(f"format is {stated.get('format')!r}: this release reads `format: {TRIGGERS_FORMAT}`")
     problems += [f"it knows no {key!r}: leave it out" for key in stated if key not in ("format", "triggers")]
     found: list[Trigger] = []
+    revisits: list[Revisit] = []
     for number, one in enumerate(stated["triggers"], start=1):
+        is_revisit = isinstance(one, dict) and one.get("watch") in REVISITS
         try:
-            trigger = msgspec.convert(one, StatedTrigger)
+            trigger: StatedTrigger | Revisit
+            trigger = msgspec.convert(one, Revisit) if is_revisit else msgspec.convert(one, StatedTrigger)
         except msgspec.ValidationError as error:
-            problems.append(
-                f"trigger {number}: {error}: state watch, first, levels, and one of factor and step"
-            )
+            fields = "posts and days" if is_revisit else "first, levels, and one of factor and step"
+            problems.append(f"trigger {number}: {error}: state watch, {fields}")
             continue
-        wrong = _wrong(trigger, [other.name for other in found])
+        wrong = _wrong(trigger, [*(other.name for other in found), *(other.watch for other in revisits)])
         problems += [f"trigger {number}: {problem}" for problem in wrong]
-        if not wrong:
+        if wrong:
+            continue
+        if isinstance(trigger, Revisit):
+            revisits.append(trigger)
+        else:
             found.append(
                 Trigger(name=trigger.watch, counter=WATCHED[trigger.watch], levels=tuple(trigger.values()))
             )
     if problems:
         raise ConfigurationError(where, problems)
-    return Triggers(tuple(found))
+    return Triggers(tuple(found), tuple(revisits))
 
 
 def _parsed(file: Path) -> object:
@@ -153,13 +180,18 @@ def _parsed(file: Path) -> object:
     return yaml.load(file.read_bytes(), Loader=EveryKeyOnce)  # noqa: S506  # a safe loader
 
 
-def _wrong(trigger: StatedTrigger, before: list[str]) -> list[str]:
+def _wrong(trigger: StatedTrigger | Revisit, before: list[str]) -> list[str]:
     """Say what is wrong with a trigger beyond the types of its fields."""
     problems = []
-    if trigger.watch not in WATCHED:
-        problems.append(f"nothing counts {trigger.watch!r}: watch one of {', '.join(sorted(WATCHED))}")
     if trigger.watch in before:
         problems.append(f"{trigger.watch} is watched already: keep one of both")
+    if isinstance(trigger, Revisit):
+        if trigger.watch == ACCOUNT and trigger.posts > RECENT_POSTS:
+            problems.append(f"of an account {RECENT_POSTS} posts are known by name: state no more")
+        return problems
+    if trigger.watch not in WATCHED:
+        known = ", ".join(sorted((*WATCHED, *REVISITS)))
+        problems.append(f"nothing counts {trigger.watch!r}: watch one of {known}")
     if (trigger.factor is None) == (trigger.step is None):
         problems.append("state one of factor (levels that multiply) and step (levels that add)")
     elif trigger.values()[-1] > _HIGHEST:

@@ -1,5 +1,7 @@
 """Accounts that are new or suddenly change are found as their posts come, and limited; nothing where no policy asks.
 
+Of an account that may be limited its newest posts are known by name: they are decided anew if it is (`revisiting.py`).
+
 What an account was like is read and written once a batch, in the transaction of the batch's decisions: a post
 counts once at most, and a restart forgets nothing. A process that dies between writing down what is plainly
 allowed and that transaction leaves those few posts uncounted.
@@ -23,7 +25,7 @@ from sievert.enforcement.watching import (
 from sievert.pipeline.activity import ActivityCounters, new_post
 from sievert.schema.batch import PostBatch, ScoredBatch
 from sievert.schema.clock import DAY, Micros
-from sievert.schema.limit import AccountLimit, AccountPast, LimitCause
+from sievert.schema.limit import RECENT_POSTS, AccountLimit, AccountPast, LimitCause
 from sievert.schema.policy import Mode, Policy, PolicySet
 from sievert.stores.activity.base import PostName
 from sievert.stores.limits import AccountLimits
@@ -71,7 +73,8 @@ class Watching:
         """Return what these new posts come to; they are noted as published already."""
         limits, pasts = list[AccountLimit](), list[AccountPast]()
         for policy in self.policies.policies:
-            if policy.mode is Mode.OFF or (policy.limit_new is None and policy.limit_changed is None):
+            limits_any = policy.limit_new or policy.limit_changed or policy.limit_after
+            if policy.mode is Mode.OFF or limits_any is None:
                 continue
             accounts = _accounts_of(posts, policy)
             watched = self._watched(posts, scored, policy, accounts, now)
@@ -127,7 +130,8 @@ class Watching:
                     past = with_post(past, watched[row], policy.limit_changed)
                 past, due = self._due(policy, past, watched[row], made, now, limited=limit is not None)
                 limit = due or limit
-            found.append((past, limit))
+            recent = (*past.recent, *(watched[row].post_id for row in rows))[-RECENT_POSTS:]
+            found.append((msgspec.structs.replace(past, recent=recent), limit))
         return found
 
     def _due(

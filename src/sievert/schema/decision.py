@@ -21,14 +21,20 @@ BANK = "bank"
 DIAL = "dial"
 """The trigger of a decision for which the heavy model had no time when the post came, and has it now."""
 
+ACCOUNT = "account"
+"""The trigger of a decision that a limit of the account calls for."""
+
+BUNDLE = "bundle"
+"""The trigger of a decision that another bundle calls for."""
+
 _EVENTS = ("reports", "views", "comments", "hides", "edit", "blocks", "shares", "reactions", "quarrels")
 
-TRIGGERS = (CREATED, *_EVENTS, BANK, DIAL)
+TRIGGERS = (CREATED, *_EVENTS, BANK, DIAL, ACCOUNT, BUNDLE)
 """What can call for a decision: a post that appears, what people then do with it, what becomes known, time."""
 
 
 class Cause(NamedTuple):
-    """What called for a decision, and how far that had come: reports, views, hides, edits, changed banks."""
+    """What called for a decision, and how far that had come: reports, views, hides, edits, changed banks, a limit's time, a bundle's number."""
 
     trigger: str
     ordinal: int

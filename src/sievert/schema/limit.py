@@ -60,6 +60,9 @@ HARM_PLACES = 20
 PACE_PLACES = 25
 """Times between posts are counted by the power of two of their seconds; the last place takes all longer ones."""
 
+RECENT_POSTS = 20
+"""So many of an account's posts are known by name."""
+
 
 class AccountPast(msgspec.Struct, frozen=True, kw_only=True):
     """What an account's posts were like under one policy, in counts, and what speaks for a change since."""
@@ -81,4 +84,8 @@ class AccountPast(msgspec.Struct, frozen=True, kw_only=True):
     pace_evidence: Annotated[float, Meta(description="of a change in how fast it posts")] = 0.0
     limited_as_new: Annotated[bool, Meta(description="a limit of new accounts was imposed")] = False
     quiet_until: Annotated[Micros, Meta(description="no change counts until then, as one was found")] = 0
+    recent: Annotated[
+        tuple[PostId, ...],
+        Meta(description="its newest posts, oldest first: they are decided anew if it is limited"),
+    ] = ()
     record_version: RecordVersion = 1

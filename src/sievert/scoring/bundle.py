@@ -161,6 +161,11 @@ class Bundle:
     picture: PictureModel | None = None
 
     @property
+    def has_models(self) -> bool:
+        """Whether it can score; a cover (`cover.py`) cannot."""
+        return bool(self.calibrators)
+
+    @property
     def policy_heads(self) -> tuple[str, ...]:
         """The names of the heads behind the primary one: those of the models, then the added ones."""
         return tuple(head.name for head in self.manifest.every_head[1:])

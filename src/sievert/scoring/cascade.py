@@ -11,6 +11,7 @@ Legend: n posts of a batch, m <= n of them for heavy, H heads (harm first), T ad
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from sievert.calibration.logit_map import LogitMap
 from sievert.schema.batch import ScoredBatch, TextColumn
 from sievert.schema.decision import Language, Stage
 from sievert.schema.sentinel import SENTINEL_POLICY, rows_with_sentinel
-from sievert.scoring.bundle import Bundle, mixed
+from sievert.scoring.bundle import Bundle, load_bundle, mixed
 from sievert.scoring.light import LightScores, light_scores
 from sievert.scoring.passages import heavy_logits, heavy_logits_and_encodings
 from sievert.scoring.rereading import FirstLook, first_look, light_logits_again
@@ -43,6 +44,17 @@ def score(
     of each stage when it ends.
     """
     return score_from(bundle, text, cuts=cuts_for(bundle, heavy_share), lap=lap)
+
+
+def load_warm(folder: Path) -> Bundle:
+    """Load a bundle, and score once: its compiled kernels load, or compile on a first start, before a post comes.
+
+    Raises:
+        BundleError: a part is missing, altered, or made for other feature definitions.
+    """
+    bundle = load_bundle(folder)
+    score(bundle, TextColumn.of(["warm"]), heavy_share=1.0)
+    return bundle
 
 
 def cuts_for(bundle: Bundle, share: float) -> Cuts:

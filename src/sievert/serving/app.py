@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Message, Middleware, Receive, Scope, Send
 
 from sievert.serving import openapi
+from sievert.serving.console import refuse_scoring
 from sievert.serving.dialects import DIALECTS
 from sievert.serving.doors import Doors
 from sievert.serving.headers import secure
@@ -158,7 +159,11 @@ def make_app(doors: Doors) -> Litestar:
 
     return Litestar(
         route_handlers=ROUTES if doors.truth is None else (*ROUTES, truth.submit_truth),
-        guards=[doors.gate.guard, refuse_unknown],
+        guards=[
+            doors.gate.guard,
+            refuse_unknown,
+            *([] if doors.parts.bundle.has_models else [refuse_scoring]),
+        ],
         dependencies={
             "doors": Provide(lambda: doors, sync_to_thread=False),
             "openapi": Provide(description, sync_to_thread=False),

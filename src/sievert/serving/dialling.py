@@ -1,9 +1,11 @@
-"""What settings say of when posts are read and decided: the compute dial, with its metrics, and the triggers."""
+"""What settings say of when posts are read and decided: the compute dial, triggers, their budget, with metrics."""
 
 from pathlib import Path
 
+from sievert.pipeline.anew import Anew
 from sievert.pipeline.dial import ComputeDial
 from sievert.pipeline.triggers import Triggers, default_triggers, load_triggers
+from sievert.schema.clock import Clock
 from sievert.scoring.utterances import Shares
 from sievert.serving.settings import Settings
 from sievert.serving.telemetry import Metrics
@@ -31,6 +33,24 @@ def make_dial(settings: Settings, metrics: Metrics) -> ComputeDial:
     """Make the dial that these settings ask for."""
     wanted = Shares(text=settings.heavy_share, pictures=settings.image_heavy_share)
     return ComputeDial(wanted, cores=settings.path_cores, watch=DialMetrics(metrics))
+
+
+class AnewMetrics:
+    """Tells metrics what becomes of calls for deciding posts anew."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Tell these."""
+        self._metrics = metrics
+
+    def called(self, what: str, calls: int, *, waiting: int) -> None:
+        """Count calls, and set how many wait."""
+        self._metrics.calls.labels(what).inc(calls)
+        self._metrics.anew_waiting.labels("budget").set(waiting)
+
+
+def make_anew(settings: Settings, metrics: Metrics, *, clock: Clock) -> Anew:
+    """Make the budget of decisions anew that these settings ask for."""
+    return Anew(a_second=settings.anew_per_second, watch=AnewMetrics(metrics), clock=clock)
 
 
 def triggers_of(settings: Settings) -> Triggers:

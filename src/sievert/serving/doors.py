@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sievert.errors import InputError, StoreUnavailable
 from sievert.pipeline.banks import Banks
+from sievert.pipeline.called import decide_waiting
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.holding import give_held
@@ -16,6 +17,7 @@ from sievert.pipeline.overtaking import until_first
 from sievert.pipeline.path import Parts, run
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.releasing import release
+from sievert.pipeline.revisiting import AccountRevisit, BundleRevisit
 from sievert.pipeline.settling import count_settled
 from sievert.pipeline.spare_time import look_at_skipped
 from sievert.pipeline.undoing import Undoing
@@ -51,7 +53,10 @@ GUARD_SECONDS = 1
 """How soon the guardrail hears of what people judged, and draws what is due."""
 
 SPARE_SECONDS = 0.5
-"""How soon it is seen that there is time for posts that the heavy model skipped."""
+"""How soon it is seen that there is time for posts that the heavy model skipped, or that wait to be decided anew."""
+
+REVISIT_SECONDS = 2
+"""How soon the posts of an account that was limited are called for, and posts that another bundle may see otherwise."""
 
 KEEP_CROSSINGS = 180 * DAY
 """Longer than any window with what came before it, its audits and its certificate."""
@@ -105,6 +110,7 @@ class Doors:
     media: MediaStore
     attacher: Attacher
     bodies: BodyRoom
+    accounts: AccountRevisit
     hunter: Hunter
     banks: Banks
     metrics: Metrics
@@ -118,7 +124,9 @@ class Doors:
     delivery: WebhookDelivery | None
     truth: TruthBoard | None  # only where the platform is simulated
     queue: Queue | None = None  # only where workers decide
+    decides: bool = True  # where others do, they also do what one of all is to do
     spans: Spans | None = None  # only where somebody traces
+    by_bundle: BundleRevisit = dataclasses.field(default_factory=BundleRevisit)
     drift: KeptDrift = dataclasses.field(default_factory=KeptDrift)
 
     @contextlib.asynccontextmanager
@@ -131,13 +139,10 @@ class Doors:
         self.batcher.start()
         if self.queue is not None:
             await self.queue.open()
-        # Where workers decide they also do what one of all is to do.
-        leading = asyncio.create_task(self._lead() if self.queue is None else asyncio.sleep(0))
-        # Each process has vectors, and posts that it skipped, of its own.
-        own = [
-            asyncio.create_task(one)
-            for one in (keep_up(self.parts.creators, self.worker), self._look_at_skipped())
-        ]
+        leading = asyncio.create_task(self._lead() if self.decides else asyncio.sleep(0))
+        # Each process has vectors, posts that it skipped, and calls that wait, of its own.
+        vectors = keep_up(self.parts.creators, self.worker)
+        own = [asyncio.create_task(one) for one in (vectors, self._look_at_skipped(), self._decide_waiting())]
         try:
             yield
         finally:
@@ -168,7 +173,7 @@ class Doors:
 
     async def _lead(self) -> None:
         """Do what one process of all is to do, while this one leads."""
-        work = (self._forget, self._hunt, self._sweep, self._guard)
+        work = (self._forget, self._hunt, self._revisit, self._sweep, self._guard)
         beside: list[asyncio.Task[None]] = []
         try:
             while True:
@@ -231,6 +236,36 @@ class Doors:
                 log_unexpected(error)
             await asyncio.sleep(SPARE_SECONDS)
 
+    async def _decide_waiting(self) -> None:
+        """Decide about posts that wait to be decided anew, as far as each second's budget goes."""
+        anew = self.parts.anew
+        while True:
+            try:
+                while len(anew) and anew.room:
+                    await self.worker.run(lambda: until_first(lambda: decide_waiting(self.parts)))
+                    self.nudge()
+            except Exception as error:  # noqa: BLE001  what waits is tried again
+                log_unexpected(error)
+            await asyncio.sleep(SPARE_SECONDS)
+
+    async def _revisit(self) -> None:
+        """Call for posts of accounts that were limited, and have posts read anew that another bundle decided about."""
+        waiting = self.metrics.anew_waiting.labels("bundle")
+        while True:
+            try:
+                await self.worker.run(lambda: self.accounts.call(self.parts))
+                while self.parts.dial is None or self.parts.dial.calm:
+                    turn = await self.worker.run(
+                        lambda: until_first(lambda: self.by_bundle.take_turn(self.parts))
+                    )
+                    waiting.set(len(self.by_bundle))
+                    if not turn:
+                        break
+                    self.nudge()
+            except Exception as error:  # noqa: BLE001  what was not done is done the next time
+                log_unexpected(error)
+            await asyncio.sleep(REVISIT_SECONDS)
+
     async def _sweep(self) -> None:
         """Take back what has expired, and do what waited for its time, held verdicts too."""
         while True:
@@ -246,9 +281,8 @@ class Doors:
         # One part at a time, so that posts have their turn in between.
         now = self.clock.now()
         freed = self.parts.limiting.free(now) if self.parts.limiting is not None else 0
-        given = give_held(self.desk)
-        if given:
-            count_settled(self.desk)
+        # Who settles something may be a console, which counts nothing.
+        given = give_held(self.desk) + count_settled(self.desk)
         return given + freed + len(next(undoing.expired(now), ())) + release(self.stores, self.parts, now=now)
 
     async def _count_settled(self) -> None:

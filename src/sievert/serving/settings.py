@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from sievert.errors import ConfigurationError
 from sievert.guardrail.drawing import AUDIT_RATE
+from sievert.pipeline.anew import A_SECOND
 from sievert.pipeline.dial import PATH_CORES
 from sievert.pipeline.holding import MOST_HELD
 from sievert.pipeline.path import HEAVY_SHARE
@@ -109,6 +110,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     triggers: Annotated[
         str, Meta(description="file of what has a post decided anew; empty: the shipped one")
     ] = ""
+    anew_per_second: Annotated[
+        float,
+        Meta(
+            ge=1.0,
+            le=1_000_000.0,
+            description="posts that each process may decide anew a second, those of most harmful views first; the others wait",
+        ),
+    ] = A_SECOND
     max_text_bytes: Annotated[int, Meta(ge=1, le=170_000, description="longest text of a post, in UTF-8")] = (
         MAX_TEXT_BYTES
     )

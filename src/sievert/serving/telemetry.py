@@ -69,6 +69,18 @@ class Metrics:
         self.skipped_waiting = Gauge(
             "sievert_skipped_waiting", "Skipped posts that wait for the heavy model.", registry=self.registry
         )
+        self.calls = Counter(
+            "sievert_calls_anew",
+            "Calls for deciding posts again beyond the budget of a second: queued; then taken, or dropped for worse ones.",
+            ["what"],
+            registry=self.registry,
+        )
+        self.anew_waiting = Gauge(
+            "sievert_anew_waiting",
+            "Posts that wait to be decided again: for the budget, or because another bundle decides (bundle).",
+            ["what"],
+            registry=self.registry,
+        )
         self.lanes = Counter(
             "sievert_lanes",
             "Posts decided, by lane (text, or with pictures) and the model that had the last word.",

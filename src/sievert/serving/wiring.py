@@ -24,6 +24,7 @@ from sievert.pipeline.limiting import Limiting
 from sievert.pipeline.opening import Openers
 from sievert.pipeline.path import Parts
 from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.revisiting import AccountRevisit
 from sievert.pipeline.ruling import Ruling
 from sievert.pipeline.watching import Watching
 from sievert.policy.loading import default_policies_path, load_policies
@@ -32,20 +33,20 @@ from sievert.review.exposure import ExposureLimits
 from sievert.review.order import Shares
 from sievert.schema.access import ApiKey, AuditNote
 from sievert.schema.bank import Bank, BankEntry
-from sievert.schema.batch import Effects, TextColumn
+from sievert.schema.batch import Effects
 from sievert.schema.clock import HOUR, Clock
 from sievert.schema.label import Label
 from sievert.schema.stop import Stop
 from sievert.scoring.banks.keeping import flood_note
 from sievert.scoring.banks.matching import BankMatcher, OnFlood
-from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
-from sievert.scoring.cascade import score
+from sievert.scoring.bundle import Bundle, at_prevalence, default_bundle_path
+from sievert.scoring.cascade import load_warm
 from sievert.serving.access import Gate, make_key
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.carried import EVENTS, POSTS
 from sievert.serving.creators import open_creators
-from sievert.serving.dialling import make_dial, triggers_of
+from sievert.serving.dialling import make_anew, make_dial, triggers_of
 from sievert.serving.discourse import DiscourseApi
 from sievert.serving.doors import Doors, News, take_events, take_the_path
 from sievert.serving.fetching import Fetcher
@@ -101,11 +102,13 @@ def open_doors(
     truth: TruthBoard | None = None,
     prevalence: float | None = None,
     wall: Clock | None = None,
+    load: Callable[[Path], Bundle] = load_warm,
 ) -> Doors:
-    """Put a server together, warmed up and ready to run; with a board it has a door for the truth.
+    """Put a server together, ready to run; with a board it has a door for the truth.
 
     `prevalence` is the share of harmful posts, where it is not the one that the bundle is calibrated to;
-    `wall` the time of the people who sign in, where `clock` tells that of a simulated world.
+    `wall` the time of the people who sign in, where `clock` tells that of a simulated world; `load` reads
+    the bundle.
 
     Raises:
         BundleError: the bundle does not load.
@@ -113,12 +116,10 @@ def open_doors(
         MissingExtra: a bank holds PDQ hashes, and what searches them is not installed.
         StoreError: the data folder or the database does not open.
     """
-    bundle = load_bundle(bundle_path(settings))
+    bundle = load(bundle_path(settings))
     if prevalence is not None:
         bundle = at_prevalence(bundle, prevalence)
     policies = load_policies(policies_path(settings))
-    # The compiled kernels load, or compile on a first start, now and not under the first post.
-    score(bundle, TextColumn.of(["warm"]), heavy_share=1.0)
     stores = open_stores(settings, clock=clock)
     shared = bool(settings.database_url)
     metrics = Metrics()
@@ -175,6 +176,7 @@ def open_doors(
         announce=has_receiver(settings),
         dial=make_dial(settings, metrics),
         triggers=triggers_of(settings),
+        anew=make_anew(settings, metrics, clock=clock),
         pictures=pictures,
         banks=banks,
         reviews=stores.reviews,
@@ -183,7 +185,8 @@ def open_doors(
         guard=guard,
         creators=open_creators(settings, stores, counters=counters, clock=clock),
     )
-    stores.guardrail.note_running(parts.running)
+    if bundle.has_models:
+        stores.guardrail.note_running(parts.running)
     stores.guardrail.note_policies(policies)
     sessions = Sessions(
         stores.people,
@@ -217,6 +220,7 @@ def open_doors(
         media=media,
         pictures=pictures,
         banks=banks,
+        accounts=AccountRevisit(stores.limits, stores.pasts),
         hunter=Hunter(stores.banks, stores.pictures, flooded=_on_flood(stores.audit, metrics)),
         bodies=BodyRoom(),
         metrics=metrics,
@@ -246,6 +250,7 @@ def with_queue(doors: Doors, queue: Queue) -> Doors:
     return dataclasses.replace(
         doors,
         queue=queue,
+        decides=False,
         walk=walk,
         count=QueuedWalk(queue, EVENTS, doors.count),
         batcher=MicroBatcher(doors.worker, walk, capacity=doors.settings.queue_posts),

@@ -26,7 +26,8 @@ async def overview(doors: TheDoors) -> Overview:
 @get("/overview", opt={"scope": "decisions:read", PAGE: True}, include_in_schema=False)
 async def overview_page(request: AnyRequest, doors: TheDoors) -> Response[bytes]:
     """Show how it stands."""
-    return page(request, "overview.html", told=await asyncio.to_thread(_read, doors))
+    scores = doors.parts.bundle.has_models
+    return page(request, "overview.html", told=await asyncio.to_thread(_read, doors), scores=scores)
 
 
 def _read(doors: Doors) -> Overview:

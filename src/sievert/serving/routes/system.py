@@ -59,6 +59,8 @@ async def ready(doors: TheDoors) -> Response[Readiness]:
     reasons = []
     if doors.feed.draining.is_set():
         reasons.append("going down")
+    if not doors.parts.bundle.has_models:
+        reasons.append("a console takes no posts")
     if doors.worker.full:
         reasons.append("queue full")
     try:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from sievert.errors import InvalidField
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Decision
+from sievert.schema.decision import Decision, Outcome
 from sievert.schema.post import Post, PostKey
 from sievert.stores.activity.base import PostName
 
@@ -59,6 +59,13 @@ class DecisionFilter(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
     since: Micros | None = None
     until: Micros | None = None
+    kept: bool = False  # only decisions that are kept whole, and so none of plainly allowed posts
+
+    @property
+    def reaches_plain(self) -> bool:
+        """Whether any plainly allowed post may be wanted: no reason names a policy there."""
+        allowed = self.outcomes is None or Outcome.ALLOW.word in self.outcomes
+        return allowed and self.policy is None and not self.kept
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,6 +144,18 @@ class Journal(abc.ABC):
 
         Raises:
             InvalidField: the cursor is not one that this method gave.
+        """
+
+    @abc.abstractmethod
+    def looked_anew_by(self) -> str:
+        """Return the bundle by which posts of the past were decided anew last; empty for none."""
+
+    @abc.abstractmethod
+    def note_looked_anew(self, bundle: str) -> None:
+        """Note that posts of the past were decided anew by a bundle.
+
+        Raises:
+            StoreUnavailable: it is not durable.
         """
 
     @abc.abstractmethod

@@ -43,7 +43,9 @@ from sievert.stores.journal.kept import (
     kept_posts,
     kept_trails,
     newest,
+    read_looked_anew,
     wanted_of_kept,
+    write_looked_anew,
 )
 from sievert.stores.journal.rows import decision_of
 from sievert.stores.segments.keys import HashSet, hash_keys
@@ -257,6 +259,14 @@ class EmbeddedJournal(Journal):
         more = len(kept) + len(allowed) > len(merged) or len(merged) == limit or reached is not None
         return Page(items=[one.decision for one in merged], cursor=write_cursor(at) if more else None)
 
+    def looked_anew_by(self) -> str:
+        """Read it."""
+        return read_looked_anew(self._database)
+
+    def note_looked_anew(self, bundle: str) -> None:
+        """Write it."""
+        write_looked_anew(self._database, bundle)
+
     def forget_allowed(self, before: Micros) -> None:
         """Delete the sealed segments that hold nothing younger."""
         self._log.expire(before)
@@ -294,7 +304,7 @@ class EmbeddedJournal(Journal):
         nothing answers must not keep posts waiting.
         """
         found: list[_Listed] = []
-        if wanted.policy is not None or (wanted.outcomes is not None and "allow" not in wanted.outcomes):
+        if not wanted.reaches_plain:
             return found, None
         examined = 0
         for number, start, batch, facts in self._log.backwards(before):

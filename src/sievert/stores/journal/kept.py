@@ -22,8 +22,10 @@ from sievert.stores.journal.base import DecisionFilter
 from sievert.stores.journal.decision_log import DecisionLog
 from sievert.stores.journal.rows import post_of
 from sievert.stores.journal.seen import SeenPosts
-from sievert.stores.statements import insert
-from sievert.stores.tables import decisions, posts
+from sievert.stores.statements import insert, put_fact
+from sievert.stores.tables import decisions, facts, posts
+
+_LOOKED_ANEW = "looked_anew_by"
 
 AT_ONCE = 300
 """Posts a query; SQLite takes three parameters for each."""
@@ -101,6 +103,19 @@ def kept_trails(
 def newest(trail: Iterable[Decision], most: int) -> list[Decision]:
     """Return the newest of these decisions about one post, oldest first."""
     return sorted(trail, key=lambda decision: (decision.decided_at, decision.revision))[-most:]
+
+
+def read_looked_anew(database: Database) -> str:
+    """Return the bundle by which posts of the past were decided anew last; empty for none."""
+    with database.reading() as connection:
+        found = connection.execute(sa.select(facts.c.value).where(facts.c.name == _LOOKED_ANEW)).scalar()
+    return found or ""
+
+
+def write_looked_anew(database: Database, bundle: str) -> None:
+    """Note that posts of the past were decided anew by a bundle."""
+    with database.writing() as connection:
+        put_fact(connection, _LOOKED_ANEW, bundle)
 
 
 def kept_decision(record: bytes) -> Decision:

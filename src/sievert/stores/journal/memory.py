@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from sievert.schema.batch import DecidedBatch, Effects, PostBatch, ScoredBatch
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Decision
+from sievert.schema.decision import Decision, Outcome
 from sievert.schema.post import Post, PostKey
 from sievert.stores.activity.base import PostName
 from sievert.stores.journal.base import (
@@ -34,6 +34,7 @@ class MemoryJournal(Journal):
         self._decisions: list[Decision] = []
         self._by_key: dict[PostKey, int] = {}
         self._posts: dict[PostKey, Post] = {}
+        self._looked_anew_by = ""
 
     def find(self, posts: PostBatch) -> Found:
         """Look each key up."""
@@ -115,6 +116,14 @@ class MemoryJournal(Journal):
                 items.append(self._decisions[at])
         return Page(items=items, cursor=write_cursor({"at": at}) if at > 0 else None)
 
+    def looked_anew_by(self) -> str:
+        """Remember it."""
+        return self._looked_anew_by
+
+    def note_looked_anew(self, bundle: str) -> None:
+        """Remember it."""
+        self._looked_anew_by = bundle
+
     def forget_allowed(self, before: Micros) -> None:
         """Forget nothing."""
 
@@ -141,4 +150,5 @@ def matches(decision: Decision, wanted: DecisionFilter) -> bool:
         and (wanted.language is None or decision.language == wanted.language)
         and (wanted.since is None or decision.decided_at >= wanted.since)
         and (wanted.until is None or decision.decided_at < wanted.until)
+        and not (wanted.kept and decision.outcome == Outcome.ALLOW.word and not decision.reasons)
     )

@@ -45,7 +45,9 @@ from sievert.stores.journal.kept import (
     kept_posts,
     kept_trails,
     newest,
+    read_looked_anew,
     wanted_of_kept,
+    write_looked_anew,
 )
 from sievert.stores.journal.rows import created_micros, decision_of
 from sievert.stores.journal.shared_tables import allowed, allowed_facts
@@ -202,7 +204,7 @@ class SharedJournal(Journal):
             before = read_cursor(cursor, "sequence")["sequence"] if cursor else _last(connection) + 1
             low = 0
             plain: list[tuple[int, Decision]] = []
-            if wanted.policy is None and (wanted.outcomes is None or "allow" in wanted.outcomes):
+            if wanted.reaches_plain:
                 low = max(0, before - ROWS_A_PAGE)
                 query = sa.select(allowed).where(
                     allowed.c.sequence >= low, allowed.c.sequence < before, *_wanted_of_plain(wanted)
@@ -220,6 +222,14 @@ class SharedJournal(Journal):
         last = merged[-1][0] if len(merged) == limit else low
         more = write_cursor({"sequence": last}) if last > 0 else None
         return Page(items=[decision for _, decision in merged], cursor=more)
+
+    def looked_anew_by(self) -> str:
+        """Read it."""
+        return read_looked_anew(self._database)
+
+    def note_looked_anew(self, bundle: str) -> None:
+        """Write it."""
+        write_looked_anew(self._database, bundle)
 
     def forget_allowed(self, before: Micros) -> None:
         """Delete them some at a time, so that writers have their turn in between."""
