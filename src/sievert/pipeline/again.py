@@ -164,6 +164,8 @@ def decide_again(
         matches={**_known_before(again), **matches},
         stated=stated,
     )
+    if parts.of_arm is not None:
+        decided = parts.of_arm.noted(posts, scored, decided, None)
     scored = scored.told()
     settled = [_settled(one, parts) for one in again]
     asked = _asked(again, settled)

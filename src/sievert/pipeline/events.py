@@ -18,12 +18,12 @@ from sievert.features.behaviour.counting import Count
 from sievert.features.behaviour.rows import behaviour_rows
 from sievert.pipeline.activity import Taken
 from sievert.pipeline.again import Again, batch_again, decide_again, worth_deciding
+from sievert.pipeline.by_arm import again_by_arm
 from sievert.pipeline.decode import MAX_RECORD_BYTES, check_id, explain, split_lines
 from sievert.pipeline.path import Parts
 from sievert.pipeline.rescoring import rescored
 from sievert.schema.clock import Micros, moment_of
 from sievert.schema.event import CLOCK_AHEAD, EVENT_TYPES, BaseEvent, Comment, Event, Report
-from sievert.scoring.update import UpdateModel
 from sievert.stores.activity.base import LoggedEvent, PostName
 
 MOST_AT_ONCE = 500
@@ -74,7 +74,7 @@ def run_events(
 
     # 3 decide anew where a trigger fired, then 4 make the counters durable
     if parts.bundle.update is not None:
-        _decide_anew(taken, parts.bundle.update, parts, now)
+        _decide_anew(taken, parts, now)
     if parts.creators is not None:
         parts.creators.hear(taken)
     counters.commit(taken)
@@ -133,13 +133,19 @@ def _kind_of(record: bytes) -> type[BaseEvent]:
         return BaseEvent
 
 
-def _decide_anew(taken: Taken, update: UpdateModel, parts: Parts, now: Micros) -> None:
+def _decide_anew(taken: Taken, parts: Parts, now: Micros) -> None:
     """Decide about every post that a trigger fired for, and make that durable."""
     rows, causes = parts.triggers.causes_of(taken.before, taken.after)
     worth = worth_deciding([taken.posts[row] for row in rows.tolist()], causes, parts)
+    for again, own in again_by_arm(worth, parts):
+        _decide_some(again, taken, own, now)
+
+
+def _decide_some(worth: Sequence[Again], taken: Taken, parts: Parts, now: Micros) -> None:
     # The score of another bundle does not mean the same, and what was not kept cannot be scored again.
     again = [one for one in worth if one.kept or one.first.bundle == parts.bundle.version]
-    if not again:
+    update = parts.bundle.update
+    if not again or update is None:
         return
     if len(again) > MOST_AT_ONCE:
         views = dict(zip(taken.posts, taken.after[:, Count.VIEWS].tolist(), strict=True))

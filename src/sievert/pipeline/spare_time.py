@@ -5,13 +5,16 @@ by the dial; where people reacted to a post meanwhile, the update model hears th
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from sievert.features.behaviour.rows import behaviour_rows
-from sievert.pipeline.again import batch_again, decide_again, scored_again, worth_deciding
+from sievert.pipeline.again import Again, batch_again, decide_again, scored_again, worth_deciding
+from sievert.pipeline.by_arm import again_by_arm
 from sievert.pipeline.dial import ComputeDial
 from sievert.pipeline.path import Parts, behaviour_of_new
+from sievert.schema.clock import Micros
 from sievert.schema.decision import DIAL, Cause, Stage
 from sievert.scoring.facets import fused
 from sievert.scoring.utterances import look_at_posts
@@ -45,11 +48,19 @@ def _look(dial: ComputeDial, parts: Parts, most: int) -> int:
     again = [
         dataclasses.replace(one, post=by_key[one.post.key], kept=True)
         for one in worth_deciding(names, [Cause(DIAL, 1)] * len(names), parts)
-        # Another revision is another text, and what another bundle thought means something else.
-        if one.post.key in by_key and one.first.bundle == parts.bundle.version
+        # Another revision is another text.
+        if one.post.key in by_key
     ]
+    for some, own in again_by_arm(again, parts):
+        _look_at(some, dial, own, now)
+    return len(taken)
+
+
+def _look_at(some: Sequence[Again], dial: ComputeDial, parts: Parts, now: Micros) -> None:
+    # What another bundle thought means something else.
+    again = [one for one in some if one.first.bundle == parts.bundle.version]
     if not again:
-        return len(taken)
+        return
     posts = batch_again(again, parts)
     passed = parts.banks.glance(posts).passed if parts.banks is not None else ()
     looked = look_at_posts(parts.bundle, posts, shares=dial.wanted, passed=passed)
@@ -69,4 +80,3 @@ def _look(dial: ComputeDial, parts: Parts, most: int) -> int:
         stage = np.where(reacted, np.int8(Stage.UPDATE), scored.stage)
         scored = dataclasses.replace(scored_again(again, p, parts.bundle, stage=stage), where=scored.where)
     decide_again(again, posts, scored, parts, now=now)
-    return len(taken)

@@ -41,6 +41,7 @@ from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import at_prevalence, default_bundle_path, load_bundle
 from sievert.scoring.cascade import score
 from sievert.serving.access import Gate, make_key
+from sievert.serving.acting import ActingSteps, open_candidate
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.carried import EVENTS, POSTS
@@ -178,6 +179,7 @@ def open_doors(
         case_key=stores.database.secret("cases"),
         latents=open_latents(settings, clock=clock, metrics=metrics, prefix=str(stores.database.seed())),
         guard=guard,
+        candidate=open_candidate(settings, stores, control=bundle, prevalence=prevalence),
         creators=open_creators(settings, stores, counters=counters, clock=clock),
     )
     stores.guardrail.note_running(parts.running)
@@ -234,6 +236,7 @@ def open_doors(
         room=SpoolRoom(settings.spool_megabytes << 20),
         delivery=_delivery(settings, stores, clock=clock, metrics=metrics),
         truth=truth,
+        acting=ActingSteps(settings, stores, policies=policies, clock=clock),
     )
 
 
