@@ -289,6 +289,11 @@ def step(
     return ended
 
 
+def ended_at(experiment: Experiment, now: Micros) -> Micros:
+    """Return until when a candidate acted: until now, or until it was stopped."""
+    return now if experiment.state is ExperimentState.RUNNING else experiment.changed_at
+
+
 def is_acting(experiment: Experiment) -> bool:
     """Tell whether a candidate acts now."""
     return experiment.state is ExperimentState.RUNNING and experiment.acting is not None
