@@ -220,6 +220,7 @@ def acting_finding(
         acted_on=np.array([one.decision.outcome != Outcome.ALLOW.word for one in posts], np.bool_),
         appeals=np.array([one.appeals for one in posts], np.float64),
         heavy=np.array([one.decision.stage == Stage.HEAVY.word for one in posts], np.bool_),
+        expected=np.array([(one.p + (one.acted.other or 0.0)) / 2 for one in posts], np.float64),
         by_candidate=np.array([one for one, _ in would], np.bool_),
         by_control=np.array([one for _, one in would], np.bool_),
     )

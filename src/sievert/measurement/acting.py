@@ -3,12 +3,15 @@
 Clusters fell to an arm by chance, so whatever differs between arms beyond chance is the candidate's doing. Posts are
 watched with known chances, and count by one over them; of their views of each closed day some are drawn and judged.
 A draw stands for `weight` views: those of its day, over the draws of the day and the chance of this one. So the draws
-of a cluster that were harmful add up, on average, to the harmful views of the cluster (Hansen and Hurwitz 1943).
+of a cluster that were harmful add up, on average, to the harmful views of the cluster (Hansen and Hurwitz 1943). What
+both bundles together expect is known of all watched posts, so draws need only say by how much that is wrong
+(a difference estimator; Sarndal, Swensson and Wretman 1992); it is unbiased however wrong they are.
 
 - *realised*, the primary answer: harmful views in a view where the candidate decides, less the same where the control
   does, compared by clusters (`arms_difference`): below 0 people see less harm;
 - *prevented*, beside it: by how much harmful views would fall if the candidate's removals took the place of the
-  control's, among all posts of both arms, of which both bundles said what they think;
+  control's, among all posts of both arms, of which both bundles said what they think. It needs far fewer creators, and
+  says nothing of what acting changes: it can stop a candidate as worse, and finds none better;
 - precision over views of what each would remove;
 - guard metrics by clusters.
 
@@ -44,6 +47,8 @@ FEWEST_HARMFUL = 30
 
 LOOKS_A_DAY = 24
 
+_QUANTILE = NormalDist().inv_cdf(0.975)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
@@ -58,6 +63,7 @@ class Watched:
     acted_on: Marks
     appeals: Floats
     heavy: Marks
+    expected: Floats  # the mean of what both bundles say, which hangs on no arm
     by_candidate: Marks  # the candidate would remove it, whoever decides
     by_control: Marks
 
@@ -110,12 +116,13 @@ def found_by_acting(
     Each of these claims is ever wrong with probability delta at most: realised harm, precision, each guard metric.
     """
     looks = rules.days
-    harm = draws.weight * draws.harmful
+    wrong = draws.weight * (draws.harmful - posts.expected[draws.post])
     enough = int(draws.harmful.sum()) >= FEWEST_HARMFUL
     seen = posts.judged_views * posts.weight
     rate, realised = _by_clusters(
         posts,
-        np.bincount(draws.post, harm, minlength=len(posts.cluster)).astype(np.float64),
+        seen * posts.expected
+        + np.bincount(draws.post, wrong, minlength=len(posts.cluster)).astype(np.float64),
         seen,
         delta=delta,
         looks=looks,
@@ -123,7 +130,16 @@ def found_by_acting(
     )
     sign = posts.by_candidate.astype(np.float64) - posts.by_control
     all_views = float(seen.sum())
-    prevented = _total(draws, harm * sign[draws.post], all_views, delta=delta, looks=looks)
+    # As in `experiments`: what the chance of one window brings, where few posts have most of the views.
+    chance = _QUANTILE * float(np.sqrt((seen * sign) @ (seen * sign))) / max(all_views, 1.0)
+    prevented = _total(
+        draws,
+        wrong * sign[draws.post],
+        float((seen * sign) @ posts.expected),
+        all_views,
+        delta=delta,
+        looks=looks,
+    )
     # Both share delta.
     precisions = [
         _precision(draws, marks[draws.post], delta=delta / 2, looks=looks)
@@ -145,16 +161,17 @@ def found_by_acting(
         appeals=guarded(posts.appeals, posts.appeals * posts.weight, acted, rules.more_appeals),
         heavy=guarded(posts.heavy, posts.heavy * posts.weight, posts.weight, rules.more_heavy),
     )
-    return msgspec.structs.replace(found, answer=_answer(found, precision_views))
+    return msgspec.structs.replace(found, answer=_answer(found, precision_views, chance))
 
 
-def _answer(found: ActingFinding, precision_views: float) -> ActingAnswer:
+def _answer(found: ActingFinding, precision_views: float, chance: float) -> ActingAnswer:
     if any(one.out_of_bounds for one in (found.reports, found.appeals, found.heavy)):
         return ActingAnswer.GUARD
     if found.candidate.high is not None and found.candidate.high < precision_views:
         return ActingAnswer.TOO_IMPRECISE
     low, high = found.realised.low, found.realised.high
-    if low is not None and low > 0.0:
+    fewer = found.prevented.high is not None and found.prevented.high < -chance
+    if fewer or (low is not None and low > 0.0):
         return ActingAnswer.WORSE
     if high is not None and high < -WORTH * (found.harmful_control or 0.0):
         return ActingAnswer.BETTER
@@ -191,12 +208,14 @@ def _guarded(
     return Guarded(control=rate, difference=difference, most=most)
 
 
-def _total(draws: JudgedDraws, value: Floats, whole: float, *, delta: float, looks: int) -> Estimate:
-    """Return the total of draws as a share of a whole that is known."""
+def _total(
+    draws: JudgedDraws, value: Floats, expected: float, whole: float, *, delta: float, looks: int
+) -> Estimate:
+    """Return what was expected, and the total of what draws add to it, as a share of a whole that is known."""
     count = len(value)
     if whole <= 0.0 or not count:
         return Estimate(value=None, low=None, high=None, draws=count)
-    share = float(value.sum()) / whole
+    share = (expected + float(value.sum())) / whole
     if int((value != 0).sum()) < FEWEST_HARMFUL:
         return Estimate(value=share, low=None, high=None, draws=count)
     reach = _reach(draws, value, delta, looks) / whole
