@@ -74,7 +74,7 @@ class World:
         return float(self.views[new] @ self.harmful[new] / self.views[new].sum())
 
 
-def found_at(world, rng, rules=RULES, most=None):
+def found_at(world, rng, rules=RULES):
     """Yield what is known after each day."""
     likelier = np.maximum(*world.p)
     chance = np.where(likelier >= REMOVE, 1.0, np.maximum(WATCHED, np.sqrt(likelier)))

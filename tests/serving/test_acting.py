@@ -25,6 +25,12 @@ def clock():
     return FixedClock()
 
 
+@pytest.fixture(params=["folder", pytest.param("postgres", marks=pytest.mark.services)])
+def database(request):
+    """A folder, or a database that servers share."""
+    return {} if request.param == "folder" else {"database_url": request.getfixturevalue("postgres")}
+
+
 @pytest.fixture
 def other(tmp_path):
     """A bundle that knows another word of hate besides."""
@@ -40,8 +46,8 @@ def blind(tmp_path):
 
 
 @contextlib.contextmanager
-def acting(tmp_path, bundle, candidate, clock):
-    with running(tmp_path / "data", bundle, clock=clock, candidate=str(candidate)) as server:
+def acting(tmp_path, bundle, candidate, clock, **settings):
+    with running(tmp_path / "data", bundle, clock=clock, candidate=str(candidate), **settings) as server:
         yield server
 
 
@@ -104,10 +110,10 @@ def step(server):
 
 
 def test_a_creator_has_one_arm_with_its_chance_and_nothing_happens_outside(
-    tmp_path, tiny_folder, other, clock
+    tmp_path, tiny_folder, other, clock, database
 ):
     """Red when arms were drawn by post, and when plainly allowed posts of an arm were kept without it."""
-    with acting(tmp_path, tiny_folder, other, clock) as server:
+    with acting(tmp_path, tiny_folder, other, clock, **database) as server:
         parts = server.doors.parts
         control, candidate = parts.bundle.version, parts.candidate.bundle.version
         publish(server, "before", "you florn")
@@ -139,9 +145,9 @@ def test_a_creator_has_one_arm_with_its_chance_and_nothing_happens_outside(
         assert all(len(one) == 1 for one in trails(server, "b").values())
         rows = [
             row
-            for batch in DecisionLog(server.doors.stores.database, tmp_path / "data" / "segments").batches(
-                since=0, until=clock.now() + DAY
-            )
+            for batch in DecisionLog(
+                server.doors.stores.database, None if database else tmp_path / "data" / "segments"
+            ).batches(since=0, until=clock.now() + DAY)
             for row in batch.to_pylist()
         ]
         plain = {row["creator_id"]: row for row in rows if row["post_id"].startswith("a-")}
@@ -150,7 +156,7 @@ def test_a_creator_has_one_arm_with_its_chance_and_nothing_happens_outside(
         }
         assert {plain[one]["propensity"] for one in CREATORS if arms[one]} == {0.3}
         assert {plain[one]["bundle"] for one in CREATORS if arms[one] is Arm.CANDIDATE} == {candidate}
-    with acting(tmp_path, tiny_folder, other, clock) as server:
+    with acting(tmp_path, tiny_folder, other, clock, **database) as server:
         publish(server, "d", "hello")
         for creator, (decision,) in trails(server, "d").items():
             assert (None if decision.acted is None else decision.acted.arm) == arms[creator]
@@ -242,6 +248,13 @@ def test_reports_beyond_what_was_declared_stop_it_within_the_hour(tmp_path, tiny
                 for n in range(3 if arm_for(experiment, "default", one, key=key) is Arm.CANDIDATE else 1)
             ),
         )
+        again = [one for one in trails(server, "a").values() if one[-1].trigger == "reports"]
+        assert {one[0].acted.arm for one in again} == {*Arm}
+        for first, *later in again:
+            # Red when whatever was decided anew was decided by the control.
+            assert {(one.bundle, one.acted.arm, one.acted.propensity) for one in later} == {
+                (first.bundle, first.acted.arm, 0.5)
+            }
         clock.advance(HOUR)
         ended = step(server)
         assert ended.acting.answer is ActingAnswer.GUARD
