@@ -268,7 +268,8 @@ def test_the_days_that_were_declared_end_it(tmp_path, tiny_folder, other, clock)
         clock.advance(DAY)
         assert step(server).state is ExperimentState.RUNNING
         clock.advance(DAY)
-        assert step(server).acting.answer is ActingAnswer.OVER
+        ended = step(server)
+        assert (ended.state, ended.acting.answer) == (ExperimentState.STOPPED, ActingAnswer.OVER)
 
 
 def test_only_one_candidate_acts_and_it_is_another_bundle(tmp_path, tiny_folder, other, clock):
