@@ -24,7 +24,7 @@ from sievert.measurement.designs import views_sqrt_p
 from sievert.schema.experiment import ActingAnswer, StopRules
 
 RESULT = Path(__file__).parent / "results" / "acting.json"
-CREATORS, FEW_CREATORS, DAYS, A_DAY, RATE = 12_000, 2400, 14, 6.0, 0.008
+CREATORS, FEW_CREATORS, DAYS, A_DAY, RATE = 12_000, 2400, 14, 4.0, 0.008
 TAIL, MOST_VIEWS, LEFT = 1.3, 100.0, 0.2
 ALIKE, CONTROL = 0.7, 3.0
 CANDIDATES = {"much better": (4.5, 0.0), "better": (3.6, 0.0), "equal": (3.0, 0.0)}
@@ -183,7 +183,7 @@ def measure(repetitions, rng):
         "days": DAYS,
         "labels": LABELS,
         "answers": answered(repetitions, rng),
-        "claims_of_equals": equals(10 * repetitions, rng),
+        "claims_of_equals": equals(5 * repetitions, rng),
     }
 
 

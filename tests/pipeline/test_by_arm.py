@@ -6,18 +6,17 @@ import msgspec
 import pytest
 
 from certified import certified
+from let_act import let_act
 from sievert.errors import InputError
 from sievert.guardrail.acting import arm_for, arms_key
-from sievert.guardrail.experimenting import BothScored, start
 from sievert.pipeline.arms import Candidate
 from sievert.pipeline.by_arm import run_by_arm
 from sievert.pipeline.path import run
 from sievert.pipeline.ruling import Ruling
 from sievert.policy.rulebook import RuleBook
 from sievert.schema.arm import Arm
-from sievert.schema.clock import DAY
 from sievert.schema.experiment import Acting
-from sievert.testing import START, memory_parts, records, write_tiny_bundle
+from sievert.testing import memory_parts, records, write_tiny_bundle
 
 CREATORS = [f"c{n}" for n in range(60)]
 
@@ -42,21 +41,7 @@ def parts(tiny_bundle, stores, other):
 
 
 def begin(parts, stores, share=0.35):
-    return start(
-        stores.guardrail,
-        parts.policies.named("hate"),
-        {"old": BothScored(revision=0, control=0.1, candidate=0.9, seen=1, counted=1.0, reports=0)},
-        platform="default",
-        window=(START - DAY, START),
-        candidate=parts.candidate.bundle.version,
-        control=(parts.bundle.version,),
-        lines=(0.85, 0.85),
-        all_views=10.0,
-        draws=40,
-        now=stores.clock.now(),
-        actor="test",
-        acting=Acting(share=share),
-    )
+    return let_act(stores.guardrail, parts, Acting(share=share), now=stores.clock.now())
 
 
 def posts(prefix, text, creators=CREATORS):

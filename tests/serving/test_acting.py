@@ -4,11 +4,12 @@ import contextlib
 
 import pytest
 
+from let_act import let_act
 from measurement_judges import judge_measurements
 from running_server import NDJSON, ndjson, running
 from sievert.errors import ConfigurationError, InvalidField
 from sievert.guardrail.acting import acting_purpose, arm_for, arms_key
-from sievert.guardrail.experimenting import BothScored, start, stop
+from sievert.guardrail.experimenting import stop
 from sievert.pipeline.arms import Candidate
 from sievert.schema.arm import Arm
 from sievert.schema.clock import DAY, HOUR, to_text
@@ -52,22 +53,8 @@ def acting(tmp_path, bundle, candidate, clock, **settings):
 
 
 def begin(server, clock, *, share=0.5, **rules):
-    parts = server.doors.parts
-    return start(
-        server.doors.stores.guardrail,
-        parts.policies.named("hate"),
-        {"old": BothScored(revision=0, control=0.1, candidate=0.9, seen=1, counted=1.0, reports=0)},
-        platform="default",
-        window=(START - DAY, START),
-        candidate=parts.candidate.bundle.version,
-        control=(parts.bundle.version,),
-        lines=(0.85, 0.85),
-        all_views=10.0,
-        draws=40,
-        now=clock.now(),
-        actor="test",
-        acting=Acting(share=share, watched=0.3, rules=StopRules(**{"days": 10, "labels": 6000, **rules})),
-    )
+    acting = Acting(share=share, watched=0.3, rules=StopRules(**{"days": 10, "labels": 6000, **rules}))
+    return let_act(server.doors.stores.guardrail, server.doors.parts, acting, now=clock.now())
 
 
 def publish(server, prefix, text, creators=CREATORS):
