@@ -445,6 +445,38 @@ def experiments_table():
     )
 
 
+def acting_table():
+    """Return what is found of candidates that act in worlds whose truth is known, as the checked-in benchmark found it."""
+    stored = json.loads((ROOT / "benchmarks" / "results" / "acting.json").read_text())
+    answers = ("better", "worse", "too imprecise", "a guard metric is out of bounds", "undecided", "false")
+    rows = [
+        (
+            name,
+            f"{one['realised_in_10000']:+.1f}",
+            f"{one['prevented_in_10000']:+.1f}",
+            *(f"{one[answer]:.1%}" for answer in answers),
+            one["median_days"],
+        )
+        for name, one in stored["answers"].items()
+    ]
+    claims = stored["claims_of_equals"]
+    head = ["candidate", "realised, in 10,000 views", "prevents by disputes", *answers, "days until then"]
+    told = (
+        f"Of equals one is ever claimed to be better or worse in {claims['better or worse']:.1%} of experiments, "
+        f"a guard metric to be out of bounds in {claims['guard']:.1%}, a precision too low in {claims['too imprecise']:.1%}; "
+        f"with bounds of one look at each of the days, better or worse in {claims['better or worse, by one look']:.1%}."
+    )
+    return f"{table(head, rows)}\n\n{told}"
+
+
+def acting_cost_table():
+    """Return what a second bundle costs, as the checked-in benchmark found it."""
+    stored = json.loads((ROOT / "benchmarks" / "results" / "acting_cost.json").read_text())
+    return table(
+        ["the candidate", "core-us a post"], [(way, f"{us:,.0f}") for way, us in stored["core_us"].items()]
+    )
+
+
 def bundle_report():
     """Return what the shipped bundle is like, as the checked-in benchmark found it."""
     import msgspec
@@ -516,7 +548,11 @@ SECTIONS = {
         "perspective": perspective_table,
     },
     "docs/prevalence.md": {"prevalence": prevalence_table, "saved": saved_table},
-    "docs/experiments.md": {"experiments": experiments_table},
+    "docs/experiments.md": {
+        "experiments": experiments_table,
+        "acting": acting_table,
+        "acting-cost": acting_cost_table,
+    },
     "docs/explanation/bundle.md": {"report": bundle_report},
     "docs/loop.md": {"gates": gates_table, "loop": loop_table},
     "docs/people.md": {"roles": role_table, "access": access_table},

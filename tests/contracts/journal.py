@@ -1,10 +1,13 @@
 """What every journal must do; each implementation inherits this class and gives a `reopen`."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
 from sievert.errors import InvalidField
+from sievert.schema.arm import Acted, Arm, ArmRows
 from sievert.schema.batch import DecidedBatch, Effects, ScoredBatch
 from sievert.schema.decision import Reason
 from sievert.schema.post import Post, PostKey
@@ -109,6 +112,36 @@ class JournalContract:
         assert {kept.bundle for kept in before} == {"b@1"}
         assert before[1].creator_id == "ann"
         assert before[1].created_at == START - 1
+
+    def test_who_decided_in_which_arm_is_kept_with_plainly_allowed_posts_too(self, journal, reopen):
+        """Red when the number of the arm was not written, and when a watched post's text was not kept."""
+        acted = {arm: Acted(experiment="x1", arm=arm, propensity=0.2) for arm in (Arm.CANDIDATE, Arm.CONTROL)}
+        arms = (
+            ArmRows(bundle="b@1"),
+            *(
+                ArmRows(bundle=f"b@{n}", acted=one)
+                for n, one in ((2, acted["candidate"]), (1, acted["control"]))
+            ),
+        )
+        watched = Acted(experiment="x1", arm=Arm.CANDIDATE, propensity=0.2, chance=0.5, other=0.25)
+        for number, bundle in ((1, "b@2"), (0, "b@1"), (2, "b@1"), (1, "b@2")):
+            start = len(journal.trail("default", "a1"))
+            batch = batch_of([Post(id=f"a{number}", revision=start), Post(id=f"w{number}", revision=start)])
+            found = journal.find(batch)
+            result = dataclasses.replace(
+                decided(2), arms=arms, arm=number, watched={1: watched} if number == 1 else {}
+            )
+            journal.record(
+                batch, scored(2, bundle=bundle), result, Effects(), hashes=found.hashes, decided_at=START
+            )
+        keep(journal, [Post(id="later")])
+        journal = reopen()
+        for number, bundle in ((0, "b@1"), (1, "b@2"), (2, "b@1")):
+            kept = journal.trail("default", f"a{number}")
+            assert {(one.bundle, one.acted) for one in kept} == {(bundle, arms[number].acted)}
+        assert [one.acted for one in journal.trail("default", "w1")] == [watched] * 2
+        assert journal.post("default", "w1") is not None
+        assert [(one.bundle, one.acted) for one in journal.trail("default", "later")] == [("b@1", None)]
 
     def test_platform_and_revision_are_part_of_the_name(self, journal, reopen):
         keep(journal, [Post(id="a"), Post(id="a", revision=1), Post(id="a", platform="q")])

@@ -27,6 +27,24 @@ LineOption = Annotated[
     ),
 ]
 
+ActingOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        max=0.5,
+        help="The share of creators in which the candidate decides; as many are compared with it. Not said: it acts on nothing.",
+    ),
+]
+ActingDaysOption = Annotated[
+    int, typer.Option(min=1, max=365, help="After so many days the candidate stops acting.")
+]
+ActingLabelsOption = Annotated[
+    int, typer.Option(min=40, max=100_000, help="So many views of those days are judged, then it stops.")
+]
+MoreOption = Annotated[
+    float, typer.Option(min=0.0, help="It stops once proven to exceed the control's by more than this part.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
@@ -49,12 +67,22 @@ def create(
     today: TodayOption = False,
     candidate_line: LineOption = None,
     control_line: LineOption = None,
+    acting: ActingOption = None,
+    acting_days: ActingDaysOption = 28,
+    acting_labels: ActingLabelsOption = 2000,
+    more_reports: MoreOption = 0.5,
+    more_appeals: MoreOption = 0.5,
+    more_heavy: MoreOption = 0.5,
     platform: PlatformOption = "default",
     json: JsonOption = False,
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Let a candidate score what was seen, draw what it and the decisions made here dispute, and ask people."""
+    """Let a candidate score what was seen, draw what it and the decisions made here dispute, and ask people.
+
+    With --acting it decides besides, from now on, in that share of creators, on servers whose setting `candidate`
+    names its folder; what is declared with it stops it by itself.
+    """
     import msgspec
 
     from sievert.cli.clocks import clock_of
@@ -64,6 +92,7 @@ def create(
     from sievert.guardrail.experimenting import start
     from sievert.guardrail.telling import silent
     from sievert.schema.clock import DAY
+    from sievert.schema.experiment import Acting, StopRules
     from sievert.scoring.bundle import load_bundle
     from sievert.serving.wiring import open_ledgers, policies_path
 
@@ -101,6 +130,18 @@ def create(
             actor=ACTOR,
             texts=texts,
             announce=messages_for if settings.webhook_url else silent,
+            acting=None
+            if acting is None
+            else Acting(
+                share=acting,
+                rules=StopRules(
+                    days=acting_days,
+                    labels=acting_labels,
+                    more_reports=more_reports,
+                    more_appeals=more_appeals,
+                    more_heavy=more_heavy,
+                ),
+            ),
         )
     if json:
         typer.echo(msgspec.json.format(msgspec.json.encode(made), indent=2).decode())
@@ -119,6 +160,7 @@ def status(
     """Say what is known now; bounds hold however often it is asked."""
     import msgspec
 
+    from sievert.cli.acting import finding_of_acting, tell_acting
     from sievert.cli.clocks import clock_of
     from sievert.guardrail.experimenting import finding, waiting
     from sievert.serving.wiring import open_ledgers
@@ -128,12 +170,15 @@ def status(
         chosen = _experiment(ledgers, experiment)
         found = finding(ledgers.guardrail, chosen)
         left = waiting(ledgers.guardrail, chosen)
+        acted = finding_of_acting(settings, ledgers, chosen, now=clock_of(settings).now())
     if json:
-        told = {"experiment": chosen, "finding": found, "waiting": left}
+        told = {"experiment": chosen, "finding": found, "waiting": left, "acting": acted}
         typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
         return
     _tell_of(chosen)
     _tell_finding(chosen, found, left)
+    if acted is not None:
+        tell_acting(chosen, acted)
 
 
 def stop(

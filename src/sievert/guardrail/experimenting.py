@@ -11,9 +11,8 @@ decided about, if they are more than it had (mistake 13).
 
 Nothing is promoted by an experiment: a candidate that is found better is put in place in shadow, and certified.
 
-Not covered: what would change if the candidate acted, on later posts and other people. Which arm acts by clusters of
-creators, and what differs between their clusters, is `measurement.experiments.acts` and `arms_difference`; no server
-does that yet.
+Not covered: what would change if the candidate acted, on later posts and other people; an experiment may let it act
+besides, in clusters of creators (`guardrail.acting`).
 """
 
 import dataclasses
@@ -32,8 +31,8 @@ from sievert.measurement.experiments import Dispute, ExperimentFinding, Judgemen
 from sievert.schema.access import AuditNote
 from sievert.schema.action import CaseKind
 from sievert.schema.batch import Effects
-from sievert.schema.clock import Micros
-from sievert.schema.experiment import DisputedShare, Experiment, ExperimentState
+from sievert.schema.clock import DAY, Micros
+from sievert.schema.experiment import Acting, DisputedShare, Experiment, ExperimentState
 from sievert.schema.guardrail import Audit, AuditBy
 from sievert.schema.identity import derived_id
 from sievert.schema.policy import Policy
@@ -72,14 +71,15 @@ def start(
     actor: str,
     texts: Mapping[str, Post] | None = None,
     announce: Announce = silent,
+    acting: Acting | None = None,
 ) -> Experiment:
     """Draw what both dispute and put it before people; all of it is durable, or nothing.
 
-    `lines` are the probabilities from which candidate and control would remove; `all_views` are of every post that
+    With `acting` the candidate acts from now on, on servers that hold it. `lines` are the probabilities from which candidate and control would remove; `all_views` are of every post that
     was seen, also of those that not both scored.
 
     Raises:
-        InvalidField: the candidate decides here already, or both would remove the same.
+        InvalidField: the candidate decides here already, both would remove the same, or another one acts here.
         StoreUnavailable: somebody else was faster; nothing was done.
     """
     if candidate in control:
@@ -89,6 +89,14 @@ def start(
             remedy="Name the folder of another bundle.",
         )
     seen = store.version
+    if acting is not None and any(
+        one.acting is not None and one.state is ExperimentState.RUNNING for one in store.experiments()
+    ):
+        raise InvalidField(
+            "Another candidate acts here already.",
+            field="acting",
+            remedy="`sievert experiment stop` ends its experiment.",
+        )
     names = sorted(posts)
     some = [posts[name] for name in names]
     views = np.array([one.counted for one in some], np.float64)
@@ -163,6 +171,7 @@ def start(
         created_at=now,
         created_by=actor,
         changed_at=now,
+        acting=None if acting is None else msgspec.structs.replace(acting, drawn_through=now // DAY * DAY),
     )
     # What was drawn first is asked first.
     by_place = sorted(audits, key=lambda one: one.place)
@@ -174,7 +183,7 @@ def start(
         Effects(
             cases=cases,
             messages=announce((), cases),
-            audit=(_note(actor, "experiment.started", experiment),),
+            audit=(note_of(actor, "experiment.started", experiment),),
             texts=kept,
         ),
         seen=seen,
@@ -237,7 +246,7 @@ def stop(
     ended = msgspec.structs.replace(experiment, state=ExperimentState.STOPPED, changed_at=now, reason=reason)
     store.apply(
         Change(experiments=(ended,)),
-        Effects(audit=(_note(actor, "experiment.stopped", ended),)),
+        Effects(audit=(note_of(actor, "experiment.stopped", ended),)),
         seen=seen,
     )
     return ended
@@ -310,10 +319,12 @@ def _audit(
     )
 
 
-def _note(actor: str, event: str, experiment: Experiment) -> AuditNote:
+def note_of(actor: str, event: str, experiment: Experiment) -> AuditNote:
+    """Return what the audit log shall say of an experiment."""
     details = {
         "policy": experiment.policy,
         "candidate": experiment.candidate,
         "reason": experiment.reason,
+        "acting": "" if experiment.acting is None else f"{experiment.acting.share:g} of clusters",
     }
     return AuditNote(actor=actor, event=event, subject=experiment.experiment_id, details=details)

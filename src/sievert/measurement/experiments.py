@@ -35,6 +35,7 @@ import enum
 import hashlib
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import msgspec
 import numpy as np
@@ -43,6 +44,7 @@ import numpy.typing as npt
 from sievert.errors import InvalidField
 from sievert.measurement.running_mean import mean_bounds
 from sievert.measurement.totals import Estimate
+from sievert.schema.arm import Arm
 
 Array = npt.NDArray[np.float64]
 
@@ -151,6 +153,17 @@ def acts(cluster: str, *, key: bytes, share: float) -> bool:
     return int.from_bytes(drawn, "big") / 2**64 < share
 
 
+def arm_of(cluster: str, *, key: bytes, share: float) -> Arm | None:
+    """Tell whose bundle decides in a cluster: the candidate's in a share, the control's, compared, in as large a one.
+
+    None: outside. Whoever is in an arm stays there if the share grows.
+    """
+    if acts(cluster, key=key, share=share):
+        return Arm.CANDIDATE
+    # The other end, so that a share which grows moves nobody from arm to arm.
+    return None if acts(cluster, key=key, share=1.0 - share) else Arm.CONTROL
+
+
 def arms_difference(
     value: npt.ArrayLike,
     size: npt.ArrayLike,
@@ -158,11 +171,13 @@ def arms_difference(
     *,
     share: float,
     delta: float = 0.05,
+    looks: int | None = None,
 ) -> Estimate:
     """Return by how much a rate differs where the candidate acts: value over size, such as reports per view.
 
     All [C] are of clusters; `share` is the probability with which each was treated. The interval holds at every
-    look, once there are many clusters; of few it says nothing.
+    look while clusters come one by one, once there are many; of few it says nothing. Where the same clusters are
+    looked at again and grow, say how many `looks` there may be at most: they share delta.
 
     Raises:
         InvalidField: numbers are missing, or no numbers.
@@ -190,7 +205,9 @@ def arms_difference(
         (counted - rates[0] * whole) / share,
         -(counted - rates[1] * whole) / (1.0 - share),
     ) / float(whole.mean())
-    reach = float(parts.std(ddof=1)) * _boundary(count, delta)
+    reach = float(parts.std(ddof=1)) * (
+        _boundary(count, delta) if looks is None else _shared(count, delta, looks)
+    )
     value_ = rates[0] - rates[1]
     return Estimate(value=value_, low=value_ - reach, high=value_ + reach, draws=count)
 
@@ -201,6 +218,11 @@ def _boundary(count: int, delta: float) -> float:
     rho = line**2 / _TUNED_FOR
     held = count * rho + 1
     return math.sqrt(2 * held / (count**2 * rho) * math.log(math.sqrt(held) / delta))
+
+
+def _shared(count: int, delta: float, looks: int) -> float:
+    """Return the same for each of so many looks, whatever they have to do with each other (Bonferroni)."""
+    return NormalDist().inv_cdf(1 - delta / (2 * looks)) / math.sqrt(count)
 
 
 def _prevented(candidate: Judgements, control: Judgements, disputed: float, delta: float) -> Estimate:

@@ -172,6 +172,8 @@ def decide_again(
         matches={**_known_before(again), **matches},
         stated=stated,
     )
+    if parts.of_arm is not None:
+        decided = parts.of_arm.noted(posts, scored, decided, None)
     scored = scored.told()
     settled = _settled(again, parts)
     asked = _asked(again, settled)

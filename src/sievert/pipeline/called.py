@@ -11,6 +11,7 @@ from sievert.features.behaviour.rows import behaviour_rows
 from sievert.pipeline.activity import Taken
 from sievert.pipeline.again import Again, batch_again, decide_again, worth_deciding
 from sievert.pipeline.anew import Call
+from sievert.pipeline.by_arm import again_by_arm
 from sievert.pipeline.path import Parts
 from sievert.pipeline.rescoring import rescored
 from sievert.schema.clock import Micros
@@ -79,12 +80,13 @@ def decide_waiting(parts: Parts, *, most: int = MOST_AT_ONCE) -> int:
 
 
 def worth_scoring(names: Sequence[PostName], causes: Sequence[Cause], parts: Parts) -> list[Again]:
-    """Return the posts that can be scored and decided anew, in their order."""
+    """Return the posts that can be scored and decided anew."""
     # The score of another bundle does not mean the same, and what was not kept cannot be scored again.
     return [
         one
-        for one in worth_deciding(names, causes, parts)
-        if one.kept or one.first.bundle == parts.bundle.version
+        for some, own in again_by_arm(worth_deciding(names, causes, parts), parts)
+        for one in some
+        if one.kept or one.first.bundle == own.bundle.version
     ]
 
 
@@ -97,8 +99,15 @@ def _decide(
     again: Sequence[Again], parts: Parts, *, now: Micros, as_of: Micros, change: Change | None = None
 ) -> None:
     """Decide about posts by what people did with them as of a tick, and make that durable."""
+    for some, own in again_by_arm(again, parts):
+        _decide_some(some, own, now=now, as_of=as_of, change=change)
+
+
+def _decide_some(
+    again: Sequence[Again], parts: Parts, *, now: Micros, as_of: Micros, change: Change | None
+) -> None:
     update = parts.bundle.update
-    if not again or update is None:
+    if update is None:
         return
     posts = batch_again(again, parts)
     known = parts.counters.known([one.name for one in again], as_of, change)

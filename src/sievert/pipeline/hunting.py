@@ -14,7 +14,7 @@ Not covered: texts. Those of plainly allowed posts are not kept, so that a text 
 
 import collections
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -27,10 +27,12 @@ from sievert.pipeline.again import (
     scored_again,
     worth_deciding,
 )
+from sievert.pipeline.by_arm import again_by_arm
 from sievert.pipeline.path import Parts
 from sievert.schema.bank import Bank, BankEntry, BankKind
 from sievert.schema.clock import Micros
 from sievert.schema.decision import BANK, Cause, Stage
+from sievert.schema.post import PostKey
 from sievert.scoring.banks.hunting import past_pictures
 from sievert.stores.activity.base import PostName
 from sievert.stores.banks.base import BankStore
@@ -204,7 +206,13 @@ class Hunter:
             # What an older revision showed calls for nothing, nor does what was matched before.
             if one.post.key in called and not called[one.post.key].entry_ids <= _matched(one)
         ]
-        if not again or parts.banks is None or parts.pictures is None:
+        for some, own in again_by_arm(again, parts):
+            self._decide_some(some, called, work, own)
+
+    def _decide_some(
+        self, again: list[Again], called: Mapping[PostKey, _Call], work: _Work, parts: Parts
+    ) -> None:
+        if parts.banks is None or parts.pictures is None:
             return
         posts = batch_again(again, parts)
         pictures = {

@@ -22,6 +22,7 @@ from sievert.features.behaviour.rows import Rows, behaviour_rows
 from sievert.pipeline.activity import ActivityCounters, new_post
 from sievert.pipeline.anew import Anew
 from sievert.pipeline.answers import UNOPENED, answer_new, assemble
+from sievert.pipeline.arms import Candidate, OfArm
 from sievert.pipeline.banks import Banks, Known
 from sievert.pipeline.budgets import Budgets
 from sievert.pipeline.campaigns import Campaigns
@@ -118,6 +119,8 @@ class Parts:
     creators: LiveCreators | None = None  # None where no model embeds them
     reviews: ReviewStore | None = None  # what people settled; None where nobody reviews
     case_key: bytes = dataclasses.field(default_factory=lambda: secrets.token_bytes(32))  # of ids of cases
+    candidate: Candidate | None = None  # a bundle that may act in clusters; None where none is loaded
+    of_arm: OfArm | None = None  # while it acts: in whose clusters these posts are
     announce: bool = True  # False where no receiver hears of actions and cases: then no message is written
 
     def __post_init__(self) -> None:
@@ -135,7 +138,8 @@ class Parts:
         Raises:
             StoreUnavailable: the guard cannot ask.
         """
-        return self.certificates if self.guard is None else self.guard.certificates()
+        found = self.certificates if self.guard is None else self.guard.certificates()
+        return found if self.of_arm is None else self.of_arm.permitted(found)
 
     @property
     def shares_now(self) -> Shares:
@@ -214,18 +218,24 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     lap("rules")
 
     # 6 decide (0.2): probabilities, policies and certificates to outcomes with reasons
-    decided = decide(
+    decided = _noted(
+        parts,
+        known,
         posts,
         scored,
-        policies=parts.policies,
-        certificates=parts.permits,
-        forecast=forecasts.views,
-        review_room=parts.budgets.reviews.room(now),
-        removal_room=parts.budgets.removals.room(now),
-        now=now,
-        running=parts.running,
-        matches=known.matches,
-        stated=stated,
+        decide(
+            posts,
+            scored,
+            policies=parts.policies,
+            certificates=parts.permits,
+            forecast=forecasts.views,
+            review_room=parts.budgets.reviews.room(now),
+            removal_room=parts.budgets.removals.room(now),
+            now=now,
+            running=parts.running,
+            matches=known.matches,
+            stated=stated,
+        ),
     )
     scored = scored.told()
     lap("decide")
@@ -315,6 +325,21 @@ def _tell(
     if parts.dial is not None:
         skipped = parts.dial.skip(parts.bundle, posts, scored, forecasts.views)
         parts.dial.note(posts=len(posts), read=int((scored.stage == Stage.HEAVY).sum()), skipped=skipped)
+
+
+def _noted(
+    parts: Parts, known: Known, posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch
+) -> DecidedBatch:
+    """Note under which experiment a batch was decided, beside what the bundle says that does not decide here."""
+    of_arm, beside = parts.of_arm, None
+    if of_arm is None:
+        return decided
+    if of_arm.other is not None:
+        other = dataclasses.replace(parts, bundle=of_arm.other)
+        looked = look_at_posts(other.bundle, posts, shares=parts.shares_now, passed=known.passed)
+        hears = functools.partial(behaviour_of_new, posts, other)
+        beside = known.scored(fused(other.bundle, looked, hears)).told()
+    return of_arm.noted(posts, scored.told(), decided, beside)
 
 
 def behaviour_of_new(posts: PostBatch, parts: Parts, rows: npt.NDArray[np.intp]) -> Rows:

@@ -189,6 +189,10 @@ def bundle_number(version: str) -> int:
 
 
 def _waits(newest: Decision, parts: Parts) -> bool:
-    """Tell whether a post is still looked at, and this bundle has not spoken yet."""
+    """Tell whether a post is still looked at, and neither this bundle nor a candidate that acts has spoken yet."""
     removed = newest.outcome == Outcome.REMOVE.word or is_isolated(newest)
-    return newest.bundle != parts.bundle.version and not removed
+    candidate = parts.candidate
+    deciding = {parts.bundle.version}
+    if candidate is not None and candidate.arms():
+        deciding.add(candidate.bundle.version)
+    return newest.bundle not in deciding and not removed

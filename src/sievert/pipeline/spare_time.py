@@ -11,6 +11,7 @@ import numpy as np
 
 from sievert.features.behaviour.rows import behaviour_rows
 from sievert.pipeline.again import Again, batch_again, decide_again, scored_again, worth_deciding
+from sievert.pipeline.by_arm import again_by_arm
 from sievert.pipeline.dial import ComputeDial
 from sievert.pipeline.path import Parts, behaviour_of_new
 from sievert.schema.clock import Micros
@@ -47,8 +48,14 @@ def _look(dial: ComputeDial, parts: Parts, most: int) -> int:
     again = [
         dataclasses.replace(one, post=by_key[one.post.key], kept=True)
         for one in worth_deciding(names, [Cause(DIAL, 1)] * len(names), parts)
-        # Another revision is another text, and what another bundle thought means something else.
-        if one.post.key in by_key and one.first.bundle == parts.bundle.version
+        # Another revision is another text, and what another bundle thought means something else (below).
+        if one.post.key in by_key
+    ]
+    again = [
+        one
+        for some, own in again_by_arm(again, parts)
+        for one in some
+        if one.first.bundle == own.bundle.version
     ]
     if again:
         look_anew(again, parts, shares=dial.wanted, now=now)
@@ -63,6 +70,11 @@ def look_anew(again: Sequence[Again], parts: Parts, *, shares: Shares, now: Micr
     Raises:
         StoreUnavailable: nothing of what was decided is durable.
     """
+    for some, own in again_by_arm(again, parts):
+        _look_at(some, own, shares=shares, now=now)
+
+
+def _look_at(again: Sequence[Again], parts: Parts, *, shares: Shares, now: Micros) -> None:
     posts = batch_again(again, parts)
     passed = parts.banks.glance(posts).passed if parts.banks is not None else ()
     looked = look_at_posts(parts.bundle, posts, shares=shares, passed=passed)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, Case, OutboxMessage
+from sievert.schema.arm import Acted, ArmRows
 from sievert.schema.clock import Micros
 from sievert.schema.decision import FIRST, Cause, Reason, decision_id
 from sievert.schema.delay import DelayedRemoval
@@ -159,10 +160,20 @@ class DecidedBatch:
     isolated_for: dict[int, str] = dataclasses.field(default_factory=dict)  # row -> bank: nothing is kept
     forecast: Floats | None = None  # [n] views to come that it hung on; NaN where nobody asked
     permitted_by: dict[int, str] = dataclasses.field(default_factory=dict)  # row -> certificate of a removal
+    arms: tuple[ArmRows, ...] = ()  # of an experiment that acts, those outside first; none: there is none
+    arm: int = 0  # which of them decided here
+    watched: dict[int, Acted] = dataclasses.field(default_factory=dict)  # row -> with what chance
+
+    def acted(self, row: int) -> Acted | None:
+        """Return under which experiment a row was decided about."""
+        if row in self.watched:
+            return self.watched[row]
+        return self.arms[self.arm].acted if self.arms else None
 
     def plainly_allowed(self) -> npt.NDArray[np.bool_]:
-        """Mark the posts about which there is nothing to tell: allowed, and no reason given."""
+        """Mark the posts about which there is nothing to tell: allowed, no reason given, not watched."""
         plain: npt.NDArray[np.bool_] = self.outcome == 0
+        plain[list(self.watched)] = False
         plain[list(self.reasons)] = False  # an empty list marks nothing
         return plain
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
 
+from sievert.schema.arm import Acted
 from sievert.schema.clock import Micros
 from sievert.schema.identity import derived_id
 from sievert.schema.post import PlatformName, PostId, PostKey, Revision
@@ -263,6 +264,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="the certificate that permitted a removal, by hash; empty if nothing was removed"),
     ] = ""
+    acted: Annotated[
+        Acted | None, Meta(description="the experiment in whose clusters it was made; null outside of any")
+    ] = None
     record_version: RecordVersion = RECORD_VERSION
 
     def answer(self) -> Answer:

@@ -8,13 +8,14 @@ from typing import Protocol
 
 from sievert.errors import InputError, StoreUnavailable
 from sievert.pipeline.banks import Banks
+from sievert.pipeline.by_arm import run_by_arm
 from sievert.pipeline.called import decide_waiting
 from sievert.pipeline.desk import Desk
 from sievert.pipeline.events import EventAnswer, run_events
 from sievert.pipeline.holding import give_held
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.overtaking import until_first
-from sievert.pipeline.path import Parts, run
+from sievert.pipeline.path import Parts
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.releasing import release
 from sievert.pipeline.revisiting import AccountRevisit, BundleRevisit
@@ -24,6 +25,7 @@ from sievert.pipeline.undoing import Undoing
 from sievert.schema.clock import DAY, Clock
 from sievert.schema.decision import Answer
 from sievert.serving.access import Gate
+from sievert.serving.acting import ActingSteps
 from sievert.serving.attaching import Attacher
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.creators import keep_up
@@ -127,6 +129,7 @@ class Doors:
     decides: bool = True  # where others do, they also do what one of all is to do
     spans: Spans | None = None  # only where somebody traces
     by_bundle: BundleRevisit = dataclasses.field(default_factory=BundleRevisit)
+    acting: ActingSteps
     drift: KeptDrift = dataclasses.field(default_factory=KeptDrift)
 
     @contextlib.asynccontextmanager
@@ -173,7 +176,7 @@ class Doors:
 
     async def _lead(self) -> None:
         """Do what one process of all is to do, while this one leads."""
-        work = (self._forget, self._hunt, self._revisit, self._sweep, self._guard)
+        work = (self._forget, self._hunt, self._revisit, self._sweep, self._guard, self.acting.keep)
         beside: list[asyncio.Task[None]] = []
         try:
             while True:
@@ -359,7 +362,7 @@ def take_the_path(
 
     def work() -> list[Answer | InputError]:
         observer.begin()
-        answers = run(records, parts)
+        answers = run_by_arm(records, parts)
         observer.end("posts", len(records))
         return answers
 

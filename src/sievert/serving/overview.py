@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from sievert.errors import InvalidField
+from sievert.guardrail.acting import is_acting
 from sievert.guardrail.measuring import Panels, estimated, panels_of, waiting
 from sievert.guardrail.standing import PrecisionSeen, Standing, standings
 from sievert.measurement.drift import CalibrationDrift, ScoreDrift, calibration_drift, score_drift
@@ -22,6 +23,7 @@ from sievert.measurement.totals import Estimate
 from sievert.pipeline.path import Parts
 from sievert.schema.clock import DAY, SECOND, Micros
 from sievert.schema.decision import Stage
+from sievert.schema.experiment import Experiment
 from sievert.schema.measuring import Measurement
 from sievert.serving.telemetry import Metrics
 from sievert.stores.guardrail.base import NOT_ENDED, GuardrailStore
@@ -87,6 +89,9 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """How it stands."""
 
     at: Annotated[Micros, Meta(description="the moment that it is about")]
+    experiments: Annotated[
+        list[Experiment], Meta(description="in which a candidate acts, or acted within the last 7 days")
+    ]
     prevalence: Annotated[list[Prevalence], Meta(description="by policy and platform, the newest of each")]
     policies: Annotated[
         list[PolicyOverview], Meta(description="each policy on each platform that it is known on")
@@ -148,6 +153,11 @@ def overview_of(
     read = {stage: _stage(metrics, stage) for stage in Stage}
     return Overview(
         at=now,
+        experiments=[
+            one
+            for one in store.experiments()
+            if one.acting is not None and (is_acting(one) or one.changed_at >= now - NOW)
+        ],
         prevalence=_prevalence(store, stores.reviews),
         policies=[
             _policy(store, one, drift, now=now)

@@ -106,6 +106,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 0.03
     bundle: Annotated[str, Meta(description="folder of the bundle that scores; empty: the shipped one")] = ""
+    candidate: Annotated[
+        str,
+        Meta(
+            description="folder of a second bundle that `sievert experiment create --acting` lets decide in clusters of creators; empty: none"
+        ),
+    ] = ""
     policies: Annotated[str, Meta(description="folder of the policies; empty: the shipped ones")] = ""
     triggers: Annotated[
         str, Meta(description="file of what has a post decided anew; empty: the shipped one")

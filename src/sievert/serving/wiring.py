@@ -42,6 +42,7 @@ from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import Bundle, at_prevalence, default_bundle_path
 from sievert.scoring.cascade import load_warm
 from sievert.serving.access import Gate, make_key
+from sievert.serving.acting import ActingSteps, open_candidate
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.carried import EVENTS, POSTS
@@ -183,6 +184,7 @@ def open_doors(
         case_key=stores.database.secret("cases"),
         latents=open_latents(settings, clock=clock, metrics=metrics, prefix=str(stores.database.seed())),
         guard=guard,
+        candidate=open_candidate(settings, stores, control=bundle, prevalence=prevalence),
         creators=open_creators(settings, stores, counters=counters, clock=clock),
     )
     if bundle.has_models:
@@ -241,6 +243,7 @@ def open_doors(
         room=SpoolRoom(settings.spool_megabytes << 20),
         delivery=_delivery(settings, stores, clock=clock, metrics=metrics),
         truth=truth,
+        acting=ActingSteps(settings, stores, policies=policies, clock=clock),
     )
 
 

@@ -25,6 +25,7 @@ def allowed_batch(
     *,
     first: int,
     decided_at: Micros,
+    arm: int = 0,
 ) -> pa.RecordBatch:
     """Return these rows of a batch as an Arrow batch; row 0 of the batch has the sequence number `first`."""
     chosen = [posts.posts[row] for row in rows.tolist()]
@@ -43,6 +44,7 @@ def allowed_batch(
         pa.array(scored.language[rows]),
         pa.array(scored.stage[rows]),
         pa.array([posts.digests[row] for row in rows.tolist()], pa.binary(16)),
+        *([pa.array(np.full(count, arm, np.int8))] if facts.arms else []),
     ]
     return pa.record_batch(columns, schema=schema_of(facts))
 
@@ -57,6 +59,7 @@ def allowed_decision(batch: pa.RecordBatch, row: int, facts: SegmentFacts) -> De
 def plain_decision(cell: Mapping[str, Any], kept: npt.NDArray[np.float32], facts: SegmentFacts) -> Decision:
     """Return the record from what is kept of a plainly allowed post: its cells, harm and heads [1 + P]."""
     harm, *policies = shown(kept)
+    by = facts.of_row(cell.get("arm"))
     return Decision(
         decision_id=decision_id(PostKey(cell["platform"], cell["id"], cell["revision"])),
         platform=cell["platform"],
@@ -72,10 +75,11 @@ def plain_decision(cell: Mapping[str, Any], kept: npt.NDArray[np.float32], facts
         policies=dict(zip(facts.heads, policies, strict=True)),
         language=Language(cell["language"]).word,
         stage=Stage(cell["stage"]).word,
-        bundle=facts.bundle,
+        bundle=by.bundle,
         policy_set=facts.policy_set,
         content_digest=cell["digest"].hex(),
         creator_id=cell["creator_id"],
+        acted=by.acted,
         record_version=facts.record_version,
     )
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import sqlalchemy as sa
 
+from sievert.schema.arm import Acted
 from sievert.schema.clock import Micros
 from sievert.schema.decision import CREATED, Decision, Language, Outcome, Stage, decision_id
 from sievert.schema.post import PostKey
@@ -50,6 +51,10 @@ DECISION_LOG = pa.schema(
         ("forecast", pa.float64()),
         ("certificate", pa.string()),
         ("reasons", pa.string()),  # a JSON array, as the API tells them
+        ("experiment", pa.string()),  # where a candidate acted; null outside of its clusters
+        ("arm", pa.string()),
+        ("propensity", pa.float64()),
+        ("watched", pa.float64()),  # the chance with which it is watched, 0 if it is not
     ]
 )
 """The columns, named as fields of a decision are."""
@@ -131,6 +136,7 @@ def _plain(
 ) -> pa.RecordBatch:
     """Return plainly allowed posts [n] by their cells and what models said of them [n, 1 + P]."""
     n = len(kept)
+    by = [facts.of_row(one) for one in cells.get("arm", [0] * n)]
     names = zip(cells["platform"], cells["id"], cells["revision"], strict=True)
     said = {
         "decision_id": [decision_id(PostKey(*name)) for name in names],
@@ -152,26 +158,35 @@ def _plain(
         ),
         "language": [_WORDS_OF_LANGUAGE[one] for one in cells["language"]],
         "stage": [_WORDS_OF_STAGE[one] for one in cells["stage"]],
-        "bundle": [facts.bundle] * n,
+        "bundle": [one.bundle for one in by],
         "policy_set": [facts.policy_set] * n,
         "content_digest": [one.hex() for one in cells["digest"]],
         "forecast": [None] * n,
         "certificate": [""] * n,
         "reasons": ["[]"] * n,
+        **_acted([one.acted for one in by]),
     }
     return batch_of(said)
 
 
 def _told(some: Sequence[Decision]) -> pa.RecordBatch:
     """Return decisions from their records."""
-    said: dict[str, Any] = {
-        name: [getattr(one, name) for one in some]
-        for name in DECISION_LOG.names
-        if name not in ("policies", "reasons")
-    }
+    said: dict[str, Any] = _acted([one.acted for one in some])
+    made = {"policies", "reasons", *said}
+    said |= {name: [getattr(one, name) for one in some] for name in DECISION_LOG.names if name not in made}
     said["policies"] = [[*one.policies.items()] for one in some]
     said["reasons"] = [msgspec.json.encode(one.reasons).decode() for one in some]
     return batch_of(said)
+
+
+def _acted(some: Sequence[Acted | None]) -> dict[str, Any]:
+    """Return the columns about experiments."""
+    return {
+        "experiment": [None if one is None else one.experiment for one in some],
+        "arm": [None if one is None else one.arm.value for one in some],
+        "propensity": [None if one is None else one.propensity for one in some],
+        "watched": [None if one is None else one.chance for one in some],
+    }
 
 
 def batch_of(said: Mapping[str, Any], schema: pa.Schema = DECISION_LOG) -> pa.RecordBatch:

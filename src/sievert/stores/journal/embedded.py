@@ -145,8 +145,10 @@ class EmbeddedJournal(Journal):
         first = self._next
         self._next += len(posts)
         if len(allowed):
-            facts = facts_of(scored.bundle, decided.policy_set, scored.heads)
-            batch = allowed_batch(posts, scored, allowed, facts, first=first, decided_at=decided_at)
+            facts = facts_of(scored.bundle, decided.policy_set, scored.heads, decided.arms)
+            batch = allowed_batch(
+                posts, scored, allowed, facts, first=first, decided_at=decided_at, arm=decided.arm
+            )
             edited = {
                 place: posts.keys[row]
                 for place, row in enumerate(allowed.tolist())

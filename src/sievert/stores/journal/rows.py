@@ -40,6 +40,7 @@ def decision_of(
         creator_id=post.creator_id,
         forecast=_forecast_of(decided, row),
         certificate=decided.permitted_by.get(row, ""),
+        acted=decided.acted(row),
     )
 
 

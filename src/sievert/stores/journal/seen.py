@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from sievert.schema.action import Case, CaseKind
 from sievert.schema.clock import DAY, Micros, moment_of
 from sievert.schema.decision import CREATED, Decision, Outcome
 from sievert.schema.event import EVENT_TYPES, Report, Views
@@ -24,7 +25,7 @@ from sievert.schema.taxonomy import HARM
 from sievert.stores.database import Database
 from sievert.stores.journal.shared_tables import allowed, allowed_facts
 from sievert.stores.segments.segment import Segment, SegmentFacts
-from sievert.stores.tables import activity_events, decisions
+from sievert.stores.tables import activity_events, cases, decisions
 
 _WORDS = {kind: word for word, kind in EVENT_TYPES.items()}
 
@@ -59,6 +60,32 @@ class SeenPosts:
     def reports(self, platform: str, *, since: Micros, until: Micros) -> Counter[str]:
         """Count the reports of each post that were made within the time."""
         return Counter(one.post_id for one in self._events(Report, platform, since, until))
+
+    def watched(self, platform: str, experiment: str, *, since: Micros, until: Micros) -> list[Decision]:
+        """Return the first decisions about posts that an experiment watches, made since <= t < until."""
+        query = sa.select(decisions.c.record).where(
+            decisions.c.platform == platform,
+            decisions.c.trigger == CREATED,
+            decisions.c.decided_at >= since,
+            decisions.c.decided_at < until,
+        )
+        with self._database.reading() as connection:
+            records = connection.execute(query.order_by(decisions.c.sequence)).scalars().all()
+        read = (msgspec.json.decode(record, type=Decision) for record in records)
+        return [
+            one
+            for one in read
+            if one.acted is not None and one.acted.experiment == experiment and one.acted.chance > 0
+        ]
+
+    def appeals(self, platform: str, *, since: Micros, until: Micros) -> Counter[str]:
+        """Count the appeals about each post that were filed within the time."""
+        query = sa.select(cases.c.record).where(
+            cases.c.kind == CaseKind.APPEAL, cases.c.at >= since, cases.c.at < until
+        )
+        with self._database.reading() as connection:
+            read = [msgspec.json.decode(one, type=Case) for one in connection.execute(query).scalars()]
+        return Counter(one.post_id for one in read if one.platform == platform)
 
     def removed(self, platform: str, *, since: Micros, until: Micros) -> dict[str, float]:
         """Return the posts that were removed by a decision, with the views that were forecast for it, or 0."""
@@ -134,7 +161,7 @@ class SeenPosts:
                 columns = (HARM, *facts[number].heads)  # as they lie in `scores`
                 if head in columns:
                     p = float(np.frombuffer(scores, "<f4")[columns.index(head)])
-                    yield post_id, revision, p, facts[number].bundle
+                    yield post_id, revision, p, facts[number].of_row(0).bundle
 
 
 def _rows(
@@ -154,13 +181,15 @@ def _rows(
         decided = batch.column("decided_at").to_numpy()
         mask = pc.equal(batch.column("platform"), platform).to_numpy(zero_copy_only=False)
         some = batch.filter(pa.array(mask & (decided >= since) & (decided < until)))
-        for post_id, revision, p in zip(
+        arms = some.column("arm").to_pylist() if segment.facts.arms else [0] * some.num_rows
+        for post_id, revision, p, arm in zip(
             some.column("id").to_pylist(),
             some.column("revision").to_pylist(),
             some.column(column).to_pylist(),
+            arms,
             strict=True,
         ):
-            yield post_id, revision, p, segment.facts.bundle
+            yield post_id, revision, p, segment.facts.of_row(arm).bundle
 
 
 def _newest(found: dict[str, FirstDecision], post_id: str, one: FirstDecision) -> None:

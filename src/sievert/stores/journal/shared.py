@@ -115,7 +115,8 @@ class SharedJournal(Journal):
         """Look whether anything came between, then copy everything in."""
         plain = decided.plainly_allowed()
         plain_rows, others = np.flatnonzero(plain), np.flatnonzero(~plain).tolist()
-        facts = facts_of(scored.bundle, decided.policy_set, scored.heads)
+        arms = decided.arms[decided.arm : decided.arm + 1]  # facts of each arm have a number of their own
+        facts = facts_of(scored.bundle, decided.policy_set, scored.heads, arms)
         with self._database.writing() as connection:
             if _last(connection) != int(hashes[0]) and self._first_decisions(connection, posts.keys):
                 raise overtaken()

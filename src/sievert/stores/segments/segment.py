@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from sievert.errors import StoreCorrupt, StoreUnavailable
+from sievert.schema.arm import ArmRows
 from sievert.schema.decision import RECORD_VERSION
 from sievert.stores.durable import sync_folder, write_synced
 from sievert.stores.segments.frames import FRAME, REMEDY, Frames, is_whole, make_frame, read_frames
@@ -22,18 +23,31 @@ from sievert.stores.segments.frames import FRAME, REMEDY, Frames, is_whole, make
 _CACHED_BATCHES = 4
 
 
-class SegmentFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What all rows of a segment share."""
+class SegmentFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What all rows of a segment share; where there are arms, each row has the number of one."""
 
     record_version: int
     bundle: str
     policy_set: str
     heads: tuple[str, ...]
+    arms: tuple[ArmRows, ...] = ()
+
+    def of_row(self, arm: int | None) -> ArmRows:
+        """Return which bundle decided about a row, and under which experiment."""
+        return self.arms[arm or 0] if self.arms else ArmRows(bundle=self.bundle)
 
 
-def facts_of(bundle: str, policy_set: str, heads: tuple[str, ...]) -> SegmentFacts:
+def facts_of(
+    bundle: str, policy_set: str, heads: tuple[str, ...], arms: tuple[ArmRows, ...] = ()
+) -> SegmentFacts:
     """Return the facts of rows that are written now."""
-    return SegmentFacts(record_version=RECORD_VERSION, bundle=bundle, policy_set=policy_set, heads=heads)
+    return SegmentFacts(
+        record_version=RECORD_VERSION,
+        bundle=arms[0].bundle if arms else bundle,
+        policy_set=policy_set,
+        heads=heads,
+        arms=arms,
+    )
 
 
 def schema_of(facts: SegmentFacts) -> pa.Schema:
@@ -53,6 +67,7 @@ def schema_of(facts: SegmentFacts) -> pa.Schema:
             ("language", pa.int8()),
             ("stage", pa.int8()),
             ("digest", pa.binary(16)),
+            *([("arm", pa.int8())] if facts.arms else []),
         ],
         metadata={b"sievert": msgspec.json.encode(facts)},
     )

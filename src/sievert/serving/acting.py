@@ -1,0 +1,85 @@
+"""A second bundle beside a running server, which decides where an experiment lets it: loaded, and stopped by its rules."""
+
+import asyncio
+from pathlib import Path
+
+from sievert.enforcement.messages import messages_for
+from sievert.errors import StoreUnavailable
+from sievert.guardrail.acting import is_acting, step
+from sievert.guardrail.telling import silent
+from sievert.pipeline.arms import Candidate
+from sievert.schema.batch import TextColumn
+from sievert.schema.clock import HOUR, Clock, Micros
+from sievert.schema.experiment import Experiment
+from sievert.schema.policy import PolicySet
+from sievert.scoring.bundle import Bundle, at_prevalence, load_bundle
+from sievert.scoring.cascade import score
+from sievert.serving.places import segments_of
+from sievert.serving.problems import log_unexpected
+from sievert.serving.settings import Settings
+from sievert.stores.journal.seen import SeenPosts
+from sievert.stores.memory import MemoryStores
+from sievert.stores.sql import SqlStores
+
+STEP_SECONDS = 30
+"""How soon what was judged of a candidate that acts is heard."""
+
+
+def open_candidate(
+    settings: Settings, stores: SqlStores, *, control: Bundle, prevalence: float | None
+) -> Candidate | None:
+    """Load the second bundle that the settings name, if they name one.
+
+    Raises:
+        BundleError: it does not load.
+        ConfigurationError: it is the one that decides, or speaks of other policies.
+    """
+    if not settings.candidate:
+        return None
+    bundle = load_bundle(Path(settings.candidate))
+    if prevalence is not None:
+        bundle = at_prevalence(bundle, prevalence)
+    score(bundle, TextColumn.of(["warm"]), heavy_share=1.0)
+    return Candidate(bundle, stores.guardrail, control=control)
+
+
+class ActingSteps:
+    """Draws from days that have closed, and stops a candidate that acts; for the process that leads."""
+
+    def __init__(
+        self, settings: Settings, stores: SqlStores | MemoryStores, *, policies: PolicySet, clock: Clock
+    ) -> None:
+        """Read and write these stores."""
+        self._store = stores.guardrail
+        self._policies = policies
+        self._clock = clock
+        self._announce = messages_for if settings.webhook_url else silent
+        self._seen = (
+            SeenPosts(stores.database, segments_of(settings)) if isinstance(stores, SqlStores) else None
+        )
+        self._done: tuple[int, Micros] | None = None
+
+    async def keep(self) -> None:
+        """Do a step whenever anything was judged, and each hour."""
+        while True:
+            try:
+                await asyncio.to_thread(self.step)
+            except StoreUnavailable:
+                pass  # somebody else was faster, or the disk does not answer: the next step finds what is left
+            except Exception as error:  # noqa: BLE001  what was not heard is heard the next time
+                log_unexpected(error)
+            await asyncio.sleep(STEP_SECONDS)
+
+    def step(self) -> list[Experiment]:
+        """Do what is due; return the experiments that ended.
+
+        Raises:
+            StoreUnavailable: somebody else changed the records meanwhile; the next step finds what is left.
+        """
+        now = self._clock.now()
+        due = self._store.version, now // HOUR
+        if due == self._done or self._seen is None or not any(map(is_acting, self._store.experiments())):
+            return []
+        ended = step(self._store, self._seen, self._policies, now=now, announce=self._announce)
+        self._done = self._store.version, now // HOUR
+        return ended
