@@ -90,4 +90,11 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     previous: Annotated[str, Meta(description="the digest of the line before")]
     details: Annotated[dict[str, str], Meta(description="what else there is to say")] = {}
     digest: Annotated[str, Meta(description="the SHA-256 of this line")] = ""
+    redacted: Annotated[
+        bool,
+        Meta(
+            description="subject and details were erased as they led to somebody who was forgotten; a later "
+            "line `audit.redacted` says so, and `digest` is that of the line as it was"
+        ),
+    ] = False
     record_version: Annotated[int, Meta(description="which shape of record this is")] = 1
