@@ -42,7 +42,7 @@ def remains(folder, wanted=None):
         (path.relative_to(folder).as_posix(), needle)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        for data in [path.read_bytes()]
+        for data in [path.read_bytes() + path.name.encode()]
         for needle in wanted or needles()
         if needle in data
     ]
@@ -51,10 +51,19 @@ def remains(folder, wanted=None):
 class Filled(Load):
     """A load in which one creator took part in everything."""
 
-    def serve(self, **settings):
-        """Start the server of this folder."""
+    @property
+    def folder(self):
+        """Where all of it lies."""
+        return self._folder
+
+    def ask(self, server, method, path, said=None):
+        """Ask as an administrator; return the status and what was said."""
+        return self._ask(server, "admin", method, path, said)
+
+    def serve(self, data=None, **settings):
+        """Start a server of this folder, or of a copy of it."""
         return Killable(
-            self._folder / "data",
+            data or self._folder / "data",
             self._bundle,
             SIEVERT_POLICIES=str(self._policies),
             SIEVERT_AUDIT_RATE="0.5",

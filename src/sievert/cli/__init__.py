@@ -43,6 +43,7 @@ COMMANDS = (
     "webhooks",
     "stop",
     "undo",
+    "forget",
     "statements",
     "audit",
     "settings",

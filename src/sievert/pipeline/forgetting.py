@@ -1,4 +1,4 @@
-"""One creator is erased from all places, step by step, so that posts have their turn in between; then looked for again.
+"""One creator is erased from all places, step by step, while posts go on; then looked for again.
 
 Whatever ends on the way is begun anew with what was gathered before, and comes to the same end. What comes in
 about the creator meanwhile is found when it is looked for, and erased too.
@@ -9,15 +9,16 @@ what a running process remembers of the last days to know copies by, until its n
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
 from sievert.errors import StoreUnavailable
 from sievert.pipeline.cells import keys_of
-from sievert.pipeline.creators import LiveCreators
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.path import Parts
 from sievert.schema.access import AuditNote
@@ -26,7 +27,7 @@ from sievert.schema.decision import decision_id
 from sievert.schema.event import Event
 from sievert.schema.forgetting import Forgetting, ForgettingState, KeptTraces, PlaceCount
 from sievert.stores.activity.base import PostName
-from sievert.stores.forgetting.sql import counted
+from sievert.stores.forgetting.sql import SqlForgettings, counted
 from sievert.stores.forgetting.traces import Traces, keyed_hash
 from sievert.stores.media.base import MediaStore
 from sievert.stores.segments.rewriting import Theirs, rows_of
@@ -36,8 +37,12 @@ FORGOTTEN = "creator.forgotten"
 FILES = "files of pictures"
 _MOST_ROUNDS = 5
 
-Letters = Callable[[Traces], PlaceCount]
-"""Erases what leads to a creator from a queue, and counts what is left there."""
+
+class Letters(NamedTuple):
+    """A queue, in which batches wait or were put aside; counts what leads to a creator."""
+
+    look: Callable[[Traces], PlaceCount]
+    erase: Callable[[Traces], PlaceCount]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,7 @@ class Rests:
     latents: LatentCache
     letters: Letters | None = None  # None where there is no queue
     parts: Parts | None = None  # of a running server
+    on_path: Callable[[Callable[[], Any]], Any] = lambda work: work()
 
 
 class Forgetter:
@@ -86,34 +92,45 @@ class Forgetter:
     def _round(self, one: Forgetting) -> Generator[Forgetting, None, Forgetting]:
         """Gather, erase everywhere, and look."""
         forgettings, rests = self._stores.forgettings, self._rests
-        kept = gather(self._stores, rests.segments, one.platform, one.creator_id, one.traces or KeptTraces())
+        kept = gather(forgettings, rests.segments, one.platform, one.creator_id, one.traces or KeptTraces())
         one = msgspec.structs.replace(one, state=ForgettingState.ERASING, traces=kept)
         forgettings.put(one)
         yield one
         traces = Traces.of(one.platform, one.creator_id, kept)
         names = {PostName(one.platform, post) for post in kept.posts}
         found = [PlaceCount(place="journal", removed=0)]
-        for gone in self._stores.journal.erase(one.platform, kept.posts):
+        erasing = self._stores.journal.erase(one.platform, kept.posts)
+        while (gone := rests.on_path(functools.partial(next, erasing, None))) is not None:
             found[0] = msgspec.structs.replace(found[0], removed=found[0].removed + gone)
             yield one
         found += forgettings.erase(
             traces, forgetting_id=one.forgetting_id, by=one.asked_by, now=self._clock.now()
         )
-        held = [one for one in kept.pictures if rests.media.holds(one)]
-        for sha256 in held:
+        held = sum(rests.media.holds(one) for one in kept.pictures)
+        for sha256 in kept.pictures:
             rests.media.drop(sha256)
-        found.append(PlaceCount(place=FILES, removed=len(held)))
-        rests.latents.forget_posts(names)
-        if rests.parts is not None:
-            _forget_in_memory(rests.parts, PostName(one.platform, one.creator_id), names)
+        found.append(PlaceCount(place=FILES, removed=held))
+        rests.on_path(
+            functools.partial(self._forget_in_memory, PostName(one.platform, one.creator_id), names)
+        )
+        if rests.letters is not None:
+            found.append(rests.letters.erase(traces))
         yield one
         looked = []
-        for place in look(self._stores, rests, traces, names=names, pictures=kept.pictures):
+        for place in look(forgettings, rests, traces, names=names, pictures=kept.pictures):
             looked.append(place)
             yield one
         one = msgspec.structs.replace(one, places=counted([*one.places, *found], looked))
         forgettings.put(one)
         return one
+
+    def _forget_in_memory(self, account: PostName, posts: set[PostName]) -> None:
+        self._rests.latents.forget_posts(posts)
+        parts = self._rests.parts
+        if parts is not None and parts.dial is not None:
+            parts.dial.skipped.forget_posts(posts)
+        if parts is not None and parts.creators is not None:
+            parts.creators.forget(account)
 
     def _erased(self, one: Forgetting) -> Forgetting:
         """Write down that nothing is left, in the audit log too; who it was is known by a hash alone."""
@@ -135,17 +152,17 @@ class Forgetter:
 
 
 def gather(
-    stores: SqlStores, segments: Path | None, platform: str, creator_id: str, known: KeptTraces
+    forgettings: SqlForgettings, segments: Path | None, platform: str, creator_id: str, known: KeptTraces
 ) -> KeptTraces:
     """Return all that leads to a creator, with what was known before."""
-    posts = set(known.posts) | stores.forgettings.posts_of(platform, creator_id)
+    posts = set(known.posts) | forgettings.posts_of(platform, creator_id)
     names, digests = set(known.names), set(known.digests)
     if segments is not None:
         for key, digest in rows_of(segments, Theirs(platform, creator_id, frozenset(posts))):
             posts.add(key.id)
             names.add(decision_id(key))
             digests.add(digest.hex())
-    found = stores.forgettings.gather(
+    found = forgettings.gather(
         platform,
         creator_id,
         msgspec.structs.replace(
@@ -153,14 +170,14 @@ def gather(
         ),
     )
     keys = set(known.keys)
-    for record in stores.forgettings.events(Traces.of(platform, creator_id, found)):
+    for record in forgettings.events(Traces.of(platform, creator_id, found)):
         with contextlib.suppress(msgspec.DecodeError):
             keys.update(keys_of(msgspec.json.decode(record, type=Event)))
     return msgspec.structs.replace(found, keys=frozenset(keys))
 
 
 def look(
-    stores: SqlStores,
+    forgettings: SqlForgettings,
     rests: Rests,
     traces: Traces,
     *,
@@ -171,21 +188,13 @@ def look(
     if rests.segments is not None:
         theirs = Theirs(traces.platform, traces.creator_id, traces.posts)
         yield PlaceCount(place="journal", left=sum(1 for _ in rows_of(rests.segments, theirs)))
-    yield from stores.forgettings.look(traces)
+    yield from forgettings.look(traces)
     yield PlaceCount(place=FILES, left=sum(rests.media.holds(one) for one in pictures))
     yield PlaceCount(place="shelf", left=rests.latents.count(names))
     if rests.letters is not None:
-        yield rests.letters(traces)
+        yield rests.letters.look(traces)
 
 
 def digest_of(places: tuple[PlaceCount, ...]) -> str:
     """Return the SHA-256 of what was found where, which the audit log keeps."""
     return hashlib.sha256(msgspec.json.encode(places)).hexdigest()
-
-
-def _forget_in_memory(parts: Parts, account: PostName, posts: set[PostName]) -> None:
-    parts.latents.forget_posts(posts)
-    if parts.dial is not None:
-        parts.dial.skipped.forget_posts(posts)
-    if isinstance(parts.creators, LiveCreators):
-        parts.creators.forget(account)

@@ -29,7 +29,7 @@ from sievert.stores.forgetting.traces import Redaction, Traces, keyed_hash
 from sievert.stores.guardrail.embedded import note_change
 from sievert.stores.guardrail.tables import guardrail_audits
 from sievert.stores.journal.shared_tables import allowed
-from sievert.stores.reviews.rows import change, let_joined_wait, open_again
+from sievert.stores.reviews.rows import change, let_joined_wait, open_again, row_of
 from sievert.stores.tables import (
     activity_posts,
     decisions,
@@ -286,7 +286,7 @@ def _delete(connection: Connection, place: Place, rows: Sequence[Row]) -> None:
 def _withdraw(connection: Connection, rows: Sequence[Row]) -> None:
     """Close the cases that wait; what was joined to them waits by itself."""
     for row in rows:
-        if row["state"] not in _CLOSED:
+        if row_of(connection, row["case_id"]).state not in _CLOSED:
             open_again(connection, [row["case_id"]])
             change(connection, row["case_id"], state=CaseState.WITHDRAWN)
         let_joined_wait(connection, row["case_id"])
