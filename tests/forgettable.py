@@ -149,13 +149,17 @@ class Filled(Load):
             self._ask(server, who, "POST", f"/api/v1/cases/{case['case_id']}/verdict", verdict)
 
 
-def filled(folder, bundle, bundle_folder, *, seed=5):
-    """Leave a folder behind in which a creator and many others left traces; return its load."""
-    policies, keys = prepared(folder, bundle)
+def filled(folder, bundle, bundle_folder, *, seed=5, stores=None, **settings):
+    """Leave stores behind in which a creator and many others left traces; return the load.
+
+    They lie in a folder, where a killed server leaves them, or in those that `stores` opens.
+    """
+    policies, keys = prepared(folder, bundle, **(stores or {}))
     load = Filled(folder, bundle_folder, policies, keys, seed=seed)
-    server = load.serve()
+    server = load.serve(**settings)
     with contextlib.ExitStack() as ends:
         ends.callback(server.kill)
         load.fill(server)
-    load.round()
+    if stores is None:
+        load.round()
     return load

@@ -231,7 +231,7 @@ def test_what_changes_anything_asks_for_the_token_of_the_session_and_for_our_own
             assert ask(client, line).status_code == 403, said(line)
             client.headers = own
             assert is_let_in(ask(client, line)), said(line)
-    assert asked == 10 * 31
+    assert asked == 10 * 32
 
 
 def test_another_site_may_link_to_pages_and_ask_for_nothing_else(server, people):

@@ -166,7 +166,7 @@ class Queue:
         try:
             for stream in (WORK, DEAD):
                 state = (await self._stream.stream_info(stream)).state
-                for number in range(state.first_seq, state.last_seq + 1):
+                for number in range(max(1, state.first_seq), state.last_seq + 1):
                     try:
                         message = await self._stream.get_msg(stream, number)
                     except self._errors.NotFoundError:
