@@ -56,6 +56,11 @@ class Filled(Load):
         """Where all of it lies."""
         return self._folder
 
+    @property
+    def settings(self):
+        """What commands must know."""
+        return {"SIEVERT_BUNDLE": str(self._bundle), "SIEVERT_POLICIES": str(self._policies)}
+
     def ask(self, server, method, path, said=None):
         """Ask as an administrator; return the status and what was said."""
         return self._ask(server, "admin", method, path, said)

@@ -73,8 +73,15 @@ def forget(data, *more, **env):
     return sievert("forget", CREATOR, "--yes", "--data", data, *more, **env)
 
 
+def replayed(load, data, decision):
+    """Decide once more from what was kept; return the answer."""
+    said = sievert("replay", decision, "--json", "--data", data, **load.settings)
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout)
+
+
 @pytest.mark.timeout(300)
-def test_no_byte_leads_to_whoever_is_forgotten_and_others_are_as_they_were(data, tmp_path):
+def test_no_byte_leads_to_whoever_is_forgotten_and_others_are_as_they_were(load, data, tmp_path):
     names = names_of(data)
     assert len(names) > 100
     before, places = of_others(data), {name.partition("/")[0] for name, _ in remains(data, names + needles())}
@@ -85,6 +92,14 @@ def test_no_byte_leads_to_whoever_is_forgotten_and_others_are_as_they_were(data,
         audits = [len(stores.guardrail.audits(one.name)) for one in certificates]
         plain = sorted(stores.journal.posts_of("default", OTHER))
         trails = {post: stores.journal.trail("default", post) for post in plain}
+
+        kept = next(
+            one.decision_id
+            for n in range(40)
+            for one in stores.journal.trail("default", f"npost-{n:05d}")
+            if stores.journal.post("default", one.post_id) and one.outcome != "allow"
+        )
+    follows = replayed(load, data, kept)
 
     said = forget(data, "--proof", tmp_path / "proof.json")
     assert said.returncode == 0, said.stderr
@@ -120,6 +135,7 @@ def test_no_byte_leads_to_whoever_is_forgotten_and_others_are_as_they_were(data,
             for audit in stores.guardrail.audits(one.name)
             if audit.post_id.startswith("forgotten-")
         )
+    assert replayed(load, data, kept) == follows
     proof = json.loads((tmp_path / "proof.json").read_text())
     assert proof["left"] == 0
     assert proof["forgetting"]["places_sha256"] == now[-1].details["places"]
@@ -147,6 +163,7 @@ def test_a_running_server_forgets_and_goes_on(load, data):
         assert sum(one["left"] for one in told["places"]) == 0
         assert load.ask(server, "GET", "/api/v1/posts/vpost-00001-e1b7")[0] == 404
         assert load.ask(server, "GET", "/api/v1/posts/later0")[0] == 200
+        assert remains(data) == []  # while the server runs, its log too
         # The command leaves it to the server, and the same account may come again as a new one.
         post = {"id": "vpost-again", "text": "you blorp", "creator_id": CREATOR}
         assert "decision" in load.lines(server, "/api/v1/posts:batch", [post])[0]

@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sievert.pipeline.forgetting import Forgetter, Letters, Rests
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.path import Parts
 from sievert.schema.clock import Clock
-from sievert.schema.forgetting import PlaceCount
+from sievert.schema.forgetting import Forgetting, PlaceCount
 from sievert.serving.places import open_latents, open_media, segments_of
 from sievert.serving.problems import log_unexpected
 from sievert.serving.queue import Queue
@@ -44,12 +44,19 @@ async def keep_forgetting(
         try:
             rests = rests_of(settings, media=media, latents=parts.latents, parts=parts, on_path=on_path)
             for one in await asyncio.to_thread(stores.forgettings.unfinished):
-                steps = Forgetter(stores, rests, clock=clock).steps(one)
-                while await asyncio.to_thread(next, steps, None) is not None:
-                    pass
-        except Exception as error:  # noqa: BLE001  it goes on from where it was the next time
+                await _carry_out(Forgetter(stores, rests, clock=clock).steps(one))
+        except Exception as error:  # noqa: BLE001  the database may answer the next time
             log_unexpected(error)
         await asyncio.sleep(ASK_SECONDS)
+
+
+async def _carry_out(steps: Iterator[Forgetting]) -> None:
+    """Go to the end; what cannot is logged, and others have their turn."""
+    try:
+        while await asyncio.to_thread(next, steps, None) is not None:
+            pass
+    except Exception as error:  # noqa: BLE001  it goes on from where it was the next time
+        log_unexpected(error)
 
 
 def rests_of(settings: Settings, *, media: MediaStore, latents: LatentCache, **more: Any) -> Rests:
