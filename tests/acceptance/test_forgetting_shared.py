@@ -9,10 +9,8 @@ import msgspec
 import psycopg
 import pytest
 
-import own_nats
 from command_line import sievert
 from forgettable import CREATOR, OTHER, filled, needles, post_of
-from services import missing
 from sievert.schema.clock import SystemClock
 from sievert.schema.post import PostKey
 from sievert.serving.carried import EVENTS, POSTS, Batch
@@ -25,15 +23,6 @@ from sievert.stores.shared import SharedStores
 
 pytestmark = pytest.mark.services
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
-
-
-@pytest.fixture
-def nats(request):
-    if not own_nats.found():
-        missing(request, "NATS", "nats-server is not in the path")
-    server = own_nats.OwnNats()
-    yield server
-    server.close()
 
 
 def rows(url):
