@@ -20,6 +20,8 @@ TABLE = """
 .PEA  decisions:read  GET     /api/v1/posts/{post_id:path}
 ....  events:write    POST    /api/v1/events
 ....  events:write    POST    /api/v1/edges
+.P..  creators:forget POST    /api/v1/forgettings
+.P..  creators:forget GET     /api/v1/forgettings/{forgetting_id:str}
 ....  posts:write     POST    /api/v1/media
 MP.A  media:read      GET     /api/v1/media/{sha256:str}
 M...  media:reveal    GET     /api/v1/media/{sha256:str} [view=plain]

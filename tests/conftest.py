@@ -44,6 +44,19 @@ def golden(request):
     return compare
 
 
+@pytest.fixture
+def nats(request):
+    """A NATS server of this test's own."""
+    import own_nats
+    from services import missing
+
+    if not own_nats.found():
+        missing(request, "NATS", "nats-server is not in the path")
+    server = own_nats.OwnNats()
+    yield server
+    server.close()
+
+
 @pytest.fixture(scope="session")
 def schemas(request):
     """Schemas of the PostgreSQL server, emptied and used again."""

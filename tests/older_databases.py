@@ -24,6 +24,7 @@ def back_to_0004(connection):
         "people",
         "sessions",
         "edges",
+        "forgettings",
     )
     for name in [one for one in metadata.tables if one.startswith(later)]:
         connection.execute(f"DROP TABLE {name}")

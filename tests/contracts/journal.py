@@ -283,3 +283,39 @@ class JournalContract:
             journal.note_looked_anew(bundle)
             assert journal.looked_anew_by() == bundle
         assert reopen().looked_anew_by() == "b@2"
+
+    def test_erased_posts_leave_nothing_and_all_others_are_as_they_were(self, journal, reopen):
+        def post(number, creator, revision=0):
+            return Post(id=f"p{number}", text=f"text {number}", creator_id=creator, revision=revision)
+
+        posts = [post(number, "ann" if number % 3 == 0 else "bob") for number in range(30)]
+        keep(journal, posts, kept=range(0, 30, 5))
+        keep(journal, [post(3, "ann", 4), post(4, "bob", 4)], at=START + 1)
+        other = Post(id="p3", text="elsewhere", platform="q", creator_id="ann")
+        keep(journal, [other], kept=(0,), at=START + 2)
+        theirs = {f"p{number}" for number in range(0, 30, 3)}
+        assert journal.posts_of("default", "ann") | {"p0", "p15"} == theirs
+        before = {one.id: journal.trail("default", one.id) for one in posts}
+
+        assert sum(journal.erase("default", theirs)) == 11
+        assert sum(journal.erase("default", theirs)) == 0
+        for stays in (lambda: journal, reopen):
+            now = stays()
+            for one in posts:
+                expected = [] if one.id in theirs else before[one.id]
+                assert now.trail("default", one.id) == expected
+            assert now.post("default", "p15") is None
+            assert now.post("default", "p5") == posts[5]
+            assert now.post("q", "p3") == other
+            page = now.decisions(DecisionFilter(), cursor=None, limit=100)
+            listed = page.items
+            while page.cursor is not None:
+                page = now.decisions(DecisionFilter(), cursor=page.cursor, limit=100)
+                listed += page.items
+            assert {(one.platform, one.post_id) for one in listed} == {
+                *(("default", f"p{number}") for number in range(30) if number % 3),
+                ("q", "p3"),
+            }
+            assert now.posts_of("default", "ann") == set()
+        found = keep(now, [posts[4], posts[5], posts[3], posts[15]], at=START + 3)
+        assert list(found.status) == [SAME, SAME, NEW, NEW]

@@ -16,6 +16,9 @@ class ShelfContract:
         for name in "ab":
             for field in "01":
                 shelf.put(name, field, b"x", seconds=60)
+        assert shelf.count(["a", "b", "never"]) == 2
         shelf.drop(["a", "never"])
         shelf.drop([])
+        assert shelf.count(["a", "b", "never"]) == 1
+        assert shelf.count([]) == 0
         assert shelf.get([("a", "0"), ("a", "1"), ("b", "0")]) == [None, None, b"x"]

@@ -37,7 +37,7 @@ def operations(routes=ROUTES):
 
 
 def test_every_route_names_its_scope_and_only_these_are_open():
-    assert len(operations()) == 91
+    assert len(operations()) == 93
     assert {path for _, path, scope in operations() if scope == OPEN} == OPEN_ROUTES
     assert {scope for _, _, scope in operations()} <= {*SCOPES, OPEN, ANY, SIGNED_IN}
 
@@ -61,7 +61,7 @@ def test_without_a_key_nothing_but_the_open_routes_answers(server):
     # Pages lead to the sign-in instead: tests/serving/test_roles.py.
     programs = [route for route in ROUTES if not route.opt.get(PAGE)]
     guarded = [(method, path) for method, path, scope in operations(programs) if scope != OPEN]
-    assert len(guarded) == 60
+    assert len(guarded) == 62
     for header in (
         None,
         "",

@@ -9,9 +9,7 @@ import time
 import msgspec
 import pytest
 
-import own_nats
 from running_server import NDJSON, ndjson, running
-from services import missing
 from sievert.cli.doctor import _queue
 from sievert.errors import StoreUnavailable
 from sievert.schema.clock import SECOND, SystemClock
@@ -25,15 +23,6 @@ from sievert.serving.wiring import open_doors, with_queue
 from sievert.stores.journal.base import DecisionFilter
 
 pytestmark = pytest.mark.services
-
-
-@pytest.fixture
-def nats(request):
-    if not own_nats.found():
-        missing(request, "NATS", "nats-server is not in the path")
-    server = own_nats.OwnNats()
-    yield server
-    server.close()
 
 
 @pytest.fixture(autouse=True)

@@ -112,6 +112,8 @@ def test_the_description_covers_every_route_of_the_api(client):
         ("post", "/api/v1/events"),
         ("post", "/api/v1/edges"),
         ("get", "/api/v1/creators/similar"),
+        ("post", "/api/v1/forgettings"),
+        ("get", "/api/v1/forgettings/{forgetting_id}"),
         ("post", "/api/v1/media"),
         ("get", "/api/v1/media/{sha256}"),
         ("get", "/api/v1/decisions"),

@@ -44,6 +44,7 @@ COMMANDS = (
     "webhooks",
     "stop",
     "undo",
+    "forget",
     "statements",
     "audit",
     "settings",

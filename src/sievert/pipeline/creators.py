@@ -3,8 +3,6 @@
 Edges come from the platform, and from what people do with posts. Some other thread lays the network out anew now
 and then (`catch_up`), which takes seconds where there are millions of edges; until it has, an account that came
 since is embedded by its own numbers, as one that nobody knows yet.
-
-Not covered: that an account is forgotten. Its edges stay until the platform says that they ended.
 """
 
 import dataclasses
@@ -134,6 +132,14 @@ class LiveCreators:
         changed = self.network.catch_up(self._clock.now())
         with self._lock:
             self._changed += changed
+
+    def forget(self, account: AccountName) -> None:
+        """Forget an account whose edges were erased: the network is read anew, within seconds."""
+        self.vectors.changed([account])
+        self.network = LiveNetwork(self._edges)
+        self._embedded = 0
+        with self._lock:
+            self._changed = []
 
     def of(self, accounts: Sequence[AccountName]) -> Floats32:
         """Return the vectors [n, e] of accounts, whether anybody knows them or not.

@@ -80,6 +80,11 @@ class LatentCache:
             for name in [name for name in self._kept if PostName(name[1].platform, name[1].id) in posts]:
                 self._drop(name)
 
+    def count(self, posts: Collection[PostName]) -> int:
+        """Return how many of these posts are remembered outside of this process."""
+        del posts
+        return 0
+
     def _drop(self, name: tuple[str, PostKey]) -> None:
         gone = self._kept.pop(name, None)
         if gone is not None:

@@ -100,6 +100,14 @@ class SharedLatents(LatentCache):
         if posts:
             self._shelf.drop(_name(post.platform, post.id) for post in posts)
 
+    def count(self, posts: Collection[PostName]) -> int:
+        """Return how many of these posts lie on the shelf.
+
+        Raises:
+            StoreUnavailable: the shelf does not answer.
+        """
+        return self._shelf.count(_name(post.platform, post.id) for post in posts)
+
 
 def _place(key: PostKey) -> tuple[str, str]:
     return _name(key.platform, key.id), str(key.revision)

@@ -30,6 +30,7 @@ SCOPES = (
     "webhooks:read",
     "webhooks:write",
     "audit:read",
+    "creators:forget",
     "operate",
     "admin",
 )
@@ -41,7 +42,7 @@ review:work claims cases and gives verdicts; appeals:write files appeals against
 actions:undo takes actions back and lifts limits of accounts; switch:stop stops what is done automatically,
 switch:resume with it lets it go on; policies:write withdraws certificates; reviewers:read sees how reviewers
 do; gold:write makes known answers; webhooks:read lists dead messages, webhooks:write sends them again;
-audit:read reads the audit log; operate is all from actions:undo to webhooks:write; admin does everything."""
+audit:read reads the audit log; creators:forget erases somebody who closed their account; operate is all from actions:undo to webhooks:write; admin does everything."""
 
 IMPLIED: dict[str, tuple[str, ...]] = {
     "operate": SCOPES[SCOPES.index("actions:undo") : SCOPES.index("audit:read")],
@@ -90,4 +91,11 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     previous: Annotated[str, Meta(description="the digest of the line before")]
     details: Annotated[dict[str, str], Meta(description="what else there is to say")] = {}
     digest: Annotated[str, Meta(description="the SHA-256 of this line")] = ""
+    redacted: Annotated[
+        bool,
+        Meta(
+            description="subject and details were erased as they led to somebody who was forgotten; a later "
+            "line `audit.redacted` says so, and `digest` is that of the line as it was"
+        ),
+    ] = False
     record_version: Annotated[int, Meta(description="which shape of record this is")] = 1

@@ -24,7 +24,7 @@ ROLES: dict[Role, tuple[str, tuple[str, ...]]] = {
         ("review:work", "media:read", "media:reveal", "switch:stop"),
     ),
     Role.POLICY_OWNER: (
-        "answers for policies: certificates, banks, appeals, known answers, and what is taken back",
+        "answers for policies: certificates, banks, appeals, known answers, what is taken back, and who is forgotten",
         (
             "decisions:read",
             "media:read",
@@ -37,6 +37,7 @@ ROLES: dict[Role, tuple[str, tuple[str, ...]]] = {
             "gold:write",
             "switch:stop",
             "switch:resume",
+            "creators:forget",
         ),
     ),
     Role.ENGINEER: (

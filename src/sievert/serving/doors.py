@@ -29,6 +29,7 @@ from sievert.serving.acting import ActingSteps
 from sievert.serving.attaching import Attacher
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.creators import keep_up
+from sievert.serving.forgetting import keep_forgetting
 from sievert.serving.live import LiveFeed, Told
 from sievert.serving.micro_batch import MicroBatcher, Walk
 from sievert.serving.overview import KeptDrift
@@ -176,7 +177,15 @@ class Doors:
 
     async def _lead(self) -> None:
         """Do what one process of all is to do, while this one leads."""
-        work = (self._forget, self._hunt, self._revisit, self._sweep, self._guard, self.acting.keep)
+        work = (
+            self._forget,
+            self._hunt,
+            self._revisit,
+            self._sweep,
+            self._guard,
+            self.acting.keep,
+            self._forget_creators,
+        )
         beside: list[asyncio.Task[None]] = []
         try:
             while True:
@@ -211,6 +220,16 @@ class Doors:
                 except Exception as error:  # noqa: BLE001  it may work in an hour, and must go on
                     log_unexpected(error)
             await asyncio.sleep(FORGET_SECONDS)
+
+    async def _forget_creators(self) -> None:
+        await keep_forgetting(
+            self.settings,
+            self.stores,
+            clock=self.clock,
+            media=self.media,
+            parts=self.parts,
+            worker=self.worker,
+        )
 
     async def _hunt(self) -> None:
         """Hunt among posts of the past whenever a bank has changed, whoever changed it."""

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -31,6 +31,7 @@ ACK_SECONDS = 30.0
 DEAD_DAYS = 14
 """For how long dead letters are kept; they hold what people wrote."""
 
+_REASON = "Sievert-Reason"
 _MOST_WORK_BYTES = 4 << 30
 _PORT = 4222
 _CONNECT_SECONDS = 3
@@ -148,10 +149,42 @@ class Queue:
         """
         try:
             await self._stream.publish(
-                f"{DEAD_SUBJECT}.batch", payload, stream=DEAD, headers={"Sievert-Reason": reason}
+                f"{DEAD_SUBJECT}.batch", payload, stream=DEAD, headers={_REASON: reason}
             )
         except self._failures as error:
             raise StoreUnavailable(f"A dead letter was not taken: {_said(error)}.") from error
+
+    async def sift(self, unwanted: Callable[[Any], bool], *, erase: bool) -> tuple[int, int]:
+        """Look through all that waits or was put aside for records, decoded, that are unwanted; return how many were erased, and how many are left.
+
+        What waits is not touched, as it is decided in a moment; of what was put aside the rest is put aside again.
+
+        Raises:
+            StoreUnavailable: the server does not answer.
+        """
+        removed = left = 0
+        try:
+            for stream in (WORK, DEAD):
+                state = (await self._stream.stream_info(stream)).state
+                for number in range(max(1, state.first_seq), state.last_seq + 1):
+                    try:
+                        message = await self._stream.get_msg(stream, number)
+                    except self._errors.NotFoundError:
+                        continue
+                    batch = _batch_of(message.data)
+                    rest = [one for one in batch.records if not unwanted(_decoded(one))]
+                    gone = len(batch.records) - len(rest)
+                    if gone and stream == DEAD and erase:
+                        if rest:
+                            again = msgspec.msgpack.encode(msgspec.structs.replace(batch, records=rest))
+                            await self.bury(again, (message.headers or {}).get(_REASON, ""))
+                        await self._stream.delete_msg(DEAD, number)
+                        removed += gone
+                    else:
+                        left += gone
+        except self._failures as error:
+            raise StoreUnavailable(f"NATS at {self.shown} does not answer: {_said(error)}.") from error
+        return removed, left
 
     @property
     def _failures(self) -> tuple[type[Exception], ...]:
@@ -251,6 +284,21 @@ def _parts(records: Sequence[bytes], most_bytes: int, most: int = 100) -> list[l
         parts[-1].append(bytes(record))
         size += len(record) + 16
     return parts
+
+
+def _batch_of(payload: bytes) -> Batch:
+    """Read a message; of one that cannot be read nothing is known."""
+    try:
+        return msgspec.msgpack.decode(payload, type=Batch)
+    except msgspec.DecodeError:
+        return Batch(kind="", records=[], refused=(), inbox="")
+
+
+def _decoded(record: bytes) -> Any:
+    try:
+        return msgspec.json.decode(record)
+    except msgspec.DecodeError:
+        return None
 
 
 async def _told(error: Exception) -> None:

@@ -3,13 +3,17 @@
 Changing, removing or inserting an entry breaks the chain from there on; cutting the end off no
 longer fits the head that is kept beside it. the database's own triggers refuse updates and deletes.
 
+What led to somebody who was forgotten is erased from a line; its number, time, actor, event and place in the
+chain stay, with the digest that it had. Such a line holds only if a later one, which is whole, tells its new
+hash (`audit.redacted`): nobody can empty a line without saying so.
+
 Not covered: whoever can write to the database's files can also compute a whole new chain and a new head; to
 notice that, keep a head (`sievert audit verify` prints it) somewhere else.
 """
 
 import abc
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -22,6 +26,9 @@ from sievert.stores.database import Database
 from sievert.stores.tables import audit, audit_head
 
 GENESIS = "0" * 64
+REDACTED = "audit.redacted"
+"""The event of a line that tells which earlier ones were emptied, by their numbers and new hashes."""
+_TOLD_TOGETHER = 500
 _LINES_A_STEP = 1000
 
 
@@ -59,18 +66,23 @@ class AuditLog(abc.ABC):
             StoreCorrupt: names the first entry that is not what it must be.
         """
         sequence, digest = 0, GENESIS
+        untold: dict[str, str] = {}
         while True:
             for line in self.lines(after=sequence, limit=_LINES_A_STEP):
-                entry = _entry(line)
-                if (entry.sequence, entry.previous, entry.digest) != (
-                    sequence + 1,
-                    digest,
-                    digest_of(line[0]),
+                entry, now = _entry(line), digest_of(line[0])
+                if (entry.sequence, entry.previous) != (sequence + 1, digest) or (
+                    entry.digest != now and not entry.redacted
                 ):
                     raise _broken(f"entry {sequence + 1} is not what was written")
+                if entry.redacted:
+                    untold[str(entry.sequence)] = now
+                elif entry.event == REDACTED:
+                    untold = {at: one for at, one in untold.items() if entry.details.get(at) != one}
                 sequence, digest = entry.sequence, entry.digest
             head = self.head()
             if head == (sequence, digest):
+                if untold:
+                    raise _broken(f"entry {next(iter(untold))} was emptied, and no later one tells it so")
                 return head
             if not self.lines(after=sequence, limit=1):
                 raise _broken(f"it ends at entry {sequence}, and should end at entry {head[0]}")
@@ -128,6 +140,22 @@ class SqlAuditLog(AuditLog):
             sa.insert(audit_head).values(one=1, sequence=before + len(lines), digest=lines[-1][1])
         )
 
+    def redact(self, connection: Connection, sequences: Sequence[int], *, actor: str, why: str) -> None:
+        """Empty lines inside a transaction, and tell of it in new ones; those that are empty stay so."""
+        told: dict[str, str] = {}
+        for sequence in sequences:
+            query = sa.select(audit.c.record).where(audit.c.sequence == sequence)
+            entry = _entry((_bytes(connection.execute(query).scalar_one()), ""))
+            if entry.redacted:
+                continue
+            record = msgspec.json.encode(emptied(entry))
+            connection.execute(sa.update(audit).where(audit.c.sequence == sequence).values(record=record))
+            told[str(sequence)] = digest_of(record)
+        every = [*told.items()]
+        for start in range(0, len(every), _TOLD_TOGETHER):
+            details = dict(every[start : start + _TOLD_TOGETHER])
+            self.add(connection, (AuditNote(actor=actor, event=REDACTED, subject=why, details=details),))
+
     def lines(self, *, after: int, limit: int) -> list[Line]:
         """Query by sequence."""
         query = sa.select(audit.c.record, audit.c.digest).where(audit.c.sequence > after)
@@ -161,6 +189,11 @@ def chained(notes: Iterable[AuditNote], head: tuple[int, str], clock: Clock) -> 
         previous = digest_of(record)
         lines.append((record, previous))
     return lines
+
+
+def emptied(entry: AuditEntry) -> AuditEntry:
+    """Return a line that says what was done, when and by whom, and no longer to what."""
+    return msgspec.structs.replace(entry, subject="", details={}, digest="", redacted=True)
 
 
 def digest_of(record: bytes) -> str:

@@ -98,6 +98,29 @@ class Database:
                 f"The database does not answer: {_said(error)}.", remedy=self._remedies.to_read
             ) from error
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is PostgreSQL, for many processes, and not a file."""
+        return self.engine.dialect.name == "postgresql"
+
+    def compact(self) -> None:
+        """Let nothing stay on disk that was deleted or replaced, as far as the database can see to that.
+
+        Raises:
+            StoreUnavailable: somebody else reads what was, or there is no room; what was deleted stays deleted.
+        """
+        try:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                done = postgres.compact(connection) if self.is_shared else sqlite.compact(connection)
+        except _FAILURES as error:
+            raise StoreUnavailable(
+                f"The database was not compacted: {_said(error)}.", remedy=self._remedies.to_write
+            ) from error
+        if not done:
+            raise StoreUnavailable(
+                "The database was not compacted: somebody still reads it.", remedy="Try again in a moment."
+            )
+
     def seed(self) -> int:
         """Return this store's own random number, made when it was first opened."""
         with self.writing() as connection:

@@ -8,6 +8,7 @@ from sievert.stores.banks.embedded import EmbeddedBanks
 from sievert.stores.consequences import SqlConsequences
 from sievert.stores.database import Database
 from sievert.stores.edges import SqlEdges
+from sievert.stores.forgetting.sql import SqlForgettings
 from sievert.stores.journal.base import Journal
 from sievert.stores.keys import SqlKeyStore
 from sievert.stores.people import SqlPeople
@@ -42,6 +43,7 @@ class SqlStores:
         self.edges = SqlEdges(database)
         self.banks = EmbeddedBanks(database)
         self.pictures = EmbeddedPictures(database)
+        self.forgettings = SqlForgettings(database, self.audit)
 
     def keep_labels(self, labels: tuple[Label, ...]) -> None:
         """Make labels durable, all or none.

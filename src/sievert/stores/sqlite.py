@@ -59,3 +59,15 @@ def engine_of(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+def compact(connection: Connection) -> bool:
+    """Write the file anew from its rows, and empty its log; tell whether nobody kept us from it."""
+    driver = connection.connection.driver_connection
+    if driver is None:
+        raise AssertionError("There is no connection.")
+    # The driver itself: neither may stand in a transaction.
+    driver.rollback()
+    driver.execute("VACUUM")
+    busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy

@@ -233,6 +233,11 @@ class EmbeddedGuardrail(GuardrailStore):
         return [msgspec.json.decode(record, type=kind) for record in records]
 
 
+def note_change(connection: Connection) -> None:
+    """Say inside a transaction that records changed: whoever worked out a change from older ones is refused."""
+    put_fact(connection, _VERSION, str(int(_fact(connection, _VERSION) or 0) + 1))
+
+
 def _fact(connection: Connection, name: str) -> str | None:
     return connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar()
 

@@ -10,7 +10,7 @@ that were not plainly allowed; and the memory journal forgets no decision before
 import abc
 import base64
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -165,6 +165,18 @@ class Journal(abc.ABC):
     @abc.abstractmethod
     def forget_texts(self, before: Micros) -> None:
         """Forget kept posts that were received before a time; their decisions and digests stay."""
+
+    @abc.abstractmethod
+    def posts_of(self, platform: str, creator_id: str) -> set[str]:
+        """Return the plainly allowed posts of a creator that are kept."""
+
+    @abc.abstractmethod
+    def erase(self, platform: str, posts: Collection[str]) -> Iterator[int]:
+        """Forget these posts, their texts and all that was decided about them, some at a time; yield how many decisions are gone.
+
+        Raises:
+            StoreUnavailable: some may still be there.
+        """
 
     @abc.abstractmethod
     def forget_post(self, platform: str, post_id: str) -> None:

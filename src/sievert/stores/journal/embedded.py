@@ -5,7 +5,7 @@ flushed, one SQLite transaction committed, then the caller may acknowledge. Dyin
 only unacknowledged, plainly allowed posts; sent again, they get the same answer (ADR 0002).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +36,7 @@ from sievert.stores.journal.base import (
 )
 from sievert.stores.journal.kept import (
     AT_ONCE,
+    erase_kept,
     kept_decision,
     kept_decision_row,
     kept_post,
@@ -277,6 +278,15 @@ class EmbeddedJournal(Journal):
         """Delete the posts; what was decided about them, and the digest of their text, stands elsewhere."""
         with self._database.writing() as connection:
             connection.execute(sa.delete(tables.posts).where(tables.posts.c.received_at < before))
+
+    def posts_of(self, platform: str, creator_id: str) -> set[str]:
+        """Read all segments."""
+        return self._log.posts_of(platform, creator_id)
+
+    def erase(self, platform: str, posts: Collection[str]) -> Iterator[int]:
+        """Delete rows, then write segments anew."""
+        yield erase_kept(self._database, platform, posts)
+        yield from self._log.erase(platform, posts)
 
     def forget_post(self, platform: str, post_id: str) -> None:
         """Delete every revision that was kept."""

@@ -6,7 +6,7 @@ Not covered: plainly allowed posts. They lie in segments without their text, and
 done over.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -171,6 +171,19 @@ def kept_post_row(post: Post, received_at: Micros) -> dict[str, object]:
         "received_at": received_at,
         "record": msgspec.json.encode(post),
     }
+
+
+def erase_kept(database: Database, platform: str, some: Collection[str]) -> int:
+    """Delete what was decided about posts, and what they said; return how many decisions those were."""
+    gone, every = 0, [*some]
+    with database.writing() as connection:
+        for start in range(0, len(every), AT_ONCE):
+            together = every[start : start + AT_ONCE]
+            for table in (posts, decisions):
+                theirs = sa.delete(table).where(table.c.platform == platform, table.c.post_id.in_(together))
+                deleted = connection.execute(theirs).rowcount
+            gone += deleted
+    return gone
 
 
 def keep_texts(connection: Connection, some: Sequence[Post], *, received_at: Micros) -> None:

@@ -1,6 +1,6 @@
 """The memory twin: everything in dictionaries, for tests and trials."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -134,6 +134,26 @@ class MemoryJournal(Journal):
             for key, post in self._posts.items()
             if self._decisions[self._by_key[key]].received_at >= before
         }
+
+    def posts_of(self, platform: str, creator_id: str) -> set[str]:
+        """Walk the list."""
+        return {
+            one.post_id for one in self._decisions if (one.platform, one.creator_id) == (platform, creator_id)
+        }
+
+    def erase(self, platform: str, posts: Collection[str]) -> Iterator[int]:
+        """Walk the list, and number what stays anew."""
+        before = len(self._decisions)
+        self._decisions = [
+            one for one in self._decisions if one.platform != platform or one.post_id not in posts
+        ]
+        self._posts = {
+            key: post for key, post in self._posts.items() if key.platform != platform or key.id not in posts
+        }
+        self._by_key = {}
+        for at, one in enumerate(self._decisions):
+            self._by_key.setdefault(PostKey(one.platform, one.post_id, one.revision), at)
+        yield before - len(self._decisions)
 
     def forget_post(self, platform: str, post_id: str) -> None:
         """Drop every revision."""

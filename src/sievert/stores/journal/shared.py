@@ -5,7 +5,7 @@ all of it or nothing. Two processes may be given the same post at once: the one 
 writer's place finds the post there, records nothing, and is told so (`Overtaken`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +38,7 @@ from sievert.stores.journal.base import (
 from sievert.stores.journal.copying import copy_rows
 from sievert.stores.journal.kept import (
     AT_ONCE,
+    erase_kept,
     kept_decision,
     kept_decision_row,
     kept_post,
@@ -247,6 +248,21 @@ class SharedJournal(Journal):
         """Delete the posts; what was decided about them, and the digest of their text, stands elsewhere."""
         with self._database.writing() as connection:
             connection.execute(sa.delete(tables.posts).where(tables.posts.c.received_at < before))
+
+    def posts_of(self, platform: str, creator_id: str) -> set[str]:
+        """Query by creator; no index helps."""
+        query = sa.select(allowed.c.id).where(
+            allowed.c.platform == platform, allowed.c.creator_id == creator_id
+        )
+        with self._database.reading() as connection:
+            return {*connection.execute(query).scalars()}
+
+    def erase(self, platform: str, posts: Collection[str]) -> Iterator[int]:
+        """Delete rows of all three tables."""
+        yield erase_kept(self._database, platform, posts)
+        with self._database.writing() as connection:
+            theirs = "DELETE FROM allowed WHERE platform = %s AND id = ANY (%s)"
+            yield connection.exec_driver_sql(theirs, (platform, [*posts])).rowcount
 
     def forget_post(self, platform: str, post_id: str) -> None:
         """Delete every revision that was kept."""

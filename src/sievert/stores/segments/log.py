@@ -4,12 +4,13 @@ A segment is sealed when it is full, or when bundle, policies or heads change. L
 end at the duplicate window; trails and lists read everything that was not expired.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from sievert.errors import StoreUnavailable
 from sievert.schema.clock import Micros
 from sievert.schema.post import DUPLICATE_WINDOW, PostKey
 from sievert.stores.segments.index import (
@@ -20,6 +21,7 @@ from sievert.stores.segments.index import (
     read_index,
 )
 from sievert.stores.segments.keys import ANY_REVISION, Hashes, hash_keys
+from sievert.stores.segments.rewriting import Theirs, rewrite, settle_swaps
 from sievert.stores.segments.segment import Segment, SegmentFacts, frames_path, recover
 
 Place = tuple[int, int]
@@ -45,6 +47,7 @@ class SegmentLog:
         self._indexes: dict[int, ActiveIndex | SealedIndex] = {}
         self._active: int | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settle_swaps(folder)
         numbers = sorted(int(path.stem) for path in folder.glob("*.arrow") if path.stem.isdecimal())
         for number in numbers:
             self._open(number, newest=number == numbers[-1])
@@ -128,6 +131,42 @@ class SegmentLog:
             del self._indexes[number]
             for file in (path, frames_path(path), path.with_suffix(".idx")):
                 file.unlink(missing_ok=True)
+
+    def posts_of(self, platform: str, creator_id: str) -> set[str]:
+        """Return the posts of a creator, from all segments."""
+        theirs = Theirs(platform, creator_id)
+        return {
+            batch.column("id")[row].as_py()
+            for _, _, batch, _ in self.backwards(None)
+            for row in theirs.rows(batch)
+        }
+
+    def erase(self, platform: str, posts: Collection[str]) -> Iterator[int]:
+        """Write segments anew without these posts, one at a time; yield how many rows of each are gone.
+
+        Raises:
+            StoreUnavailable: there is no room for the new files; what was not reached is as it was.
+        """
+        theirs = Theirs(platform, None, frozenset(posts))
+        if self._active is not None and self._segments[self._active].rows:
+            self._seal(self._active)
+            self._active = None
+        for number in [one for one in self._segments if one != self._active]:
+            segment = self._segments.get(number)
+            if segment is None:
+                continue  # expired meanwhile
+            try:
+                gone = rewrite(segment, theirs, seed=self._seed)
+            except OSError as error:
+                raise StoreUnavailable(
+                    f"The segment {segment.path.name} could not be written anew: {error.strerror}.",
+                    remedy="Free space on the data folder's disk; what is left to forget is forgotten then.",
+                ) from error
+            if gone:
+                del self._segments[number], self._indexes[number]
+                if segment.path.exists():
+                    self._open(number, newest=False)
+            yield gone
 
     @property
     def rows(self) -> int:

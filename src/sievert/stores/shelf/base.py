@@ -28,6 +28,14 @@ class Shelf(abc.ABC):
         """
 
     @abc.abstractmethod
+    def count(self, names: Iterable[str]) -> int:
+        """Return under how many of these names anything lies.
+
+        Raises:
+            StoreUnavailable: the shelf does not answer.
+        """
+
+    @abc.abstractmethod
     def check(self) -> None:
         """See that the shelf answers.
 

@@ -26,6 +26,10 @@ class MemoryShelf(Shelf):
         for name in names:
             self._names.pop(name, None)
 
+    def count(self, names: Iterable[str]) -> int:
+        """Look them up."""
+        return sum(name in self._names for name in names)
+
     def check(self) -> None:
         """Be there."""
 

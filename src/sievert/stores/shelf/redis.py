@@ -81,6 +81,14 @@ class RedisShelf(Shelf):
         except self._failures as error:
             raise self._unavailable(error) from error
 
+    def count(self, names: Iterable[str]) -> int:
+        """Ask which hashes are there."""
+        some = [self._prefix + name for name in names]
+        try:
+            return int(self._client.exists(*some)) if some else 0
+        except self._failures as error:
+            raise self._unavailable(error) from error
+
     def check(self) -> None:
         """Ask for an answer."""
         try:

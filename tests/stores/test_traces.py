@@ -1,0 +1,90 @@
+"""What leads to a creator is found by what fields mean, and nothing else is."""
+
+import pytest
+
+from sievert.stores import edges_tables, tables
+from sievert.stores.embedded import EmbeddedStores  # noqa: F401  loads every table
+from sievert.stores.forgetting.places import AUDIT, NOBODY_THERE, PLACES
+from sievert.stores.forgetting.traces import Redaction, Traces
+from sievert.stores.guardrail import tables as guardrail
+from sievert.stores.journal import shared_tables
+
+CASE, DECISION, OTHER = "c_" + "a" * 24, "d_" + "b" * 24, "c_" + "z" * 24
+TRACES = Traces(
+    platform="q",
+    creator_id="sievert",
+    posts=frozenset(("spam", "p/1")),
+    names=frozenset((CASE, DECISION)),
+    digests=frozenset(("00ff",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "leads"),
+    [
+        ({"platform": "q", "post_id": "spam"}, True),
+        ({"platform": "r", "post_id": "spam"}, False),
+        ({"post_id": "spam"}, False),  # on the platform that is meant if none is named
+        ({"platform": "q", "id": "spam", "text": "x"}, True),
+        ({"platform": "q", "id": "spam", "kind": "views", "post_id": "other"}, False),
+        ({"platform": "q", "policy": "spam"}, False),
+        ({"platform": "q", "post_id": "other", "by": "sievert"}, False),
+        ({"platform": "q", "appeal_id": "x", "post_id": "other", "by": "sievert"}, True),
+        ({"platform": "q", "kind": "comment", "post_id": "other", "actor_id": "sievert"}, True),
+        ({"platform": "r", "kind": "comment", "post_id": "other", "actor_id": "sievert"}, False),
+        ({"platform": "q", "kind": "group", "source_id": "x", "target_id": "sievert"}, False),
+        ({"platform": "q", "kind": "friend", "source_id": "x", "target_id": "sievert"}, True),
+        ({"type": "action.performed", "data": {"platform": "q", "post_id": "p/1"}}, True),
+        ({"case_id": CASE, "note": "x"}, True),
+        ({"platform": "q", "post_id": "other", "lead": CASE}, True),
+        ({"platform": "q", "post_id": None, "content_digest": "00ff"}, True),
+        ({"platform": "q", "post_id": "other", "content_digest": "00ff"}, False),  # their copy of the text
+        ({"subject": "q/p/1"}, True),
+        ({"subject": "q/p/1/17"}, True),
+        ({"subject": "q/sievert"}, True),
+        ({"subject": "q/p/2/1"}, False),
+        ({"actor": "sievert", "subject": "r/spam"}, False),
+        ({"details": {"actions": f"a_1,{DECISION}"}}, True),
+        ({"details": {"case": OTHER}}, False),
+        (None, False),
+    ],
+)
+def test_fields_are_read_by_what_they_mean(said, leads):
+    assert TRACES.in_record(said) is leads
+
+
+def test_what_stays_names_nobody_and_agrees_with_itself():
+    redaction = Redaction(TRACES)
+    said = redaction.record(
+        {
+            "case_id": CASE,
+            "platform": "q",
+            "post_id": "spam",
+            "policy": "spam",
+            "probability": 0.5,
+            "creator_id": "sievert",
+            "content_digest": "00ff",
+            "spans": [{"start": 1}],
+            "held": {"note": "about them"},
+        }
+    )
+    assert not TRACES.in_record(said)
+    assert said["post_id"].startswith("forgotten-")
+    assert (said["policy"], said["probability"], said["spans"], said["held"]) == (
+        "spam",
+        0.5,
+        [],
+        {"note": ""},
+    )
+    assert redaction.name(CASE) == said["case_id"] != Redaction(TRACES).name(CASE)
+    assert redaction.post("spam") == said["post_id"]
+    other = {"platform": "q", "post_id": "other", "case_id": OTHER, "lead": CASE, "content_digest": "00ff"}
+    assert redaction.record(other) == {**other, "lead": said["case_id"]}
+
+
+def test_every_table_says_what_of_a_creator_is_in_it():
+    known = {place.table.name for place in (*PLACES, AUDIT)}
+    assert known & set(NOBODY_THERE) == set()
+    every = {*tables.metadata.tables, *shared_tables.metadata.tables}
+    assert {edges_tables.edges.name, guardrail.guardrail_audits.name} < every
+    assert known | set(NOBODY_THERE) == every
