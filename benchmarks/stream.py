@@ -204,7 +204,7 @@ def worker(number, posts, share, events, viral, folder, pipe, results, barrier):
     laps.seconds.clear()
     laps.heavy = 0
     asked[:] = 0
-    memory, marks = {}, sorted({posts // 5, posts})
+    memory, marks = {}, sorted({posts * fifth // 5 // BATCH * BATCH for fifth in range(1, 6)})
     done = counted = 0
     started, cpu = time.perf_counter(), time.process_time()
     laps.begin()
