@@ -140,10 +140,12 @@ def copy_names(posts: PostBatch, rows: Sequence[int], fold: FoldTables) -> list[
             names.append([b"p" + digest] if post.media else [])
     if long:
         for at, signature in zip(long, _signatures(some, long, fold), strict=True):
-            bands = np.split(signature, _BANDS)
+            values = signature.tobytes()
+            wide = len(values) // _BANDS
             names[at] = [
-                bytes([band]) + hashlib.blake2b(values.tobytes(), digest_size=12).digest()
-                for band, values in enumerate(bands)
+                bytes([band])
+                + hashlib.blake2b(values[band * wide : (band + 1) * wide], digest_size=12).digest()
+                for band in range(_BANDS)
             ]
     return names
 
