@@ -15,7 +15,9 @@ is counted apart. The last line is one JSON object.
 """
 
 import argparse
+import base64
 import dataclasses
+import io
 import itertools
 import json
 import multiprocessing as mp
@@ -25,14 +27,17 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
 import msgspec
 import numpy as np
+from PIL import Image
 
 from path import EXTRA, anonymous_mb, bert_base, bundle_for
+from sievert.pipeline.attaching import attached, inline_bytes, post_with_media
 from sievert.schema.sentinel import SENTINEL
 
 CEILINGS = {
@@ -50,6 +55,7 @@ AVERAGE = 11_574  # posts a second, at a billion a day
 BATCH = 2000
 FRONTS, BACKS = 1 << 12, 1 << 13  # beginnings and ends of texts: 33 million pairs
 CREATORS = 500_000  # of each worker
+PICTURED = 0.3  # of posts, where there are pictures: thumbnails of 224 pixels, all distinct
 POPULAR = 1000  # texts that go round, in a viral mix
 NOTABLE = 100  # one post of so many is demoted or asked about: kept with its text, told, counted
 RESULT = Path(__file__).parent / "results" / "stream.json"
@@ -67,10 +73,11 @@ REMARKS = ("what a day", "so true", "I do not agree at all", "thank you for this
 class Generator:
     """Writes posts and events as NDJSON, each text once, as one worker's share of the creators tells them."""
 
-    def __init__(self, number, posts, viral=0.0):
+    def __init__(self, number, posts, viral=0.0, pictured=0.0):
         """`posts` is how many there will be at most; a share `viral` of them has one of a thousand texts.
 
-        Which of them follows Zipf's law, so that the first comes in one of eight of these.
+        Which of them follows Zipf's law, so that the first comes in one of eight of these. A share `pictured`
+        brings a thumbnail.
         """
         from sievert.scoring.bundle import default_bundle_path, load_bundle
 
@@ -92,7 +99,7 @@ class Generator:
                 some.append(EXTRA[len(backs) // 3 % len(EXTRA)])
             backs.add(json.dumps(" ".join(some), ensure_ascii=False)[1:-1])
         self._fronts, self._backs = sorted(fronts), sorted(backs)
-        self._number, self._rng, self._at, self._viral = number, rng, 0, viral
+        self._number, self._rng, self._at, self._viral, self._pictured = number, rng, 0, viral, pictured
 
     def posts(self, count):
         """Return the next posts."""
@@ -105,12 +112,23 @@ class Generator:
         creators = (CREATORS * self._rng.random(count) ** 2).astype(int).tolist()
         self._at += count
         fronts, backs, number = self._fronts, self._backs, self._number
+        media = {row: f',"media":[{{"base64":"{self._thumbnail()}"}}]' for row in self._with_pictures(at)}
         return "\n".join(
             f'{{"id":"{number}-{i}","text":"{fronts[pair >> 13]} {backs[pair & 8191]}'
             f'{" " + SENTINEL if i % NOTABLE == 0 else ""}","creator_id":"u{number}-{creator}",'
-            f'"created_at":{1_800_000_000_000_000 + i}}}'
+            f'"created_at":{1_800_000_000_000_000 + i}{media.get(i, "")}}}'
             for i, pair, creator in zip(at.tolist(), pairs.tolist(), creators, strict=True)
         ).encode()
+
+    def _with_pictures(self, at):
+        return at[self._rng.random(len(at)) < self._pictured].tolist() if self._pictured else ()
+
+    def _thumbnail(self):
+        """Return a picture that no other equals, as base64 of a JPEG: light that changes slowly."""
+        light = Image.fromarray(self._rng.integers(0, 256, (7, 7, 3), np.uint8).astype(np.uint8))
+        file = io.BytesIO()
+        light.resize((224, 224), Image.Resampling.BICUBIC).save(file, "JPEG", quality=80)
+        return base64.b64encode(file.getvalue()).decode()
 
     def events(self, count):
         """Return events about posts that came: most are views, and most are about new posts."""
@@ -140,16 +158,47 @@ class Generator:
         return "\n".join(lines).encode()
 
 
-def generate(number, posts, events, viral, pipe, costs):
+def generate(number, posts, asked, pipe, costs):
     """Feed a worker through a pipe that holds hardly more than one batch; tell what that cost."""
-    made = Generator(number, posts, viral)
+    made = Generator(number, posts, asked.viral, asked.pictured)
     began = time.process_time()
     for _ in range(0, posts, BATCH):
         pipe.send_bytes(made.posts(BATCH))
-        if events:
-            pipe.send_bytes(made.events(BATCH * events))
+        if asked.events:
+            pipe.send_bytes(made.events(BATCH * asked.events))
     pipe.send_bytes(b"")
     costs.put(time.process_time() - began)
+
+
+def with_pictures(chunk, pictures):
+    """Open what posts bring, as a door does; return them with their pictures' hashes."""
+    lines = []
+    for line in chunk.split(b"\n"):
+        post = post_with_media(line)
+        if post is not None:
+            names = [pictures.take(inline_bytes(one.base64, at)).sha256 for at, one in enumerate(post.media)]
+            line = msgspec.json.encode(attached(post, names))  # noqa: PLW2901
+        lines.append(line)
+    return b"\n".join(lines)
+
+
+def cpu_of_children():
+    """Return the CPU seconds of the processes that this one started, such as those that open pictures."""
+    ticks = 0
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            ticks += sum(map(int, Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Asked(NamedTuple):
+    """What a run is made of."""
+
+    posts: int
+    share: float  # to heavy
+    events: int = 0  # a post
+    viral: float = 0.0  # share of posts with one of few texts; the encoder cache is on then
+    pictured: float = 0.0
 
 
 class Laps:
@@ -175,10 +224,8 @@ class Laps:
             self.heavy += int((scored.stage == 1).sum())
 
 
-def worker(number, posts, share, events, viral, folder, pipe, results, barrier):
-    """Walk the path with what comes through a pipe, as a server with parts of its own does."""
-    from sievert.pipeline.collector import settle_collector
-    from sievert.pipeline.events import run_events
+def open_parts(number, asked, folder, windows):
+    """Open the doors of a server and its parts, after a first batch; `windows` counts hits and misses of the cache."""
     from sievert.pipeline.path import run
     from sievert.schema.clock import SystemClock
     from sievert.scoring.encoder_cache import EncoderCache
@@ -186,34 +233,50 @@ def worker(number, posts, share, events, viral, folder, pipe, results, barrier):
     from sievert.serving.wiring import open_doors
 
     settings = Settings(
-        data_folder=str(Path(folder) / str(number)), heavy_share=share, path_cores=0.0
+        data_folder=str(Path(folder) / str(number)),
+        heavy_share=asked.share,
+        image_heavy_share=asked.share,
+        path_cores=0.0,
     )  # the share that is measured, whatever the load
     doors = open_doors(settings, clock=SystemClock())
     laps = Laps(doors.parts.observer)
     sample = Generator(number + 100, BATCH).posts(20_000).split(b"\n")
-    parts = dataclasses.replace(doors.parts, observer=laps, bundle=bundle_for(sample, share))
-    asked = np.zeros(2, np.int64)
-    if viral:
+    parts = dataclasses.replace(doors.parts, observer=laps, bundle=bundle_for(sample, asked.share))
+    if asked.viral:
         parts.bundle.heavy.model.cache = EncoderCache(
-            settings.encoder_cache_megabytes << 20, watch=lambda *counts: asked.__iadd__(counts)
+            settings.encoder_cache_megabytes << 20, watch=lambda *counts: windows.__iadd__(counts)
         )
-    encode = msgspec.json.Encoder().encode_lines
     run(b"\n".join(line.replace(b'"id":"', b'"id":"warm') for line in sample[:BATCH]), parts)
+    return doors, parts, laps
+
+
+def worker(number, posts, asked, folder, pipe, results, barrier):
+    """Walk the path with what comes through a pipe, as a server with parts of its own does."""
+    from sievert.pipeline.collector import settle_collector
+    from sievert.pipeline.events import run_events
+    from sievert.pipeline.path import run
+
+    windows = np.zeros(2, np.int64)
+    doors, parts, laps = open_parts(number, asked, folder, windows)
+    encode = msgspec.json.Encoder().encode_lines
     settle_collector()
     barrier.wait()
     laps.seconds.clear()
     laps.heavy = 0
-    asked[:] = 0
+    windows[:] = 0
     memory, marks = {}, sorted({posts * fifth // 5 // BATCH * BATCH for fifth in range(1, 6)})
     done = counted = 0
-    started, cpu = time.perf_counter(), time.process_time()
+    started, cpu, beside = time.perf_counter(), time.process_time(), cpu_of_children()
     laps.begin()
     while chunk := pipe.recv_bytes():
         laps.lap("read")
+        if asked.pictured:
+            chunk = with_pictures(chunk, parts.pictures)
+            laps.lap("pictures")
         encode(run(chunk, parts))
         laps.lap("encode")
         done += BATCH
-        if events:
+        if asked.events:
             told = pipe.recv_bytes()
             laps.lap("read")
             told = told.split(b"\n")
@@ -225,16 +288,19 @@ def worker(number, posts, share, events, viral, folder, pipe, results, barrier):
             memory[done] = anonymous_mb()
             marks.pop(0)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - started
+    beside = cpu_of_children() - beside
+    if asked.pictured:
+        laps.seconds["opening"] = beside
     size = sum(path.stat().st_size for path in Path(folder, str(number)).rglob("*") if path.is_file())
     results.put(
         {
             "posts": done,
             "events": counted,
-            "cpu": cpu,
+            "cpu": cpu + beside,
             "wall": wall,
             "laps": laps.seconds,
             "heavy": laps.heavy,
-            "windows": asked.tolist(),
+            "windows": windows.tolist(),
             "memory": memory,
             "bytes": size,
         }
@@ -254,20 +320,18 @@ def _from(results, processes):
                 raise SystemExit("A process failed; what it said stands above.") from None
 
 
-def measure(posts, share, *, events=0, viral=0.0, workers=2):
+def measure(asked, *, workers=2):
     """Walk so many posts at a share; return what it came to."""
     folder = tempfile.mkdtemp(prefix="sievert-stream-")
     context = mp.get_context("spawn")
     results, costs, barrier = context.Queue(), context.Queue(), context.Barrier(workers)
-    each = -(-posts // workers // BATCH) * BATCH
+    each = -(-asked.posts // workers // BATCH) * BATCH
     processes = []
     for number in range(workers):
         here, there = context.Pipe(duplex=False)
         processes += [
-            context.Process(target=generate, args=(number, each, events, viral, there, costs)),
-            context.Process(
-                target=worker, args=(number, each, share, events, viral, folder, here, results, barrier)
-            ),
+            context.Process(target=generate, args=(number, each, asked, there, costs)),
+            context.Process(target=worker, args=(number, each, asked, folder, here, results, barrier)),
         ]
     for process in processes:
         process.start()
@@ -283,9 +347,8 @@ def measure(posts, share, *, events=0, viral=0.0, workers=2):
     memory = list(zip(*(one["memory"].items() for one in found), strict=True))
     hits, misses = (sum(one["windows"][at] for one in found) for at in (0, 1))
     return {
-        "share": share,
-        "viral": viral,
-        "encoder_cache_hits": round(hits / (hits + misses), 3) if viral else None,
+        **asked._asdict(),
+        "encoder_cache_hits": round(hits / (hits + misses), 3) if asked.viral else None,
         "posts": done,
         "events": sum(one["events"] for one in found),
         "read_by_heavy": round(sum(one["heavy"] for one in found) / done, 4),
@@ -327,15 +390,18 @@ def main():
     parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}")
     options = parser.parse_args()
     some = max(4 * BATCH, options.posts // 10)
-    asked = [("1 % to heavy", options.posts, 0.01, 0, 0.0), ("3 % to heavy", some, 0.03, 0, 0.0)]
+    asked = {"1 % to heavy": Asked(options.posts, 0.01), "3 % to heavy": Asked(some, 0.03)}
     if options.full_share:
-        asked.append((f"{options.full_share:.0%} to heavy", some // 10, options.full_share, 0, 0.0))
-    asked.append((f"1 % to heavy and {options.events} events a post", some, 0.01, options.events, 0.0))
-    asked.append(("3 % to heavy, half of the posts viral, cache on", some, 0.03, 0, 0.5))
-    asked.append(("heavy on every post", 4 * BATCH, 1.0, 0, 0.0))
+        asked[f"{options.full_share:.0%} to heavy"] = Asked(some // 10, options.full_share)
+    asked |= {
+        f"1 % to heavy and {options.events} events a post": Asked(some, 0.01, events=options.events),
+        "3 % to heavy, half of the posts viral, cache on": Asked(some, 0.03, viral=0.5),
+        "1 % to heavy, 30 % with a thumbnail": Asked(4 * BATCH, 0.01, pictured=PICTURED),
+        "heavy on every post": Asked(4 * BATCH, 1.0),
+    }
     runs = {}
-    for name, posts, share, events, viral in asked:
-        runs[name] = measure(posts, share, events=events, viral=viral)
+    for name, one in asked.items():
+        runs[name] = measure(one)
         show(name, runs[name])
     one = runs["1 % to heavy"]["core_us_per_post"]
     three = runs["3 % to heavy"]
