@@ -9,12 +9,18 @@ from certified import certified
 from let_act import let_act
 from sievert.errors import InputError
 from sievert.guardrail.acting import arm_for, arms_key
+from sievert.guardrail.experimenting import stop
 from sievert.pipeline.arms import Candidate
 from sievert.pipeline.by_arm import run_by_arm
+from sievert.pipeline.desk import Desk, claim_next
+from sievert.pipeline.events import run_events
 from sievert.pipeline.path import run
 from sievert.pipeline.ruling import Ruling
+from sievert.pipeline.settling import give_verdict
 from sievert.policy.rulebook import RuleBook
 from sievert.schema.arm import Arm
+from sievert.schema.clock import SECOND
+from sievert.schema.event import Report
 from sievert.schema.experiment import Acting
 from sievert.testing import memory_parts, records, write_tiny_bundle
 
@@ -71,6 +77,58 @@ def test_a_policy_removes_in_both_arms_or_in_neither(parts, stores, other):
     assert found == {None: {"remove"}, Arm.CANDIDATE: {"remove"}, Arm.CONTROL: {"remove"}}
     found = by_arm(experiment, stores, run_by_arm(posts("d", "you florn"), both))
     assert found == {None: {"allow"}, Arm.CANDIDATE: {"remove"}, Arm.CONTROL: {"allow"}}
+    # One that is active and holds no more, since other triggers run, is none.
+    stale = dataclasses.replace(parts, certificates=(msgspec.structs.replace(mine, triggers="older"), theirs))
+    found = by_arm(experiment, stores, run_by_arm(posts("e", "you blorp"), stale))
+    assert found == {None: {"review"}, Arm.CANDIDATE: {"review"}, Arm.CONTROL: {"review"}}
+
+
+def reported(parts, stores, post, count):
+    """Let people report a post, a minute after each other; return its decisions."""
+    for number in range(count):
+        stores.clock.at += 60 * SECOND
+        told = Report(
+            id=f"{post} {number}", at=stores.clock.at, post_id=post, actor_id=f"r{number}", reason="hate"
+        )
+        run_events(records(told), parts)
+    return stores.journal.trail("default", post)
+
+
+def creator_in(arm, experiment, stores):
+    key = arms_key(stores.guardrail, experiment.experiment_id)
+    return next(one for one in CREATORS if arm_for(experiment, "default", one, key=key) is arm)
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_reports_count_for_what_a_candidate_allowed_after_it_was_stopped(parts, stores, loaded):
+    """Red when what another bundle had plainly allowed was never decided about again."""
+    experiment = begin(parts, stores)
+    creator = creator_in(Arm.CANDIDATE, experiment, stores)
+    run_by_arm(posts("a", "hello there", [creator]), parts)
+    stop(stores.guardrail, experiment, reason="bad", now=stores.clock.now(), actor="ann")
+    after = parts if loaded else dataclasses.replace(parts, candidate=None)
+    trail = reported(after, stores, f"a-{creator}", 40)
+    assert len(trail) > 3
+    assert trail[-1].bundle == parts.bundle.version
+    if stores.journal.post("default", f"a-{creator}") is None:
+        # What somebody else thought of a text that is gone proves nothing, whatever is certified.
+        assert trail[-1].outcome == "review"
+
+
+@pytest.mark.parametrize("arm", [*Arm])
+def test_what_people_found_stands_in_both_arms(parts, stores, arm):
+    """Red when a settlement named the control's bundle whoever had decided."""
+    parts = dataclasses.replace(parts, reviews=stores.reviews)
+    experiment = begin(parts, stores)
+    creator = creator_in(arm, experiment, stores)
+    run_by_arm(posts("a", "you blorp", [creator]), parts)
+    desk = Desk(parts=parts, reviews=stores.reviews, standing=stores.standing, key=b"k" * 32)
+    while (given := claim_next(desk, "ann")) is not None:
+        case = given.file.case
+        give_verdict(desk, case.case_id, "ann", violates=[], judged=[*{"hate", case.policy}])
+    settled = len(stores.cases.list(limit=50).items)
+    reported(parts, stores, f"a-{creator}", 8)
+    assert len(stores.cases.list(limit=50).items) == settled > 0
 
 
 def test_answers_come_in_the_order_of_records_and_wrong_ones_are_told(parts, stores):

@@ -23,8 +23,10 @@ from sievert.policy.loading import default_policies_path, load_policies, policy_
 from sievert.schema.batch import Effects
 from sievert.schema.clock import DAY, HOUR, SECOND
 from sievert.schema.event import Profile, Report, Views
+from sievert.schema.limit import LimitCause
 from sievert.schema.policy import ChangeRule, LimitRule, NewAccountRule
 from sievert.schema.post import Post
+from sievert.stores.activity.base import PostName
 from sievert.testing import START, FixedClock, memory_parts, records, write_tiny_bundle
 
 CHANGE = ChangeRule(false_alarm_posts=1_000, for_days=2.0, posts_per_hour=3)
@@ -110,6 +112,22 @@ def test_a_limit_of_a_new_account_calls_for_nothing(stores, tiny_bundle):
     assert AccountRevisit(stores.limits, stores.pasts).call(parts) == 0  # nothing became known
     (past,) = stores.pasts.of([("default", "ann")], "hate").values()
     assert past.recent == ("first", "second")
+
+
+def test_a_crowd_of_new_accounts_hides_no_other(stores, tiny_bundle):
+    """Red when the newest limits were asked for whatever they were for."""
+    parts = parts_over(
+        stores, tiny_bundle, limit_after=LimitRule(removed=2, within_days=9.0, for_days=1.0, posts_per_hour=3)
+    )
+    publish(parts, ["a", "b"])
+    now = parts.clock.now()
+    more = {"imposed_at": now, "expires_at": now + DAY, "policy": "hate"}
+    crowd = [
+        msgspec.structs.replace(limit(f"n{number}", **more), creator_id=f"n{number}", cause=LimitCause.NEW)
+        for number in range(300)
+    ]
+    stores.perform(Effects(limits=(limit("l", **more), *crowd)))
+    assert AccountRevisit(stores.limits, stores.pasts).call(parts) == 2
 
 
 def test_a_limit_after_removals_revisits_posts_of_a_policy_that_watches_nothing_else(stores, tiny_bundle):
@@ -266,11 +284,13 @@ def test_it_keeps_within_the_budget(stores, tiny_bundle, other):
 def test_what_people_settled_is_left_alone(stores, tiny_bundle, other):
     parts = parts_over(stores, tiny_bundle, reviewed=True)
     publish(parts, ["settled", "open"], text=RUDE)
-    monkey = parts.reviews.settled
+    settled = PostName("default", "settled")
 
     class Reviews:
-        def settled(self, platform, post_id):
-            return [object()] if post_id == "settled" else monkey(platform, post_id)
+        def settled(self, posts):
+            return {one: [object()] for one in posts if one == settled} | parts.reviews.settled(
+                [one for one in posts if one != settled]
+            )
 
     until_done(BundleRevisit(), dataclasses.replace(parts_over(stores, other), reviews=Reviews()))
     assert triggers(stores, "settled") == ["created"]

@@ -9,8 +9,10 @@ from measurement_judges import judge_measurements
 from running_server import NDJSON, ndjson, running
 from sievert.errors import ConfigurationError, InvalidField
 from sievert.guardrail.acting import acting_purpose, arm_for, arms_key
+from sievert.guardrail.acting import step as acting_step
 from sievert.guardrail.experimenting import stop
 from sievert.pipeline.arms import Candidate
+from sievert.policy.loading import policy_set
 from sievert.schema.arm import Arm
 from sievert.schema.clock import DAY, HOUR, to_text
 from sievert.schema.experiment import Acting, ActingAnswer, ExperimentState, StopRules
@@ -259,6 +261,29 @@ def test_the_days_that_were_declared_end_it(tmp_path, tiny_folder, other, clock)
         assert (ended.state, ended.acting.answer) == (ExperimentState.STOPPED, ActingAnswer.OVER)
 
 
+def test_a_candidate_is_ended_though_nothing_can_be_read_or_its_policy_is_gone(
+    tmp_path, tiny_folder, other, clock
+):
+    """Red when a step that failed, or found no policy, left it acting for good."""
+
+    def unreadable(_):
+        raise ValueError("not a decision")
+
+    with acting(tmp_path, tiny_folder, other, clock) as server:
+        store, policies = server.doors.stores.guardrail, server.doors.parts.policies
+        without = policy_set([one for one in policies.policies if one.name != "hate"])
+        experiment = begin(server, clock, days=2)
+        (ended,) = acting_step(store, unreadable, without, now=clock.now())
+        assert (ended.state, "policy is gone" in ended.reason) == (ExperimentState.STOPPED, True)
+        clock.advance(1)
+        assert begin(server, clock, days=2) != experiment
+        with pytest.raises(ValueError, match="not a decision"):
+            acting_step(store, unreadable, policies, now=clock.now())
+        clock.advance(3 * DAY)
+        (ended,) = acting_step(store, unreadable, policies, now=clock.now())
+        assert (ended.state, ended.acting.answer) == (ExperimentState.STOPPED, ActingAnswer.OVER)
+
+
 def test_only_one_candidate_acts_and_it_is_another_bundle(tmp_path, tiny_folder, other, clock):
     with acting(tmp_path, tiny_folder, other, clock) as server:
         begin(server, clock)
@@ -279,3 +304,11 @@ def test_watched_posts_are_read_back_with_what_became_of_them(tmp_path, tiny_fol
         found = seen.watched("default", experiment.experiment_id, since=START, until=clock.now())
         assert {one.creator_id for one in found} == set(CREATORS)
         assert seen.watched("default", "another", since=START, until=clock.now()) == []
+        # An edit is no second draw: whoever edits would count for more.
+        with server.client() as client:
+            edited = [
+                {"id": f"a-{one}", "revision": 1, "text": "you florn again", "creator_id": one}
+                for one in CREATORS
+            ]
+            client.post("/api/v1/posts:batch", content=ndjson(*edited), headers=NDJSON)
+        assert seen.watched("default", experiment.experiment_id, since=START, until=clock.now()) == found

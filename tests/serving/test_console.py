@@ -19,6 +19,7 @@ from sievert.schema.person import Role
 from sievert.schema.post import Post
 from sievert.scoring.cover import load_cover
 from sievert.serving.console import as_console
+from sievert.serving.routes.discourse import DISCOURSE
 from sievert.serving.settings import Settings
 from sievert.serving.wiring import open_doors, open_ledgers
 from sievert.testing import records
@@ -116,6 +117,7 @@ def test_what_needs_a_model_says_so_and_nothing_is_recorded(console):
         ("/api/v1/posts:batch", None),
         ("/api/v1/events", None),
         ("/api/v1/media", None),
+        (DISCOURSE, {}),
         ("/v1/moderations", {"input": "you blorp"}),
         (
             "/v1alpha1/comments:analyze",

@@ -36,7 +36,8 @@ def console(
     require_services(settings, "database_url")
     set_up_logging(form=settings.log_format, level=settings.log_level)
     taken = bind(settings.host, settings.port)
-    settings = msgspec.structs.replace(settings, creators_model="")  # of what is scored, nothing is
+    # Of what is scored, nothing is.
+    settings = msgspec.structs.replace(settings, creators_model="", candidate="")
     doors = as_console(open_doors(settings, clock=SystemClock(), load=load_cover))
 
     def started() -> None:

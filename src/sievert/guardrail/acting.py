@@ -21,7 +21,7 @@ hangs together may be nearly everybody; so effects across arms are not seen.
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -123,10 +123,12 @@ def watched_posts(seen: SeenPosts, experiment: Experiment, *, now: Micros) -> li
     since, platform = experiment.created_at, experiment.platform
     # Within an hour nothing changes, however often it is looked at: so many looks there are.
     until = max(now // HOUR * HOUR, since)
+    watched = seen.watched(platform, experiment.experiment_id, since=since, until=until)
+    named = {one.post_id for one in watched}
     views: dict[str, dict[Micros, int]] = defaultdict(dict)
-    for (post, day), count in seen.views(platform, since=since, until=until).items():
+    for (post, day), count in seen.views(platform, since=since, until=until, of=named).items():
         views[post][day] = count
-    reports = seen.reports(platform, since=since, until=until)
+    reports = seen.reports(platform, since=since, until=until, of=named)
     appeals = seen.appeals(platform, since=since, until=until)
     return [
         ActingPost(
@@ -137,7 +139,7 @@ def watched_posts(seen: SeenPosts, experiment: Experiment, *, now: Micros) -> li
             reports=reports[one.post_id],
             appeals=appeals[one.post_id],
         )
-        for one in seen.watched(platform, experiment.experiment_id, since=since, until=until)
+        for one in watched
         if one.acted is not None
     ]
 
@@ -260,13 +262,16 @@ def answer_of(
 
 def step(
     store: GuardrailStore,
-    seen: SeenPosts,
+    watched: Callable[[Experiment], list[ActingPost]],
     policies: PolicySet,
     *,
     now: Micros,
     announce: Announce = silent,
 ) -> list[Experiment]:
     """Draw from days that have closed, and end what its own rules end; return the experiments that ended.
+
+    `watched` reads the posts that one watches. A day after its last an experiment ends whatever can be read, and
+    so does one whose policy is gone.
 
     Raises:
         StoreUnavailable: somebody else changed the records meanwhile; the next step finds what is left.
@@ -276,9 +281,14 @@ def step(
         version = store.version
         experiment = next(one for one in store.experiments() if one.experiment_id == name)
         policy = policies.named(experiment.policy)
-        if not is_acting(experiment) or policy is None:
+        if not is_acting(experiment):
             continue
-        posts = watched_posts(seen, experiment, now=now)
+        late = now - experiment.created_at >= (required(experiment).rules.days + 1) * DAY
+        if policy is None or late:
+            reason = "its policy is gone" if policy is None else STOPS[ActingAnswer.OVER]
+            ended.append(_end(store, experiment, ActingAnswer.OVER, reason, now=now, version=version))
+            continue
+        posts = watched(experiment)
         cap = policy.most_views
         drawn = draw_closed_days(
             store, experiment, posts, cap=cap, now=now, version=version, announce=announce
@@ -317,8 +327,24 @@ def stopped_by_rule(
         store.apply(Change(experiments=(told,)), Effects(), seen=version)
         return None
     reason = STOPS[answer].format(", ".join(_guards(found)))
+    return _end(store, experiment, answer, reason, now=now, version=version)
+
+
+def _end(
+    store: GuardrailStore,
+    experiment: Experiment,
+    answer: ActingAnswer,
+    reason: str,
+    *,
+    now: Micros,
+    version: int,
+) -> Experiment:
     ended = msgspec.structs.replace(
-        told, state=ExperimentState.STOPPED, changed_at=now, reason=f"By its own rule: {reason}."
+        experiment,
+        acting=msgspec.structs.replace(required(experiment), answer=answer),
+        state=ExperimentState.STOPPED,
+        changed_at=now,
+        reason=f"By its own rule: {reason}.",
     )
     store.apply(
         Change(experiments=(ended,)),

@@ -77,6 +77,11 @@ def worth_deciding(names: Sequence[PostName], causes: Sequence[Cause], parts: Pa
     return [one for one in again if _id(one) not in known]
 
 
+def can_be_read(one: Again, bundle: Bundle) -> bool:
+    """Tell whether a bundle can say what it thinks of a post's content: it said so before, or the text is at hand."""
+    return one.kept or one.first.bundle == bundle.version
+
+
 def is_isolated(decision: Decision) -> bool:
     """Tell whether a post is isolated by this decision."""
     return any(reason.rule == ISOLATED for reason in decision.reasons)

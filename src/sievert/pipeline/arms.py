@@ -9,10 +9,13 @@ from collections.abc import Sequence
 
 from sievert.errors import ConfigurationError
 from sievert.guardrail.acting import acting_now, arm_for, arms_key, is_watched, watching_chance
+from sievert.policy.removal import unmet
 from sievert.schema.arm import Acted, Arm, ArmRows
 from sievert.schema.batch import DecidedBatch, PostBatch, ScoredBatch
-from sievert.schema.certificate import Certificate
+from sievert.schema.certificate import Certificate, Running
+from sievert.schema.clock import Micros
 from sievert.schema.experiment import Experiment
+from sievert.schema.policy import PolicySet
 from sievert.scoring.bundle import Bundle
 from sievert.stores.guardrail.base import GuardrailStore
 
@@ -26,16 +29,22 @@ class OfArm:
     other: Bundle | None  # the bundle that does not decide here; None outside
     key: bytes
     rows: tuple[ArmRows, ...]
-    bundles: tuple[str, str]
 
-    def permitted(self, certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
-        """Return what permits removals: in an arm, only of policies for which bundles of both have a certificate."""
-        if self.arm is None:
-            return tuple(certificates)
-        named = [
-            {(one.policy, one.platform) for one in certificates if one.bundle == name}
-            for name in self.bundles
-        ]
+    def permitted(
+        self,
+        certificates: Sequence[Certificate],
+        policies: PolicySet,
+        running: tuple[Running, Running],
+        *,
+        now: Micros,
+    ) -> tuple[Certificate, ...]:
+        """Return what permits removals in an arm: what holds for the bundles of both, each as it would run here."""
+
+        def holds(one: Certificate, run: Running) -> bool:
+            policy = policies.named(one.policy)
+            return policy is not None and not unmet(one, policy, platform=one.platform, running=run, now=now)
+
+        named = [{(one.policy, one.platform) for one in certificates if holds(one, run)} for run in running]
         both = named[0] & named[1]
         return tuple(one for one in certificates if (one.policy, one.platform) in both)
 
@@ -124,7 +133,6 @@ class Candidate:
                 other=others[arm],
                 key=arms_key(self._store, experiment.experiment_id),
                 rows=rows,
-                bundles=(self.bundle.version, self._control.version),
             )
             for arm in (None, *Arm)
         }

@@ -4,19 +4,19 @@ What a batch of events calls for is decided before its events are durable, as fa
 waits (`anew.py`), and is decided when later seconds leave room.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 from sievert.features.behaviour.counting import Count
 from sievert.features.behaviour.rows import behaviour_rows
 from sievert.pipeline.activity import Taken
-from sievert.pipeline.again import Again, batch_again, decide_again, worth_deciding
+from sievert.pipeline.again import Again, batch_again, can_be_read, decide_again, worth_deciding
 from sievert.pipeline.anew import Call
 from sievert.pipeline.by_arm import again_by_arm
 from sievert.pipeline.path import Parts
 from sievert.pipeline.rescoring import rescored
 from sievert.schema.clock import Micros
-from sievert.schema.decision import Cause
-from sievert.stores.activity.base import Change, PostName
+from sievert.stores.activity.base import Change
 
 MOST_AT_ONCE = 500
 """Posts that are decided anew together: more would keep new posts waiting."""
@@ -31,7 +31,7 @@ def decide_called(taken: Taken, parts: Parts, now: Micros) -> list[Call]:
     rows, causes = parts.triggers.causes_of(taken.before, taken.after)
     if not len(rows) and not len(parts.anew):
         return []
-    fresh = worth_scoring([taken.posts[row] for row in rows.tolist()], causes, parts)
+    fresh = worth_deciding([taken.posts[row] for row in rows.tolist()], causes, parts)
     views = dict(zip(taken.posts, taken.after[:, Count.VIEWS].tolist(), strict=True))
     known = {one.name: one for one in fresh}
     calls = [Call(one.name, one.cause, harmful_views(one, views[one.name])) for one in fresh]
@@ -40,7 +40,7 @@ def decide_called(taken: Taken, parts: Parts, now: Micros) -> list[Call]:
     try:
         again = [
             *(known[call.name] for call in chosen if call.name in known),
-            *worth_scoring([call.name for call in waited], [call.cause for call in waited], parts),
+            *worth_deciding([call.name for call in waited], [call.cause for call in waited], parts),
         ]
         _decide(again, parts, now=now, as_of=taken.tick, change=taken.change)
     except BaseException:
@@ -59,7 +59,7 @@ def passed_meanwhile(taken: Taken, parts: Parts) -> list[Call]:
         return []
     rows, causes = parts.triggers.causes_of(taken.after, totals)
     views = dict(zip(taken.posts, totals[:, Count.VIEWS].tolist(), strict=True))
-    again = worth_scoring([taken.posts[row] for row in rows.tolist()], causes, parts) if len(rows) else []
+    again = worth_deciding([taken.posts[row] for row in rows.tolist()], causes, parts) if len(rows) else []
     return [Call(one.name, one.cause, harmful_views(one, views[one.name])) for one in again]
 
 
@@ -71,23 +71,12 @@ def decide_waiting(parts: Parts, *, most: int = MOST_AT_ONCE) -> int:
     """
     chosen, _ = parts.anew.pick([], most)
     try:
-        again = worth_scoring([call.name for call in chosen], [call.cause for call in chosen], parts)
+        again = worth_deciding([call.name for call in chosen], [call.cause for call in chosen], parts)
         _decide(again, parts, now=parts.clock.now(), as_of=parts.counters.latest)
     except BaseException:
         parts.anew.wait(chosen)
         raise
     return len(chosen)
-
-
-def worth_scoring(names: Sequence[PostName], causes: Sequence[Cause], parts: Parts) -> list[Again]:
-    """Return the posts that can be scored and decided anew."""
-    # The score of another bundle does not mean the same, and what was not kept cannot be scored again.
-    return [
-        one
-        for some, own in again_by_arm(worth_deciding(names, causes, parts), parts)
-        for one in some
-        if one.kept or one.first.bundle == own.bundle.version
-    ]
 
 
 def harmful_views(one: Again, views: int) -> float:
@@ -100,14 +89,19 @@ def _decide(
 ) -> None:
     """Decide about posts by what people did with them as of a tick, and make that durable."""
     for some, own in again_by_arm(again, parts):
-        _decide_some(some, own, now=now, as_of=as_of, change=change)
+        sure = [one for one in some if can_be_read(one, own.bundle)]
+        unsure = [one for one in some if not can_be_read(one, own.bundle)]
+        _decide_some(sure, own, now=now, as_of=as_of, change=change)
+        # What another bundle thought of a text that is gone may bring a post before people, and proves nothing.
+        unproven = dataclasses.replace(own, guard=None, certificates=())
+        _decide_some(unsure, unproven, now=now, as_of=as_of, change=change)
 
 
 def _decide_some(
     again: Sequence[Again], parts: Parts, *, now: Micros, as_of: Micros, change: Change | None
 ) -> None:
     update = parts.bundle.update
-    if update is None:
+    if not again or update is None:
         return
     posts = batch_again(again, parts)
     known = parts.counters.known([one.name for one in again], as_of, change)

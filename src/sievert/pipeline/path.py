@@ -139,7 +139,10 @@ class Parts:
             StoreUnavailable: the guard cannot ask.
         """
         found = self.certificates if self.guard is None else self.guard.certificates()
-        return found if self.of_arm is None else self.of_arm.permitted(found)
+        if self.of_arm is None or self.of_arm.other is None:
+            return found
+        both = (self.running, self._running_with(self.of_arm.other))
+        return self.of_arm.permitted(found, self.policies, both, now=self.clock.now())
 
     @property
     def shares_now(self) -> Shares:
@@ -149,9 +152,12 @@ class Parts:
     @property
     def running(self) -> Running:
         """What a certificate must name to hold here."""
+        return self._running_with(self.bundle)
+
+    def _running_with(self, bundle: Bundle) -> Running:
         return Running(
-            bundle=self.bundle.version,
-            forecaster=self.bundle.views.name if self.bundle.views is not None else "",
+            bundle=bundle.version,
+            forecaster=bundle.views.name if bundle.views is not None else "",
             triggers=self.triggers.name,
             heavy_share=self.shares_now.text,
             image_heavy_share=self.shares_now.pictures,

@@ -59,11 +59,14 @@ def rescored(
 
 
 def _content(again: Sequence[Again], posts: PostBatch, parts: Parts) -> Floats:
-    """Return what was thought of the posts first [n, H + A]; those that another bundle judged are scored anew."""
+    """Return what was thought of the posts first [n, H + A]; those that another bundle judged are scored anew.
+
+    Of those that are not kept its probabilities stand: calibrated ones mean the same whoever says them.
+    """
     bundle = parts.bundle
     heads = bundle.policy_heads
     content = probabilities_in([one.content for one in again], heads)
-    stale = np.flatnonzero([one.first.bundle != bundle.version for one in again])
+    stale = np.flatnonzero([one.kept and one.first.bundle != bundle.version for one in again])
     if len(stale):
         fresh = _looked(posts.take(stale), parts, shares=parts.shares_now)
         content[stale, 0] = fresh.harm

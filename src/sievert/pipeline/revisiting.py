@@ -18,7 +18,7 @@ import heapq
 
 from sievert.pipeline.again import is_isolated, worth_deciding
 from sievert.pipeline.anew import Call
-from sievert.pipeline.called import harmful_views, worth_scoring
+from sievert.pipeline.called import harmful_views
 from sievert.pipeline.path import Parts
 from sievert.pipeline.spare_time import look_anew
 from sievert.pipeline.triggers import Revisit
@@ -60,12 +60,9 @@ class AccountRevisit:
         if revisit is None or parts.bundle.update is None:
             return 0
         called = 0
-        for limit in self._limits.newest(LIMITS_AT_ONCE):
-            # Of a new account nothing became known that was not known of its posts.
-            if limit.imposed_at < now - HEARD or limit.cause == LimitCause.NEW:
-                continue
-            if limit.limit_id in self._heard:
-                continue
+        # Of a new account nothing became known that was not known of its posts.
+        heard = [one for one in self._limits.imposed(now - HEARD) if one.cause != LimitCause.NEW]
+        for limit in [one for one in heard if one.limit_id not in self._heard][:LIMITS_AT_ONCE]:
             account = PostName(limit.platform, limit.creator_id)
             calls = self._calls(account, limit.policy, Cause(ACCOUNT, limit.imposed_at), revisit, parts)
             parts.anew.wait(calls)
@@ -83,7 +80,7 @@ class AccountRevisit:
         ]
         names = names[-revisit.posts :]
         since = parts.clock.now() - revisit.days * DAY
-        again = worth_scoring(names, [cause] * len(names), parts)
+        again = worth_deciding(names, [cause] * len(names), parts)
         recent = [one for one in again if one.first.received_at >= since]
         views = parts.counters.views([one.name for one in recent]).tolist()
         return [

@@ -24,6 +24,7 @@ from sievert.review.appeals import decided
 from sievert.review.judging import given_before, settled_by, settled_with, verdict_on
 from sievert.schema.access import AuditNote
 from sievert.schema.action import Action, ActionKind, CaseKind
+from sievert.schema.arm import Arm
 from sievert.schema.batch import Effects
 from sievert.schema.clock import Micros
 from sievert.schema.decision import Decision
@@ -253,10 +254,13 @@ def _with_versions(desk: Desk, settlement: Settlement) -> Settlement:
     """Say of what content, bundle and policies a settlement speaks."""
     newest = _newest(desk, settlement)
     versions = {one.name: one.version for one in desk.parts.policies.policies}
+    # Where a candidate decides, it is the candidate that asks whether the answer still stands.
+    acted = newest.acted if newest is not None else None
+    by_candidate = newest is not None and acted is not None and acted.arm is Arm.CANDIDATE
     return msgspec.structs.replace(
         settlement,
         content_digest=newest.content_digest if newest is not None else "",
-        bundle=desk.parts.bundle.version,
+        bundle=newest.bundle if newest is not None and by_candidate else desk.parts.bundle.version,
         policy_versions={name: versions[name] for name in settlement.judged if name in versions},
     )
 

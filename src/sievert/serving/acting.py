@@ -1,11 +1,12 @@
 """A second bundle beside a running server, which decides where an experiment lets it: loaded, and stopped by its rules."""
 
 import asyncio
+import functools
 from pathlib import Path
 
 from sievert.enforcement.messages import messages_for
 from sievert.errors import StoreUnavailable
-from sievert.guardrail.acting import is_acting, step
+from sievert.guardrail.acting import ActingPost, is_acting, step, watched_posts
 from sievert.guardrail.telling import silent
 from sievert.pipeline.arms import Candidate
 from sievert.schema.batch import TextColumn
@@ -58,6 +59,7 @@ class ActingSteps:
             SeenPosts(stores.database, segments_of(settings)) if isinstance(stores, SqlStores) else None
         )
         self._done: tuple[int, Micros] | None = None
+        self._read: tuple[str, Micros, list[ActingPost]] | None = None
 
     async def keep(self) -> None:
         """Do a step whenever anything was judged, and each hour."""
@@ -80,6 +82,19 @@ class ActingSteps:
         due = self._store.version, now // HOUR
         if due == self._done or self._seen is None or not any(map(is_acting, self._store.experiments())):
             return []
-        ended = step(self._store, self._seen, self._policies, now=now, announce=self._announce)
+        ended = step(
+            self._store,
+            functools.partial(self._watched, self._seen, now),
+            self._policies,
+            now=now,
+            announce=self._announce,
+        )
         self._done = self._store.version, now // HOUR
         return ended
+
+    def _watched(self, seen: SeenPosts, now: Micros, experiment: Experiment) -> list[ActingPost]:
+        """Read what became of watched posts, once an hour: within it nothing of that changes."""
+        key = experiment.experiment_id, now // HOUR
+        if self._read is None or self._read[:2] != key:
+            self._read = *key, watched_posts(seen, experiment, now=now)
+        return self._read[2]

@@ -21,6 +21,9 @@ from sievert.serving.doors import Doors
 SCORING = frozenset({"posts:write", "events:write", "score"})
 """Scopes of routes that need a model, or lead to one."""
 
+DECIDES = "decides"
+"""Marks other routes that do, such as webhooks of platforms, which sign what they send."""
+
 
 class ConsoleParts(Parts):
     """The parts of a console: what runs is what a process that decides has noted."""
@@ -53,7 +56,7 @@ async def refuse_scoring(connection: ASGIConnection[Any, Any, Any, Any], handler
         NotFound: says who can.
     """
     del connection
-    if handler.opt.get("scope") in SCORING:
+    if handler.opt.get("scope") in SCORING or handler.opt.get(DECIDES):
         _refuse()
 
 

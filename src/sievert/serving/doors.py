@@ -277,6 +277,7 @@ class Doors:
             try:
                 await self.worker.run(lambda: self.accounts.call(self.parts))
                 while self.parts.dial is None or self.parts.dial.calm:
+                    await self.worker.run(lambda: self.accounts.call(self.parts))
                     turn = await self.worker.run(
                         lambda: until_first(lambda: self.by_bundle.take_turn(self.parts))
                     )

@@ -7,10 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sievert.errors import NotFound, NotStanding
-from sievert.schema.clock import Micros
+from sievert.schema.clock import HOUR, Micros
 from sievert.schema.limit import AccountLimit
 from sievert.stores.database import Database
 from sievert.stores.tables import account_limits
+
+_AT_ONCE = 200
+"""Limits that are read at a time."""
 
 
 class AccountLimits(abc.ABC):
@@ -155,9 +158,17 @@ class SqlLimits(AccountLimits):
         return self._read(sa.select(account_limits).order_by(account_limits.c.sequence.desc()).limit(limit))
 
     def imposed(self, since: Micros) -> list[AccountLimit]:
-        """Walk the table: limits are few."""
-        found = self._read(sa.select(account_limits).order_by(account_limits.c.sequence))
-        return [one for one in found if one.imposed_at >= since]
+        """Walk the table backwards, as far as it is young: what is written later was hardly imposed before."""
+        query = sa.select(account_limits.c.record).order_by(account_limits.c.sequence.desc())
+        found: list[AccountLimit] = []
+        with self._database.reading() as connection:
+            for record in connection.execution_options(yield_per=_AT_ONCE).execute(query).scalars():
+                one = msgspec.json.decode(record, type=AccountLimit)
+                if one.imposed_at < since - HOUR:
+                    break
+                if one.imposed_at >= since:
+                    found.append(one)
+        return found[::-1]
 
     def _read(self, query: sa.Select[tuple[object, ...]]) -> list[AccountLimit]:
         with self._database.reading() as connection:

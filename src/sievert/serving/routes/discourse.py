@@ -10,6 +10,7 @@ from msgspec import Meta
 from sievert.errors import InputError, NotFound
 from sievert.pipeline.events import EventAnswer
 from sievert.serving.callers import OPEN
+from sievert.serving.console import DECIDES
 from sievert.serving.discourse import SIGNATURE, read_webhook, require_signed
 from sievert.serving.routes.posts import AnyRequest, TheDoors, body_of
 
@@ -26,7 +27,7 @@ class WebhookTaken(msgspec.Struct, frozen=True, kw_only=True):
 @post(
     DISCOURSE,
     status_code=200,
-    opt={"scope": OPEN},
+    opt={"scope": OPEN, DECIDES: True},
     summary="Take a webhook of Discourse",
     description="Posts, edits and flags, as Discourse 3.5 sends them. Only what is signed with "
     "`discourse_webhook_secret` is read; the same again changes nothing.",

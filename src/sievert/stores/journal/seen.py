@@ -7,7 +7,7 @@ whatever has no valid frame was never acknowledged, and nothing is cut off here.
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,20 +49,29 @@ class SeenPosts:
         self._database = database
         self._segments = segments
 
-    def views(self, platform: str, *, since: Micros, until: Micros) -> dict[tuple[str, Micros], int]:
-        """Return how often each post was seen on each day, by the day's beginning; since <= day < until."""
+    def views(
+        self, platform: str, *, since: Micros, until: Micros, of: Container[str] | None = None
+    ) -> dict[tuple[str, Micros], int]:
+        """Return how often each post (or each of these) was seen on each day, by its beginning; since <= day < until."""
         found: dict[tuple[str, Micros], int] = {}
         for one in self._events(Views, platform, since, until):
-            key = (one.post_id, moment_of(one.at) // DAY * DAY)
-            found[key] = found.get(key, 0) + one.count
+            if of is None or one.post_id in of:
+                key = (one.post_id, moment_of(one.at) // DAY * DAY)
+                found[key] = found.get(key, 0) + one.count
         return found
 
-    def reports(self, platform: str, *, since: Micros, until: Micros) -> Counter[str]:
-        """Count the reports of each post that were made within the time."""
-        return Counter(one.post_id for one in self._events(Report, platform, since, until))
+    def reports(
+        self, platform: str, *, since: Micros, until: Micros, of: Container[str] | None = None
+    ) -> Counter[str]:
+        """Count the reports of each post (or each of these) that were made within the time."""
+        told = self._events(Report, platform, since, until)
+        return Counter(one.post_id for one in told if of is None or one.post_id in of)
 
     def watched(self, platform: str, experiment: str, *, since: Micros, until: Micros) -> list[Decision]:
-        """Return the first decisions about posts that an experiment watches, made since <= t < until."""
+        """Return the first decisions about posts that an experiment watches, made since <= t < until.
+
+        A post is watched as it first came: each revision would be another draw, and whoever edits would count more.
+        """
         query = sa.select(decisions.c.record).where(
             decisions.c.platform == platform,
             decisions.c.trigger == CREATED,
@@ -75,7 +84,10 @@ class SeenPosts:
         return [
             one
             for one in read
-            if one.acted is not None and one.acted.experiment == experiment and one.acted.chance > 0
+            if one.revision == 0
+            and one.acted is not None
+            and one.acted.experiment == experiment
+            and one.acted.chance > 0
         ]
 
     def appeals(self, platform: str, *, since: Micros, until: Micros) -> Counter[str]:
