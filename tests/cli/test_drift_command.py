@@ -1,12 +1,14 @@
 """`sievert drift`, as people type it, over a server's past and present."""
 
+import itertools
 import json
 
 import pytest
 
+from histories import write_history
 from measurement_judges import judge_measurements
 from running_server import NDJSON, ndjson, running
-from sievert.schema.clock import DAY, SystemClock, to_text
+from sievert.schema.clock import DAY, HOUR, SECOND, SystemClock, to_text
 from sievert.testing import FixedClock
 from tiny_heavy import tiny_model, tiny_parts, write_with_heavy
 
@@ -90,3 +92,54 @@ def test_with_their_texts_features_and_embeddings_are_compared(
     told = json.loads(sievert("drift", "hate", "--posts", str(file), "--json")[1])
     assert not any(one["moved"] for one in told["features"])
     assert told["embeddings"]["p_value"] > 0.05
+
+
+def lived(about, count, since, *, account_days=400, by=None, reported=lambda n: False, after=HOUR):
+    """Posts a minute apart, each by an account of its own unless `by` is told, with what became of them after so long."""
+    posts, events = [], []
+    for n in range(count):
+        name, at = f"{about}{n}", since + 60 * n * SECOND
+        creator, when = by or f"c-{name}", {"at": at + after}
+        posts.append({"id": name, "creator_id": creator, "text": "hello", "created_at": at})
+        made = {"account_created_at": at - (account_days + n % 7) * DAY, "followers": n % 11}
+        events.append({"id": f"p-{name}", "kind": "profile", "creator_id": creator, "at": at - HOUR, **made})
+        events.append({"id": f"v-{name}", "kind": "views", "post_id": name, "count": 20 + n % 9, **when})
+        for k in range(5 if reported(n) else 0):
+            report = {"id": f"r-{name}-{k}", "kind": "report", "post_id": name, "actor_id": f"a{k}"}
+            events.append({**report, **when})
+    return posts, events
+
+
+def test_with_a_history_what_people_did_and_who_posts_are_compared(tmp_path, tiny_folder, sievert):
+    """Red when posts were asked as of now, by when old ones had gathered more, and when each post of a creator counted."""
+    now = SystemClock().now()
+    half = {"reported": lambda n: n % 2 == 0}
+    old, before = lived("a", 150, now - 12 * DAY)
+    late = lived("a", 150, now - 12 * DAY, **half, after=5 * DAY)[1]
+    new, same = lived("b", 150, now - 3 * DAY)
+    loud, one = lived("l", 150, now - 3 * DAY, account_days=1, by="loud")
+    other = lived("b", 150, now - 3 * DAY, account_days=1, **half)[1]
+    for posts, days in ((old, 12), (new + loud, 3)):
+        with running(tmp_path / "data", tiny_folder, clock=FixedClock(now - days * DAY)) as server:
+            send(server, [{"id": post["id"], "text": post["text"]} for post in posts])
+
+    def told(name, *events):
+        rows = sorted(itertools.chain(*events), key=lambda event: event["at"])
+        history = write_history(tmp_path / name, posts=old + new + loud, events=rows)
+        code, out, err = sievert("drift", "hate", "--history", str(history), "--json")
+        assert code == 0, err
+        return json.loads(out)["behaviour"]
+
+    reports = [event for event in late if event["kind"] == "report"]
+    reports.append({"id": "last", "kind": "login", "creator_id": "loud", "country": "FR", "at": now - HOUR})
+    still = told("still", before, reports, same, one)
+    assert [one["feature"] for one in still["behaviour"] + still["creators"] if one["moved"]] == []
+    assert (still["posts"], still["creators_of"]) == ([150, 151], [150, 151])
+    moved = told("moved", before, reports, other, one)
+    assert "post_reports_lift" in {one["feature"] for one in moved["behaviour"] if one["moved"]}
+    assert {one["feature"] for one in moved["creators"] if one["moved"]} == {"creator_account_age"}
+    out = sievert("drift", "hate", "--history", str(tmp_path / "moved"))[1]
+    assert "Features of creators that moved: creator_account_age" in out
+    assert "The history begins 23 days after the first window" in out
+    code, _, err = sievert("drift", "hate", "--history", str(tmp_path / "moved"), "--hours", "720")
+    assert (code, "has no post of one of both windows that is 720 hours old" in err) == (2, True)

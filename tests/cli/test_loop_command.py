@@ -1,16 +1,22 @@
 """`sievert loop`: a turn as people type it, beside a server that decided about the posts."""
 
 import json
+import re
 import shutil
 
 import msgspec
 import numpy as np
+import pytest
 
 from measurement_judges import judge_measurements
 from running_server import NDJSON, ndjson, running
+from scheduled import commands_of_unit
+from sievert.cli.loop_frame import learned_head
+from sievert.guardrail.hard_draws import Judged
 from sievert.policy.loading import default_policies_path
 from sievert.schema.clock import SystemClock
 from sievert.testing import write_tiny_bundle
+from sievert.training.few_shot_examples import read_examples
 from tiny_added import PROMO, promo_head, write_added, write_encoding
 
 SAID = {"bad-b": "you blorp", "bad-n": "you florn", "good": "hello", "fine": "you are fine"}
@@ -74,7 +80,7 @@ def judged(server, harmful):
 def test_a_head_learns_from_earlier_turns_and_is_asked_about_by_the_newest(
     tmp_path, tiny_bundle, sievert, monkeypatch
 ):
-    """The running head likes cruises best; people find that what is not about one breaks the policy."""
+    """As the schedule has it. The running head likes cruises best; people find that what is not about one breaks the policy."""
     champion, folder, out = tmp_path / "champion", tmp_path / "policies", tmp_path / "candidate"
     encoding = write_encoding(tmp_path / "encoding", tiny_bundle)
     write_added(tmp_path / "encoding", champion, promo_head(encoding))
@@ -92,6 +98,8 @@ def test_a_head_learns_from_earlier_turns_and_is_asked_about_by_the_newest(
     monkeypatch.setenv("SIEVERT_BUNDLE", str(champion))
     monkeypatch.setenv("SIEVERT_POLICIES", str(folder))
     drawing = ("loop", "draw", PROMO, "--posts", str(file), "--today", "--count", "90")
+    places = {"/srv/sievert/week.ndjson": str(file), f"/srv/sievert/candidate-{PROMO}": str(out)}
+    told = []
     learning = ("loop", "learn", PROMO, "--posts", str(file), "--out", str(out))
     with running(tmp_path / "data", champion, policies=str(folder)) as server:
         with server.client() as client:
@@ -106,11 +114,42 @@ def test_a_head_learns_from_earlier_turns_and_is_asked_about_by_the_newest(
         assert "disagreement" in said
         judged(server, "other")
         assert "-> 3." in sievert("loop", "plan", PROMO)[1]
-        code, said, err = sievert(*learning)
-        assert code == 0, err
-        assert f"sievert loop gate {PROMO} --candidate {out}" in said
+        for words in commands_of_unit("sievert-loop-learn@", PROMO):
+            code, said, err = sievert(*(places.get(word, word) for word in words))
+            assert code == 0, err
+            told.append(said)
+        assert f"sievert loop gate {PROMO} --candidate {out}" in told[0]
+        assert re.search(r"let through +quality", told[1])
         code, said, err = sievert("loop", "gate", PROMO, "--candidate", str(out), "--json")
         assert code == 0, err
+        code, told, err = sievert(*learning[:-1], str(tmp_path / "beside"), "--head", "promo_here")
+        assert code == 0, err
+        asked = ("loop", "gate", PROMO, "--candidate", str(tmp_path / "beside"))
+        assert f"{' '.join(asked)} --head promo_here" in told
+        alone = json.loads(sievert(*asked, "--json")[1])
+        beside = json.loads(sievert(*asked, "--head", "promo_here", "--json")[1])
+        assert alone["candidate"] == alone["champion"] < beside["candidate"]
     found = json.loads(said)
     assert found["difference"]["low"] > 0
     assert found["candidate"] > 0.8 > found["champion"]
+
+
+def test_a_label_counts_by_one_over_its_chance_and_for_every_post_that_says_it(tmp_path, tiny_bundle):
+    """Red when examples were written without weights, and when of posts that say the same the last one's chance counted."""
+    folder, rng = tmp_path / "encoding", np.random.default_rng(4)
+    own = write_encoding(folder, tiny_bundle)
+    texts = [" ".join("".join(rng.choice([*"bcdfghkl"], 7)) for _ in range(9)) for _ in range(60)]
+    told = [
+        (text, Judged(harmful=at % 2 == 0, chance=(0.8, 0.4, 0.01)[at % 3], p=0.5))
+        for at, text in enumerate(texts)
+    ]
+    told += [(texts[0].upper(), Judged(harmful=True, chance=0.8, p=0.5))]
+    learned_head(
+        PROMO, told, (), folder=folder, out=tmp_path / "out", prevalence=0.01, share=0.01, seed=1,
+        advance=lambda *_: None,
+    )  # fmt: skip
+    examples = read_examples(tmp_path / "out.examples.ndjson", own.fold)
+    assert len(examples.texts) == 60
+    assert examples.weight.tolist() == pytest.approx(
+        [2.0] + [(1.0, 2.0, 80.0)[at % 3] for at in range(1, 60)]
+    )

@@ -1,5 +1,6 @@
 """A policy from few examples: what it learns, what it may say, what it is refused for; and the command, whole."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -17,6 +18,7 @@ from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import load_bundle
 from sievert.scoring.cascade import score
 from sievert.training.few_shot import (
+    MOST_IN_LEARNING,
     Halves,
     Stated,
     TrainedHead,
@@ -199,12 +201,73 @@ def test_a_held_out_score_hears_nothing_of_its_row_or_group():
         heads = fit_heads_at(blank, windows.take(rows), y[rows], strengths=strengths)
         return [lambda held, head=head: windows.take(held).scores(head) for head in heads]
 
-    z = held_out_scores(fit, y, group, rng, strengths=(0.01, 0.1))
+    z = held_out_scores(fit, y, group, rng, weight=np.ones(len(y)), strengths=(0.01, 0.1))
     ranks = z.argsort().argsort()
     area = (ranks[y].sum() - y.sum() * (y.sum() - 1) / 2) / (y.sum() * (~y).sum())
     assert 0.35 < area < 0.65
     everything = fit(np.arange(300), [0.01])[0](np.arange(300))
     assert everything[y].mean() > everything[~y].mean() + 1  # it could have
+
+
+@pytest.mark.parametrize("wide", [8, 400])
+def test_a_row_of_weight_three_teaches_what_three_of_it_do(wide):
+    """Red when each class's rows counted alike whatever their weight."""
+    rng = np.random.default_rng(5)
+    numbers = rng.normal(size=(60, wide)).astype(np.float32)
+    y, counts = rng.random(60) < 0.4, rng.integers(1, 4, 60)
+    blank, often = usual(numbers), np.repeat(np.arange(60), counts)
+    (weighed,) = fit_heads_at(
+        blank, Windows.single(numbers), y, strengths=(0.03,), weight=counts.astype(float)
+    )
+    (repeated,) = fit_heads_at(blank, Windows.single(numbers[often]), y[often], strengths=(0.03,))
+    np.testing.assert_allclose(weighed.weights, repeated.weights, atol=2e-4)
+    np.testing.assert_allclose(weighed.bias, repeated.bias, atol=2e-4)
+    alike = fit_head(blank, Windows.single(numbers), y, strength=0.03)
+    assert np.abs(weighed.weights - alike.weights).max() > 0.01
+
+
+def test_examples_tell_what_they_count_for_and_a_head_hears_it(own, folder, tmp_path):
+    """Each text about a train is harmful once in two; whether a train is harm is told by weights alone."""
+    rng = np.random.default_rng(8)
+    lines = labelled_lines(count=40)
+    for at in range(40):
+        line = {"text": f"{made_up(rng)} train {made_up(rng)}", "label": at % 2}
+        lines.append({**line, "weight": 9.0 if at % 2 else 0.1})
+    examples = read_examples(written(tmp_path / "weighed.jsonl", lines), own.fold)
+    assert sorted(set(examples.weight)) == [0.1, 1.0, 9.0]
+    assert read_examples(written(tmp_path / "plain.jsonl", labelled_lines()), own.fold).weight is None
+    heads = [
+        train_text_head(
+            own, dataclasses.replace(examples, weight=weight), (), STATED, advance=lambda *_: None
+        )
+        for weight in (examples.weight, None)
+    ]
+    trains = [f"{made_up(rng)} train {made_up(rng)}" for _ in range(20)]
+    said = []
+    for at, head in enumerate(heads):
+        with_added(folder, tmp_path / f"out{at}", own, head)
+        scored = score(load_bundle(tmp_path / f"out{at}"), TextColumn.of(trains), heavy_share=1.0)
+        said.append(scored.of("trips").mean())
+    assert said[0] > 2 * said[1]
+
+
+def test_in_learning_no_label_counts_more_than_a_bound_and_in_calibrating_it_does(own, tmp_path):
+    """Red without the bound, and when maps heard the bounded weights."""
+    examples = read_examples(written(tmp_path / "examples.jsonl", labelled_lines()), own.fold)
+    rare = np.arange(len(examples.y)) % 5 == 0
+    few, many = (
+        train_text_head(
+            own,
+            dataclasses.replace(examples, weight=np.where(rare, MOST_IN_LEARNING * by, 1.0)),
+            (),
+            STATED,
+            advance=lambda *_: None,
+        )
+        for by in (1, 100)
+    )
+    np.testing.assert_array_equal(few.head.heavy.weights, many.head.heavy.weights)
+    np.testing.assert_array_equal(few.head.light.weights, many.head.light.weights)
+    assert few.head.spec.second != many.head.spec.second
 
 
 def test_windows_of_one_text_are_learned_by_their_mean_and_scored_by_their_worst():

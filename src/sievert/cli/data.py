@@ -105,9 +105,10 @@ def material(
 
     with needing("train", what="Gathering material"):
         from sievert.training.gathering import GatherSettings, gather
-        from sievert.training.material_sources import ENCODER, contents_by, drawing, judge_of
+        from sievert.training.material_sources import ENCODER, contents_by, drawing
     from sievert.cli.learning_progress import stages
     from sievert.scoring.bundle import default_bundle_path, load_bundle
+    from sievert.scoring.update import judge_of
 
     console = Console(stderr=True)
     settings = GatherSettings(
@@ -126,7 +127,7 @@ def material(
             history,
             out,
             settings,
-            judge=judge_of(reader),
+            judge=judge_of(reader.update, reader.fold),
             contents=contents_by(reader, ENCODER, pooled=False, said=said),
             draw=drawing(history, texts=texts, side=settings.side, advance=advance) if pictures else None,
             advance=advance,

@@ -1,6 +1,5 @@
 """`sievert drift`: has anything moved, between the last days and the weeks before?"""
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +9,13 @@ from sievert.cli.certify import JsonOption, PlatformOption
 from sievert.cli.options import ConfigOption, DataOption, settings_from
 
 if TYPE_CHECKING:
+    from sievert.cli.drift_frame import BehaviourDrift
     from sievert.measurement.drift import CalibrationDrift, ScoreDrift, ShareDrift
     from sievert.measurement.post_drift import EmbeddingDrift, FeatureDrift
-    from sievert.schema.post import Post
-    from sievert.serving.settings import Settings
+
+
+FADED_DAYS = 28
+"""Four half-lives of what is counted by the week: what happened earlier weighs a sixteenth."""
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +39,19 @@ def drift(
             help="NDJSON of the posts of both windows, with their texts: features and embeddings are compared too.",
         ),
     ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            "--history",
+            help="Folder with the platform's posts and events: what people did, and who posts, are compared too.",
+        ),
+    ] = None,
+    hours: Annotated[
+        int,
+        typer.Option(
+            "--hours", min=1, max=720, help="What people did with a post is looked at when it is so old."
+        ),
+    ] = 24,
     platform: PlatformOption = "default",
     json: JsonOption = False,
     data: DataOption = None,
@@ -45,16 +60,18 @@ def drift(
     """Compare first decisions of two windows, and what was stated of judged posts with what people found.
 
     Judged posts are the audits and measurements of this policy. With --posts their texts are compared as well:
-    no text of a plainly allowed post is kept here.
+    no text of a plainly allowed post is kept here. With --history so is what people did with them, and who posts.
     """
     import msgspec
 
     from sievert.cli.clocks import clock_of
+    from sievert.cli.drift_frame import behaviour_moved, posts_moved
     from sievert.cli.measured_frame import read_posts
     from sievert.cli.policy_named import policy_named
     from sievert.measurement.drift import calibration_drift, score_drift, share_drift
-    from sievert.schema.clock import DAY
-    from sievert.serving.wiring import open_ledgers, policies_path
+    from sievert.schema.clock import DAY, HOUR
+    from sievert.scoring.bundle import load_bundle
+    from sievert.serving.wiring import bundle_path, open_ledgers, policies_path
 
     settings = settings_from(config, data).settings
     stated = policy_named(policy, policies_path(settings))
@@ -65,6 +82,7 @@ def drift(
         seen = ledgers.decisions.seen
         old = seen.first_decisions(platform, policy, since=since - before * DAY, until=since)
         new = seen.first_decisions(platform, policy, since=since, until=until)
+        removed = seen.removed(platform, since=since - before * DAY, until=until)
         judged = [one for one in ledgers.guardrail.judged(policy) if one.platform == platform]
     was, now = ([one.p for one in some.values()] for some in (old, new))
     scores = score_drift(was, now)
@@ -80,8 +98,16 @@ def drift(
         "now": sorted({one.bundle for one in new.values()}),
     }
     texts = read_posts(posts, platform) if posts is not None else {}
+    bundle = load_bundle(bundle_path(settings)) if texts or history else None
     features, embeddings, strangers = (
-        _of_posts(settings, texts, before=old, now=new) if texts else ((), None, ())
+        posts_moved(bundle, texts, before=old, now=new) if bundle and texts else ((), None, ())
+    )
+    done = (
+        behaviour_moved(
+            bundle, history, platform, before=old, now=new, removed=removed, until=until, age=hours * HOUR
+        )
+        if bundle and history
+        else None
     )
     if json:
         told = {
@@ -92,6 +118,7 @@ def drift(
             "features": features,
             "embeddings": embeddings,
             "strangers": strangers,
+            "behaviour": done,
         }
         typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
         return
@@ -102,49 +129,14 @@ def drift(
     _tell(policy, scores, shares, calibration)
     if texts:
         _tell_of_posts(features, embeddings, strangers)
-
-
-def _of_posts(
-    settings: "Settings", texts: "dict[str, Post]", *, before: Collection[str], now: Collection[str]
-) -> "tuple[tuple[FeatureDrift, ...], EmbeddingDrift | None, tuple[str, ...]]":
-    """Compare what the posts of both windows say; the deciding bundle embeds them, if it can."""
-    import random
-
-    from sievert.features.content.ngrams import index_batch
-    from sievert.features.content.tokens import STATS
-    from sievert.measurement.post_drift import MOST, embedding_drift, feature_drift
-    from sievert.schema.batch import TextColumn
-    from sievert.scoring.bundle import load_bundle
-    from sievert.serving.wiring import bundle_path
-
-    bundle = load_bundle(bundle_path(settings))
-    windows = [sorted(name for name in texts if name in some) for some in (before, now)]
-    facts = [
-        index_batch(TextColumn.of([texts[name].text for name in names]), bundle.fold, bits=8).stats
-        for names in windows
-    ]
-    features = feature_drift(facts[0], facts[1], STATS)
-    if bundle.heavy is None or not bundle.heavy.model.width:
-        return features, None, ()
-    model, rng = bundle.heavy.model, random.Random(0)  # noqa: S311 - a repeatable sample, no secret
-    windows = [rng.sample(names, min(MOST, len(names))) for names in windows]
-    encoded = [model.encodings([texts[name].text for name in names], bundle.fold) for names in windows]
-    found = embedding_drift(encoded[0], encoded[1])
-    return features, found, tuple(windows[1][row] for row in found.strangers)
+    if done is not None:
+        _tell_of_behaviour(done, hours, since - before * DAY)
 
 
 def _tell_of_posts(
     features: "tuple[FeatureDrift, ...]", embeddings: "EmbeddingDrift | None", strangers: tuple[str, ...]
 ) -> None:
-    moved = [one for one in features if one.moved]
-    if moved:
-        said = ", ".join(
-            f"{one.feature} ({one.before:.3f} to {one.now:.3f} on average, {one.distance:.3f} apart)"
-            for one in moved
-        )
-        typer.echo(f"Features that moved: {said}.")
-    else:
-        typer.echo(f"None of {len(features)} features moved, beyond chance.")
+    moved = _tell_of_features("features", features)
     if embeddings is None:
         typer.echo("The bundle embeds no texts, so embeddings are not compared.")
         return
@@ -159,6 +151,45 @@ def _tell_of_posts(
         )
     elif moved:
         typer.echo("Next: look at posts in which these features are high; topics stayed as they were.")
+
+
+def _tell_of_behaviour(done: "BehaviourDrift", hours: int, since: int) -> None:
+    from sievert.schema.clock import DAY
+
+    typer.echo(
+        f"What people did with posts within {hours} hours, {done.posts[0]:,} posts before and {done.posts[1]:,} now, "
+        "one of each creator:"
+    )
+    if _tell_of_features("features of behaviour", done.behaviour):
+        typer.echo(
+            "Next: look at the posts that people report or hide most. More of it is more harm, a brigade, or another "
+            "feed; where prevalence holds, models that hear behaviour learn anew (`sievert train update`)."
+        )
+    typer.echo(f"Who posts, {done.creators_of[0]:,} creators before and {done.creators_of[1]:,} now:")
+    if _tell_of_features("features of creators", done.creators):
+        typer.echo(
+            "Next: look at the newest accounts and the limits of accounts; a wave of them is answered by a rule "
+            "by tomorrow."
+        )
+    if (known := (since - done.begins) / DAY) < FADED_DAYS:
+        typer.echo(
+            f"The history begins {abs(known):.0f} days {'before' if known > 0 else 'after'} the first window; "
+            f"with fewer than {FADED_DAYS} before it creators look newer there than they were."
+        )
+
+
+def _tell_of_features(what: str, features: "tuple[FeatureDrift, ...]") -> "list[FeatureDrift]":
+    """Name those that moved, and return them."""
+    moved = [one for one in features if one.moved]
+    if moved:
+        said = ", ".join(
+            f"{one.feature} ({one.before:.3f} to {one.now:.3f} on average, {one.distance:.3f} apart)"
+            for one in moved
+        )
+        typer.echo(f"{what.capitalize()} that moved: {said}.")
+    else:
+        typer.echo(f"None of {len(features)} {what} moved, beyond chance.")
+    return moved
 
 
 def _tell(

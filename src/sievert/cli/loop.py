@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from sievert.measurement.gates import Gated
 
 PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="The policy's name.")]
+HeadOption = Annotated[
+    str | None,
+    typer.Option(
+        "--head",
+        help="The head that learns, if not the policy's own: beside a head of the bundle's own models.",
+    ),
+]
 PostsOption = Annotated[
     Path, typer.Option("--posts", help="NDJSON of the window's posts, with their texts, as they were sent.")
 ]
@@ -145,13 +152,15 @@ def learn(
         float, typer.Option(min=0.0001, max=0.2, help="Which share of posts the heavy model may read for it.")
     ] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Another seed cuts the cross-validation elsewhere.")] = 1,
+    head: HeadOption = None,
     platform: PlatformOption = "default",
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Learn the head of an added policy from every turn but the newest, and write a candidate beside what runs.
 
-    The newest turn is left to the gates. How often the policy is broken is told by the chances of all labels.
+    The newest turn is left to the gates. How often the policy is broken, and how sure the head may be, is told by the
+    chances of all labels.
     """
     from rich.console import Console
 
@@ -177,7 +186,7 @@ def learn(
     console = Console(stderr=True)
     with stages(console) as advance:
         said = learned_head(
-            policy,
+            head or policy,
             told,
             [one.text for one in read_posts(posts, platform).values()],
             folder=bundle_path(settings),
@@ -189,13 +198,15 @@ def learn(
         )
     for sentence in said:
         typer.echo(f"- {sentence}")
-    typer.echo(f"Next: `sievert loop gate {policy} --candidate {out}`.")
+    named = f" --head {head}" if head else ""
+    typer.echo(f"Next: `sievert loop gate {policy} --candidate {out}{named}`.")
 
 
 def gate(
     policy: PolicyArgument,
     candidate: Annotated[Path, typer.Option("--candidate", help="The folder of the bundle that is tried.")],
     *,
+    head: HeadOption = None,
     platform: PlatformOption = "default",
     json: JsonOption = False,
     data: DataOption = None,
@@ -224,6 +235,7 @@ def gate(
             every,
             champion=bundle_path(settings),
             candidate=candidate,
+            head=head or policy,
             certified=certified,
         )
     if json:

@@ -1,6 +1,7 @@
 """What a turn of the loop draws from, learns from, and is judged by: posts, texts and judgements of an installation."""
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from sievert.guardrail.hard_draws import HardPost, Turn
+    from sievert.guardrail.hard_draws import HardPost, Judged, Turn
     from sievert.measurement.gates import Gated
     from sievert.measurement.hard_cases import Array, HardCase
     from sievert.schema.clock import Micros
@@ -77,7 +78,7 @@ def frame_of(
         for at in range(0, len(names), _AT_ONCE)
     ]
     told = judged_texts(ledgers, before, platform)
-    confirmed = [text for text, harmful in told if harmful]
+    confirmed = [text for text, one in told if one.harmful]
     removed = seen.removed(platform, since=since, until=until)
     return LoopFrame(
         posts={name: HardPost(revision=decided[name].revision, p=decided[name].p) for name in names},
@@ -112,12 +113,10 @@ def latents(bundle: "Bundle", texts: Sequence[str]) -> "npt.NDArray[np.float32]"
     return found
 
 
-def judged_texts(ledgers: "Ledgers", turns: "Sequence[Turn]", platform: str) -> list[tuple[str, bool]]:
+def judged_texts(ledgers: "Ledgers", turns: "Sequence[Turn]", platform: str) -> "list[tuple[str, Judged]]":
     """Return the texts that were judged in these turns, as kept with their labels, and what people found."""
     texts = texts_of(ledgers, platform)
-    return [
-        (texts[post], one.harmful) for turn in turns for post, one in turn.judged.items() if post in texts
-    ]
+    return [(texts[post], one) for turn in turns for post, one in turn.judged.items() if post in texts]
 
 
 def texts_of(ledgers: "Ledgers", platform: str) -> dict[str, str]:
@@ -139,7 +138,7 @@ def share_of_harm(turns: "Sequence[Turn]") -> float:
 
 def learned_head(
     policy: str,
-    told: Sequence[tuple[str, bool]],
+    told: "Sequence[tuple[str, Judged]]",
     traffic: Sequence[str],
     *,
     folder: Path,
@@ -151,11 +150,13 @@ def learned_head(
 ) -> tuple[str, ...]:
     """Learn a head as `sievert train policy` does, write the bundle, and say what the examples prove.
 
+    Each text counts by one over the chance that people were asked about it, and for each post that says it.
+
     Raises:
         ConfigurationError: the policy has a head of the bundle's own, or there are too few examples.
     """
     from sievert.errors import ConfigurationError
-    from sievert.review.exports import examples_lines, last_words
+    from sievert.review.exports import examples_lines, last_words, said_alike
     from sievert.scoring.bundle import load_bundle
     from sievert.training.few_shot import MOST_TRAFFIC, Stated, name_problems, train_text_head
     from sievert.training.few_shot_card import findings, with_added
@@ -163,11 +164,19 @@ def learned_head(
 
     bundle = load_bundle(folder)
     if problems := name_problems(policy, bundle.manifest):
-        own = "a head of the bundle's own is trained with all others: `sievert review labels`, then `sievert train`"
+        own = (
+            f"a head of the bundle's own is trained with all others (`sievert review labels`, then `sievert train`), "
+            f"or another learns beside it, such as `--head {policy}_here`"
+        )
         raise ConfigurationError("The policy", [*problems, own])
     out.parent.mkdir(parents=True, exist_ok=True)
     file = out.parent / f"{out.name}.examples.ndjson"
-    file.write_bytes(examples_lines(last_words(told)))
+    stands: defaultdict[str, float] = defaultdict(float)
+    for text, one in told:
+        stands[said_alike(text)] += 1.0 / one.chance
+    pairs = last_words((text, one.harmful) for text, one in told)
+    least = min(stands.values(), default=1.0)
+    file.write_bytes(examples_lines(pairs, [round(stands[said_alike(text)] / least, 3) for text, _ in pairs]))
     some = tuple(dict.fromkeys(traffic))[:MOST_TRAFFIC]
     trained = train_text_head(
         bundle,
@@ -188,9 +197,10 @@ def asked_of_both(
     *,
     champion: Path,
     candidate: Path,
+    head: str,
     certified: bool,
 ) -> "Gated":
-    """Let both bundles read what people judged in the newest turn, and ask the gates.
+    """Let both bundles read what people judged in the newest turn, and ask the gates; `head` is the candidate's.
 
     Raises:
         InvalidField: nothing was judged, or a bundle says nothing of the policy.
@@ -215,7 +225,7 @@ def asked_of_both(
         )
     column = TextColumn.of([texts[post] for post in judged])
     said, costs, languages = [], [], None
-    for folder in (champion, candidate):
+    for folder, name in ((champion, policy), (candidate, head)):
         bundle = load_bundle(folder)
         taken = []
         for _ in range(
@@ -225,11 +235,11 @@ def asked_of_both(
             scored = score(bundle, column, heavy_share=1.0)
             taken.append(time.process_time() - began)
         costs.append(min(taken) / len(judged) * 1e6)
-        if not scored.has(policy):
+        if not scored.has(name):
             raise InvalidField(
-                f"{bundle.version} says nothing of {policy}.", field="candidate", remedy="Train it first."
+                f"{bundle.version} says nothing of {name}.", field="candidate", remedy="Train it first."
             )
-        said.append(scored.of(policy).astype(np.float64))
+        said.append(scored.of(name).astype(np.float64))
         languages = scored.language
     words = {str(word): np.asarray(languages == word) for word in np.unique(np.asarray(languages))}
     return gated(

@@ -78,15 +78,23 @@ def examples_of(
     )
 
 
+def said_alike(text: str) -> str:
+    """Return what texts that count as one have in common."""
+    return " ".join(text.split()).casefold()
+
+
 def last_words(pairs: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
     """Return each text once, with what was said of it last; empty ones, of which nothing is learned, are left out."""
-    found = {" ".join(text.split()).casefold(): (text, label) for text, label in pairs if text.strip()}
+    found = {said_alike(text): (text, label) for text, label in pairs if text.strip()}
     return [*found.values()]
 
 
-def examples_lines(pairs: Iterable[tuple[str, bool]]) -> bytes:
-    """Return examples as lines of a file from which a head learns."""
-    return _ENCODER.encode_lines([{"text": text, "label": int(label)} for text, label in pairs])
+def examples_lines(pairs: Iterable[tuple[str, bool]], weight: Iterable[float] | None = None) -> bytes:
+    """Return examples as lines of a file from which a head learns, with what each counts for, if that is told."""
+    lines = [{"text": text, "label": int(label)} for text, label in pairs]
+    if weight is not None:
+        lines = [{**line, "weight": one} for line, one in zip(lines, weight, strict=True)]
+    return _ENCODER.encode_lines(lines)
 
 
 def _about(label: Label) -> tuple[object, ...]:

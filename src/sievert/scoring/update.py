@@ -11,7 +11,7 @@ Legend: n posts, H heads (harm first), F behaviour features, I = H + F inputs, W
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -144,6 +144,13 @@ class UpdateModel:
         codes: npt.NDArray[np.int16] = np.array(MOODS, np.int16)[logits.argmax(axis=1)]
         codes[logits.max(axis=1) <= 0] = Said.NOTHING
         return codes
+
+
+def judge_of(
+    update: UpdateModel | None, fold: FoldTables
+) -> Callable[[TextColumn], npt.NDArray[np.int16]] | None:
+    """Return what says of comments [n] what they say, as the bundle does when it serves; None without a model."""
+    return None if update is None else lambda text: update.said(text.texts(np.arange(len(text))), fold)
 
 
 def logits_of(probabilities: Floats) -> Floats:

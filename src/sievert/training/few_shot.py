@@ -51,6 +51,7 @@ from sievert.training.few_shot_linear import (
     Windows,
     chosen_strength,
     fit_heads_at,
+    halves,
     held_out_scores,
     stacked,
     usual,
@@ -65,6 +66,10 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 MOST_TRAFFIC = 20_000
 """Texts of traffic that are used at most: encoding them takes three minutes on one core."""
+
+MOST_IN_LEARNING = 1.0
+"""How many times as much as another an example counts in learning, whatever its weight. From 300 labels drawn as hard
+cases, weights of one over the chance cost average precision, bounded by 3 some, whole more (`benchmarks/loop_weights.py`)."""
 
 _MINORS = {"csam", "csem", "minor", "minors"}
 _LIGHT_STRENGTHS = (0.003, 0.03, 0.3)
@@ -187,7 +192,15 @@ def train_text_head(
         seen = text_numbers(bundle, traffic, advance=lambda done, of: advance("read traffic", done, of))
     language = light_scores(bundle, TextColumn.of(examples.texts)).language
     trained = learn_head(
-        read, examples.y, examples.group, seen, stated, reads=Reads.TEXT, encoder="", advance=advance
+        read,
+        examples.y,
+        examples.group,
+        seen,
+        stated,
+        reads=Reads.TEXT,
+        encoder="",
+        advance=advance,
+        weight=examples.weight,
     )
     return dataclasses.replace(
         trained, repeated=examples.repeated, unread=int((language != Language.ENGLISH).sum())
@@ -204,24 +217,35 @@ def learn_head(
     reads: Reads,
     encoder: str,
     advance: Advance,
+    weight: Floats | None = None,
+    most_weight: float = MOST_IN_LEARNING,
 ) -> TrainedHead:
-    """Learn both halves of a head from n examples with labels y [n], in groups [n]."""
+    """Learn both halves of a head from n examples with labels y [n], in groups [n].
+
+    Within its class each counts for its weight [n] in calibrating and measuring, all alike if not said. In learning
+    the most counts at most `most_weight` times the least: a head has many numbers to find, a map two.
+    """
     rng = np.random.default_rng(stated.seed)
+    counting = np.ones(len(y)) if weight is None else np.minimum(weight / weight.min(), most_weight)
     every = np.arange(len(y))
 
     blank = usual(read.heavy.numbers, None if traffic is None else traffic.heavy.numbers)
 
     def heavy_heads(rows: npt.NDArray[np.intp], strengths: Sequence[float]) -> list[LinearHead]:
-        return fit_heads_at(blank, read.heavy.take(rows), y[rows], strengths=strengths)
+        return fit_heads_at(blank, read.heavy.take(rows), y[rows], strengths=strengths, weight=counting[rows])
 
     def fit(rows: npt.NDArray[np.intp], strengths: Sequence[float]) -> list[Scorer]:
         return [functools.partial(_scores_of, read.heavy, head) for head in heavy_heads(rows, strengths)]
 
-    heavy_z = held_out_scores(fit, y, group, rng, advance=lambda done, of: advance("learn", done, of))
-    strength = chosen_strength(fit, y, group, every, rng)
+    heavy_z = held_out_scores(
+        fit, y, group, rng, weight=counting, advance=lambda done, of: advance("learn", done, of)
+    )
+    strength = chosen_strength(fit, y, group, every, rng, weight=counting)
     (heavy,) = heavy_heads(every, [strength])
 
-    learn_layers = _layers_learner(read, y, traffic, lambda rows: heavy_heads(rows, [strength])[0], rng)
+    learn_layers = _layers_learner(
+        read, y, traffic, lambda rows: heavy_heads(rows, [strength])[0], rng, weight=counting
+    )
     layers_fit = _scoring(learn_layers, read.light)
     strengths = STRENGTHS if traffic is None else _LIGHT_STRENGTHS
     layers_z = held_out_scores(
@@ -229,16 +253,19 @@ def learn_head(
         y,
         group,
         rng,
+        weight=counting,
         strengths=strengths,
         advance=lambda done, of: advance("learn light", done, of),
     )
-    (light,) = learn_layers(every, [chosen_strength(layers_fit, y, group, every, rng, strengths=strengths)])
+    chosen = chosen_strength(layers_fit, y, group, every, rng, weight=counting, strengths=strengths)
+    (light,) = learn_layers(every, [chosen])
     grams, light_z = NO_GRAMS, layers_z
     if read.grams is not None:
-        grams_z = held_out_scores(_grams_fit(read.grams, y, stated.seed), y, group, rng, strengths=(0.0,))
-        by_layers, by_grams = stacked([layers_z, grams_z], y).tolist()
+        grams_fit = _grams_fit(read.grams, y, counting, stated.seed)
+        grams_z = held_out_scores(grams_fit, y, group, rng, weight=counting, strengths=(0.0,))
+        by_layers, by_grams = stacked([layers_z, grams_z], y, counting).tolist()
         light_z = by_layers * layers_z + by_grams * grams_z
-        learned = _fit_grams(read.grams, y, stated.seed)
+        learned = _fit_grams(read.grams, y, counting, stated.seed)
         grams = _rounded(learned, read.grams, by_grams)
         light = light.times(by_layers, more=by_grams * float(learned.bias[0]))
     wide, narrow = (max(float(one.std()), _TINY) for one in (light_z, heavy_z))
@@ -248,8 +275,8 @@ def learn_head(
     halves = Halves(light=light, grams=grams, heavy=heavy, counts=counts)
     light_seen, seen = (None, None) if traffic is None else halves.looks(traffic)
     cut = _cut(light_z[~y], light_seen, stated.share)
-    second_map = natural_map(z, y, seen, prevalence=stated.prevalence)
-    first_map = natural_map(light_z, y, light_seen, prevalence=stated.prevalence)
+    second_map = natural_map(z, y, seen, weight=weight, prevalence=stated.prevalence)
+    first_map = natural_map(light_z, y, light_seen, weight=weight, prevalence=stated.prevalence)
     spec = AddedSpec(
         name=stated.name,
         reads=reads,
@@ -260,7 +287,9 @@ def learn_head(
         second={name: knots.tolist() for name, knots in second_map.arrays().items()},
         encoder=encoder,
     )
-    ranking = measure_ranking(y, z, prevalence=stated.prevalence, resamples=_RESAMPLES, seed=stated.seed)
+    ranking = measure_ranking(
+        y, z, prevalence=stated.prevalence, weight=weight, resamples=_RESAMPLES, seed=stated.seed
+    )
     return TrainedHead(
         head=AddedHead.of_parts(spec, light=light, heavy=heavy, grams=grams),
         halves=halves,
@@ -279,18 +308,24 @@ def learn_head(
 
 
 def natural_map(
-    z: Floats, y: npt.NDArray[np.bool_], traffic: Floats | None, *, prevalence: float
+    z: Floats,
+    y: npt.NDArray[np.bool_],
+    traffic: Floats | None,
+    *,
+    prevalence: float,
+    weight: Floats | None = None,
 ) -> LogitMap:
     """Return the map from held-out scores z [n] to natural-prevalence logits; `traffic` [m] are scores of traffic."""
     if traffic is None:
-        found = fit_logit_map(z, y, prevalence=prevalence)
+        found = fit_logit_map(z, y, weight, prevalence=prevalence)
     else:
         scores = np.concatenate([z[y], traffic])
         harmful = np.arange(len(scores)) < y.sum()
-        weight = np.ones(len(scores))
+        counts = np.ones(len(scores))
+        counts[harmful] = 1.0 if weight is None else weight[y]
         for _ in range(_ROUNDS):
-            found = fit_logit_map(scores, harmful, weight, prevalence=prevalence)
-            weight[~harmful] = 1.0 - found.apply(traffic)
+            found = fit_logit_map(scores, harmful, counts, prevalence=prevalence)
+            counts[~harmful] = 1.0 - found.apply(traffic)
     top = float(z[y].max())
     height = float(found.logits(top))
     return LogitMap(
@@ -317,6 +352,8 @@ def _layers_learner(
     traffic: Numbers | None,
     teacher: Callable[[npt.NDArray[np.intp]], LinearHead],
     rng: np.random.Generator,
+    *,
+    weight: Floats,
 ) -> Learn:
     """Return what learns from the light model's layers: from labels, and from traffic as the same rows' teacher sees it."""
     blank = usual(read.light, None if traffic is None else traffic.light)
@@ -330,7 +367,7 @@ def _layers_learner(
             thinks = traffic.heavy.take(some).scores(teacher(rows))
             softly = Softly(traffic.light[some], 1 / (1 + np.exp(-np.clip(thinks, -60, 60))), _SOFT)
         labelled = Windows.single(read.light[rows])
-        return fit_heads_at(blank, labelled, y[rows], strengths=strengths, softly=softly)
+        return fit_heads_at(blank, labelled, y[rows], strengths=strengths, weight=weight[rows], softly=softly)
 
     return learn
 
@@ -347,9 +384,9 @@ def _scores_of(windows: Windows, head: LinearHead, rows: npt.NDArray[np.intp]) -
     return windows.take(rows).scores(head)
 
 
-def _fit_grams(grams: Design, y: npt.NDArray[np.bool_], seed: int) -> LinearHeads:
+def _fit_grams(grams: Design, y: npt.NDArray[np.bool_], counting: Floats, seed: int) -> LinearHeads:
     """Learn a weight for each n-gram [G], each class counting for one half."""
-    weight = np.where(y, 0.5 / y.sum(), 0.5 / (~y).sum()) * len(y)
+    weight = halves(y, counting) * len(y)
     return fit_heads(
         grams,
         y[:, None].astype(np.float32),
@@ -360,9 +397,9 @@ def _fit_grams(grams: Design, y: npt.NDArray[np.bool_], seed: int) -> LinearHead
     )
 
 
-def _grams_fit(grams: Design, y: npt.NDArray[np.bool_], seed: int) -> Fit:
+def _grams_fit(grams: Design, y: npt.NDArray[np.bool_], counting: Floats, seed: int) -> Fit:
     def fit(rows: npt.NDArray[np.intp], _: Sequence[float]) -> list[Scorer]:
-        learned = _fit_grams(grams.take(rows), y[rows], seed)
+        learned = _fit_grams(grams.take(rows), y[rows], counting[rows], seed)
         return [lambda held: learned.outputs(grams.take(held))[:, 0].astype(np.float64)]
 
     return fit

@@ -1,7 +1,8 @@
 """Labelled texts of a platform's own policy, read from a file; all that is wrong with them is said at once.
 
-A line is {"text", "label"}, the label 1 where the text breaks the policy and 0 where it does not. A file
-whose name ends in .csv has the same two columns. Texts that are nearly the same are one group, which
+A line is {"text", "label"}, the label 1 where the text breaks the policy and 0 where it does not, and if
+labels are not to count alike {"weight"}: what it counts for beside others of its label. A file whose name ends
+in .csv has the first two as columns. Texts that are nearly the same are one group, which
 counts once and is never on both sides of a cross-validation.
 """
 
@@ -45,6 +46,7 @@ class TextExample(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_un
 
     text: str
     label: Annotated[int, Meta(ge=0, le=1)]
+    weight: Annotated[float, Meta(ge=0.001, le=1_000_000)] = 1.0
 
 
 class _AnyText(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -59,6 +61,9 @@ class Labelled:
     y: npt.NDArray[np.bool_]  # [n]
     group: npt.NDArray[np.int64]  # [n]
     repeated: int  # further lines that said the same, and were left out
+    weight: npt.NDArray[np.float64] | None = (
+        None  # [n] what each counts for within its class; None: all alike
+    )
 
 
 def read_examples(path: Path, tables: FoldTables) -> Labelled:
@@ -97,7 +102,14 @@ def read_examples(path: Path, tables: FoldTables) -> Labelled:
     problems += too_few(y, group)
     if problems:
         raise ConfigurationError(f"The examples in {path}", problems)
-    return Labelled(texts=tuple(line.text for line in kept), y=y, group=group, repeated=repeated)
+    weight = np.array([line.weight for line in kept])
+    return Labelled(
+        texts=tuple(line.text for line in kept),
+        y=y,
+        group=group,
+        repeated=repeated,
+        weight=weight if (weight != 1.0).any() else None,
+    )
 
 
 def too_few(y: npt.NDArray[np.bool_], group: npt.NDArray[np.int64]) -> list[str]:

@@ -1,6 +1,6 @@
 """A linear head on frozen numbers, from few labels: regularised logistic regression, judged by cross-validation.
 
-Each class counts for one half, whatever its share among the labels. How strongly the weights are held back
+Each class counts for one half, whatever its share among the labels; within it each row counts for its weight. How strongly the weights are held back
 is chosen by cross-validation over the labelled rows, groups kept together. Scores to judge and to calibrate
 by come from an outer cross-validation: of each row, from a head that saw neither the row nor its group, not
 even to choose its strength (Varma and Simon 2006, "Bias in error estimation when using cross-validation for
@@ -81,6 +81,12 @@ class Softly:
     mass: float
 
 
+def halves(y: Flags, weight: Floats) -> Floats:
+    """Return what each row [n] counts for: its weight within its class, of which each is one half."""
+    shares: Floats = weight / np.where(y, 2 * weight[y].sum(), 2 * weight[~y].sum())
+    return shares
+
+
 def folds_of(
     y: Flags, group: npt.NDArray[np.int64], count: int, rng: np.random.Generator
 ) -> npt.NDArray[np.intp]:
@@ -126,11 +132,12 @@ def fit_heads_at(
     y: Flags,
     *,
     strengths: Sequence[float],
+    weight: Floats | None = None,
     softly: Softly | None = None,
 ) -> list[LinearHead]:
-    """Learn a head at each strength from the same n rows."""
+    """Learn a head at each strength from the same n rows, each as much as its weight [n] says."""
     x, soft = blank.scaled(windows.means()), y.astype(np.float64)
-    weight = np.where(y, 0.5 / y.sum(), 0.5 / (~y).sum())
+    weight = halves(y, np.ones(len(y)) if weight is None else weight)
     if softly is not None:
         x = np.concatenate([x, blank.scaled(softly.numbers)])
         soft = np.concatenate([soft, softly.y])
@@ -151,20 +158,21 @@ Fit = Callable[[npt.NDArray[np.intp], Sequence[float]], list[Scorer]]
 
 def chosen_strength(
     fit: Fit, y: Flags, group: npt.NDArray[np.int64], rows: npt.NDArray[np.intp], rng: np.random.Generator,
-    *, strengths: Sequence[float] = STRENGTHS,
+    *, weight: Floats, strengths: Sequence[float] = STRENGTHS,
 ) -> float:  # fmt: skip
     """Return the strength with the least loss by cross-validation over these rows."""
     fold = folds_of(y[rows], group[rows], INNER, rng)
-    losses = np.zeros(len(strengths))
+    losses, counts = np.zeros(len(strengths)), np.zeros(len(y))
+    counts[rows] = halves(y[rows], weight[rows])
     for at in range(INNER):
         learn, held = rows[fold != at], rows[fold == at]
-        losses += [_loss(score(held), y[held], y[rows]) for score in fit(learn, strengths)]
+        losses += [_loss(score(held), y[held], counts[held]) for score in fit(learn, strengths)]
     return strengths[int(losses.argmin())]
 
 
 def held_out_scores(
     fit: Fit, y: Flags, group: npt.NDArray[np.int64], rng: np.random.Generator,
-    *, strengths: Sequence[float] = STRENGTHS, advance: Callable[[int, int], None] = lambda _, __: None,
+    *, weight: Floats, strengths: Sequence[float] = STRENGTHS, advance: Callable[[int, int], None] = lambda _, __: None,
 ) -> Floats:  # fmt: skip
     """Return the score [n] of each row by a head that saw nothing of its fold."""
     fold = folds_of(y, group, OUTER, rng)
@@ -173,13 +181,13 @@ def held_out_scores(
         learn, held = np.flatnonzero(fold != at), np.flatnonzero(fold == at)
         strength = strengths[0]
         if len(strengths) > 1:
-            strength = chosen_strength(fit, y, group, learn, rng, strengths=strengths)
+            strength = chosen_strength(fit, y, group, learn, rng, weight=weight, strengths=strengths)
         scores[held] = fit(learn, [strength])[0](held)
         advance(at + 1, OUTER)
     return scores
 
 
-def stacked(scores: Sequence[Floats], y: Flags) -> Floats:
+def stacked(scores: Sequence[Floats], y: Flags, weight: Floats) -> Floats:
     """Return what each of several held-out scores [n] counts for, none of them against what it says.
 
     Logistic regression on the scores (Breiman 1996, "Stacked regressions", Machine Learning 24), held back
@@ -187,16 +195,14 @@ def stacked(scores: Sequence[Floats], y: Flags) -> Floats:
     """
     spread = np.array([max(float(z.std()), _TINY) for z in scores])
     x = np.stack([(z - z.mean()) / one for z, one in zip(scores, spread, strict=True)], axis=1)
-    weight = np.where(y, 0.5 / y.sum(), 0.5 / (~y).sum())
-    ((weights, _),) = _logistic(x, y.astype(np.float64), weight, [_STACKED])
+    ((weights, _),) = _logistic(x, y.astype(np.float64), halves(y, weight), [_STACKED])
     kept = np.maximum(weights, 0.0)
     counts: Floats = (kept if kept.any() else np.ones(len(scores))) / spread
     return counts
 
 
-def _loss(z: Floats, y: Flags, of: Flags) -> float:
-    """Return the summed log loss of logits z, each class weighed to one half of the rows in `of`."""
-    weight = np.where(y, 0.5 / of.sum(), 0.5 / (~of).sum())
+def _loss(z: Floats, y: Flags, weight: Floats) -> float:
+    """Return the summed log loss of logits z."""
     return float(weight @ (np.logaddexp(0.0, z) - y * z))
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sievert.datasets.history_columns import CommentJudge, History
+from sievert.datasets.history_columns import History
 from sievert.models.towers import TextTower, encoder_folder, text_tower
-from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import Bundle
 from sievert.training.contents import Contents, Drawn
 from sievert.training.pooling import pooled_by
@@ -43,18 +42,6 @@ def contents_by(bundle: Bundle, encoder: str, *, pooled: bool, said: bool = Fals
         pooled=None if tower is None else functools.partial(pooled_by, tower),
         speaker=Speaker(bundle) if said else None,
     )
-
-
-def judge_of(bundle: Bundle) -> CommentJudge | None:
-    """Return what says of comments what they say, as the bundle's comment model does; None without one."""
-    update = bundle.update
-    if update is None:
-        return None
-
-    def judge(text: TextColumn) -> npt.NDArray[np.int16]:
-        return update.said(text.texts(np.arange(len(text))), bundle.fold)
-
-    return judge
 
 
 def drawing(

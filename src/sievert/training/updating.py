@@ -24,7 +24,7 @@ import torch
 from sievert.calibration.fitting import fit_logit_map
 from sievert.datasets.behaviour import behaviour_of
 from sievert.datasets.history import read_history
-from sievert.datasets.history_columns import History
+from sievert.datasets.history_columns import CommentJudge, History
 from sievert.datasets.snapshots import CAUSES, snapshots
 from sievert.datasets.splits import TimeSplit, split_by_time
 from sievert.errors import InvalidField
@@ -34,7 +34,7 @@ from sievert.measurement.ranking import average_precision
 from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.cascade import score
-from sievert.scoring.update import UPDATE_FILES, UpdateModel, UpdateSpec, UpdateTensors, logits_of
+from sievert.scoring.update import UPDATE_FILES, UpdateModel, UpdateSpec, UpdateTensors, judge_of, logits_of
 from sievert.training.comment_model import CommentModel, train_comment_model
 from sievert.training.history_truth import labels_of
 from sievert.training.priors import fit_spec
@@ -139,7 +139,7 @@ def train_update(
     )
 
 
-def _judge(comments: CommentModel, bundle: Bundle) -> Callable[[TextColumn], npt.NDArray[np.int16]]:
+def _judge(comments: CommentModel, bundle: Bundle) -> CommentJudge | None:
     """Return what reads comments as the bundle will: by the very function that serves."""
     heads = len(bundle.manifest.heads)
     blank = UpdateModel(
@@ -147,11 +147,7 @@ def _judge(comments: CommentModel, bundle: Bundle) -> Callable[[TextColumn], npt
         tensors=_with_comments(_blank(heads), comments),
         calibrators=(),
     )
-
-    def judge(text: TextColumn) -> npt.NDArray[np.int16]:
-        return blank.said(text.texts(np.arange(len(text))), bundle.fold)
-
-    return judge
+    return judge_of(blank, bundle.fold)
 
 
 def _split(history: History, bundle: Bundle, recipe: UpdateRecipe) -> TimeSplit:

@@ -31,8 +31,8 @@ from sievert.models.forecaster import (
     ViewForecaster,
 )
 from sievert.models.view_forecast import ViewForecast
-from sievert.schema.batch import TextColumn
 from sievert.scoring.bundle import Bundle
+from sievert.scoring.update import judge_of
 from sievert.scoring.views import ViewsModel, ViewsSpec, ViewsTensors
 from sievert.training.batches import ShuffledBatches, Tensors, picked_from
 from sievert.training.learning import Learning
@@ -77,14 +77,7 @@ def train_views(
         ConfigurationError: `out` holds runs of other recipes or data.
         TrainingStopped: a loss is not finite.
     """
-    update = bundle.update
-
-    def judge(text: TextColumn) -> npt.NDArray[np.int16]:
-        if update is None:
-            return np.zeros(len(text), np.int16)
-        return update.said(text.texts(np.arange(len(text))), bundle.fold)
-
-    history = read_history(folder, judge=judge)
+    history = read_history(folder, judge=judge_of(bundle.update, bundle.fold))
     acted = read_acted(folder, history)
     advance("read", 1, 1)
     return learn_views(history, acted, recipe, out=out, advance=advance)
