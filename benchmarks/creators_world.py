@@ -31,7 +31,7 @@ import torch
 
 from creator_baselines import adjacency, columns_of, fitted
 from sievert.datasets.creator_history import read_creator_history
-from sievert.features.creators.graph import graph_as_of
+from sievert.features.creators.graph import FOREVER, graph_as_of
 from sievert.measurement.roc import area_under_roc, roc_estimate
 from sievert.schema.history import NOBODY
 from sievert.training.creator_data import data_of, unseen
@@ -54,12 +54,13 @@ STRENGTHS = (0.1, 1.0, 10.0)
 BASELINES = ("own", "own_1hop", "own_2hop", "own_rate", "own_2hop_rate")
 
 
-def truth_of(folder, history, after):
-    """Return who publishes after a time, and whether any of that is harmful in truth [a]."""
+def truth_of(folder, history, after, until=FOREVER):
+    """Return who publishes after a time, until another, and whether any of that is harmful in truth [a]."""
     table = pq.read_table(folder)
     harmful = dict(zip(table["post_id"].to_pylist(), table["harmful"].to_pylist(), strict=True))
     posts, accounts = history.history.posts, history.accounts
-    rows = np.flatnonzero((posts.received_at > after) & (posts.creator != NOBODY) & (posts.revision == 0))
+    now = (posts.received_at > after) & (posts.received_at <= until)
+    rows = np.flatnonzero(now & (posts.creator != NOBODY) & (posts.revision == 0))
     bad = np.array([harmful[one] for one in posts.ids.take(rows).to_pylist()], bool)
     publishes, harms = np.zeros(accounts, bool), np.zeros(accounts, bool)
     publishes[posts.creator[rows]] = True
