@@ -1,6 +1,8 @@
 """What leads to a creator is found by what fields mean, and nothing else is."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sievert.stores import edges_tables, tables
 from sievert.stores.embedded import EmbeddedStores  # noqa: F401  loads every table
@@ -46,6 +48,14 @@ TRACES = Traces(
         ({"actor": "sievert", "subject": "r/spam"}, False),
         ({"details": {"actions": f"a_1,{DECISION}"}}, True),
         ({"details": {"case": OTHER}}, False),
+        ({"details": {"reason": f"as in {DECISION}", "case": f"x,{CASE}"}}, True),
+        # What people write names nobody, and an example out of a corpus is no post.
+        ({"platform": "q", "post_id": "other", "text": "q/sievert"}, False),
+        ({"case_id": OTHER, "note": "q/sievert"}, False),
+        ({"case_id": OTHER, "held": {"note": CASE}}, False),
+        ({"appeal_id": "x", "platform": "q", "post_id": "other", "by": "bob", "statement": "q/p/1"}, False),
+        ({"details": {"reason": DECISION}}, False),
+        ({"platform": "q", "post_id": "other", "nearest": [{"id": "spam", "similarity": 0.5}]}, False),
         (None, False),
     ],
 )
@@ -80,6 +90,23 @@ def test_what_stays_names_nobody_and_agrees_with_itself():
     assert redaction.post("spam") == said["post_id"]
     other = {"platform": "q", "post_id": "other", "case_id": OTHER, "lead": CASE, "content_digest": "00ff"}
     assert redaction.record(other) == {**other, "lead": said["case_id"]}
+
+
+KEYS = ("platform", "post_id", "creator_id", "target_id", "appeal_id", "by", "case_id", "decision_id", "lead")
+KEYS += ("verdicts", "details", "content_digest", "kind", "subject", "note", "text", "about")
+WORDS = st.sampled_from(
+    ["q", "r", "spam", "p/1", "sievert", "q/sievert", "q/spam/3", CASE, DECISION, f"x,{CASE}", "00ff", OTHER]
+)
+
+
+@given(
+    st.recursive(
+        st.dictionaries(st.sampled_from(KEYS), WORDS),
+        lambda inner: st.dictionaries(st.sampled_from(KEYS[5:]), inner | st.lists(inner) | WORDS),
+    )
+)
+def test_nothing_is_left_of_what_stays_so_that_a_forgetting_ends(said):
+    assert not TRACES.in_record(Redaction(TRACES).record(said))
 
 
 def test_every_table_says_what_of_a_creator_is_in_it():

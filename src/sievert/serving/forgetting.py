@@ -23,6 +23,30 @@ from sievert.stores.sql import SqlStores
 
 ASK_SECONDS = 1
 """How soon it is seen that somebody is to be forgotten."""
+LONGEST_PAUSE = 300
+"""Seconds after which a forgetting is tried again that always fails: each time it reads every table."""
+
+
+class Pauses:
+    """Forgettings that failed wait, each time twice as long; others do not wait for them."""
+
+    def __init__(self) -> None:
+        """Let all begin at once."""
+        self._until: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
+
+    def is_over(self, name: str, now: float) -> bool:
+        """Tell whether one may be tried."""
+        return now >= self._until.get(name, now)
+
+    def tried(self, name: str, now: float, *, failed: bool) -> None:
+        """Hear that one came to its end, or did not; `now` is in seconds."""
+        if not failed:
+            self._until.pop(name, None)
+            self._seconds.pop(name, None)
+            return
+        seconds = self._seconds[name] = min(2 * self._seconds.get(name, ASK_SECONDS / 2), LONGEST_PAUSE)
+        self._until[name] = now + seconds
 
 
 async def keep_forgetting(
@@ -35,7 +59,7 @@ async def keep_forgetting(
     worker: Worker,
 ) -> None:
     """Carry out what was asked for, and go on with what a crash cut short."""
-    loop = asyncio.get_running_loop()
+    loop, pauses = asyncio.get_running_loop(), Pauses()
 
     def on_path(work: Callable[[], Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(worker.run(work), loop).result()
@@ -44,19 +68,23 @@ async def keep_forgetting(
         try:
             rests = rests_of(settings, media=media, latents=parts.latents, parts=parts, on_path=on_path)
             for one in await asyncio.to_thread(stores.forgettings.unfinished):
-                await _carry_out(Forgetter(stores, rests, clock=clock).steps(one))
+                if pauses.is_over(one.forgetting_id, loop.time()):
+                    failed = not await _carry_out(Forgetter(stores, rests, clock=clock).steps(one))
+                    pauses.tried(one.forgetting_id, loop.time(), failed=failed)
         except Exception as error:  # noqa: BLE001  the database may answer the next time
             log_unexpected(error)
         await asyncio.sleep(ASK_SECONDS)
 
 
-async def _carry_out(steps: Iterator[Forgetting]) -> None:
-    """Go to the end; what cannot is logged, and others have their turn."""
+async def _carry_out(steps: Iterator[Forgetting]) -> bool:
+    """Go to the end, or log why not and tell so: others have their turn."""
     try:
         while await asyncio.to_thread(next, steps, None) is not None:
             pass
     except Exception as error:  # noqa: BLE001  it goes on from where it was the next time
         log_unexpected(error)
+        return False
+    return True
 
 
 def rests_of(settings: Settings, *, media: MediaStore, latents: LatentCache, **more: Any) -> Rests:
