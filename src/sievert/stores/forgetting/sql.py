@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from sievert.errors import NotFound
+from sievert.errors import InvalidField, NotFound
 from sievert.schema.access import AuditNote
 from sievert.schema.action import CaseState
 from sievert.schema.clock import Micros
@@ -57,8 +57,14 @@ class SqlForgettings:
         """Write down that a creator is to be forgotten; what was asked and is not done yet goes on.
 
         Raises:
+            InvalidField: the platform or the account has no name.
             StoreUnavailable: it is not written down.
         """
+        for field, name in (("platform", platform), ("creator_id", creator_id)):
+            if not name:
+                raise InvalidField(
+                    f"The {field} is empty.", field=field, remedy="Name the account that is to be forgotten."
+                )
         for one in self.unfinished():
             if (one.platform, one.creator_id) == (platform, creator_id):
                 return one
