@@ -27,13 +27,13 @@ from sievert.schema.decision import decision_id
 from sievert.schema.event import Event
 from sievert.schema.forgetting import Forgetting, ForgettingState, KeptTraces, PlaceCount
 from sievert.stores.activity.base import PostName
+from sievert.stores.audit import FORGOTTEN
 from sievert.stores.forgetting.sql import SqlForgettings, counted
 from sievert.stores.forgetting.traces import Traces, keyed_hash
 from sievert.stores.media.base import MediaStore
 from sievert.stores.segments.rewriting import Theirs, rows_of
 from sievert.stores.sql import SqlStores
 
-FORGOTTEN = "creator.forgotten"
 FILES = "files of pictures"
 _MOST_ROUNDS = 5
 

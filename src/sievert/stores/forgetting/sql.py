@@ -21,7 +21,7 @@ from sievert.schema.forgetting import Forgetting, ForgettingState, KeptTraces, P
 from sievert.schema.guardrail import AuditState
 from sievert.schema.identity import keyed_id
 from sievert.schema.post import PostKey
-from sievert.stores.audit import SqlAuditLog
+from sievert.stores.audit import ASKED, SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.forgetting.places import AUDIT, PLACES, Place, Row
 from sievert.stores.forgetting.tables import forgettings
@@ -77,7 +77,7 @@ class SqlForgettings:
             asked_at=now,
             creator_id=creator_id,
         )
-        note = AuditNote(actor=by, event="creator.forget_asked", subject=asked.forgetting_id)
+        note = AuditNote(actor=by, event=ASKED, subject=asked.forgetting_id)
         with self._database.writing() as connection:
             connection.execute(sa.insert(forgettings).values(**_row(asked)))
             self._audit.add(connection, (note,))
