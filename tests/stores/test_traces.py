@@ -1,15 +1,19 @@
 """What leads to a creator is found by what fields mean, and nothing else is."""
 
+import msgspec
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sievert.schema.label import Label
 from sievert.stores import edges_tables, tables
-from sievert.stores.embedded import EmbeddedStores  # noqa: F401  loads every table
+from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.forgetting.places import AUDIT, NOBODY_THERE, PLACES
 from sievert.stores.forgetting.traces import Redaction, Traces
 from sievert.stores.guardrail import tables as guardrail
 from sievert.stores.journal import shared_tables
+from sievert.testing import FixedClock
 
 CASE, DECISION, OTHER = "c_" + "a" * 24, "d_" + "b" * 24, "c_" + "z" * 24
 TRACES = Traces(
@@ -40,6 +44,7 @@ TRACES = Traces(
         ({"case_id": CASE, "note": "x"}, True),
         ({"platform": "q", "post_id": "other", "lead": CASE}, True),
         ({"platform": "q", "post_id": None, "content_digest": "00ff"}, True),
+        ({"platform": "r", "post_id": None, "content_digest": "00ff"}, False),
         ({"platform": "q", "post_id": "other", "content_digest": "00ff"}, False),  # their copy of the text
         ({"subject": "q/p/1"}, True),
         ({"subject": "q/p/1/17"}, True),
@@ -107,6 +112,31 @@ WORDS = st.sampled_from(
 )
 def test_nothing_is_left_of_what_stays_so_that_a_forgetting_ends(said):
     assert not TRACES.in_record(Redaction(TRACES).record(said))
+
+
+def test_a_label_that_names_no_post_loses_the_text_alone(tmp_path):
+    stores = EmbeddedStores(tmp_path, clock=FixedClock())
+    made = [
+        labelled("theirs", post_id="spam", content_digest="00ff"),
+        labelled("alike", content_digest="00ff"),
+        labelled("elsewhere", content_digest="00ff", platform="r"),
+        labelled("of another post", post_id="other", content_digest="00ff"),
+        labelled("of another text", content_digest="11ff"),
+    ]
+    with stores.database.writing() as connection:
+        stores.labels.add(connection, made)
+    stores.forgettings.erase(TRACES, forgetting_id="g_1", by="test", now=1)
+    with stores.database.reading() as connection:
+        found = connection.execute(sa.select(tables.labels.c.record).order_by("sequence")).scalars()
+        kept = [msgspec.json.decode(one, type=Label) for one in found]
+    assert kept == [msgspec.structs.replace(made[1], text=None), *made[2:]]
+    assert sum(one.left for one in stores.forgettings.look(TRACES)) == 0
+    stores.close()
+
+
+def labelled(name, **more):
+    said = {"platform": "q", "attribute": "TOXICITY", "policy": "harm", "value": 1.0, "text": "words", **more}
+    return Label(label_id=name, source="perspective:suggestscore", key_id="k", received_at=1, **said)
 
 
 def test_every_table_says_what_of_a_creator_is_in_it():

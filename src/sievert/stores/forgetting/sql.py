@@ -314,7 +314,8 @@ def _redact(
         if place.post and row[place.post] in redaction.traces.posts:
             values[place.post] = redaction.post(row[place.post])
         if place.record:
-            said = redaction.record(msgspec.json.decode(row[place.record]))
+            said = msgspec.json.decode(row[place.record])
+            said = said | dict.fromkeys(place.empties) if place.empties else redaction.record(said)
             if place.table is guardrail_audits and _waits(connection, said):
                 # Nobody can judge it any more: it counts against the promise, as a wrong removal does.
                 said |= {"state": AuditState.SETTLED, "harmful": False, "settled_at": now}

@@ -118,7 +118,8 @@ class Traces:
         post = _post(said)
         if post is not None:
             return platform == self.platform and _is_among(post, self.posts)
-        return _is_among(said.get(_DIGEST), self.digests) or any(
+        texts = self.digests if platform == self.platform else ()
+        return _is_among(said.get(_DIGEST), texts) or any(
             _is_among(said.get(name), self.names) for name in _NAMES
         )
 
