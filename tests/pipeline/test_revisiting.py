@@ -25,6 +25,7 @@ from sievert.schema.clock import DAY, HOUR, SECOND
 from sievert.schema.event import Profile, Report, Views
 from sievert.schema.policy import ChangeRule, LimitRule, NewAccountRule
 from sievert.schema.post import Post
+from sievert.stores.activity.base import PostName
 from sievert.testing import START, FixedClock, memory_parts, records, write_tiny_bundle
 
 CHANGE = ChangeRule(false_alarm_posts=1_000, for_days=2.0, posts_per_hour=3)
@@ -210,6 +211,11 @@ def test_another_bundle_reads_what_is_still_looked_at_those_of_most_harm_first(
     parts = parts_over(stores, other)
     by_bundle = BundleRevisit()
     while not len(by_bundle):
+        by_bundle.take_turn(parts)
+    by_bundle.forget_posts({PostName("default", "c")})
+    assert len(by_bundle) == 2
+    by_bundle = BundleRevisit()
+    while by_bundle._seen is not None or not len(by_bundle):
         by_bundle.take_turn(parts)
     assert len(by_bundle) == 3  # the plainly allowed one said nothing that is kept
     by_bundle.take_turn(parts)

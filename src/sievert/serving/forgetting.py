@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from sievert.pipeline.forgetting import Forgetter, Letters, Rests
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.path import Parts
+from sievert.pipeline.revisiting import BundleRevisit
 from sievert.schema.clock import Clock
 from sievert.schema.forgetting import Forgetting, PlaceCount
+from sievert.serving.live import LiveFeed
 from sievert.serving.places import open_latents, open_media, segments_of
 from sievert.serving.problems import log_unexpected
 from sievert.serving.queue import Queue
 from sievert.serving.settings import Settings
 from sievert.serving.telemetry import Metrics
 from sievert.serving.worker import Worker
+from sievert.stores.activity.base import PostName
 from sievert.stores.forgetting.traces import Traces
 from sievert.stores.media.base import MediaStore
 from sievert.stores.memory import MemoryStores
@@ -57,6 +60,8 @@ async def keep_forgetting(
     media: MediaStore,
     parts: Parts,
     worker: Worker,
+    feed: LiveFeed,
+    by_bundle: BundleRevisit,
 ) -> None:
     """Carry out what was asked for, and go on with what a crash cut short."""
     loop, pauses = asyncio.get_running_loop(), Pauses()
@@ -64,9 +69,13 @@ async def keep_forgetting(
     def on_path(work: Callable[[], Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(worker.run(work), loop).result()
 
+    def on_loop(posts: Collection[PostName]) -> None:
+        loop.call_soon_threadsafe(feed.forget_posts, frozenset(posts))
+
+    more = {"parts": parts, "on_path": on_path, "memories": (on_loop, by_bundle.forget_posts)}
     while isinstance(stores, SqlStores):
         try:
-            rests = rests_of(settings, media=media, latents=parts.latents, parts=parts, on_path=on_path)
+            rests = rests_of(settings, media=media, latents=parts.latents, **more)
             for one in await asyncio.to_thread(stores.forgettings.unfinished):
                 if pauses.is_over(one.forgetting_id, loop.time()):
                     failed = not await _carry_out(Forgetter(stores, rests, clock=clock).steps(one))
