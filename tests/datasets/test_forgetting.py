@@ -3,10 +3,12 @@
 import gzip
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sievert.datasets.creator_vectors import read_vectors, write_vectors
 from sievert.datasets.forgetting import erase_from, look_in, not_looked_through
 from sievert.stores.forgetting.traces import Traces, keyed_hash
 
@@ -82,3 +84,32 @@ def test_a_full_disk_leaves_the_file_as_it_was(folder, traces, monkeypatch):
         erase_from(folder / "posts.parquet", traces)
     assert (folder / "posts.parquet").read_bytes() == before
     assert [one.name for one in folder.iterdir() if "unfinished" in one.name] == []
+
+
+def test_ids_of_accounts_and_of_pictures_are_not_taken_for_posts(tmp_path, traces):
+    ids = pa.array(["ann", "bob", "p1"])
+    vectors = np.arange(12, dtype=np.float32).reshape(3, 4)
+    write_vectors(
+        tmp_path / "creators.parquet", ids, vectors, np.zeros((3, 2), np.float32), as_of=1, version="v"
+    )
+    accounts = [{"id": one, "kind": "person", "reliability": 0.5} for one in ids.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(accounts), tmp_path / "accounts.parquet")
+    unlabelled = [{"id": one, "vector": [0.5]} for one in ids.to_pylist()]
+    (tmp_path / "vectors.ndjson").write_text("".join(json.dumps(one) + "\n" for one in unlabelled))
+    pq.write_table(pa.Table.from_pylist([{"id": "p1", "png": b"\x89"}]), tmp_path / "images.parquet")
+    posts = [
+        {"id": "p1", "text": "mine", "vector": [0.5]},
+        {"id": "ann", "text": "not mine", "vector": [0.5]},
+    ]
+    (tmp_path / "posts.ndjson").write_text("".join(json.dumps(one) + "\n" for one in posts))
+
+    erase_from(tmp_path, traces)
+
+    kept = read_vectors(tmp_path / "creators.parquet")
+    assert (kept.ids.to_pylist(), kept.vectors.tolist()) == (["bob", "p1"], vectors[1:].tolist())
+    assert pq.read_table(tmp_path / "accounts.parquet").to_pylist() == accounts[1:]
+    lines = {one: (tmp_path / one).read_text().splitlines() for one in ("vectors.ndjson", "posts.ndjson")}
+    assert [json.loads(one) for one in lines["vectors.ndjson"]] == unlabelled[1:]
+    assert [json.loads(one) for one in lines["posts.ndjson"]] == posts[1:]
+    assert pq.read_table(tmp_path / "images.parquet").num_rows == 1
+    assert sum(one.left for one in look_in(tmp_path, traces)) == 0

@@ -31,6 +31,19 @@ def made(a_second=10.0, **more):
     return Anew(a_second=a_second, watch=watch, clock=clock, **more), clock, watch
 
 
+def test_whoever_is_forgotten_does_not_wait_and_others_keep_their_order():
+    anew, clock, watch = made(1.0)
+    anew.wait([call(name, harm) for name, harm in (("a", 3.0), ("theirs", 9.0), ("b", 5.0))])
+    anew.forget_posts({PostName("default", "theirs"), PostName("default", "other")})
+    assert (len(anew), watch.said[-1]) == (2, ("dropped", 1, 2))
+    assert "theirs" not in str(vars(anew))
+    turns = []
+    for _ in range(3):
+        turns += names(anew.pick([], 99)[0])
+        clock.advance(SECOND)
+    assert turns == ["b", "a"]
+
+
 def test_a_second_has_a_budget_across_batches_and_saves_nothing_up():
     anew, clock, _ = made(10.0)
     chosen = [names(anew.pick([call(f"{batch}-{n}", 1.0) for n in range(4)], 99)[0]) for batch in range(4)]

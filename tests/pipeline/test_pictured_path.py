@@ -108,6 +108,13 @@ def test_a_viral_copy_is_opened_and_read_once(desk):
     assert len(desk.opener.opened) == 1
 
 
+def test_pictures_that_are_forgotten_leave_memory_and_others_stay(desk):
+    desk.post("a", painting(1))
+    desk.post("b", painting(2))
+    desk.parts.pictures.forget_pictures([sha(painting(1)), "0" * 64])
+    assert [*desk.parts.pictures._known] == [sha(painting(2))]
+
+
 def test_words_are_looked_for_only_where_the_cheap_test_says_so(desk):
     desk.post("a", painting(1))
     assert desk.opener.read == []

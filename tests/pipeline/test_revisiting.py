@@ -229,6 +229,11 @@ def test_another_bundle_reads_what_is_still_looked_at_those_of_most_harm_first(
     by_bundle = BundleRevisit()
     while not len(by_bundle):
         by_bundle.take_turn(parts)
+    by_bundle.forget_posts({PostName("default", "c")})
+    assert len(by_bundle) == 2
+    by_bundle = BundleRevisit()
+    while by_bundle._seen is not None or not len(by_bundle):
+        by_bundle.take_turn(parts)
     assert len(by_bundle) == 3  # the plainly allowed one said nothing that is kept
     by_bundle.take_turn(parts)
     assert (len(by_bundle), "b" in revisited(stores, "abc", "bundle")) == (2, True)

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from running_server import NDJSON, ndjson, running
 from sievert.errors import Overloaded
 from sievert.serving.live import EVENTS_A_CLIENT, RECENT, LiveFeed, NotableDecision, Told
 from sievert.serving.telemetry import Metrics
+from sievert.stores.activity.base import PostName
 from sievert.testing import FixedClock
 
 
@@ -52,6 +54,24 @@ def test_a_watcher_hears_hello_then_decisions_and_counters(client):
     # Both wait for a person and are demoted meanwhile.
     assert seen["decision"]["demoted"]
     assert seen["counters"]["demoted"] == 2
+
+
+def test_a_running_server_remembers_nobody_who_was_forgotten(server, client, monkeypatch):
+    doors, theirs, other = server.doors, PostName("default", "theirs"), PostName("default", "other")
+    let_go = []
+    monkeypatch.setattr(doors.parts.anew, "forget_posts", let_go.append)
+    monkeypatch.setattr(doors.parts.pictures, "forget_pictures", let_go.append)
+    doors.by_bundle._found = [(1.0, theirs), (2.0, other)]
+    for name, who in (("theirs", "ann"), ("other", "bob")):
+        client.post("/api/v1/posts", json={"id": name, "text": "you blorp", "creator_id": who})
+    asked = client.post("/api/v1/forgettings", json={"creator_id": "ann"}).json()
+    while client.get(f"/api/v1/forgettings/{asked['forgetting_id']}").json()["state"] != "done":
+        time.sleep(0.05)
+    with client.stream("GET", "/api/v1/stream") as stream:
+        _, hello = next(events(stream.iter_lines()))
+    assert [one["id"] for one in hello["recent"]] == ["other"]
+    assert let_go == [{theirs}, frozenset()]
+    assert doors.by_bundle._found == [(2.0, other)]
 
 
 def test_more_watchers_than_may_be_are_sent_away(tmp_path, tiny_folder):
@@ -119,6 +139,25 @@ def test_who_reads_too_slowly_loses_the_oldest_and_is_told():
     first, second = asyncio.run(scenario())
     assert json.loads(first.split(b"data: ")[1]) == {"missed": 7}
     assert json.loads(second.split(b"data: ")[1])["id"] == "7"
+
+
+def test_nobody_hears_of_whoever_is_forgotten():
+    async def scenario():
+        live = feed()
+        stream = live.watch(admitted)
+        await anext(stream)
+        notable = [decision(number) for number in range(3)]
+        live.decided(Told(outcomes={"review": 3}, demoted=3, anew=0, asked_anew=0, notable=notable))
+        live.forget_posts({PostName("p", "1"), PostName("elsewhere", "2")})
+        late = live.watch(admitted)
+        hello, queued = await anext(late), [await anext(stream), await anext(stream)]
+        await late.aclose()
+        await stream.aclose()
+        return hello, queued
+
+    hello, queued = asyncio.run(scenario())
+    assert [one["id"] for one in json.loads(hello.split(b"data: ")[1])["recent"]] == ["0", "2"]
+    assert [json.loads(one.split(b"data: ")[1])["id"] for one in queued] == ["0", "2"]
 
 
 def test_a_flood_of_notable_decisions_is_counted_and_not_sent():

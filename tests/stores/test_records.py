@@ -1,11 +1,15 @@
 """Actions, cases, outbox, keys, people and audit: memory and both databases keep the same contracts."""
 
+import contextlib
+import hashlib
 import sqlite3
 import threading
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
+from command_line import sievert
 from contracts.enforcement import (
     DelayedContract,
     GroundsContract,
@@ -29,7 +33,7 @@ from sievert.schema.access import AuditNote
 from sievert.schema.action import ActionState
 from sievert.schema.batch import Effects
 from sievert.schema.post import PostKey
-from sievert.stores.audit import SqlAuditLog
+from sievert.stores.audit import REDACTED, SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.embedded import EmbeddedStores
 from sievert.stores.journal.shared import SharedJournal
@@ -191,6 +195,52 @@ def test_tampering_shows(audited, tmp_path, statement, says):
     connection.close()
     with pytest.raises(StoreCorrupt, match=says):
         audited.audit.verify()
+
+
+def emptied_by_hand(log, path, sequence, **said):
+    """Empty a line as whoever has the file can; return the hash of what is left."""
+    entry = msgspec.structs.replace(log.entries(after=sequence - 1, limit=1)[0], **said)
+    left = {"subject": "", "details": {}, **said}
+    record = msgspec.json.encode(msgspec.structs.replace(entry, **left, digest="", redacted=True))
+    with contextlib.closing(sqlite3.connect(path / "sievert.db")) as connection, connection:
+        connection.execute("DROP TRIGGER audit_no_update")
+        connection.execute("UPDATE audit SET record = ? WHERE sequence = ?", (record, sequence))
+    return {str(sequence): hashlib.sha256(record).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("before", "subject", "holds"),
+    [
+        ([("creator.forget_asked", "g_1")], "g_1", True),
+        ([], "g_1", False),  # nobody asked
+        ([("creator.forget_asked", "g_1")], "g_2", False),  # for somebody else
+        ([("creator.forget_asked", "g_1"), ("creator.forgotten", "g_1")], "g_1", False),  # it is over
+    ],
+)
+def test_a_line_is_emptied_for_a_forgetting_that_goes_on_and_for_nothing_else(
+    audited, tmp_path, before, subject, holds
+):
+    log = audited.audit
+    told = emptied_by_hand(log, tmp_path, 3, actor="person:innocent", event="nothing.at_all", at=1)
+    for event, about in before:
+        log.append([AuditNote(actor="a", event=event, subject=about)])
+    log.append([AuditNote(actor="a", event=REDACTED, subject=subject, details=told)])
+    if holds:
+        assert log.walked() == (log.head(), {"g_1": 1})
+        said = sievert("audit", "verify", "--data", tmp_path)
+        assert b"1 of them emptied for the forgetting g_1" in said.stdout, said.stderr
+        return
+    with pytest.raises(StoreCorrupt, match="entry 3 was emptied, and no later one tells"):
+        log.verify()
+
+
+def test_a_line_that_is_emptied_says_nothing_new(audited, tmp_path):
+    log = audited.audit
+    told = emptied_by_hand(log, tmp_path, 3, subject="default/somebody")
+    for event, details in (("creator.forget_asked", {}), (REDACTED, told)):
+        log.append([AuditNote(actor="a", event=event, subject="g_1", details=details)])
+    with pytest.raises(StoreCorrupt, match="entry 3 is said to be emptied, and says something"):
+        log.verify()
 
 
 def test_migrations_make_what_the_code_speaks_of(tmp_path):

@@ -23,5 +23,7 @@ def verify(data: DataOption = None, config: ConfigOption = None) -> None:
     from sievert.serving.wiring import open_ledgers
 
     with open_ledgers(settings_from(config, data).settings, clock=SystemClock()) as ledgers:
-        entries, head = ledgers.audit.verify()
+        (entries, head), emptied = ledgers.audit.walked()
     typer.echo(f"{entries:,} entries, unbroken; head {head}")
+    for forgetting, lines in emptied.items():
+        typer.echo(f"{lines:,} of them emptied for the forgetting {forgetting}")

@@ -55,9 +55,14 @@ def forget(
     A running server does it if there is one. What people found stays and names nobody; backups, models and
     what the platform still sends are not reached.
     """
+    from sievert.pipeline.decode import check_id
     from sievert.schema.clock import SystemClock
     from sievert.stores.forgetting.traces import Traces
 
+    for field, name in (("creator", creator), ("platform", platform)):
+        if not name:
+            raise typer.BadParameter(f"the {field} is empty: many rows name nobody")
+        check_id(field, name)
     settings, clock = settings_from(config, data).settings, SystemClock()
     folders = training or []
     if dry_run and check:

@@ -47,6 +47,11 @@ def write_vectors(
     pq.write_table(table.replace_schema_metadata(said), path)
 
 
+def holds_creators(schema: pa.Schema) -> bool:
+    """Tell whether a file of this schema holds vectors of creators: its `id` names accounts."""
+    return _VERSION in (schema.metadata or {})
+
+
 def read_vectors(path: Path) -> CreatorFile:
     """Read a file of vectors.
 

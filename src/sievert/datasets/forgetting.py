@@ -9,7 +9,7 @@ are named, so that a person looks.
 
 import dataclasses
 import gzip
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -17,6 +17,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sievert.datasets.creator_vectors import holds_creators
 from sievert.schema.forgetting import PlaceCount
 from sievert.stores.durable import sync_folder
 from sievert.stores.forgetting.traces import Traces
@@ -25,7 +26,11 @@ _NAMES = (
     *("platform", "kind", "id", "post_id", "creator_id", "actor_id", "reporter_id", "source_id", "target_id"),
     *("decision_id", "content_digest", "copy_of"),
 )
-_COPY = "copy_of"
+_ID, _COPY = "id", "copy_of"
+_OF_ACCOUNTS = ("vector", "reliability")
+"""Columns of tables whose `id` is an account, if they tell of no posts: vectors of creators, simulated accounts."""
+_OF_POSTS = ("creator_id", "post_id", "text")
+_OF_PICTURES = "png"
 _LINES = (".ndjson", ".jsonl")
 _PASSED_OVER = (".md", ".html", ".png", ".svg", ".toml", ".yaml")
 """Texts about a set, which hold numbers."""
@@ -33,14 +38,20 @@ _PASSED_OVER = (".md", ".html", ".png", ".svg", ".toml", ".yaml")
 
 @dataclasses.dataclass(slots=True)
 class _Sifted:
+    of_accounts: bool = False  # the file says itself that its ids are accounts
     gone: int = 0
     renamed: int = 0
 
-    def rows(self, some: list[dict[str, Any]], traces: Traces) -> list[int]:
-        """Return the places of rows that stay; one whose original is theirs names none any more."""
+    def rows(
+        self, some: list[dict[str, Any]], traces: Traces, columns: Collection[str] | None = None
+    ) -> list[int]:
+        """Return the places of rows that stay; one whose original is theirs names none any more.
+
+        What their ids name is told by all `columns` of the file, where these are only some.
+        """
         stay = []
         for place, row in enumerate(some):
-            if traces.in_record(row, traces.platform):
+            if traces.in_record(self._meant(row, columns or row), traces.platform):
                 self.gone += 1
                 continue
             stay.append(place)
@@ -48,6 +59,15 @@ class _Sifted:
                 row[_COPY] = None
                 self.renamed += 1
         return stay
+
+    def _meant(self, row: dict[str, Any], columns: Collection[str]) -> dict[str, Any]:
+        """Return a row whose `id`, if it has one, is that of a post."""
+        of_posts = any(one in columns for one in _OF_POSTS)
+        if self.of_accounts or (not of_posts and any(one in columns for one in _OF_ACCOUNTS)):
+            return {"creator_id": row.get(_ID), **{name: one for name, one in row.items() if name != _ID}}
+        if not of_posts and _OF_PICTURES in columns:
+            return {}
+        return row
 
 
 def look_in(place: Path, traces: Traces) -> list[PlaceCount]:
@@ -102,9 +122,9 @@ def _sift(path: Path, traces: Traces, out: Path | None) -> _Sifted:
 
 
 def _parquet(path: Path, traces: Traces, out: Path | None) -> _Sifted:
-    found = _Sifted()
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
+        found = _Sifted(of_accounts=holds_creators(schema))
         named = [name for name in _NAMES if name in schema.names]
         compression = (
             file.metadata.row_group(0).column(0).compression if file.metadata.num_row_groups else "ZSTD"
@@ -113,7 +133,7 @@ def _parquet(path: Path, traces: Traces, out: Path | None) -> _Sifted:
         try:
             for batch in file.iter_batches(columns=None if writer else named):
                 rows = batch.select(named).to_pylist()
-                stay = found.rows(rows, traces)
+                stay = found.rows(rows, traces, schema.names)
                 if writer is not None:
                     kept = batch.take(pa.array(stay, pa.int64()))
                     if _COPY in named:

@@ -9,7 +9,7 @@ Not covered: a restart forgets what waits.
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from sievert.schema.clock import SECOND, Clock, SystemClock
@@ -112,6 +112,14 @@ class Anew:
             self._put(calls)
             self._watch.called("queued", len(calls), waiting=len(self))
             self._drop()
+
+    def forget_posts(self, posts: Collection[PostName]) -> None:
+        """Let none of these wait."""
+        gone = sum(self._waiting.pop(name, None) is not None for name in posts)
+        self._heap = [one for one in self._heap if one[-1] in self._waiting]
+        heapq.heapify(self._heap)
+        if gone:
+            self._watch.called("dropped", gone, waiting=len(self))
 
     def _worst(self, most: int) -> list[Call]:
         """Take out the calls of most harm."""

@@ -4,14 +4,15 @@ Whatever ends on the way is begun anew with what was gathered before, and comes 
 about the creator meanwhile is found when it is looked for, and erased too.
 
 Not covered: copies that were taken before, as backups and exports; models that learned from the posts; and
-what a running process remembers of the last days to know copies by, until its next start.
+what a running process remembers of the last days to know copies by, and what other processes remember, until
+their next start.
 """
 
 import contextlib
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,15 +28,19 @@ from sievert.schema.decision import decision_id
 from sievert.schema.event import Event
 from sievert.schema.forgetting import Forgetting, ForgettingState, KeptTraces, PlaceCount
 from sievert.stores.activity.base import PostName
+from sievert.stores.audit import FORGOTTEN
 from sievert.stores.forgetting.sql import SqlForgettings, counted
 from sievert.stores.forgetting.traces import Traces, keyed_hash
 from sievert.stores.media.base import MediaStore
 from sievert.stores.segments.rewriting import Theirs, rows_of
 from sievert.stores.sql import SqlStores
 
-FORGOTTEN = "creator.forgotten"
 FILES = "files of pictures"
 _MOST_ROUNDS = 5
+
+
+Memory = Callable[[Collection[PostName]], None]
+"""Lets go of posts; called by the thread that walks the path."""
 
 
 class Letters(NamedTuple):
@@ -54,6 +59,7 @@ class Rests:
     latents: LatentCache
     letters: Letters | None = None  # None where there is no queue
     parts: Parts | None = None  # of a running server
+    memories: tuple[Memory, ...] = ()  # what else of that server remembers posts
     on_path: Callable[[Callable[[], Any]], Any] = lambda work: work()
 
 
@@ -111,7 +117,9 @@ class Forgetter:
             rests.media.drop(sha256)
         found.append(PlaceCount(place=FILES, removed=held))
         rests.on_path(
-            functools.partial(self._forget_in_memory, PostName(one.platform, one.creator_id), names)
+            functools.partial(
+                self._forget_in_memory, PostName(one.platform, one.creator_id), names, kept.pictures
+            )
         )
         if rests.letters is not None:
             found.append(rests.letters.erase(traces))
@@ -124,14 +132,20 @@ class Forgetter:
         forgettings.put(one)
         return one
 
-    def _forget_in_memory(self, account: PostName, posts: set[PostName]) -> None:
-        self._rests.latents.forget_posts(posts)
+    def _forget_in_memory(self, account: PostName, posts: set[PostName], pictures: Collection[str]) -> None:
+        for forget in (self._rests.latents.forget_posts, *self._rests.memories):
+            forget(posts)
         parts = self._rests.parts
-        if parts is not None and parts.dial is not None:
+        if parts is None:
+            return
+        parts.anew.forget_posts(posts)
+        if parts.pictures is not None:
+            parts.pictures.forget_pictures(pictures)
+        if parts.dial is not None:
             parts.dial.skipped.forget_posts(posts)
-        if parts is not None and parts.creators is not None:
+        if parts.creators is not None:
             parts.creators.forget(account)
-        if parts is not None and parts.bundle.heavy is not None:
+        if parts.bundle.heavy is not None:
             parts.bundle.heavy.model.cache.forget()  # whose windows those were, it does not know
 
     def _erased(self, one: Forgetting) -> Forgetting:

@@ -15,7 +15,7 @@ What is like an entry of a bank of material with minors is neither kept nor read
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -313,6 +313,13 @@ class Pictures:
         with self._lock:
             self._known.clear()
             self._unlogged.clear()
+
+    def forget_pictures(self, sha256s: Collection[str]) -> None:
+        """Let go of what lies in memory of these alone."""
+        with self._lock:
+            for sha256 in sha256s:
+                self._known.pop(sha256, None)
+                self._unlogged.discard(sha256)
 
     def named(self, sha256s: Sequence[str]) -> tuple[SeenPicture, ...]:
         """Return pictures by their hashes, as far as they are known."""

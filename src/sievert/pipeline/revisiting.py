@@ -15,6 +15,7 @@ another bundle not at all: their texts are not kept.
 
 import hashlib
 import heapq
+from collections.abc import Collection
 
 from sievert.pipeline.again import is_isolated, worth_deciding
 from sievert.pipeline.anew import Call
@@ -131,6 +132,13 @@ class BundleRevisit:
             self._begin()
             raise
         return None
+
+    def forget_posts(self, posts: Collection[PostName]) -> None:
+        """Look at none of these anew."""
+        self._found = [one for one in self._found if one[1] not in posts]
+        heapq.heapify(self._found)  # one that is sorted stays as it is
+        if self._seen is not None:
+            self._seen.difference_update(posts)
 
     def _look_through(self, seen: set[PostName], revisit: Revisit, parts: Parts) -> int:
         since = parts.clock.now() - revisit.days * DAY

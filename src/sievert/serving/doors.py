@@ -229,6 +229,8 @@ class Doors:
             media=self.media,
             parts=self.parts,
             worker=self.worker,
+            feed=self.feed,
+            by_bundle=self.by_bundle,
         )
 
     async def _hunt(self) -> None:

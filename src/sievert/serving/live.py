@@ -8,7 +8,7 @@ is told how many, and slows nobody down. A post's text never goes out here.
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 import msgspec
 
@@ -17,6 +17,7 @@ from sievert.schema.clock import Clock, Micros
 from sievert.serving.access import Admission
 from sievert.serving.telemetry import Metrics
 from sievert.serving.truth import Truth, TruthBoard
+from sievert.stores.activity.base import PostName
 
 EVENTS_A_CLIENT = 256
 RECENT = 50
@@ -162,6 +163,14 @@ class LiveFeed:
         for decision in notable[:room]:
             self._tell("decision", decision)
         self._sent += min(room, len(notable))
+
+    def forget_posts(self, posts: Collection[PostName]) -> None:
+        """Tell nobody of these any more, nor whoever has not read yet that they were decided."""
+        kept = [one for one in self._recent if PostName(one.platform, one.id) not in posts]
+        gone = {_event("decision", one) for one in self._recent} - {_event("decision", one) for one in kept}
+        self._recent = deque(kept, maxlen=RECENT)
+        for watcher in self._watchers:
+            watcher.events = deque((one for one in watcher.events if one not in gone), maxlen=EVENTS_A_CLIENT)
 
     def counters(self) -> Counters:
         """Return the present counts."""

@@ -4,16 +4,20 @@ Changing, removing or inserting an entry breaks the chain from there on; cutting
 longer fits the head that is kept beside it. the database's own triggers refuse updates and deletes.
 
 What led to somebody who was forgotten is erased from a line; its number, time, actor, event and place in the
-chain stay, with the digest that it had. Such a line holds only if a later one, which is whole, tells its new
-hash (`audit.redacted`): nobody can empty a line without saying so.
+chain stay, with the digest that it had. Such a line holds only if it says nothing else, and a later one, which is
+whole, tells its new hash (`audit.redacted`) for a forgetting that was asked for before and is not done: nobody can
+empty a line without saying so, and for whom.
 
 Not covered: whoever can write to the database's files can also compute a whole new chain and a new head; to
-notice that, keep a head (`sievert audit verify` prints it) somewhere else.
+notice that, keep a head (`sievert audit verify` prints it) somewhere else. Of an emptied line such a head covers
+the place alone: that its time, actor and event are those of old nobody can tell but by a copy.
 """
 
 import abc
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -26,6 +30,8 @@ from sievert.stores.database import Database
 from sievert.stores.tables import audit, audit_head
 
 GENESIS = "0" * 64
+ASKED, FORGOTTEN = "creator.forget_asked", "creator.forgotten"
+"""The events with which a forgetting begins and ends; its name is their subject."""
 REDACTED = "audit.redacted"
 """The event of a line that tells which earlier ones were emptied, by their numbers and new hashes."""
 _TOLD_TOGETHER = 500
@@ -34,6 +40,13 @@ _LINES_A_STEP = 1000
 
 Line = tuple[bytes, str]
 """An entry as it is kept: its JSON without the digest, and the digest, which is of these very bytes."""
+
+
+class Chain(NamedTuple):
+    """What a walk along the whole log found: its head, and how many lines each forgetting emptied."""
+
+    head: tuple[int, str]
+    emptied: dict[str, int]
 
 
 class AuditLog(abc.ABC):
@@ -65,8 +78,16 @@ class AuditLog(abc.ABC):
         Raises:
             StoreCorrupt: names the first entry that is not what it must be.
         """
+        return self.walked().head
+
+    def walked(self) -> Chain:
+        """Walk the whole chain, also while it grows; return what it holds.
+
+        Raises:
+            StoreCorrupt: names the first entry that is not what it must be.
+        """
         sequence, digest = 0, GENESIS
-        untold: dict[str, str] = {}
+        emptied = _Emptied()
         while True:
             for line in self.lines(after=sequence, limit=_LINES_A_STEP):
                 entry, now = _entry(line), digest_of(line[0])
@@ -74,18 +95,46 @@ class AuditLog(abc.ABC):
                     entry.digest != now and not entry.redacted
                 ):
                     raise _broken(f"entry {sequence + 1} is not what was written")
-                if entry.redacted:
-                    untold[str(entry.sequence)] = now
-                elif entry.event == REDACTED:
-                    untold = {at: one for at, one in untold.items() if entry.details.get(at) != one}
+                emptied.hear(entry, line[0])
                 sequence, digest = entry.sequence, entry.digest
             head = self.head()
             if head == (sequence, digest):
-                if untold:
-                    raise _broken(f"entry {next(iter(untold))} was emptied, and no later one tells it so")
-                return head
+                if emptied.untold:
+                    raise _broken(
+                        f"entry {next(iter(emptied.untold))} was emptied, and no later one tells so of a forgetting"
+                    )
+                return Chain(head, dict(emptied.told))
             if not self.lines(after=sequence, limit=1):
                 raise _broken(f"it ends at entry {sequence}, and should end at entry {head[0]}")
+
+
+class _Emptied:
+    """Knows which lines were emptied, and for which forgettings that is told."""
+
+    def __init__(self) -> None:
+        self.untold: dict[str, str] = {}
+        self.told: Counter[str] = Counter()
+        self._going_on: set[str] = set()
+
+    def hear(self, entry: AuditEntry, record: bytes) -> None:
+        """Hear of the next line.
+
+        Raises:
+            StoreCorrupt: it is said to be emptied, and says more than what stays.
+        """
+        if entry.redacted:
+            if record != msgspec.json.encode(emptied(entry)):
+                raise _broken(f"entry {entry.sequence} is said to be emptied, and says something")
+            self.untold[str(entry.sequence)] = digest_of(record)
+        elif entry.event == ASKED:
+            self._going_on.add(entry.subject)
+        elif entry.event == FORGOTTEN:
+            self._going_on.discard(entry.subject)
+        elif entry.event == REDACTED and entry.subject in self._going_on:
+            for at, digest in entry.details.items():
+                if self.untold.get(at) == digest:
+                    del self.untold[at]
+                    self.told[entry.subject] += 1
 
 
 class MemoryAuditLog(AuditLog):

@@ -32,6 +32,7 @@ class Place:
     gives: tuple[str, ...] = ()  # columns of own rows with names that others know them by
     also: tuple[str, ...] = ()  # columns with names of other rows
     record: str = ""  # the column with JSON
+    empties: tuple[str, ...] = ()  # of a record that stays: these fields alone, and nothing else
     stays: bool = False  # rows are kept, and name nobody any more
     own: Callable[[Traces, Row], bool] | None = None  # how rows are known, where none of this says it
 
@@ -90,6 +91,20 @@ def _told(traces: Traces, row: Row) -> bool:
     return traces.in_record(_read(row["record"] if "record" in row else row["body"]))
 
 
+def _labelled(traces: Traces, row: Row) -> bool:
+    return row["post_id"] is not None and _said(traces, row)
+
+
+def _labelled_alike(traces: Traces, row: Row) -> bool:
+    """Tell whether a label that names no post still holds a text that they wrote; others may have written it too."""
+    return row["post_id"] is None and _read(row["record"]).get("text") is not None and _said(traces, row)
+
+
+def _said(traces: Traces, row: Row) -> bool:
+    said = _read(row["record"])
+    return traces.is_about(said, said["platform"])
+
+
 def _pictured(traces: Traces, row: Row) -> bool:
     return row["sha256"] in traces.pictures
 
@@ -109,7 +124,8 @@ PLACES = (
     Place(table=tables.delayed, post="post_id", record="record"),
     Place(table=tables.account_limits, accounts=("creator_id",), gives=("limit_id",), record="record"),
     Place(table=tables.account_pasts, accounts=("creator_id",), record="record"),
-    Place(table=tables.labels, post="post_id", gives=("label_id",), record="record"),
+    Place(table=tables.labels, own=_labelled, gives=("label_id",)),
+    Place(table=tables.labels, own=_labelled_alike, record="record", empties=("text",), stays=True),
     Place(table=tables.outbox, own=_told, gives=("message_id",), record="body"),
     Place(table=tables.activity_posts, post="post_id", accounts=("creator_id",)),
     Place(table=tables.activity_events, record="record"),

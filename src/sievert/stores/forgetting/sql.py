@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from sievert.errors import NotFound
+from sievert.errors import InvalidField, NotFound
 from sievert.schema.access import AuditNote
 from sievert.schema.action import CaseState
 from sievert.schema.clock import Micros
@@ -21,7 +21,7 @@ from sievert.schema.forgetting import Forgetting, ForgettingState, KeptTraces, P
 from sievert.schema.guardrail import AuditState
 from sievert.schema.identity import keyed_id
 from sievert.schema.post import PostKey
-from sievert.stores.audit import SqlAuditLog
+from sievert.stores.audit import ASKED, SqlAuditLog
 from sievert.stores.database import Database
 from sievert.stores.forgetting.places import AUDIT, PLACES, Place, Row
 from sievert.stores.forgetting.tables import forgettings
@@ -57,8 +57,14 @@ class SqlForgettings:
         """Write down that a creator is to be forgotten; what was asked and is not done yet goes on.
 
         Raises:
+            InvalidField: the platform or the account has no name.
             StoreUnavailable: it is not written down.
         """
+        for field, name in (("platform", platform), ("creator_id", creator_id)):
+            if not name:
+                raise InvalidField(
+                    f"The {field} is empty.", field=field, remedy="Name the account that is to be forgotten."
+                )
         for one in self.unfinished():
             if (one.platform, one.creator_id) == (platform, creator_id):
                 return one
@@ -71,7 +77,7 @@ class SqlForgettings:
             asked_at=now,
             creator_id=creator_id,
         )
-        note = AuditNote(actor=by, event="creator.forget_asked", subject=asked.forgetting_id)
+        note = AuditNote(actor=by, event=ASKED, subject=asked.forgetting_id)
         with self._database.writing() as connection:
             connection.execute(sa.insert(forgettings).values(**_row(asked)))
             self._audit.add(connection, (note,))
@@ -308,7 +314,8 @@ def _redact(
         if place.post and row[place.post] in redaction.traces.posts:
             values[place.post] = redaction.post(row[place.post])
         if place.record:
-            said = redaction.record(msgspec.json.decode(row[place.record]))
+            said = msgspec.json.decode(row[place.record])
+            said = said | dict.fromkeys(place.empties) if place.empties else redaction.record(said)
             if place.table is guardrail_audits and _waits(connection, said):
                 # Nobody can judge it any more: it counts against the promise, as a wrong removal does.
                 said |= {"state": AuditState.SETTLED, "harmful": False, "settled_at": now}

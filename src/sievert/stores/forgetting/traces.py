@@ -3,7 +3,8 @@
 Records are looked through by what their fields mean: an id of a post counts where a post is named and on its
 own platform, so that a post called "spam" is not found in every policy of that name.
 
-Not covered: ids and words that people wrote into free text elsewhere, such as the note of a bank's entry.
+Not covered: ids and words that people wrote into free text elsewhere, such as the note of a bank's entry: such
+fields are not read, or whoever writes an id somewhere could have others' rows erased.
 """
 
 import base64
@@ -25,6 +26,10 @@ _PLACES = ("group", "page")
 """Kinds of edges at whose other end no account is."""
 _TEXTS = {"note": "", "statement": "", "spans": [], "nearest": [], "matches": [], "pictures": []}
 """What of a record that stays is emptied: words about the post, and what it looked like."""
+_SUBJECT = "subject"
+"""The one field in which a post or an account stands as a path, with its platform."""
+_WRITTEN = ("text", "note", "statement", "reason", "said", "words", "title", "description", "nearest")
+"""What people write, and examples out of corpora, whose ids are no posts: nothing there leads to anybody."""
 _DIGEST_BYTES = 10
 
 
@@ -82,11 +87,9 @@ class Traces:
             digests=Hashed("text", known, key),
         )
 
-    def in_text(self, said: str) -> bool:
-        """Tell whether a text is a name, `platform/post`, `platform/post/revision`, or a list of names."""
-        if said in self.names or ("," in said and any(one in self.names for one in said.split(","))):
-            return True
-        if not said.startswith(f"{self.platform}/"):
+    def in_path(self, said: Any) -> bool:
+        """Tell whether this is `platform/account`, `platform/post` or `platform/post/revision`."""
+        if not isinstance(said, str) or not said.startswith(f"{self.platform}/"):
             return False
         rest = said[len(self.platform) + 1 :]
         head, _, last = rest.rpartition("/")
@@ -95,7 +98,7 @@ class Traces:
     def in_record(self, said: Any, platform: str = DEFAULT_PLATFORM) -> bool:
         """Tell whether anything in a decoded record leads to the creator."""
         if isinstance(said, str):
-            return self.in_text(said)
+            return any(one in self.names for one in said.split(","))
         if isinstance(said, list):
             return any(self.in_record(one, platform) for one in said)
         if not isinstance(said, dict):
@@ -106,15 +109,19 @@ class Traces:
             or (
                 platform == self.platform and any(said.get(one) == self.creator_id for one in _accounts(said))
             )
-            or any(self.in_record(one, platform) for one in said.values())
+            or self.in_path(said.get(_SUBJECT))
+            or any(self.in_record(one, platform) for key, one in said.items() if key not in _WRITTEN)
         )
 
     def is_about(self, said: dict[str, Any], platform: str) -> bool:
         """Tell whether a record is about one of the posts: by its name, else by what follows from it."""
         post = _post(said)
         if post is not None:
-            return platform == self.platform and post in self.posts
-        return said.get(_DIGEST) in self.digests or any(said.get(name) in self.names for name in _NAMES)
+            return platform == self.platform and _is_among(post, self.posts)
+        texts = self.digests if platform == self.platform else ()
+        return _is_among(said.get(_DIGEST), texts) or any(
+            _is_among(said.get(name), self.names) for name in _NAMES
+        )
 
 
 class Redaction:
@@ -139,31 +146,42 @@ class Redaction:
     def record(self, said: Any, platform: str = DEFAULT_PLATFORM, *, mine: bool = False) -> Any:
         """Return a decoded record that leads to nobody."""
         if isinstance(said, str):
-            return self.name(said)
+            return ",".join(map(self.name, said.split(",")))
         if isinstance(said, list):
             return [self.record(one, platform, mine=mine) for one in said]
         if not isinstance(said, dict):
             return said
         platform = said.get("platform", platform)
         mine = mine or self.traces.is_about(said, platform)
-        return {key: self._field(key, one, platform, mine=mine) for key, one in said.items()}
+        kept = {key: self._field(key, one, platform, mine=mine) for key, one in said.items()}
+        if platform == self.traces.platform:
+            theirs = [one for one in _accounts(said) if said.get(one) == self.traces.creator_id]
+            kept |= dict.fromkeys(theirs)
+        if self.traces.in_path(said.get(_SUBJECT)):
+            kept[_SUBJECT] = ""
+        return kept
 
     def _field(self, key: str, said: Any, platform: str, *, mine: bool) -> Any:
         if key == _POST and isinstance(said, str) and mine:
             return self.post(said)
-        if key in _ACCOUNTS and said == self.traces.creator_id and platform == self.traces.platform:
-            return None
         if mine and key == _DIGEST:
             return ""
         if mine and key in _TEXTS:
             return _TEXTS[key]
+        if key in _WRITTEN:
+            return said
         return self.record(said, platform, mine=mine)
 
 
-def _post(said: dict[str, Any]) -> str | None:
+def _is_among(said: Any, known: Container[str]) -> bool:
+    """Look for what may be no name at all: a file holds whatever somebody put there."""
+    return isinstance(said, str) and said in known
+
+
+def _post(said: dict[str, Any]) -> Any:
     """Return the post that a record names, or that it is."""
     if _POST in said:
-        return said[_POST]  # type: ignore[no-any-return]
+        return said[_POST]
     # A post has an id of its own; events and edges have a kind.
     return said.get("id") if "kind" not in said else None
 
