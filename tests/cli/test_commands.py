@@ -33,7 +33,7 @@ def data(tmp_path):
 def test_help_names_every_command():
     done = sievert("--help")
     assert done.returncode == 0
-    assert len(COMMANDS) == 36
+    assert len(COMMANDS) == 37
     for command in COMMANDS:
         assert command in done.stdout.decode()
         assert sievert(command, "--help").returncode == 0, command
