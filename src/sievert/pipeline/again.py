@@ -65,13 +65,13 @@ def worth_deciding(names: Sequence[PostName], causes: Sequence[Cause], parts: Pa
             continue
         newest = max(decision.revision for decision in whole)
         trail = [decision for decision in whole if decision.revision == newest]
-        if trail[0].stage != Stage.SENTINEL.word:
-            live.append((cause, trail))
-    kept = parts.journal.kept([_key(trail[0]) for _, trail in live])
+        first = trail[0]
+        if first.stage != Stage.SENTINEL.word:
+            live.append((cause, trail, PostKey(first.platform, first.post_id, first.revision)))
+    kept = parts.journal.kept([key for *_, key in live])
     again = [
         Again(cause, trail[0], trail, kept.get(key, _without_text(trail[0])), key in kept)
-        for cause, trail in live
-        for key in [_key(trail[0])]
+        for cause, trail, key in live
     ]
     known = parts.journal.holds([_id(one) for one in again])
     return [one for one in again if _id(one) not in known]
@@ -212,10 +212,6 @@ def decide_again(
 
 def _id(one: Again) -> str:
     return decision_id(one.post.key, one.cause)
-
-
-def _key(decision: Decision) -> PostKey:
-    return PostKey(decision.platform, decision.post_id, decision.revision)
 
 
 def _without_text(first: Decision) -> Post:

@@ -16,6 +16,7 @@ from sievert.pipeline.by_arm import again_by_arm
 from sievert.pipeline.path import Parts
 from sievert.pipeline.rescoring import rescored
 from sievert.schema.clock import Micros
+from sievert.schema.decision import Decision
 from sievert.stores.activity.base import Change
 
 MOST_AT_ONCE = 500
@@ -34,7 +35,7 @@ def decide_called(taken: Taken, parts: Parts, now: Micros) -> list[Call]:
     fresh = worth_deciding([taken.posts[row] for row in rows.tolist()], causes, parts)
     views = dict(zip(taken.posts, taken.after[:, Count.VIEWS].tolist(), strict=True))
     known = {one.name: one for one in fresh}
-    calls = [Call(one.name, one.cause, harmful_views(one, views[one.name])) for one in fresh]
+    calls = [Call(one.name, one.cause, harmful_views(one.trail[-1], views[one.name])) for one in fresh]
     chosen, late = parts.anew.pick(calls, MOST_AT_ONCE)
     waited = [call for call in chosen if call.name not in known]
     try:
@@ -60,7 +61,7 @@ def passed_meanwhile(taken: Taken, parts: Parts) -> list[Call]:
     rows, causes = parts.triggers.causes_of(taken.after, totals)
     views = dict(zip(taken.posts, totals[:, Count.VIEWS].tolist(), strict=True))
     again = worth_deciding([taken.posts[row] for row in rows.tolist()], causes, parts) if len(rows) else []
-    return [Call(one.name, one.cause, harmful_views(one, views[one.name])) for one in again]
+    return [Call(one.name, one.cause, harmful_views(one.trail[-1], views[one.name])) for one in again]
 
 
 def decide_waiting(parts: Parts, *, most: int = MOST_AT_ONCE) -> int:
@@ -79,9 +80,9 @@ def decide_waiting(parts: Parts, *, most: int = MOST_AT_ONCE) -> int:
     return len(chosen)
 
 
-def harmful_views(one: Again, views: int) -> float:
+def harmful_views(newest: Decision, views: int) -> float:
     """Return the harmful views that a post is expected to have had, by what was thought of it last."""
-    return one.trail[-1].probability * (1 + views)
+    return newest.probability * (1 + views)
 
 
 def _decide(

@@ -35,7 +35,7 @@ HEARD: Micros = HOUR
 """For how long a limit is heard of."""
 
 LIMITS_AT_ONCE = 200
-"""Limits that are asked for in one turn, the newest; of more within seconds the others are passed over."""
+"""Limits whose posts are called for in one turn; the others have the next one."""
 
 AT_ONCE = 32
 """Posts that are read anew in one turn: a tenth of a core-second, so that new posts hardly wait."""
@@ -85,7 +85,8 @@ class AccountRevisit:
         recent = [one for one in again if one.first.received_at >= since]
         views = parts.counters.views([one.name for one in recent]).tolist()
         return [
-            Call(one.name, cause, harmful_views(one, seen)) for one, seen in zip(recent, views, strict=True)
+            Call(one.name, cause, harmful_views(one.trail[-1], seen))
+            for one, seen in zip(recent, views, strict=True)
         ]
 
 
@@ -150,10 +151,13 @@ class BundleRevisit:
             if name not in seen:
                 seen.add(name)
                 newest[name] = one
-        waits = {name: one for name, one in newest.items() if one.received_at >= since and _waits(one, parts)}
+        speaking = _speaking(parts)
+        waits = {
+            name: one for name, one in newest.items() if one.received_at >= since and _waits(one, speaking)
+        }
         views = parts.counters.views([*waits]).tolist()
         for (name, one), count in zip(waits.items(), views, strict=True):
-            heapq.heappush(self._found, (one.probability * (1 + count), name))
+            heapq.heappush(self._found, (harmful_views(one, count), name))
             if len(self._found) > revisit.posts:
                 heapq.heappop(self._found)
         self._cursor = page.cursor
@@ -172,10 +176,11 @@ class BundleRevisit:
         cause = Cause(BUNDLE, bundle_number(parts.bundle.version))
         # What people found stands, whatever a model says.
         settled = parts.reviews.settled(names) if parts.reviews is not None else {}
+        speaking = _speaking(parts)
         again = [
             one
             for one in worth_deciding(names, [cause] * len(names), parts)
-            if one.kept and _waits(one.trail[-1], parts) and one.name not in settled
+            if one.kept and _waits(one.trail[-1], speaking) and one.name not in settled
         ]
         if again:
             dial = parts.dial
@@ -193,11 +198,14 @@ def bundle_number(version: str) -> int:
     return int.from_bytes(hashlib.blake2b(version.encode(), digest_size=6).digest())
 
 
-def _waits(newest: Decision, parts: Parts) -> bool:
-    """Tell whether a post is still looked at, and neither this bundle nor a candidate that acts has spoken yet."""
-    removed = newest.outcome == Outcome.REMOVE.word or is_isolated(newest)
+def _speaking(parts: Parts) -> set[str]:
+    """Return the bundles that decide now: the server's own, and that of a candidate that acts."""
     candidate = parts.candidate
-    deciding = {parts.bundle.version}
-    if candidate is not None and candidate.arms():
-        deciding.add(candidate.bundle.version)
-    return newest.bundle not in deciding and not removed
+    acting = {candidate.bundle.version} if candidate is not None and candidate.arms() else set[str]()
+    return {parts.bundle.version} | acting
+
+
+def _waits(newest: Decision, speaking: Collection[str]) -> bool:
+    """Tell whether a post is still looked at, and none of these bundles has spoken yet."""
+    removed = newest.outcome == Outcome.REMOVE.word or is_isolated(newest)
+    return newest.bundle not in speaking and not removed

@@ -254,13 +254,13 @@ def _with_versions(desk: Desk, settlement: Settlement) -> Settlement:
     """Say of what content, bundle and policies a settlement speaks."""
     newest = _newest(desk, settlement)
     versions = {one.name: one.version for one in desk.parts.policies.policies}
-    # Where a candidate decides, it is the candidate that asks whether the answer still stands.
-    acted = newest.acted if newest is not None else None
-    by_candidate = newest is not None and acted is not None and acted.arm is Arm.CANDIDATE
+    bundle = desk.parts.bundle.version
+    if newest is not None and newest.acted is not None and newest.acted.arm is Arm.CANDIDATE:
+        bundle = newest.bundle  # it is the candidate that asks whether the answer still stands
     return msgspec.structs.replace(
         settlement,
         content_digest=newest.content_digest if newest is not None else "",
-        bundle=newest.bundle if newest is not None and by_candidate else desk.parts.bundle.version,
+        bundle=bundle,
         policy_versions={name: versions[name] for name in settlement.judged if name in versions},
     )
 

@@ -48,17 +48,13 @@ def _look(dial: ComputeDial, parts: Parts, most: int) -> int:
     again = [
         dataclasses.replace(one, post=by_key[one.post.key], kept=True)
         for one in worth_deciding(names, [Cause(DIAL, 1)] * len(names), parts)
-        # Another revision is another text, and what another bundle thought means something else (below).
-        if one.post.key in by_key
+        if one.post.key in by_key  # another revision is another text
     ]
-    again = [
-        one
-        for some, own in again_by_arm(again, parts)
-        for one in some
-        if one.first.bundle == own.bundle.version
-    ]
-    if again:
-        look_anew(again, parts, shares=dial.wanted, now=now)
+    for some, own in again_by_arm(again, parts):
+        # What another bundle thought means something else.
+        same = [one for one in some if one.first.bundle == own.bundle.version]
+        if same:
+            _look_at(same, own, shares=dial.wanted, now=now)
     return len(taken)
 
 

@@ -65,7 +65,8 @@ class EncoderCache:
             return model(windows)
         names = [self._name(window, outputs) for window in windows]
         with self._lock:
-            self._expire()
+            if self._clock() - self._since > OLDEST:
+                self._clear()
             known = {name: self._kept[name] for name in names if name in self._kept}
             for name in known:
                 self._kept.move_to_end(name)
@@ -83,17 +84,15 @@ class EncoderCache:
     def forget(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._kept.clear()
-            self._bytes, self._since = 0, self._clock()
+            self._clear()
+
+    def _clear(self) -> None:
+        self._kept.clear()
+        self._bytes, self._since = 0, self._clock()
 
     def _name(self, window: Sequence[int], outputs: Sequence[str]) -> bytes:
         said = ",".join(outputs).encode() + b"\0" + np.array(window, np.int32).tobytes()
         return hashlib.blake2b(said, digest_size=16, key=self._key).digest()
-
-    def _expire(self) -> None:
-        if self._clock() - self._since > OLDEST:
-            self._kept.clear()
-            self._bytes, self._since = 0, self._clock()
 
     def _keep(self, name: bytes, rows: Rows) -> None:
         if name in self._kept:

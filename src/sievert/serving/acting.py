@@ -9,12 +9,11 @@ from sievert.errors import StoreUnavailable
 from sievert.guardrail.acting import ActingPost, is_acting, step, watched_posts
 from sievert.guardrail.telling import silent
 from sievert.pipeline.arms import Candidate
-from sievert.schema.batch import TextColumn
 from sievert.schema.clock import HOUR, Clock, Micros
 from sievert.schema.experiment import Experiment
 from sievert.schema.policy import PolicySet
-from sievert.scoring.bundle import Bundle, at_prevalence, load_bundle
-from sievert.scoring.cascade import score
+from sievert.scoring.bundle import Bundle, at_prevalence
+from sievert.scoring.cascade import load_warm
 from sievert.serving.places import segments_of
 from sievert.serving.problems import log_unexpected
 from sievert.serving.settings import Settings
@@ -37,10 +36,9 @@ def open_candidate(
     """
     if not settings.candidate:
         return None
-    bundle = load_bundle(Path(settings.candidate))
+    bundle = load_warm(Path(settings.candidate))
     if prevalence is not None:
         bundle = at_prevalence(bundle, prevalence)
-    score(bundle, TextColumn.of(["warm"]), heavy_share=1.0)
     return Candidate(bundle, stores.guardrail, control=control)
 
 

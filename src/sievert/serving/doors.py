@@ -277,9 +277,10 @@ class Doors:
         waiting = self.metrics.anew_waiting.labels("bundle")
         while True:
             try:
-                await self.worker.run(lambda: self.accounts.call(self.parts))
-                while self.parts.dial is None or self.parts.dial.calm:
+                while True:
                     await self.worker.run(lambda: self.accounts.call(self.parts))
+                    if self.parts.dial is not None and not self.parts.dial.calm:
+                        break
                     turn = await self.worker.run(
                         lambda: until_first(lambda: self.by_bundle.take_turn(self.parts))
                     )

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 
 from sievert.errors import MigrationNeeded, StoreUnavailable
 from sievert.stores import postgres, sqlite
+from sievert.stores.statements import fact_of, is_postgres
 from sievert.stores.tables import facts
 
 # Besides what the database says: no connection was free for seconds.
@@ -101,7 +102,7 @@ class Database:
     @property
     def is_shared(self) -> bool:
         """Whether it is PostgreSQL, for many processes, and not a file."""
-        return self.engine.dialect.name == "postgresql"
+        return is_postgres(self.engine)
 
     def compact(self) -> None:
         """Let nothing stay on disk that was deleted or replaced, as far as the database can see to that.
@@ -124,7 +125,7 @@ class Database:
     def seed(self) -> int:
         """Return this store's own random number, made when it was first opened."""
         with self.writing() as connection:
-            found = connection.execute(sa.select(facts.c.value).where(facts.c.name == "seed")).scalar()
+            found = fact_of(connection, "seed")
             if found is None:
                 found = str(secrets.randbits(63))
                 connection.execute(facts.insert().values(name="seed", value=found))
@@ -133,9 +134,7 @@ class Database:
     def secret(self, name: str) -> bytes:
         """Return 32 random bytes of this store's own for one purpose, made when they are first asked for."""
         with self.writing() as connection:
-            found = connection.execute(
-                sa.select(facts.c.value).where(facts.c.name == f"secret {name}")
-            ).scalar()
+            found = fact_of(connection, f"secret {name}")
             if found is None:
                 found = secrets.token_hex(32)
                 connection.execute(facts.insert().values(name=f"secret {name}", value=found))

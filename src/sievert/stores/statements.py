@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, CursorResult
+from sqlalchemy.engine import Connection, CursorResult, Engine
 
 _VALUES = re.compile(r"VALUES \(\?(, \?)*\)")
 _ARRAYS = {str: "text", int: "int8", bytes: "bytea"}
@@ -21,7 +21,7 @@ Insert = sqlite.Insert | postgresql.Insert
 """Both can be told what to do with a row that is there already, in the same words."""
 
 
-def is_postgres(connection: Connection) -> bool:
+def is_postgres(connection: Connection | Engine) -> bool:
     """Tell whether this is PostgreSQL, and not SQLite."""
     return connection.dialect.name == "postgresql"
 
@@ -67,6 +67,11 @@ def _array(column: Sequence[Any]) -> str:
 @functools.lru_cache(maxsize=4096)
 def _with_percent(statement: str) -> str:
     return statement.replace("%", "%%").replace("?", "%s")
+
+
+def fact_of(connection: Connection, name: str) -> str | None:
+    """Return a fact of the store, None if there is none of that name."""
+    return run(connection, "SELECT value FROM facts WHERE name = ?", (name,)).scalar()
 
 
 def put_fact(connection: Connection, name: str, value: str) -> None:

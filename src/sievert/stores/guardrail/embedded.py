@@ -34,7 +34,7 @@ from sievert.stores.guardrail.base import (
     Numbered,
     overtaken,
 )
-from sievert.stores.statements import insert, put_fact
+from sievert.stores.statements import fact_of, insert, put_fact
 from sievert.stores.tables import facts
 
 _VERSION, _READ, _KEY, _RUNNING = (
@@ -102,7 +102,7 @@ class EmbeddedGuardrail(GuardrailStore):
     def apply(self, change: Change, effects: Effects, *, seen: int) -> None:
         """Write everything in one transaction."""
         with self._database.writing() as connection:
-            if _fact(connection, _VERSION) != (str(seen) if seen else None):
+            if fact_of(connection, _VERSION) != (str(seen) if seen else None):
                 raise overtaken()
             put_fact(connection, _VERSION, str(seen + 1))
             _put(connection, tables.guardrail_attempts, [_attempt_row(one) for one in change.attempts])
@@ -218,7 +218,7 @@ class EmbeddedGuardrail(GuardrailStore):
 
     def _fact(self, name: str) -> str | None:
         with self._database.reading() as connection:
-            return _fact(connection, name)
+            return fact_of(connection, name)
 
     def _crossings(self, *wanted: sa.ColumnElement[bool]) -> list[Numbered]:
         table = tables.guardrail_crossings
@@ -235,11 +235,7 @@ class EmbeddedGuardrail(GuardrailStore):
 
 def note_change(connection: Connection) -> None:
     """Say inside a transaction that records changed: whoever worked out a change from older ones is refused."""
-    put_fact(connection, _VERSION, str(int(_fact(connection, _VERSION) or 0) + 1))
-
-
-def _fact(connection: Connection, name: str) -> str | None:
-    return connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar()
+    put_fact(connection, _VERSION, str(int(fact_of(connection, _VERSION) or 0) + 1))
 
 
 def _put(connection: Connection, table: sa.Table, rows: list[dict[str, object]]) -> None:

@@ -22,8 +22,8 @@ from sievert.stores.journal.base import DecisionFilter
 from sievert.stores.journal.decision_log import DecisionLog
 from sievert.stores.journal.rows import post_of
 from sievert.stores.journal.seen import SeenPosts
-from sievert.stores.statements import insert, put_fact
-from sievert.stores.tables import decisions, facts, posts
+from sievert.stores.statements import fact_of, insert, put_fact
+from sievert.stores.tables import decisions, posts
 
 _LOOKED_ANEW = "looked_anew_by"
 
@@ -108,8 +108,7 @@ def newest(trail: Iterable[Decision], most: int) -> list[Decision]:
 def read_looked_anew(database: Database) -> str:
     """Return the bundle by which posts of the past were decided anew last; empty for none."""
     with database.reading() as connection:
-        found = connection.execute(sa.select(facts.c.value).where(facts.c.name == _LOOKED_ANEW)).scalar()
-    return found or ""
+        return fact_of(connection, _LOOKED_ANEW) or ""
 
 
 def write_looked_anew(database: Database, bundle: str) -> None:
@@ -178,11 +177,14 @@ def erase_kept(database: Database, platform: str, some: Collection[str]) -> int:
     gone, every = 0, [*some]
     with database.writing() as connection:
         for start in range(0, len(every), AT_ONCE):
-            together = every[start : start + AT_ONCE]
-            for table in (posts, decisions):
-                theirs = sa.delete(table).where(table.c.platform == platform, table.c.post_id.in_(together))
-                deleted = connection.execute(theirs).rowcount
-            gone += deleted
+            texts, told = (
+                sa.delete(table).where(
+                    table.c.platform == platform, table.c.post_id.in_(every[start : start + AT_ONCE])
+                )
+                for table in (posts, decisions)
+            )
+            connection.execute(texts)
+            gone += connection.execute(told).rowcount
     return gone
 
 

@@ -72,18 +72,9 @@ class SeenPosts:
 
         A post is watched as it first came: each revision would be another draw, and whoever edits would count more.
         """
-        query = sa.select(decisions.c.record).where(
-            decisions.c.platform == platform,
-            decisions.c.trigger == CREATED,
-            decisions.c.decided_at >= since,
-            decisions.c.decided_at < until,
-        )
-        with self._database.reading() as connection:
-            records = connection.execute(query.order_by(decisions.c.sequence)).scalars().all()
-        read = (msgspec.json.decode(record, type=Decision) for record in records)
         return [
             one
-            for one in read
+            for one in self._kept_first(platform, since, until)
             if one.revision == 0
             and one.acted is not None
             and one.acted.experiment == experiment
@@ -142,6 +133,14 @@ class SeenPosts:
             )
         ):
             _newest(found, post_id, FirstDecision(revision=revision, p=p, bundle=bundle))
+        for one in self._kept_first(platform, since, until):
+            said = one.probability if head == HARM else one.policies.get(head)
+            if said is not None:
+                _newest(found, one.post_id, FirstDecision(revision=one.revision, p=said, bundle=one.bundle))
+        return found
+
+    def _kept_first(self, platform: str, since: Micros, until: Micros) -> Iterator[Decision]:
+        """Yield the first decisions that are kept whole, made since <= t < until, oldest first."""
         query = sa.select(decisions.c.record).where(
             decisions.c.platform == platform,
             decisions.c.trigger == CREATED,
@@ -149,14 +148,8 @@ class SeenPosts:
             decisions.c.decided_at < until,
         )
         with self._database.reading() as connection:
-            for record in connection.execute(query).scalars():
-                one = msgspec.json.decode(record, type=Decision)
-                said = one.probability if head == HARM else one.policies.get(head)
-                if said is not None:
-                    _newest(
-                        found, one.post_id, FirstDecision(revision=one.revision, p=said, bundle=one.bundle)
-                    )
-        return found
+            for record in connection.execute(query.order_by(decisions.c.sequence)).scalars():
+                yield msgspec.json.decode(record, type=Decision)
 
     def _of_table(
         self, platform: str, head: str, window: tuple[Micros, Micros]
