@@ -18,7 +18,7 @@ from sievert.enforcement.discourse import call_for
 from sievert.enforcement.messages import limit_messages, messages_for
 from sievert.errors import ConfigurationError, MalformedInput
 from sievert.schema.batch import Effects
-from sievert.schema.clock import DAY
+from sievert.schema.clock import DAY, SystemClock
 from sievert.schema.limit import AccountLimit
 from sievert.serving.discourse import SIGNATURE, read_webhook
 from sievert.serving.settings import load_settings
@@ -152,6 +152,12 @@ def of_discourse(one):
     return msgspec.structs.replace(one, platform="discourse", post_id="41")
 
 
+def due_now(messages):
+    """Not due for ages: what was delivered that long ago is forgotten while a server starts."""
+    now = SystemClock().now()
+    return tuple(msgspec.structs.replace(one, next_attempt_at=now) for one in messages)
+
+
 def limit(limit_id="l_1", *, ends=START + DAY, **more):
     return AccountLimit(
         limit_id=limit_id,
@@ -188,8 +194,7 @@ def test_what_is_decided_is_done_in_discourse_and_taken_back_there(acting):
     stores = server.doors.stores
 
     def perform(*actions, limits=()):
-        made = (*messages_for(actions, ()), *limit_messages(limits))
-        messages = tuple(msgspec.structs.replace(one, next_attempt_at=0) for one in made)  # due now
+        messages = due_now((*messages_for(actions, ()), *limit_messages(limits)))
         stores.perform(Effects(actions=actions, limits=limits, messages=messages))
         server.doors.delivery.nudge()
 
@@ -198,7 +203,7 @@ def test_what_is_decided_is_done_in_discourse_and_taken_back_there(acting):
     until(lambda: forum.calls == [("DELETE", "/posts/41.json")])
     assert forum.deleted == set()  # it answered 500: the message waits, and is no dead letter
     until(lambda: stores.outbox.counts()["pending"] == 1)
-    stores.outbox.mark_failed("msg_a_1", "", 0)
+    stores.outbox.mark_failed("msg_a_1", "", SystemClock().now())
     until(lambda: forum.deleted == {"41"})
     perform(of_discourse(restore("a_2", "a_1")), limits=(limit(),))
     until(lambda: forum.deleted == set() and forum.silenced == {"7": "2027-01-16T08:00:00+00:00"})
@@ -213,8 +218,7 @@ def test_an_account_stays_silent_until_the_last_of_its_limits_is_over(acting):
     stores = server.doors.stores
 
     def impose(*limits):
-        messages = tuple(msgspec.structs.replace(one, next_attempt_at=0) for one in limit_messages(limits))
-        stores.perform(Effects(limits=limits, messages=messages))
+        stores.perform(Effects(limits=limits, messages=due_now(limit_messages(limits))))
         server.doors.delivery.nudge()
 
     long, short = limit("l_long", ends=START + 2 * DAY), limit("l_short")
