@@ -10,8 +10,10 @@ Areas are means over the four; a gain is over `own`. Intervals weigh creators at
 with all that is told of them; `kept` is the gain for the unseen over the gain for the seen, its interval over the same
 draws where that for the seen is above nought.
 
+The world may be made where toxic accounts seek each other in more of their follows (--homophily; 0.15 as shipped).
 A variant is a network (`all` edges, or `follows` alone), whether labels of neighbours are heard, and how it learns.
-Vectors are heard beside own numbers by logistic regression. The last line is JSON.
+Vectors are heard beside own numbers by logistic regression, and beside the rate of confirmed neighbours too. The
+last line is JSON.
 """
 
 import argparse
@@ -24,19 +26,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from creator_baselines import adjacency, columns_of, fitted
+from creator_baselines import adjacency, columns_of, fitted, neighbour_rate
 from creator_splits import heard_of_neighbours, learned
 from creators_world import APPROACHES, STRENGTHS, question_of
 from sievert.datasets.creator_history import read_creator_history
 from sievert.features.creators.graph import Graph
 from sievert.measurement.roc import area_under_roc
+from sievert.schema.clock import DAY
 from sievert.schema.edge import EDGE_KINDS
+from sievert.simulation.recording import write_history
+from sievert.simulation.settings import WorldSettings
+from sievert.simulation.world import World
+from sievert.simulation.writer import Writer
 from sievert.training.creators import embedded
 
 RESULT = Path(__file__).parent / "results" / "creators_cold_start.json"
 FOLLOW = EDGE_KINDS.index("follow")
 LEARNING = {
-    "as shipped": APPROACHES["SAGE all"],
+    "as before": APPROACHES["SAGE all"],
     "small": (
         "model=graphsage",
         "foretells={violations: 1.0, links: 0.0, reports: 0.0}",
@@ -48,6 +55,16 @@ LEARNING = {
         "learning.epochs=6",
         "learning.weight_decay=0.1",
     ),
+    # Of everybody seen it is known how often they are reported; of few whether they violate.
+    "reports": (
+        "model=graphsage",
+        "foretells={violations: 1.0, links: 0.0, reports: 1.0}",
+        "fanouts=[15,10]",
+        "dropout=0.3",
+        "learning.watch=''",
+        "learning.patience=0",
+        "learning.epochs=8",
+    ),
 }
 VARIANTS = {
     f"SAGE, {network}, {'labels, ' * heard}{how}": (network, heard, overrides)
@@ -55,11 +72,16 @@ VARIANTS = {
         ("all edges", "follows"), (False, True), LEARNING.items()
     )
 }
+BY_NUMBER = {
+    "GCN, all edges": ("all edges", False, APPROACHES["GCN all"]),
+    "ID of links, all edges": ("all edges", False, APPROACHES["ID links"]),
+}
 BASELINES = {
     f"{name}, {network}": (name, network)
     for name in ("own_1hop", "own_rate", "own_2hop_rate")
     for network in ("all edges", "follows")
 }
+BESIDE = ", beside the rate"
 DRAWS = 400
 
 
@@ -74,28 +96,39 @@ def heard_network(graph, network):
 
 def scores_of(data, test, number, label, judged, variants, seed):
     """Return the score [a] at the test by baseline and variant, learned from those judged [a]."""
+
+    def told(then, now):
+        return fitted(then[judged], label[judged], strengths=STRENGTHS)(now)
+
     scores = {}
     for name, (kind, network) in {"own": ("own", "all edges"), **BASELINES}.items():
         then, now = (
             columns_of(kind, one.values, _accounts(one, network), label, judged) for one in (data, test)
         )
-        scores[name] = fitted(then[judged], label[judged], strengths=STRENGTHS)(now)
+        scores[name] = told(then, now)
     everybody = np.arange(test.accounts)
     violation = np.where(judged, label, np.nan).astype(np.float32)
     data = dataclasses.replace(data, outcomes=dataclasses.replace(data.outcomes, violation=violation))
     for name in variants:
-        network, heard, overrides = VARIANTS[name]
+        network, heard, overrides = (VARIANTS | BY_NUMBER)[name]
         then, now = (
             dataclasses.replace(one, graph=heard_network(one.graph, network)) for one in (data, test)
         )
         if heard:
             then, now = (heard_of_neighbours(one, label, judged) for one in (then, now))
         model = learned(overrides, then, seed)
-        before, after = (
-            np.column_stack([own.values, embedded(model, one, everybody, seed=seed)[0].numpy()])
-            for own, one in ((data, then), (test, dataclasses.replace(now, number=number)))
+        vectors = (
+            embedded(model, one, everybody, seed=seed)[0].numpy()
+            for one in (then, dataclasses.replace(now, number=number))
         )
-        scores[name] = fitted(before[judged], label[judged], strengths=STRENGTHS)(after)
+        sides = [(one, _accounts(one, network), z) for one, z in zip((data, test), vectors, strict=True)]
+        scores[name] = told(*(np.column_stack([one.values, z]) for one, _, z in sides))
+        scores[f"{name}{BESIDE}"] = told(
+            *(
+                np.column_stack([one.values, neighbour_rate(joined, label, judged), z])
+                for one, joined, z in sides
+            )
+        )
     return scores
 
 
@@ -178,22 +211,38 @@ def told(found, harms, seed=0):
     return table
 
 
+def made(folder, homophily):
+    """Simulate the world of `creators_world.py` where toxic accounts keep closer company, unless it is there."""
+    settings = WorldSettings(seed=20280101, creators=16_000, posts_per_day=12_000, homophily=homophily)
+    if not folder.exists():
+        write_history(World(settings, Writer()), folder, lambda *_: None, steps=20 * DAY // settings.step)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("world", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--others", default="publishers", choices=("judged", "publishers"))
+    parser.add_argument(
+        "--try", dest="tries", help="variants to try, with semicolons between; all by default"
+    )
     parser.add_argument("--take", help="variants to ask, with semicolons between; none are tried then")
+    parser.add_argument(
+        "--homophily", type=float, help="make the world, with so many follows of toxic by toxic accounts"
+    )
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.homophily is not None:
+        made(options.world, options.homophily)
     began, result = time.process_time(), {}
     history = read_creator_history(options.world)
     a, gone = history.accounts, np.zeros(history.network.nodes, bool)
     if options.take is None:
         asked = question_of(options.world, history, gone, others=options.others)
-        result["tried"] = tried(asked, VARIANTS, options.seed)
-        variants = [max(VARIANTS, key=result["tried"].__getitem__)]
+        tries = options.tries.split(";") if options.tries else VARIANTS
+        result["tried"] = tried(asked, tries, options.seed)
+        variants = [max(tries, key=result["tried"].__getitem__)]
         print("tried", result["tried"], flush=True)
     else:
         variants = options.take.split(";")
@@ -208,9 +257,10 @@ def main():
     result |= {"asked": told(found, asked.harms), "core_seconds": round(time.process_time() - began, 1)}
     if options.write:
         earlier = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-        kept = earlier.get(options.others, {})
-        kept = {**kept, **result, "asked": kept.get("asked", {}) | result["asked"]}
-        RESULT.write_text(json.dumps({**earlier, options.others: kept}, indent=1) + "\n")
+        part = options.others + (f", homophily {options.homophily}" if options.homophily else "")
+        kept = earlier.get(part, {})
+        kept |= {name: kept.get(name, {}) | result.get(name, {}) for name in ("tried", "asked")}
+        RESULT.write_text(json.dumps({**earlier, part: kept}, indent=1) + "\n")
     print(json.dumps(result))
 
 
