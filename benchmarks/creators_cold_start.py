@@ -1,6 +1,6 @@
 """What a GraphSAGE gains for creators that training never saw, of what it gains for those that it did.
 
-    python benchmarks/creators_cold_start.py WORLD       # a world of `creators_world.py`; --write keeps the result
+    python benchmarks/creators_cold_start.py WORLD --try all       # a world of `creators_world.py`; --write keeps the result
 
 First variants of GraphSAGE are tried, by creators that teach alone: each third of them in turn is without its label,
 and is told by what was learned from the others (`tried`: the area of confirmed violators against the rest who
@@ -218,15 +218,27 @@ def made(folder, homophily):
         write_history(World(settings, Writer()), folder, lambda *_: None, steps=20 * DAY // settings.step)
 
 
+def by_quarters(options, history, variants):
+    """Hide each quarter of all creators from training once, and return what is told of the test."""
+    a, gone, found = history.accounts, np.zeros(history.network.nodes, bool), []
+    quarter = np.random.default_rng(options.seed).integers(4, size=a)
+    for part in range(4):
+        gone[:a] = quarter == part
+        asked = question_of(options.world, history, gone, others=options.others)
+        scores = scores_of(
+            asked.data, asked.test, asked.number, asked.label, asked.judged, variants, options.seed
+        )
+        found.append((scores, asked.groups))
+    return told(found, asked.harms)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("world", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--others", default="publishers", choices=("judged", "publishers"))
-    parser.add_argument(
-        "--try", dest="tries", help="variants to try, with semicolons between; all by default"
-    )
-    parser.add_argument("--take", help="variants to ask, with semicolons between; none are tried then")
+    parser.add_argument("--try", dest="tries", help="variants to try, with semicolons between; or all")
+    parser.add_argument("--take", help="variants to ask; the best of those tried by default")
     parser.add_argument(
         "--homophily", type=float, help="make the world, with so many follows of toxic by toxic accounts"
     )
@@ -237,24 +249,18 @@ def main():
         made(options.world, options.homophily)
     began, result = time.process_time(), {}
     history = read_creator_history(options.world)
-    a, gone = history.accounts, np.zeros(history.network.nodes, bool)
-    if options.take is None:
+    gone = np.zeros(history.network.nodes, bool)
+    variants = options.take.split(";") if options.take else []
+    if options.tries:
         asked = question_of(options.world, history, gone, others=options.others)
-        tries = options.tries.split(";") if options.tries else VARIANTS
+        tries = list(VARIANTS) if options.tries == "all" else options.tries.split(";")
         result["tried"] = tried(asked, tries, options.seed)
-        variants = [max(tries, key=result["tried"].__getitem__)]
         print("tried", result["tried"], flush=True)
-    else:
-        variants = options.take.split(";")
-    quarter, found = np.random.default_rng(options.seed).integers(4, size=a), []
-    for part in range(4):
-        gone[:a] = quarter == part
-        asked = question_of(options.world, history, gone, others=options.others)
-        scores = scores_of(
-            asked.data, asked.test, asked.number, asked.label, asked.judged, variants, options.seed
-        )
-        found.append((scores, asked.groups))
-    result |= {"asked": told(found, asked.harms), "core_seconds": round(time.process_time() - began, 1)}
+        if options.take is None:
+            variants = [max(tries, key=result["tried"].__getitem__)]
+    if variants:
+        result["asked"] = by_quarters(options, history, variants)
+    result["core_seconds"] = round(time.process_time() - began, 1)
     if options.write:
         earlier = json.loads(RESULT.read_text()) if RESULT.exists() else {}
         part = options.others + (f", homophily {options.homophily}" if options.homophily else "")
