@@ -55,6 +55,19 @@ LEARNING = {
         "learning.epochs=6",
         "learning.weight_decay=0.1",
     ),
+    # The same for more than a thousand steps: eight epochs of a few batches leave it untrained.
+    "long": (
+        "model=graphsage",
+        "foretells={violations: 1.0, links: 0.0, reports: 0.0}",
+        "fanouts=[25,5]",
+        "width=16",
+        "vector=4",
+        "dropout=0.5",
+        "batch=128",
+        "learning.watch=''",
+        "learning.patience=0",
+        "learning.epochs=20",
+    ),
     # Of everybody seen it is known how often they are reported; of few whether they violate.
     "reports": (
         "model=graphsage",
