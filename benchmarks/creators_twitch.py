@@ -19,8 +19,6 @@ the correction for overlapping splits (Nadeau and Bengio 2003); those of transfe
 import argparse
 import dataclasses
 import json
-import math
-import tempfile
 import time
 from pathlib import Path
 
@@ -31,13 +29,9 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.model_selection import KFold
 
 from creator_baselines import BASELINES, adjacency, columns_of, fitted
-from sievert.datasets.creator_history import Outcomes
-from sievert.measurement.quantiles import student_quantile
+from creator_splits import heard_of_neighbours, keep, learned, over_splits, taught
 from sievert.measurement.roc import area_under_roc, roc_estimate
-from sievert.training.creator_data import CreatorData
-from sievert.training.creator_recipe import CreatorsRecipe
-from sievert.training.creators import embedded, train_creators
-from sievert.training.recipes import read_recipe
+from sievert.training.creators import embedded
 from twitch_graphs import LANGUAGES, read_twitch
 
 RESULT = Path(__file__).parent / "results" / "creators_twitch.json"
@@ -67,29 +61,6 @@ def shown(features, mature, learns):
     return together(features, said), lambda some: together(some, own(some))
 
 
-def data_of(one, values, learns, *, labels):
-    mature = np.where(learns, one.mature, np.nan).astype(np.float32)
-    if labels:
-        centred = np.where(learns, one.mature - one.mature[learns].mean(), 0.0)
-        values = np.column_stack([values, centred, learns]).astype(np.float32)
-    nothing = np.zeros(len(mature))
-    return CreatorData(
-        graph=one.graph,
-        values=values,
-        names=tuple(map(str, range(values.shape[1]))),
-        outcomes=Outcomes(violation=mature, reports=nothing, views=nothing),
-        of_others=2 if labels else 0,
-    )
-
-
-def learned(overrides, data, seed):
-    # Of entries that are overridden twice, the last holds.
-    told = {one.partition("=")[0]: one for one in (*overrides, f"seed={seed}")}
-    recipe = read_recipe(CreatorsRecipe, overrides=tuple(told.values()))
-    with tempfile.TemporaryDirectory() as folder:
-        return train_creators(recipe, data, Path(folder) / "run")[0]
-
-
 def within(one, seed, approaches):
     """Return the area on the other half, by approach."""
     learns = np.random.default_rng(seed).random(one.graph.nodes) < 0.5
@@ -100,10 +71,12 @@ def within(one, seed, approaches):
         found[name] = area_under_roc(truth, fitted(columns[learns], one.mature[learns])(columns[rows]))
     values, _ = shown(one.features, one.mature, learns)
     for name, overrides in approaches.items():
-        data = data_of(one, values, learns, labels=name == "SAGE labels")
+        data = taught(one.graph, values, one.mature, learns)
+        if name == "SAGE labels":
+            data = heard_of_neighbours(data, one.mature, learns)
         _, logits = embedded(learned(overrides, data, seed), data, rows, seed=seed)
         found[name] = area_under_roc(truth, logits[:, 0].double().numpy())
-    data = data_of(one, values, learns, labels=False)
+    data = taught(one.graph, values, one.mature, learns)
     links = (
         "model=id_embedding",
         "foretells={violations: 0.0, links: 1.0}",
@@ -121,7 +94,7 @@ def transferred(source, others, seed):
     """Return the area with its interval on each other language, by approach."""
     everybody = np.ones(source.graph.nodes, bool)
     values, elsewhere = shown(source.features, source.mature, everybody)
-    data = data_of(source, values, everybody, labels=False)
+    data = taught(source.graph, values, source.mature, everybody)
     models = {name: learned(APPROACHES[name], data, seed) for name in ("ID both", "GCN", "SAGE")}
     table = {}
     joined = adjacency(source.graph)
@@ -157,15 +130,6 @@ def transferred(source, others, seed):
     return table
 
 
-def over_splits(values, test_per_train=1.0):
-    """Return mean and interval of areas over splits."""
-    mean, n = float(np.mean(values)), len(values)
-    if n < 2:
-        return {"auc": round(mean, 4)}
-    step = student_quantile(0.95, n - 1) * math.sqrt((1 / n + test_per_train) * float(np.var(values, ddof=1)))
-    return {"auc": round(mean, 4), "low": round(mean - step, 4), "high": round(mean + step, 4)}
-
-
 def shuffled(one, seed):
     return dataclasses.replace(one, mature=np.random.default_rng(seed + 1000).permutation(one.mature))
 
@@ -192,9 +156,7 @@ def main():
         found.setdefault(part, {})[language] = one
         print(part, language, json.dumps(one), flush=True)
         if options.write:
-            kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-            kept.setdefault(part, {})[language] = one
-            RESULT.write_text(json.dumps(kept, indent=1) + "\n")
+            keep(RESULT, part, language, one)
 
     def read(language):
         return read_twitch(options.folder, language)

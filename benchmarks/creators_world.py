@@ -159,60 +159,75 @@ def parsed():
     return parser.parse_args()
 
 
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What is learned from and what is asked, of a accounts; `gone` [v] are in training neither, nor their edges."""
+
+    data: object  # as of half of the time, with what was confirmed in the quarter after it
+    test: object  # as of three quarters
+    label: np.ndarray  # [a] confirmed as a violator
+    judged: np.ndarray  # [a] teaches
+    number: np.ndarray  # [v] who has one, NOBODY for others
+    groups: dict  # of [a]
+    harms: np.ndarray  # [a] in truth, in the last quarter
+    later: int
+
+
+def question_of(folder, history, gone, *, others):
+    """Ask of a world who will harm; see the top for `others`."""
+    came, a = history.history.posts.received_at, history.accounts
+    first, last = int(came.min()), int(came.max())
+    half, later = (first + (last - first) * part // 4 for part in (2, 3))
+    table = pq.read_table(folder / "accounts.parquet")
+    made = dict(zip(*(table[name].to_pylist() for name in ("id", "created_at")), strict=True))
+    data = data_of(without(history, gone), half, until=later)
+    judged = np.isfinite(data.outcomes.violation) & ~gone[:a]
+    if others == "publishers":
+        judged |= (data.outcomes.views > 0) & ~gone[:a]
+    violation = np.where(judged, np.nan_to_num(data.outcomes.violation), np.nan).astype(np.float32)
+    outcomes = dataclasses.replace(data.outcomes, violation=violation, views=data.outcomes.views * ~gone[:a])
+    publishes, harms = truth_of(folder / "truth.parquet", history, later)
+    young = np.array([made.get(one, 0) > half for one in history.network.accounts.to_pylist()])
+    number = np.where(gone, NOBODY, np.arange(len(gone)))
+    number[:a][young] = NOBODY
+    return Question(
+        data=dataclasses.replace(data, outcomes=outcomes),
+        test=dataclasses.replace(data_of(history, later), outcomes=None),
+        label=np.nan_to_num(violation),
+        judged=judged,
+        number=number,
+        groups={
+            "seen": publishes & ~gone[:a] & ~young,
+            "unseen": publishes & gone[:a] & ~young,
+            "new": publishes & young,
+        },
+        harms=harms,
+        later=later,
+    )
+
+
 def main():
     options = parsed()
     torch.set_num_threads(1)
     began = time.process_time()
     history = read_creator_history(options.world)
-    came = history.history.posts.received_at
-    first, last = int(came.min()), int(came.max())
-    half, later = (first + (last - first) * part // 4 for part in (2, 3))
-    made = dict(
-        zip(
-            *(
-                pq.read_table(options.world / "accounts.parquet")[name].to_pylist()
-                for name in ("id", "created_at")
-            ),
-            strict=True,
-        )
-    )
     a, nodes = history.accounts, history.network.nodes
     gone = np.zeros(nodes, bool)
     gone[:a] = np.random.default_rng(options.seed).random(a) < 0.25
-    data = data_of(without(history, gone), half, until=later)
-    judged = np.isfinite(data.outcomes.violation) & ~gone[:a]
-    if options.others == "publishers":
-        judged |= (data.outcomes.views > 0) & ~gone[:a]
-    violation = np.where(judged, np.nan_to_num(data.outcomes.violation), np.nan).astype(np.float32)
-    data = dataclasses.replace(
-        data,
-        outcomes=dataclasses.replace(
-            data.outcomes, violation=violation, views=data.outcomes.views * ~gone[:a]
-        ),
-    )
-    test = dataclasses.replace(data_of(history, later), outcomes=None)
-    publishes, harms = truth_of(options.world / "truth.parquet", history, later)
-    young = np.array([made.get(one, 0) > half for one in history.network.accounts.to_pylist()])
-    groups = {
-        "seen": publishes & ~gone[:a] & ~young,
-        "unseen": publishes & gone[:a] & ~young,
-        "new": publishes & young,
-    }
+    asked = question_of(options.world, history, gone, others=options.others)
+    test, judged, label = asked.test, asked.judged, asked.label
     print(
-        f"{a:,} accounts, {int(judged.sum()):,} judged, {int(np.nansum(violation)):,} violators;",
-        {name: (int(one.sum()), int(harms[one].sum())) for name, one in groups.items()},
+        f"{a:,} accounts, {int(judged.sum()):,} judged, {int(label.sum()):,} violators;",
+        {name: (int(one.sum()), int(asked.harms[one].sum())) for name, one in asked.groups.items()},
         flush=True,
     )
 
-    label = np.nan_to_num(violation)
-    scores = baseline_scores(data, test, label, judged)
-    number = np.where(gone, NOBODY, np.arange(nodes))
-    number[:a][young] = NOBODY
-    beside, costs = model_scores(data, test, number, label, judged, options)
+    scores = baseline_scores(asked.data, test, label, judged)
+    beside, costs = model_scores(asked.data, test, asked.number, label, judged, options)
     scores |= beside
-    table = table_of(scores, groups, harms)
-    past = history.network.edges.take(history.network.edges.since <= later)
-    pruned = dataclasses.replace(test, graph=graph_as_of(past, later, nodes=nodes))
+    table = table_of(scores, asked.groups, asked.harms)
+    past = history.network.edges.take(history.network.edges.since <= asked.later)
+    pruned = dataclasses.replace(test, graph=graph_as_of(past, asked.later, nodes=nodes))
     same = all(
         np.array_equal(getattr(test.graph, part), getattr(pruned.graph, part))
         for part in ("starts", "neighbour", "relation")
@@ -228,7 +243,7 @@ def main():
             "nodes": nodes,
             "entries": len(test.graph.neighbour),
             "judged": int(judged.sum()),
-            "violators": int(np.nansum(violation)),
+            "violators": int(label.sum()),
         },
         "groups": table,
         "gain_kept_by_unseen": kept,

@@ -1,6 +1,7 @@
 """What a history says of creators: as of a time nothing later counts, and nobody is innocent unlooked-at."""
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_the_commands_train_embed_and_compare(tmp_path):
         "batch=4",
         "fanouts=[2,2]",
         "width=4",
-        "vector=4",
+        "vector=1",
     )
     run, as_of = tmp_path / "run", f"{START + 9 * DAY}"
     done = sievert("train", "creators", *small, "--history", folder, "--as-of", as_of, "--out", run)
@@ -116,6 +117,16 @@ def test_the_commands_train_embed_and_compare(tmp_path):
     done = sievert("creators", "embed", "--history", folder, *asked)
     assert done.returncode == 0, done.stderr.decode()
     assert b"7 creators by" in done.stderr
+    anew = ("--history", folder, "--as-of", as_of, "--align-to", run / "served", "--out", tmp_path / "anew")
+    done = sievert("train", "creators", *small[:-1], "vector=2", *anew)
+    assert done.returncode == 2
+    assert b"cannot be laid among" in done.stderr
+    assert not (tmp_path / "anew").exists()
+    done = sievert("train", "creators", *small, "seed=2", *anew)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"mean cosine" in done.stderr
+    said = json.loads((tmp_path / "anew" / "served" / "creators.json").read_text())
+    assert said["aligned_to"] == read_vectors(vectors).version
     done = sievert("creators", "similar", "a", "--vectors", vectors, "--most", "3")
     assert len(done.stdout.splitlines()) == 3
     shutil.rmtree(run / "served")

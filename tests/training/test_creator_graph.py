@@ -6,10 +6,10 @@ import torch
 
 from made_creators import made_up_creators
 from sievert.errors import BundleError, InvalidField
-from sievert.features.creators.alignment import rotation
+from sievert.features.creators.alignment import Alignment
 from sievert.models import build_of_creators
 from sievert.scoring.creators import CREATOR_FILES, load_creators, numbers_in
-from sievert.training.creator_graph import export_creators
+from sievert.training.creator_graph import export_creators, laid_among
 from sievert.training.creators import embedded
 from tiny_creators import CREATOR_CONFIGS, tiny_of_creators
 
@@ -48,23 +48,23 @@ def test_a_creator_is_embedded_the_same_alone_and_among_many(served):
 
 def test_a_new_model_is_laid_where_the_old_one_lay(served, tmp_path):
     data, model, folder = served
-    old = load_creators(folder)
-    before, _ = old.embed(data.graph, numbers_in(data.values), np.arange(80))
     # The same model, with the axes of its vectors turned: what training anew does at the least.
-    turned, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(6, 6)))
-    export_creators(model, data.names, tmp_path / "new", seed=5, turn=turned)
-    new = load_creators(tmp_path / "new")
-    after, _ = new.embed(data.graph, numbers_in(data.values), np.arange(80))
-    assert new.version != old.version
-    assert np.abs(after - before).max() > 0.1
-    turn = rotation(after, before)
-    np.testing.assert_allclose(turn @ turn.T, np.eye(6), atol=1e-10)
-    export_creators(model, data.names, tmp_path / "laid", seed=5, turn=turned @ turn, aligned_to=old.version)
+    axes, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(6, 6)))
+    turned = Alignment(turn=axes, cosine=0.0, unturned=0.0, creators=80)
+    export_creators(model, data.names, tmp_path / "old", seed=5, aligned=turned)
+    plain, old = load_creators(folder), load_creators(tmp_path / "old")
+    before, _ = old.embed(data.graph, numbers_in(data.values), np.arange(80))
+    assert np.abs(before - plain.embed(data.graph, numbers_in(data.values), np.arange(80))[0]).max() > 0.1
+    found = laid_among(model, data, old, seed=5)
+    assert found.cosine > 0.999
+    assert found.unturned < 0.9
+    export_creators(model, data.names, tmp_path / "laid", seed=5, aligned=found, aligned_to=old.version)
     laid = load_creators(tmp_path / "laid")
     np.testing.assert_allclose(
         laid.embed(data.graph, numbers_in(data.values), np.arange(80))[0], before, atol=1e-4
     )
-    assert laid.spec.aligned_to == old.version
+    assert (laid.spec.aligned_to, laid.spec.cosine) == (old.version, found.cosine)
+    assert len({plain.version, old.version, laid.version}) == 3
 
 
 @pytest.mark.parametrize("file", CREATOR_FILES)

@@ -45,6 +45,7 @@ class CreatorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     seed: int  # of draws
     vector: int  # e
     aligned_to: str = ""  # the version among whose vectors these were laid
+    cosine: float | None = None  # mean to these, of creators that the turn was not fitted to
 
 
 class CreatorEncoder:

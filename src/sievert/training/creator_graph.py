@@ -6,21 +6,23 @@ Nothing is written unless ONNX Runtime says what torch says.
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from sievert.errors import InvalidField, TrainingStopped
 from sievert.features.behaviour.rows import DEFINITIONS
+from sievert.features.creators.alignment import Alignment, alignment
 from sievert.features.creators.graph import RELATIONS
 from sievert.models import CreatorModel
 from sievert.models.batch import Numbers
 from sievert.models.creator_batch import CreatorBatch
 from sievert.models.graphsage import GraphSage
 from sievert.scoring.bundle_files import pretty
-from sievert.scoring.creators import CREATOR_FILES, INPUTS, CreatorSpec
+from sievert.scoring.creators import CREATOR_FILES, INPUTS, CreatorEncoder, CreatorSpec, numbers_in
 from sievert.scoring.onnx_session import session_of
 from sievert.stores.durable import write_durably
+from sievert.training.creator_data import CreatorData
+from sievert.training.creators import embedded
 from sievert.training.onnx_graph import finished, graph_of
 
 _CLOSE = 1e-4
@@ -32,10 +34,10 @@ def export_creators(
     folder: Path,
     *,
     seed: int,
-    turn: npt.NDArray[np.floating] | None = None,
+    aligned: Alignment | None = None,
     aligned_to: str = "",
 ) -> None:
-    """Write the graph and its spec into a folder; `turn` [e, e] lays vectors where those of `aligned_to` lay.
+    """Write the graph and its spec into a folder; `aligned` turns vectors to lie where those of `aligned_to` lay.
 
     Raises:
         InvalidField: the model goes by number, and cannot embed who is new.
@@ -47,7 +49,7 @@ def export_creators(
             remedy="Train with model=graphsage.",
             field="model",
         )
-    served = _Served(model.eval(), turn)
+    served = _Served(model.eval(), aligned)
     graph = _graph(served)
     spec = CreatorSpec(
         names=names,
@@ -57,10 +59,23 @@ def export_creators(
         seed=seed,
         vector=model.config.vector,
         aligned_to=aligned_to,
+        cosine=None if aligned is None else aligned.cosine,
     )
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in zip(CREATOR_FILES, (pretty(spec), graph), strict=True):
         write_durably(folder / name, content)
+
+
+def laid_among(model: CreatorModel, data: CreatorData, old: CreatorEncoder, *, seed: int) -> Alignment:
+    """Return how a new model's vectors of all accounts lie among the old one's, by the same network and numbers.
+
+    Raises:
+        InvalidField: see `alignment`.
+    """
+    everybody = np.arange(data.accounts)
+    new, _ = embedded(model, data, everybody, seed=seed)
+    before, _ = old.embed(data.graph, numbers_in(data.values), everybody)
+    return alignment(new.numpy(), before)
 
 
 class _Served(nn.Module):
@@ -68,10 +83,10 @@ class _Served(nn.Module):
 
     turn: Tensor
 
-    def __init__(self, model: GraphSage, turn: npt.NDArray[np.floating] | None) -> None:
+    def __init__(self, model: GraphSage, aligned: Alignment | None) -> None:
         super().__init__()
         self.model = model
-        whole = np.eye(model.config.vector) if turn is None else turn
+        whole = np.eye(model.config.vector) if aligned is None else aligned.turn
         self.register_buffer("turn", torch.from_numpy(whole.astype(np.float32)))
 
     def forward(  # noqa: PLR0917  torch's exporter gives inputs one by one
