@@ -12,6 +12,7 @@ from sievert.errors import StoreUnavailable
 from sievert.features.behaviour.rows import behaviour_rows
 from sievert.pipeline import rescoring
 from sievert.pipeline.activity import ActivityCounters, reader_of
+from sievert.pipeline.again import worth_deciding
 from sievert.pipeline.attaching import attached
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.budgets import Budgets
@@ -21,9 +22,11 @@ from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.path import run
 from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.spare_time import look_anew
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.reasons import LANGUAGE
 from sievert.schema.bank import Bank, BankKind, Signal
+from sievert.schema.decision import DIAL, Cause
 from sievert.schema.event import Report
 from sievert.schema.media import Media
 from sievert.schema.post import Post, PostKey
@@ -182,6 +185,21 @@ def test_a_re_score_with_the_same_behaviour_is_a_first_classification(bundle):
     for head, p in first.policies.items():
         assert again.policies[head] == pytest.approx(p, abs=1e-4)
     assert first.probability > 2 * trail(after, "fine")[0].probability
+
+
+def test_a_closer_look_hears_behaviour_once(bundle):
+    late = dataclasses.replace(memory(bundle), shares=Shares(text=0.0, pictures=0.0))
+    post(late, "fine")
+    run_events(reports(2), late)
+    (again,) = worth_deciding([PostName("default", "fine")], [Cause(DIAL, 1)], late)
+    again = dataclasses.replace(again, post=Post(id="fine", text=FINE), kept=True)
+    look_anew([again], late, shares=ALL, now=late.clock.now())
+    early = dataclasses.replace(memory(bundle), shares=ALL)
+    post(early, "fine")
+    run_events(reports(2), early)
+    first, reported, closer = trail(late, "fine")
+    assert (first.stage, reported.stage, closer.stage) == ("light", "update", "heavy")
+    assert closer.probability == pytest.approx(trail(early, "fine")[-1].probability, rel=1e-3)
 
 
 def test_of_what_is_neither_remembered_nor_kept_the_update_model_speaks(parts, heavy_runs, monkeypatch):
