@@ -1,20 +1,16 @@
 """What is exported says what torch says, at any number of posts and tokens."""
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 
+from sievert.scoring.onnx_session import session_of
 from sievert.training.export_models import Lane, export_encoder, export_light, export_update
 from tiny_models import HEARD, WIDTHS, random_batch, tiny, without
 
 
-def session(graph):
-    return onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-
-
 def run(graph, inputs):
-    (found,) = session(graph).run(None, {name: one.numpy() for name, one in inputs.items()})
+    (found,) = session_of(graph).run(None, {name: one.numpy() for name, one in inputs.items()})
     return torch.from_numpy(found)
 
 

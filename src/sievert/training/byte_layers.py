@@ -4,8 +4,8 @@ Each layer says by itself which nodes it becomes: its input rounded to a byte wi
 weights as bytes. So no layer has to be found again in what the exporter made of the rest. ONNX Runtime
 sees bytes on both sides of a product, and multiplies them as integers.
 
-Not covered: processors with AVX2 and without VNNI, where ONNX Runtime sums pairs of such products in 16
-bits, which may not hold them; its session entry `session.x64quantprecision` set to 1 avoids that.
+Not covered: sessions that are not those of `scoring.onnx_session`, on processors with AVX2 and without VNNI;
+there ONNX Runtime sums pairs of such products in 16 bits, which may not hold them.
 
 Legend: I inputs of a layer, O outputs, n examples, h and w height and width.
 """

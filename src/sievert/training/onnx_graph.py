@@ -3,6 +3,7 @@
 What rounds to bytes is exported as what multiplies bytes; nobody has to ask for it.
 """
 
+import copy
 import logging
 import warnings
 from collections.abc import Sequence
@@ -60,8 +61,43 @@ def graph_of(
 def finished(graph: onnx.ModelProto) -> bytes:
     """Return a graph as the bytes of a file, after a check, and without where each node came from."""
     _forget_origin(graph)
+    _share_no_bytes(graph.graph)
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString())
+
+
+def _share_no_bytes(graph: onnx.GraphProto) -> None:
+    """Give each product signed bytes of its own, though another's are the same.
+
+    For exact sums on processors without VNNI ONNX Runtime writes signed bytes anew as bytes without a sign, and
+    refuses a graph in which it would do so twice with one tensor.
+    """
+    signed = {one.name: one for one in graph.initializer if one.data_type == onnx.TensorProto.INT8}
+    floats = {
+        node.output[0]: node
+        for node in graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in signed
+    }
+    nodes: list[onnx.NodeProto] = []
+    tensors: list[onnx.TensorProto] = []
+    for node in graph.node:
+        if node.output[0] in floats:
+            continue
+        for at, name in enumerate(node.input):
+            if name in floats:
+                own = copy.deepcopy(floats[name])
+                own.name = own.output[0] = node.input[at] = f"{name}.of.{len(nodes)}"
+                for part, tensor in enumerate(own.input):
+                    if tensor in signed:
+                        tensors.append(copy.deepcopy(signed[tensor]))
+                        tensors[-1].name = own.input[part] = f"{tensor}.of.{len(nodes)}"
+                nodes.append(own)
+        nodes.append(copy.deepcopy(node))
+    asked = {name for node in nodes for name in node.input}
+    tensors += [copy.deepcopy(one) for one in graph.initializer if one.name in asked]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(tensors)
 
 
 def _forget_origin(graph: onnx.ModelProto) -> None:
