@@ -141,18 +141,17 @@ def test_of_texts_alone_the_cascade_may_keep_the_last_word(fused):
     assert not np.array_equal(fused.fusion.probabilities(content, latents)[alone], content[alone])
 
 
-def test_a_post_without_a_creator_that_nobody_touched_is_its_text_alone(fused):
+def test_a_post_that_nobody_touched_is_its_text_alone_whoever_its_creator_is(fused):
     content, latents, rows = made_up(20)
     spec = msgspec.structs.replace(fused.fusion.spec, text_alone="kept")
     kept = dataclasses.replace(fused.fusion, spec=spec)
     nothing = rows.copy()
-    nothing[:, FEATURES.index("creator_unknown")] = 1
     nothing[:, [FEATURES.index(f"post_{name}") for name in DONE]] = 0
     alone = ~latents.picture_known
     assert np.array_equal(kept.probabilities(content, latents, nothing)[alone], content[alone])
-    for name in (*(f"post_{one}" for one in DONE), "creator_unknown"):
+    for name in (f"post_{one}" for one in DONE):
         told = nothing.copy()
-        told[:, FEATURES.index(name)] = 1 - told[0, FEATURES.index(name)]
+        told[:, FEATURES.index(name)] = 1
         found = kept.probabilities(content, latents, told)
         assert not np.array_equal(found[alone], content[alone]), name
 

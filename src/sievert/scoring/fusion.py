@@ -33,7 +33,9 @@ ROWS = 8
 as many; alone 780, and 1,080 (`benchmarks/fusion.py`)."""
 
 _NO_CREATOR = FEATURES.index("creator_unknown")
-_DONE = [FEATURES.index(f"post_{name}") for name in ("views", "comments", "reports", "edits", "shares")]
+_DONE = [
+    OWN.index(FEATURES.index(f"post_{name}")) for name in ("views", "comments", "reports", "edits", "shares")
+]
 _LARGEST = 1e6
 """No knot of a calibrator is larger."""
 
@@ -45,8 +47,9 @@ Width = Annotated[int, Meta(ge=1, le=4096)]
 class FusionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What `fusion.json` says: the behaviour features it was made for, widths, and a map for each head.
 
-    With `text_alone: kept` the cascade has the last word on texts alone, and the maps are of evidence: of what
-    is added to its logits. Else they are of all that comes out.
+    With `text_alone: kept` the cascade has the last word on a post of which no picture is heard and with which
+    nobody has done anything, whoever its creator is, and the maps are of evidence: of what is added to its
+    logits. Else they are of all that comes out.
     """
 
     behaviour: BehaviourSpec
@@ -159,7 +162,7 @@ class FusionModel:
         found = np.stack([one.logits(logits[:, h]) for h, one in enumerate(self.calibrators)], axis=1)
         p = probability_of(found + said if kept else found)
         if kept:
-            alone = ~latents.picture_known & (True if rows is None else _nothing_done(rows))
+            alone = ~latents.picture_known & (True if rows is None else untouched(rows[:, OWN]))
             p[alone] = content[alone]
         return p
 
@@ -200,9 +203,9 @@ def _numbers(rows: Rows | None, count: int) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
-def _nothing_done(rows: Rows) -> Bools:
-    """Tell which posts [n] have no creator, and nobody did anything with."""
-    return np.asarray((rows[:, _NO_CREATOR] == 1) & (rows[:, _DONE] == 0).all(axis=1))
+def untouched(own: Rows) -> Bools:
+    """Tell with which posts [n] nobody has done anything yet, by what is known of themselves [n, OWN]."""
+    return np.asarray((own[:, _DONE] == 0).all(axis=1))
 
 
 def _padded(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

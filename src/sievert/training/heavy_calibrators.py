@@ -8,7 +8,8 @@ A head with too few labels of either kind cannot be told what its logits are wor
 bundle goes on saying of it what its cascade says.
 
 Of a run that leaves texts to the cascade (`text_alone: kept`) the maps are of evidence: of what the run adds to
-the cascade's logit, beside what that logit is worth in the material. They hold at any prevalence.
+the cascade's logit, beside what that logit is worth in the material. A ratio of likelihoods is 1 in the mean over
+harmless posts, and so is theirs: evidence makes harm no rarer. They hold at any prevalence.
 
 Legend: n posts, H heads that learned, K of them with a map.
 """
@@ -26,6 +27,7 @@ from sievert.calibration.logit_map import LogitMap
 from sievert.errors import InvalidField, NotFound, StoreCorrupt
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle_files import pretty
+from sievert.scoring.fusion import untouched
 from sievert.stores.durable import write_durably
 from sievert.training.heavy_run import HeavyRun
 from sievert.training.material import MaterialFold
@@ -74,14 +76,19 @@ class RunCalibrators(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Floats:
         """Return calibrated logits [n, K] of snapshots [n]; parts in `without` are not heard.
 
-        Of evidence they are those that serve, at the bundle's prevalence; else at that of the material.
+        Where texts are left to the cascade they are those that serve, at the bundle's prevalence; else at that of
+        the material.
         """
         logits = run.logits(fold, rows, without=without)
         columns = [run.heads.index(head) for head in self.heads]
         said = _said(run, fold, rows)[:, columns] if run.keeps_texts else 0.0
         added = logits[:, columns] - said
-        maps = self.heads.values()
-        return said + np.stack([one.map.logits(added[:, at]) for at, one in enumerate(maps)], axis=1)
+        found = np.stack([one.map.logits(added[:, at]) for at, one in enumerate(self.heads.values())], axis=1)
+        if run.keeps_texts:
+            seen = run.looks and "pictures" not in without
+            shown = (fold.columns["picture"][fold.columns["content"][rows]] >= 0) & seen
+            found[untouched(fold.columns["behaviour"][rows]) & ~shown] = 0.0
+        return said + found
 
 
 def calibrate(run: HeavyRun, *, advance: Callable[[str, int, int], None]) -> RunCalibrators:
@@ -181,6 +188,8 @@ def _fitted(z: Floats, y: Bools, weight: Floats, said: Floats | None) -> HeadMap
     else:
         worth = fit_logit_map(said, y, weight, prevalence=prevalence, pieces=pieces)
         found = fit_evidence_map(z - said, y, weight, beside=worth.logits(said), pieces=pieces)
+        ratio = np.exp(found.logits(z[~y] - said[~y]))
+        found = found.shifted(-float(np.log(np.average(ratio, weights=weight[~y]))))
     return HeadMap(
         x=tuple(found.x.tolist()),
         y=tuple(found.y.tolist()),
