@@ -196,13 +196,14 @@ def hand_made_fusion(heads: Sequence[str], *, text_width: int, picture_width: in
 
     It adds to the logits of the content 1.5 times the lift of reports, a hundredth of some sum over each
     encoding, and for all heads what a vector of `hand_made_picture` says of red: about 10 of plain red, else
-    nothing. Needs the package onnx.
+    nothing. Needs the package onnx. A width of 0 is not heard.
     """
     rng = np.random.default_rng(5)
     columns = len(heads)
     lift = np.zeros((len(OWN), columns), np.float32)
     lift[OWN.index(FEATURES.index("post_reports_lift"))] = 1.5
-    sums = {name: rng.normal(0, 0.01, (text_width, columns)).astype(np.float32) for name in ("text", "words")}
+    texts = ("text", "words") if text_width else ()
+    sums = {name: rng.normal(0, 0.01, (text_width, columns)).astype(np.float32) for name in texts}
     sums["behaviour"] = lift
     if picture_width:
         red = np.zeros((picture_width, columns), np.float32)
@@ -231,9 +232,7 @@ def hand_made_fusion(heads: Sequence[str], *, text_width: int, picture_width: in
         said = f"with_{name}"
     nodes.append(("Identity", [said], ["logits"], {}))
     inputs: dict[str, tuple[type, list[int | str]]] = {"content": (np.float32, ["posts", columns])}
-    vectors = {"text": text_width, "words": text_width} | (
-        {"picture": picture_width} if picture_width else {}
-    )
+    vectors = dict.fromkeys(texts, text_width) | ({"picture": picture_width} if picture_width else {})
     for name, width in vectors.items():
         inputs |= {name: (np.float32, ["posts", width]), f"{name}_known": (np.bool_, ["posts"])}
     for name, width in {"behaviour": len(OWN), "context": len(CREATORS)}.items():

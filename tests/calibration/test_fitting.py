@@ -8,7 +8,12 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
-from sievert.calibration.fitting import fit_logit_map, fit_temperature, prior_correction
+from sievert.calibration.fitting import (
+    fit_evidence_map,
+    fit_logit_map,
+    fit_temperature,
+    prior_correction,
+)
 from sievert.calibration.logit_map import LogitMap
 from sievert.calibration.sample import weighed
 from sievert.errors import InvalidField
@@ -162,3 +167,20 @@ def test_platts_map_is_scikit_learns_regression():
     asked = np.linspace(-4, 6, 50)
     found = fit_logit_map(z, y, weight, prevalence=0.1)
     np.testing.assert_allclose(found.logits(asked), theirs.decision_function(asked[:, None]), atol=1e-4)
+
+
+def test_evidence_counts_for_what_it_adds_to_what_is_known_beside():
+    rng = np.random.default_rng(12)
+    y = rng.random(200_000) < 0.2
+    text = rng.normal(1.5 * y, 1.0)  # its logit is 1.5 text - 1.125 above the prior's
+    behaviour = rng.normal(1.0 * y, 1.0)  # 1.0 behaviour - 0.5 is what it adds
+    says = 2.0 * behaviour + 3.0
+    beside = 1.5 * text - 1.125 + np.log(0.2 / 0.8)
+    found = fit_evidence_map(says, y, np.ones(len(y)), beside=beside)
+    np.testing.assert_allclose(found.logits([3.0, 5.0]), [-0.5, 0.5], atol=0.05)
+    alone = fit_logit_map(says, y, prevalence=0.2).shifted(-np.log(0.2 / 0.8))
+    np.testing.assert_allclose(alone.logits([3.0, 5.0]), [-0.5, 0.5], atol=0.05)
+
+    # What is said twice is counted once.
+    echo = text + rng.normal(0, 0.1, len(y))
+    assert np.diff(fit_evidence_map(echo, y, np.ones(len(y)), beside=beside).logits([0.0, 1.0]))[0] < 0.3

@@ -66,8 +66,37 @@ def test_without_encodings_texts_are_heard_through_the_cascade_alone():
         assert torch.equal(model(batch), model(unknown(batch, "text_encoding", "words_encoding")))
     with pytest.raises(ConfigurationError, match="encodings: name both, or none"):
         build("latent_fusion", config_of("latent_fusion", encodings=("text_encoding",)))
-    with pytest.raises(ConfigurationError, match="without encodings there must be a picture"):
-        build("latent_fusion", config_of("latent_fusion", encodings=(), image=None))
+
+
+def test_behaviour_alone_may_be_all_that_is_heard_beside_the_cascade():
+    model, batch = tiny("latent_fusion", encodings=(), image=None, text_alone="kept"), random_batch()
+    with torch.no_grad():
+        found = model(batch)
+        assert torch.equal(found, model(unknown(batch, "pictures", "text_encoding", "words_encoding")))
+        for part in ("behaviour", "context"):
+            assert not torch.allclose(found, model(unknown(batch, part)), atol=1e-4), part
+
+
+def test_where_texts_are_left_to_the_cascade_its_word_moves_a_post_as_far_as_itself():
+    model = tiny("latent_fusion", text_alone="kept", encodings=(), dropout=0.0, forget=0.0)
+    batch = random_batch()
+    moved = dataclasses.replace(batch.spoken, values=batch.spoken.values + 3 * batch.spoken.known)
+    louder = dataclasses.replace(batch, spoken=moved)
+    with torch.no_grad():
+        by = model(louder) - model(batch)
+        model.worth += 0.1
+        assert torch.equal(
+            model(louder) - model(batch), by
+        )  # what it is worth in the material does not serve
+    for at, head in enumerate(HEADS):
+        if head in SPEAKS:
+            known = batch.spoken.known[:, SPEAKS.index(head)]
+            assert torch.allclose(by[:, at], 3.0 * known, atol=1e-5), head
+    with torch.no_grad():
+        learning = model.train()(batch)
+        assert not torch.allclose(learning, model.eval()(batch), atol=0.5)
+        model.worth *= 0
+        assert torch.allclose(model.train()(batch), model.eval()(batch), atol=1e-5)
 
 
 def test_in_training_whole_latents_and_rows_are_forgotten_and_what_is_spoken_never():

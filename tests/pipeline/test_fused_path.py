@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from sievert.errors import StoreUnavailable
 from sievert.features.behaviour.rows import behaviour_rows
 from sievert.pipeline import rescoring
 from sievert.pipeline.activity import ActivityCounters, reader_of
+from sievert.pipeline.again import worth_deciding
 from sievert.pipeline.attaching import attached
 from sievert.pipeline.banks import Banks
 from sievert.pipeline.budgets import Budgets
@@ -21,21 +23,26 @@ from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
 from sievert.pipeline.path import run
 from sievert.pipeline.pictures import Pictures
+from sievert.pipeline.spare_time import look_anew
 from sievert.policy.loading import default_policies_path, load_policies
 from sievert.policy.reasons import LANGUAGE
 from sievert.schema.bank import Bank, BankKind, Signal
+from sievert.schema.decision import DIAL, Cause
 from sievert.schema.event import Report
 from sievert.schema.media import Media
 from sievert.schema.post import Post, PostKey
 from sievert.scoring.banks.entries import entry_of
 from sievert.scoring.banks.matching import BankMatcher
 from sievert.scoring.facets import Facet, probabilities
+from sievert.scoring.fusion import Latents
 from sievert.scoring.heavy import HeavyModel
+from sievert.scoring.update import UpdateModel
 from sievert.scoring.utterances import Shares
 from sievert.stores.activity.base import PostName
 from sievert.stores.memory import MemoryStores
-from sievert.testing import START, FixedClock, memory_parts, records
+from sievert.testing import START, FixedClock, hand_made_fusion, memory_parts, records
 from tiny_fusion import plain, write_fused
+from tiny_heavy import HEADS
 
 FINE = "what a lovely morning"
 RED, BLUE = plain("red"), plain("blue")
@@ -182,6 +189,48 @@ def test_a_re_score_with_the_same_behaviour_is_a_first_classification(bundle):
     for head, p in first.policies.items():
         assert again.policies[head] == pytest.approx(p, abs=1e-4)
     assert first.probability > 2 * trail(after, "fine")[0].probability
+
+
+def test_a_closer_look_hears_behaviour_once(bundle):
+    late = dataclasses.replace(memory(bundle), shares=Shares(text=0.0, pictures=0.0))
+    post(late, "fine")
+    run_events(reports(2), late)
+    (again,) = worth_deciding([PostName("default", "fine")], [Cause(DIAL, 1)], late)
+    again = dataclasses.replace(again, post=Post(id="fine", text=FINE), kept=True)
+    look_anew([again], late, shares=ALL, now=late.clock.now())
+    early = dataclasses.replace(memory(bundle), shares=ALL)
+    post(early, "fine")
+    run_events(reports(2), early)
+    first, reported, closer = trail(late, "fine")
+    assert (first.stage, reported.stage, closer.stage) == ("light", "update", "heavy")
+    assert closer.probability == pytest.approx(trail(early, "fine")[-1].probability, rel=1e-3)
+
+
+def test_one_that_hears_no_encodings_speaks_of_every_text_and_reads_nothing_anew(bundle, monkeypatch):
+    fusion = hand_made_fusion(HEADS, text_width=0)
+    fusion = dataclasses.replace(fusion, spec=msgspec.structs.replace(fusion.spec, text_alone="kept"))
+    deaf = dataclasses.replace(bundle, fusion=fusion, picture=None)
+    parts = memory(deaf)
+    texts = {"light": FINE, "heavy": "you goose"}
+    firsts = {name: post(parts, name, text=text, creator_id="c") for name, text in texts.items()}
+    alone = memory(dataclasses.replace(deaf, fusion=None))
+    assert {name: one.stage for name, one in firsts.items()} == {"light": "light", "heavy": "heavy"}
+    for name, text in texts.items():
+        assert firsts[name].probability == post(alone, name, text=text, creator_id="c").probability
+    parts.latents.forget(1 << 62)
+    monkeypatch.setattr(HeavyModel, "logits", None)
+    monkeypatch.setattr(UpdateModel, "probabilities", lambda self, content, rows: content)
+    for name in texts:
+        run_events(reports(12, post=name), parts)
+        later = trail(parts, name)[-1]
+        rows = behaviour_rows(
+            parts.counters.known([PostName("default", name)], parts.counters.latest), fusion.spec.behaviour
+        )
+        content = np.array([[firsts[name].probability, *[0.5] * (len(HEADS) - 1)]], np.float32)
+        (expected, *_) = fusion.probabilities(content, Latents.unknown(1, text=0, picture=0), rows)[0]
+        assert later.stage == "update"
+        assert later.probability == pytest.approx(float(expected), abs=1e-5)
+        assert later.probability > firsts[name].probability
 
 
 def test_of_what_is_neither_remembered_nor_kept_the_update_model_speaks(parts, heavy_runs, monkeypatch):

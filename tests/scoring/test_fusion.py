@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
+from sievert.calibration.logit_map import LogitMap, probability_of
 from sievert.errors import BundleError
 from sievert.features.behaviour.rows import CREATORS, FEATURES, OWN, BehaviourSpec
 from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
@@ -18,11 +19,13 @@ from sievert.scoring.bundle import at_prevalence, load_bundle
 from sievert.scoring.bundle_files import read_manifest, with_files, write_files
 from sievert.scoring.fusion import ROWS, FusionModel, Latents
 from sievert.scoring.picture_model import PictureModel
+from sievert.scoring.update import logits_of
 from sievert.testing import hand_made_fusion, hand_made_picture
 from tiny_fusion import SIDE, WIDTH, write_fused
 from tiny_heavy import HEADS
 
 RED, BLUE = ([255, 0, 0], [0, 0, 255])
+DONE = ("views", "comments", "reports", "edits", "shares")
 
 
 @pytest.fixture(scope="module")
@@ -131,10 +134,40 @@ def test_of_texts_alone_the_cascade_may_keep_the_last_word(fused):
     found, alone = kept.probabilities(content, latents), ~latents.picture_known
     assert 0 < alone.sum() < len(alone)
     assert np.array_equal(found[alone], content[alone])
-    assert np.array_equal(found[~alone], fused.fusion.probabilities(content, latents)[~alone])
+    np.testing.assert_allclose(found[~alone], fused.fusion.probabilities(content, latents)[~alone], atol=1e-6)
     told = kept.probabilities(content, latents, rows)
-    assert np.array_equal(told, fused.fusion.probabilities(content, latents, rows))
+    np.testing.assert_allclose(told, fused.fusion.probabilities(content, latents, rows), atol=1e-6)
+    assert not np.isclose(told[alone], content[alone]).all(axis=1).any()
     assert not np.array_equal(fused.fusion.probabilities(content, latents)[alone], content[alone])
+
+
+def test_a_post_that_nobody_touched_is_its_text_alone_whoever_its_creator_is(fused):
+    content, latents, rows = made_up(20)
+    spec = msgspec.structs.replace(fused.fusion.spec, text_alone="kept")
+    kept = dataclasses.replace(fused.fusion, spec=spec)
+    nothing = rows.copy()
+    nothing[:, [FEATURES.index(f"post_{name}") for name in DONE]] = 0
+    alone = ~latents.picture_known
+    assert np.array_equal(kept.probabilities(content, latents, nothing)[alone], content[alone])
+    for name in (f"post_{one}" for one in DONE):
+        told = nothing.copy()
+        told[:, FEATURES.index(name)] = 1
+        found = kept.probabilities(content, latents, told)
+        assert not np.array_equal(found[alone], content[alone]), name
+
+
+def test_evidence_is_added_to_what_the_cascade_says_at_any_prevalence(fused):
+    content, latents, rows = made_up(20)
+    plain = fused.fusion
+    spec = msgspec.structs.replace(plain.spec, text_alone="kept")
+    half = LogitMap(x=np.array([-1.0, 1.0]), y=np.array([-0.5, 0.5]))
+    model = dataclasses.replace(plain, spec=spec, calibrators=(half,) * len(HEADS))
+    said = logits_of(content)
+    added = plain.logits(said, latents, rows) - said
+    expected = probability_of(said + 0.5 * added.astype(np.float64))
+    np.testing.assert_allclose(model.probabilities(content, latents, rows), expected, atol=1e-6)
+    assert np.abs(added).max() > 0.1
+    np.testing.assert_allclose(model.shifted(2.0).probabilities(content, latents, rows), expected, atol=1e-6)
 
 
 def test_reports_and_red_pictures_are_believed(fused):

@@ -12,6 +12,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from command_line import sievert
+from sievert.calibration.logit_map import probability_of
 from sievert.cli import train_fusion, train_rungs
 from sievert.errors import ConfigurationError, InvalidField, NotFound, StoreCorrupt, TrainingStopped
 from sievert.features.behaviour.rows import CREATORS, OWN, BehaviourSpec
@@ -140,13 +141,33 @@ def test_a_run_that_leaves_texts_to_the_cascade_serves_without_their_encodings(m
     overrides = (heard, *SMALL[1:], "config.text_alone=kept")
     assert run_chain(material, folders[1], tmp_path, overrides=overrides, advance=quiet).report.lines
     bundle = load_bundle(tmp_path / BUNDLE)
-    assert (bundle.fusion.spec.text_width, bundle.fusion.spec.text_alone) == (0, "kept")
+    spec = bundle.fusion.spec
+    assert (spec.text_width, spec.text_alone) == (0, "kept")
     batch = to_batch([Post(id="p", text="a plain text")], [b"a plain text"], received_at=0)
     looked = look_at_posts(bundle, batch, shares=Shares(text=1.0, pictures=1.0))
     assert looked.facets
     assert np.array_equal(fused(bundle, looked).harm, looked.scored.harm)
     one = np.zeros((1, len(OWN) + len(CREATORS)), np.float32)
     assert not np.array_equal(fused(bundle, looked, lambda rows: one[rows * 0]).harm, looked.scored.harm)
+
+    # What serves is what was calibrated: the cascade's logit, and what the map makes of all else.
+    kept = read_rounding(tmp_path / QUANTISED).kept
+    run = read_heavy(tmp_path / (QUANTISED if kept == "bytes" else HEAVY), material)
+    fold = material.folds["test"]
+    rows = drawn_rows(fold)[:80]
+    contents = fold.columns["content"][rows].astype(np.int64)
+    behaviour = np.zeros((len(rows), len(OWN) + len(CREATORS)), np.float32)
+    behaviour[:, OWN], behaviour[:, CREATORS] = fold.columns["behaviour"][rows], fold.columns["context"][rows]
+    content = (1 / (1 + np.exp(-fold.columns["spoken"][contents].astype(np.float64)))).astype(np.float32)
+    latents = dataclasses.replace(
+        served_latents(bundle, run, fold, contents),
+        **{name: np.zeros((len(rows), 0), np.float32) for name in ("text", "words")},
+    )
+    found = bundle.fusion.probabilities(content, latents, behaviour)
+    expected = probability_of(read_calibrators(run).apply(run, fold, rows))
+    heads = [head.name for head in bundle.manifest.heads]
+    for at, head in enumerate(read_calibrators(run).heads):
+        np.testing.assert_allclose(found[:, heads.index(head)], expected[:, at], atol=2e-4)
 
 
 def test_the_bundle_holds_the_behaviour_that_the_material_was_made_with(bundle, material):
@@ -250,9 +271,13 @@ def test_a_picture_of_another_size_than_the_tower_takes_is_brought_there_by_the_
     np.testing.assert_allclose(found, expected.numpy(), atol=0.02 * float(expected.std()))
 
 
-def test_without_pictures_a_bundle_gets_a_fusion_model_alone(folders, material, tmp_path):
-    heard = "hears=[spoken, text_encoding, words_encoding, behaviour, context]"
-    found = run_chain(material, folders[1], tmp_path, overrides=(heard, *SMALL[1:]), advance=quiet)
+@pytest.mark.parametrize(
+    ("encodings", "more"),
+    [("text_encoding, words_encoding, ", ()), ("", ("config.text_alone=kept",))],
+)
+def test_without_pictures_a_bundle_gets_a_fusion_model_alone(folders, material, tmp_path, encodings, more):
+    heard = f"hears=[spoken, {encodings}behaviour, context]"
+    found = run_chain(material, folders[1], tmp_path, overrides=(heard, *SMALL[1:], *more), advance=quiet)
     bundle = load_bundle(tmp_path / BUNDLE)
     assert bundle.version == found.version
     assert bundle.fusion.spec.picture_width == 0

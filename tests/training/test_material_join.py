@@ -122,6 +122,26 @@ def test_what_a_later_fold_says_is_not_learned_from(both):
     assert not [one for one in behind if tuple(own_words(learn, one)) in later]
 
 
+def test_the_test_fold_may_be_the_seconds_and_nothing_of_it_is_learned_from(both, tmp_path):
+    first, second, _ = both
+    join(first, second, tmp_path, test_of_second=True)
+    joined = read_material(tmp_path)
+    rows = np.arange(len(second.folds["test"]), dtype=np.int64)
+    same(joined.folds["test"].batch(rows, PARTS), second.folds["test"].batch(rows, PARTS))
+    assert np.array_equal(
+        joined.folds["calibrate"].columns["as_of"], first.folds["calibrate"].columns["as_of"]
+    )
+    assert joined.described.populations["test"] == second.described.populations["test"]
+    learn, test = joined.folds["learn"], joined.folds["test"]
+    tested = {tuple(words) for one in range(test.contents) if len(words := own_words(test, one)) >= 4}
+    learned = {tuple(own_words(learn, one)) for one in set(learn.columns["content"].tolist())}
+    mine = first.folds["learn"]
+    assert tested & {tuple(own_words(mine, one)) for one in set(mine.columns["content"].tolist())}
+    assert not tested & learned
+    posts = joined.described.populations["learn"]
+    assert posts.taken == int(learn.columns["post"].max()) + 1 < len(np.unique(mine.columns["post"])) * 2
+
+
 def test_populations_are_counted_anew(both):
     first, second, joined = both
     learn = joined.described.populations["learn"]

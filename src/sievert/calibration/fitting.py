@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sievert.calibration.logit_map import LogitMap
-from sievert.calibration.sample import log_odds, weighed
+from sievert.calibration.sample import Sample, log_odds, weighed
 from sievert.errors import InvalidField
 
 Array = npt.NDArray[np.float64]
@@ -56,12 +56,29 @@ def fit_logit_map(
     Raises:
         InvalidField: a class is missing, or a number is out of bounds.
     """
-    sample = weighed(z, y, weight, prevalence=prevalence, unseen=True, constant=True)
+    return _map(weighed(z, y, weight, prevalence=prevalence, unseen=True, constant=True), pieces)
+
+
+def fit_evidence_map(
+    z: npt.ArrayLike, y: npt.ArrayLike, weight: npt.ArrayLike, *, beside: npt.ArrayLike, pieces: int = 1
+) -> LogitMap:
+    """Fit the map from evidence z [n] to what it adds to a logit: to `beside` [n], what else says of the posts.
+
+    `beside` are right at natural prevalence where nothing is added, and weights [n] above zero say what traffic
+    is like; the rest is as in `fit_logit_map`, but that no harmless post is added.
+
+    Raises:
+        InvalidField: a class is missing, or a number is out of bounds.
+    """
+    return _map(weighed(z, y, weight, constant=True), pieces, np.asarray(beside, np.float64))
+
+
+def _map(sample: Sample, pieces: int, beside: Array | float = 0.0) -> LogitMap:
     inner = np.quantile(sample.z[sample.y], np.arange(1, pieces) / pieces)
     knots = np.unique(np.concatenate([[sample.z.min() - 1.0], inner, [sample.z.max() + 1.0]]))
     # The logit is intercept + sum of slopes x (the part of z that lies in each piece).
     parts = np.clip(sample.z[:, None], knots[:-1], knots[1:]) - knots[:-1]
-    slopes, intercept = _fit(parts, sample.y.astype(np.float64), sample.weight, sample.prevalence)
+    slopes, intercept = _fit(parts, sample.y.astype(np.float64), sample.weight, sample.prevalence, beside)
     heights = intercept + np.concatenate([[0.0], np.cumsum(slopes * np.diff(knots))])
     return LogitMap(x=knots, y=heights)
 
@@ -113,17 +130,22 @@ def fit_temperature(
     return LogitMap(x=ends + log_odds(learned), y=by * ends + prior)
 
 
-def _fit(parts: Array, y: Array, weight: Array, prevalence: float) -> tuple[Array, float]:
-    """Return (slopes [pieces], intercept) of a logistic regression, by projected Newton steps."""
+def _fit(
+    parts: Array, y: Array, weight: Array, prevalence: float, beside: Array | float = 0.0
+) -> tuple[Array, float]:
+    """Return (slopes [pieces], intercept) of a logistic regression, by projected Newton steps.
+
+    `beside` [n] is added to the logits.
+    """
     count = parts.shape[1]
     x = np.column_stack([parts, np.ones(len(y))])
     beta = np.zeros(count + 1)
     beta[:-1] = 1.0
     centre = float(weight @ (parts @ beta[:-1])) / float(weight.sum())
     beta[-1] = log_odds(prevalence) - centre
-    best = _loss(x, y, weight, beta)
+    best = _loss(x, y, weight, beta, beside)
     for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(x @ beta, -60, 60)))
+        p = 1 / (1 + np.exp(-np.clip(x @ beta + beside, -60, 60)))
         gradient = x.T @ (weight * (p - y))
         curvature = (x * (weight * p * (1 - p))[:, None]).T @ x
         step = np.linalg.solve(curvature + 1e-10 * np.eye(count + 1), gradient)
@@ -131,7 +153,7 @@ def _fit(parts: Array, y: Array, weight: Array, prevalence: float) -> tuple[Arra
         while size > 1e-8 and not moved:
             trial = beta - size * step
             trial[:-1] = np.clip(trial[:-1], _FLATTEST, _STEEPEST)
-            loss = _loss(x, y, weight, trial)
+            loss = _loss(x, y, weight, trial, beside)
             moved = loss < best - 1e-15
             if moved:
                 beta, best = trial, loss
@@ -141,6 +163,6 @@ def _fit(parts: Array, y: Array, weight: Array, prevalence: float) -> tuple[Arra
     return beta[:-1], float(beta[-1])
 
 
-def _loss(x: Array, y: Array, weight: Array, beta: Array) -> float:
-    z = x @ beta
+def _loss(x: Array, y: Array, weight: Array, beta: Array, beside: Array | float) -> float:
+    z = x @ beta + beside
     return float(weight @ (np.logaddexp(0.0, z) - y * z))

@@ -154,10 +154,13 @@ def join(
     ],
     *,
     out: Annotated[Path, typer.Option(help="Where the joined material goes; a folder, made if missing.")],
+    test_of_second: Annotated[
+        bool, typer.Option(help="Test on the second's test fold, instead of the first's.")
+    ] = False,
 ) -> None:
     """Join the learning folds of two materials: more labels than one history holds.
 
-    Needs the extra `train`. Posts that say what a later fold of the first says are left out.
+    Needs the extra `train`. Posts to learn from that say what a later fold says are left out.
     """
     from rich.console import Console
 
@@ -167,7 +170,7 @@ def join(
         from sievert.training.material import FOLDS, read_material
         from sievert.training.material_join import join as joined
 
-    described = joined(read_material(first), read_material(second), out)
+    described = joined(read_material(first), read_material(second), out, test_of_second=test_of_second)
     learn = described.populations[FOLDS[0]]
     Console(stderr=True).print(
         f"learn: {learn.taken:,} posts, {learn.taken_harmful:,} harmful, stand for {learn.posts:,} with "

@@ -8,8 +8,10 @@ cascade and is nothing at the beginning, so that the model begins as the text mo
 cascade has not begins at 0.
 
 Where texts of the material are not those that the model is for, as in a simulated world, what it learns about
-texts holds nowhere else. So `text_alone` may be kept: what the network says of a post less what it says of the
-same post with its texts alone is added, and of a post of which nothing but texts is known the cascade's word stays.
+texts holds nowhere else. So `text_alone` may be kept: the network does not hear what the cascade said, and what it
+says of a post less what it says of the same post with its texts alone is added as evidence. Of a post of which
+nothing but texts is known the cascade's word stays. What that word is worth in the material is learned beside, so
+that evidence does not make up for it, and is left out when the model serves.
 
 `encode(batch)` gives the picture's latent, `update(latent, batch)` logits: a first classification is both in a
 row, a re-classification the second alone. In training, whole latents and rows of numbers are forgotten at
@@ -39,6 +41,8 @@ LATENTS = ("text_encoding", "words_encoding", "picture")
 
 _HEARD = ("spoken", "behaviour", "creator", "context")
 _FORGOTTEN = ("behaviour", "creator", "context")
+_PACE = 30.0
+"""So much faster than weights what a logit is worth is learned: it begins far away, and is two numbers a head."""
 
 
 class LatentFusionConfig(HeadedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +77,6 @@ class LatentFusionConfig(HeadedConfig, frozen=True, kw_only=True, forbid_unknown
             *divides(self.update_width, self.update_heads, "update_heads"),
             *divides(self.picture_width, self.picture_latents, "picture_latents"),
             *([] if self.encodings in ((), LATENTS[:2]) else ["encodings: name both, or none"]),
-            *([] if self.encodings or self.image else ["image: without encodings there must be a picture"]),
             *(["speaks: a head is named twice"] if len(set(self.speaks)) < len(self.speaks) else []),
             *(
                 [f"numbers: {spoken} logits are spoken for {len(self.speaks)} heads"]
@@ -105,8 +108,9 @@ class LatentFusion(PostModel):
                 for name, width in widths.items()
             }
         )
+        kept = config.text_alone == "kept"
         self.updating = UpdateNetwork(
-            config.numbers,
+            {name: many for name, many in config.numbers.items() if not (kept and name == "spoken")},
             latents=(sum(self.latents.values()), config.update_width),
             width=config.update_width,
             heads=config.update_heads,
@@ -121,6 +125,8 @@ class LatentFusion(PostModel):
             config.speaks.index(one) if one in config.speaks else len(config.speaks) for one in config.heads
         ]
         self.register_buffer("source", torch.tensor(places), persistent=False)
+        # By head, how much more than itself a logit of the cascade counts in the material, and what is added to it.
+        self.worth = nn.Parameter(torch.zeros(2, len(places))) if kept else None
 
     @final
     def encode(self, batch: PostBatch) -> Vectors | None:
@@ -161,19 +167,26 @@ class LatentFusion(PostModel):
             "words_encoding": batch.words_encoding,
             "picture": picture,
         }
-        parts = [self._rows(name, given[name], batch.posts) for name in self.latents]
+        none = torch.zeros(batch.posts, 0, self.config.update_width, device=self.source.device)
+        parts = [(none, none[:, :, 0].bool())]  # in case nothing but numbers is heard
+        parts += [self._rows(name, given[name], batch.posts) for name in self.latents]
         rows, known = (torch.cat(some, dim=1) for some in zip(*parts, strict=True))
         added = self.updating(rows, self._heard(batch), known)
         if self.config.text_alone == "kept":
             # The picture's latents stand behind those of texts.
             texts = torch.arange(rows.shape[1], device=rows.device) < len(self.config.encodings)
-            alone = PostBatch(posts=batch.posts, spoken=batch.spoken)
-            added = added - self.updating(rows, alone, known & texts)
+            some = (
+                slice(None) if self.config.encodings else slice(1)
+            )  # without encodings it is the same of all
+            alone = PostBatch(posts=len(rows[some]))
+            added = added - self.updating(rows[some], alone, (known & texts)[some])
         spoken = numbers_of(batch, "spoken", len(self.config.speaks))
         if spoken is None:
             return added  # type: ignore[no-any-return]
-        said = nn.functional.pad(spoken.values * spoken.known, (0, 1))  # [n, S + 1]
-        logits: Tensor = said[:, self.source] + added
+        said = nn.functional.pad(spoken.values * spoken.known, (0, 1))[:, self.source]  # [n, H]
+        if self.training and self.worth is not None:
+            said = said + _PACE * (self.worth[0] * said + self.worth[1])
+        logits: Tensor = said + added
         return logits
 
     def _rows(self, name: str, given: Vectors | None, posts: int) -> tuple[Tensor, Tensor]:

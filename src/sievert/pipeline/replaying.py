@@ -99,7 +99,8 @@ def _score_again(
     gone: list[str],
 ) -> None:
     """Score the text of a first decision once more, as far as the same models had the word."""
-    if decision.trigger != CREATED or post.media or bundle.fusion is not None:
+    fused = bundle.fusion is not None and decision.stage == Stage.HEAVY.word
+    if decision.trigger != CREATED or post.media or fused:
         gone.append("what was known of behaviour or pictures then; probabilities are taken as recorded")
         return
     share = 0.0 if decision.stage == Stage.LIGHT.word else 1.0

@@ -1,7 +1,8 @@
 """What posts that came before are likely to be now: their content as it was heard, and behaviour as of now.
 
 Where what encoders made of the content is at hand, the fusion model hears it, as it did when the post came:
-the same rows make the same score. Of the others the likeliest few of a batch are read anew by the heavy model,
+the same rows make the same score. One that hears no encodings of texts needs, of a post without pictures, no more
+than what was thought of its content. Of the others the likeliest few of a batch are read anew by the heavy model,
 if they were kept; for the rest the update model adds behaviour to what was thought of them first.
 
 Legend: n posts, H heads of the bundle's models (harm first), A added heads, F behaviour features.
@@ -17,9 +18,9 @@ from sievert.pipeline.again import Again, probabilities_in, scored_again
 from sievert.pipeline.path import Parts
 from sievert.schema.batch import Floats, PostBatch, ScoredBatch
 from sievert.schema.decision import Stage
-from sievert.scoring.facets import Facets, probabilities
+from sievert.scoring.facets import Facet, Facets, probabilities
 from sievert.scoring.update import UpdateModel
-from sievert.scoring.utterances import Shares, look_at_posts
+from sievert.scoring.utterances import OWN, Shares, look_at_posts
 
 MOST_READ = 32
 """Posts of one batch of events that the heavy model reads anew: a tenth of a core-second."""
@@ -44,7 +45,7 @@ def rescored(
     own = len(bundle.manifest.heads)
     p = np.concatenate([update.probabilities(content[:, :own], behaviour), content[:, own:]], axis=1)
     where = np.zeros(len(again), np.int8)
-    heard = _facets(again, posts, p[:, 0], parts)
+    heard = _facets(again, posts, p[:, 0], content[:, :own], parts)
     if bundle.fusion is not None and heard:
         rows = np.array(sorted(heard), np.intp)
         spec = bundle.fusion.spec.behaviour
@@ -74,8 +75,12 @@ def _content(again: Sequence[Again], posts: PostBatch, parts: Parts) -> Floats:
     return content
 
 
-def _facets(again: Sequence[Again], posts: PostBatch, likely: Floats, parts: Parts) -> dict[int, Facets]:
+def _facets(
+    again: Sequence[Again], posts: PostBatch, likely: Floats, content: Floats, parts: Parts
+) -> dict[int, Facets]:
     """Return, by row, the facets of the posts that have any, or that are worth reading: `likely` [n] harm.
+
+    `content` [n, H] is what was thought of the posts first.
 
     Worth it is what is likelier to be harmful than any post is; of posts whose pictures are not known any
     more nothing is heard, lest they look safer than they are.
@@ -86,6 +91,10 @@ def _facets(again: Sequence[Again], posts: PostBatch, likely: Floats, parts: Par
     parts.latents.fetch(bundle.version, [one.post.key for one in again])
     found = {row: parts.latents.get(bundle.version, one.post.key) for row, one in enumerate(again)}
     heard = {row: one for row, one in found.items() if one is not None}
+    if not bundle.fusion.spec.text_width:
+        for row, one in enumerate(again):
+            if row not in heard and not one.post.media:
+                heard[row] = (Facet(content=content[row], where=OWN),)
     worth = [
         row
         for row in np.argsort(-likely, kind="stable").tolist()

@@ -61,7 +61,7 @@ def _look(dial: ComputeDial, parts: Parts, most: int) -> int:
 def look_anew(again: Sequence[Again], parts: Parts, *, shares: Shares, now: Micros) -> None:
     """Have all models read posts whose texts are at hand, as if they came now, and decide anew.
 
-    Where people reacted to a post, the update model hears that with it.
+    Where people reacted to a post, the update model hears that with it, unless the fusion model heard it already.
 
     Raises:
         StoreUnavailable: nothing of what was decided is durable.
@@ -78,6 +78,8 @@ def _look_at(again: Sequence[Again], parts: Parts, *, shares: Shares, now: Micro
         parts.latents.keep(parts.bundle.version, posts.keys[row], facets, at=posts.received_at)
     scored = fused(parts.bundle, looked, lambda rows: behaviour_of_new(posts, parts, rows))
     reacted = np.array([one.trail[-1].stage == Stage.UPDATE.word for one in again], np.bool_)
+    if parts.bundle.fusion is not None:
+        reacted[list(looked.facets)] = False
     update = parts.bundle.update
     if update is not None and reacted.any():
         known = parts.counters.known(

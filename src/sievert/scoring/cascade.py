@@ -122,7 +122,7 @@ def second_look(
     if len(new):
         light[new] = light_logits_again(model, bundle, [texts[at] for at in new.tolist()], light[new])
     counts = np.concatenate([bundle.heavy.weights, bundle.added.counts])
-    if bundle.fusion is None:
+    if bundle.fusion is None or not bundle.fusion.spec.text_width:
         return mixed(counts, heavy_logits(model, bundle, texts), light), np.empty((len(rows), 0), np.float32)
     heavy, encodings = heavy_logits_and_encodings(model, bundle, texts)
     return mixed(counts, heavy, light), encodings

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
 
-from sievert.calibration.logit_map import LogitMap
+from sievert.calibration.logit_map import LogitMap, probability_of
 from sievert.features.behaviour.rows import CREATORS, FEATURES, OWN, BehaviourSpec, Rows
 from sievert.scoring.bundle_files import pretty
 from sievert.scoring.onnx_session import Shape, refuse_unless_finite, refuse_unless_takes, session_of
@@ -33,6 +33,9 @@ ROWS = 8
 as many; alone 780, and 1,080 (`benchmarks/fusion.py`)."""
 
 _NO_CREATOR = FEATURES.index("creator_unknown")
+_DONE = [
+    OWN.index(FEATURES.index(f"post_{name}")) for name in ("views", "comments", "reports", "edits", "shares")
+]
 _LARGEST = 1e6
 """No knot of a calibrator is larger."""
 
@@ -42,13 +45,18 @@ Width = Annotated[int, Meta(ge=1, le=4096)]
 
 
 class FusionSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What `fusion.json` says: the behaviour features it was made for, widths, and a map for each head."""
+    """What `fusion.json` says: the behaviour features it was made for, widths, and a map for each head.
+
+    With `text_alone: kept` the cascade has the last word on a post of which no picture is heard and with which
+    nobody has done anything, whoever its creator is, and the maps are of evidence: of what is added to its
+    logits. Else they are of all that comes out.
+    """
 
     behaviour: BehaviourSpec
     text_width: Annotated[int, Meta(ge=0, le=4096)]  # 0: encodings of texts are not heard
     picture_width: Annotated[int, Meta(ge=0, le=4096)] = 0
     calibrators: dict[str, dict[str, list[float]]]
-    text_alone: Literal["learned", "kept"] = "learned"  # kept: of texts alone the cascade has the last word
+    text_alone: Literal["learned", "kept"] = "learned"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +129,12 @@ class FusionModel:
         return dict(zip(FUSION_FILES, (pretty(self.spec), self.graph), strict=True))
 
     def shifted(self, by: float) -> Self:
-        """Return the model whose calibrated logits are this much higher: where harm is more frequent."""
+        """Return the model whose calibrated logits are this much higher: where harm is more frequent.
+
+        Evidence says the same at any prevalence: what the cascade says moves.
+        """
+        if self.spec.text_alone == "kept":
+            return self
         return dataclasses.replace(self, calibrators=tuple(one.shifted(by) for one in self.calibrators))
 
     def logits(self, content: Floats, latents: Latents, rows: Rows | None = None) -> Floats:
@@ -143,12 +156,15 @@ class FusionModel:
 
         `content` [n, H] are the probabilities that the cascade gave the texts; `rows` as in `logits`.
         """
-        logits = self.logits(logits_of(content), latents, rows)
-        found = np.stack([one.apply(logits[:, h]) for h, one in enumerate(self.calibrators)], axis=1)
-        if self.spec.text_alone == "kept" and rows is None:
-            alone = ~latents.picture_known
-            found[alone] = content[alone]
-        return found
+        said = logits_of(content)
+        kept = self.spec.text_alone == "kept"
+        logits = self.logits(said, latents, rows) - (said if kept else 0)
+        found = np.stack([one.logits(logits[:, h]) for h, one in enumerate(self.calibrators)], axis=1)
+        p = probability_of(found + said if kept else found)
+        if kept:
+            alone = ~latents.picture_known & (True if rows is None else untouched(rows[:, OWN]))
+            p[alone] = content[alone]
+        return p
 
     def _vectors(self, latents: Latents) -> dict[str, npt.NDArray[Any]]:
         found: dict[str, npt.NDArray[Any]] = {}
@@ -185,6 +201,11 @@ def _numbers(rows: Rows | None, count: int) -> dict[str, npt.NDArray[Any]]:
         mask = np.repeat(which[:, None], len(places), axis=1)
         found |= {name: np.where(mask, rows[:, places], np.float32(0)), f"{name}_known": mask}
     return found
+
+
+def untouched(own: Rows) -> Bools:
+    """Tell with which posts [n] nobody has done anything yet, by what is known of themselves [n, OWN]."""
+    return np.asarray((own[:, _DONE] == 0).all(axis=1))
 
 
 def _padded(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

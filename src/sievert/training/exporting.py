@@ -81,7 +81,7 @@ def export_run(
         return standing
     with tempfile.TemporaryDirectory() as scratch:
         with_files(bundle, Path(scratch) / "bundle", files, without=_FUSED)
-        report = report_on(run, load_bundle(Path(scratch) / "bundle"))
+        report = report_on(run, calibrators, load_bundle(Path(scratch) / "bundle"))
     advance("measure", 1, 1)
     card = fusion_card(run, report, manifest, calibrators=calibrators, light=light, graphs=graphs)
     documents = {CARD: card.encode(), REPORT: pretty(report)}
@@ -100,7 +100,7 @@ def files_of(
     states = {head.name: head.prevalence for head in manifest.heads}
     maps = {head: {"x": [-1.0, 1.0], "y": [-1.0, 1.0]} for head in calibrators.passed}
     for head, one in calibrators.heads.items():
-        there = one.at(states[head])
+        there = one.map if run.keeps_texts else one.at(states[head])
         maps[head] = {"x": there.x.tolist(), "y": there.y.tolist()}
     spec = FusionSpec(
         behaviour=msgspec.convert(run.material.described.behaviour, BehaviourSpec),
@@ -114,18 +114,21 @@ def files_of(
         looks = PictureSpec(
             side=run.material.described.side,
             width=config.picture_width,
-            light=_light_of(light, calibrators, states),
+            light=_light_of(run, light, calibrators, states),
         )
         files |= dict(zip(PICTURE_FILES, (pretty(looks), graphs.picture), strict=True))
     return files
 
 
-def _light_of(light: LightImageRun, calibrators: RunCalibrators, states: Mapping[str, float]) -> LightImage:
+def _light_of(
+    run: HeavyRun, light: LightImageRun, calibrators: RunCalibrators, states: Mapping[str, float]
+) -> LightImage:
     """Return the light image model for all heads; of one that is passed through it knows the prevalence alone."""
     weights = {head: [0.0] * len(THUMBNAIL_FEATURES) for head in states}
     bias = {head: log_odds(share) for head, share in states.items()}
     for at, head in enumerate(light.heads):
-        by = prior_correction(to=states[head], was=calibrators.heads[head].prevalence)
+        was = states[head] if run.keeps_texts else calibrators.heads[head].prevalence
+        by = prior_correction(to=states[head], was=was)
         weights[head], bias[head] = light.weights[at].tolist(), float(light.bias[at]) + by
     return LightImage(weights=weights, bias=bias)
 

@@ -12,6 +12,14 @@ from sievert.training.run_card import interval_of, value_of
 CARD = "FUSION_CARD.md"
 
 
+_KEPT = (
+    "A post without a picture that nobody did anything with keeps what the cascade says, to the bit; all else is "
+    "evidence, and is added to the cascade's logit."
+)
+_EVIDENCE = "Maps are of evidence: 1 in the mean over harmless posts, as a ratio of likelihoods is; they hold at any prevalence."
+_MOVED = "Maps are fitted at the share that the material has, and moved to the one that the bundle states by Bayes' rule."
+
+
 def fusion_card(
     run: HeavyRun,
     report: FusionReport,
@@ -27,8 +35,9 @@ def fusion_card(
     lines = [
         "# Fusion model",
         "",
-        "It adds to what the cascade says of a post's texts: it hears encodings of them, the picture, what people did",
-        "with the post, and what is known of its creator. What is missing is masked.",
+        f"It adds to what the cascade says of a post's texts: it hears {_heard(run)}what people did with the post, and",
+        "what is known of its creator. What is missing is masked.",
+        *([_KEPT] if run.keeps_texts else []),
         (
             f"It learned from {learn.taken:,} posts, drawn from {learn.posts:,}; {learn.taken_harmful:,} of them are "
             "harmful."
@@ -73,7 +82,7 @@ def fusion_card(
     ]
     lines += [
         "",
-        "Maps are fitted at the share that the material has, and moved to the one that the bundle states by Bayes' rule.",
+        _EVIDENCE if run.keeps_texts else _MOVED,
         *(
             f"`{head}` is passed through as the cascade says it: {why}."
             for head, why in calibrators.passed.items()
@@ -94,6 +103,11 @@ def fusion_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _heard(run: HeavyRun) -> str:
+    texts = "encodings of them, " if run.model.config.encodings else ""
+    return texts + ("the picture, " if run.looks else "")
 
 
 def _costs(run: HeavyRun, graphs: Graphs, report: FusionReport, light: LightImageRun | None) -> list[str]:

@@ -17,6 +17,7 @@ from sievert.measurement.ranking import Estimate
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle
 from sievert.scoring.fusion import Latents
+from sievert.training.heavy_calibrators import RunCalibrators
 from sievert.training.heavy_run import HeavyRun
 from sievert.training.measured_fold import MeasuredFold
 
@@ -62,7 +63,7 @@ class FusionReport(msgspec.Struct, frozen=True, kw_only=True):
     cost: FusionCost
 
 
-def report_on(run: HeavyRun, bundle: Bundle) -> FusionReport:
+def report_on(run: HeavyRun, calibrators: RunCalibrators, bundle: Bundle) -> FusionReport:
     """Measure a run on the test fold, and what it costs as it stands in a bundle.
 
     Raises:
@@ -71,6 +72,7 @@ def report_on(run: HeavyRun, bundle: Bundle) -> FusionReport:
     fold = run.material.folds["test"]
     measured = MeasuredFold(fold, "test", resamples=RESAMPLES)
     rows, harm = measured.rows, run.said.heads.index(HARM)
+    harm_at = list(calibrators.heads).index(HARM)
     scores: dict[str, Floats] = {
         "text alone": fold.columns["spoken"][fold.columns["content"][rows], harm].astype(np.float64)
     }
@@ -78,7 +80,7 @@ def report_on(run: HeavyRun, bundle: Bundle) -> FusionReport:
         scores["text and evidence (update model)"] = fold.columns["updated"][rows, harm].astype(np.float64)
     for name, without in _WITHOUT.items():
         if run.looks or "pictures" not in without:
-            scores[name] = run.logits(fold, rows, without=without)[:, 0]
+            scores[name] = calibrators.apply(run, fold, rows, without=without)[:, harm_at]
     return FusionReport(
         posts=len(measured.y),
         harmful=int(measured.y.sum()),

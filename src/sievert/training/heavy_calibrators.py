@@ -7,22 +7,27 @@ run is brought into it (`at`).
 A head with too few labels of either kind cannot be told what its logits are worth. It is passed through: the
 bundle goes on saying of it what its cascade says.
 
-Legend: n posts, H heads that learned.
+Of a run that leaves texts to the cascade (`text_alone: kept`) the maps are of evidence: of what the run adds to
+the cascade's logit, beside what that logit is worth in the material. A ratio of likelihoods is 1 in the mean over
+harmless posts, and so is theirs: evidence makes harm no rarer. They hold at any prevalence.
+
+Legend: n posts, H heads that learned, K of them with a map.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sievert.calibration.fitting import fit_logit_map, prior_correction
+from sievert.calibration.fitting import fit_evidence_map, fit_logit_map, prior_correction
 from sievert.calibration.logit_map import LogitMap
 from sievert.errors import InvalidField, NotFound, StoreCorrupt
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle_files import pretty
+from sievert.scoring.fusion import untouched
 from sievert.stores.durable import write_durably
 from sievert.training.heavy_run import HeavyRun
 from sievert.training.material import MaterialFold
@@ -66,11 +71,24 @@ class RunCalibrators(msgspec.Struct, frozen=True, kw_only=True):
     heads: dict[str, HeadMap]
     passed: dict[str, str]  # heads that are passed through, and why
 
-    def apply(self, logits: Floats, heads: tuple[str, ...]) -> Floats:
-        """Return calibrated logits [n, K] of those of `heads` that have a map, from logits [n, H]."""
-        return np.stack(
-            [one.map.logits(logits[:, heads.index(head)]) for head, one in self.heads.items()], axis=1
-        )
+    def apply(
+        self, run: HeavyRun, fold: MaterialFold, rows: Rows, *, without: Collection[str] = ()
+    ) -> Floats:
+        """Return calibrated logits [n, K] of snapshots [n]; parts in `without` are not heard.
+
+        Where texts are left to the cascade they are those that serve, at the bundle's prevalence; else at that of
+        the material.
+        """
+        logits = run.logits(fold, rows, without=without)
+        columns = [run.heads.index(head) for head in self.heads]
+        said = _said(run, fold, rows)[:, columns] if run.keeps_texts else 0.0
+        added = logits[:, columns] - said
+        found = np.stack([one.map.logits(added[:, at]) for at, one in enumerate(self.heads.values())], axis=1)
+        if run.keeps_texts:
+            seen = run.looks and "pictures" not in without
+            shown = (fold.columns["picture"][fold.columns["content"][rows]] >= 0) & seen
+            found[untouched(fold.columns["behaviour"][rows]) & ~shown] = 0.0
+        return said + found
 
 
 def calibrate(run: HeavyRun, *, advance: Callable[[str, int, int], None]) -> RunCalibrators:
@@ -84,7 +102,7 @@ def calibrate(run: HeavyRun, *, advance: Callable[[str, int, int], None]) -> Run
         return read_calibrators(run)
     fold = run.material.folds["calibrate"]
     rows = drawn_rows(fold)
-    logits = run.logits(fold, rows)
+    logits, said = run.logits(fold, rows), _said(run, fold, rows)
     labels = labels_of_heads(run, fold, rows)
     weight = fold.columns["stands_for"][rows].astype(np.float64)
     heads: dict[str, HeadMap] = {}
@@ -95,7 +113,8 @@ def calibrate(run: HeavyRun, *, advance: Callable[[str, int, int], None]) -> Run
         if reason := _too_few(y):
             passed[head] = reason
         else:
-            heads[head] = _fitted(logits[known, at], y, weight[known])
+            beside = said[known, at] if run.keeps_texts else None
+            heads[head] = _fitted(logits[known, at], y, weight[known], beside)
         advance("calibrate", at + 1, len(run.heads))
     if HARM in passed:
         raise InvalidField(
@@ -145,6 +164,13 @@ def labels_of_heads(run: HeavyRun, fold: MaterialFold, rows: Rows) -> Floats:
     return found
 
 
+def _said(run: HeavyRun, fold: MaterialFold, rows: Rows) -> Floats:
+    """Return the logits [n, H] of the cascade for the heads that learned."""
+    columns = [run.said.heads.index(head) for head in run.heads]
+    found: Floats = fold.columns["spoken"][fold.columns["content"][rows]][:, columns].astype(np.float64)
+    return found
+
+
 def _too_few(y: Bools) -> str:
     """Return why labels [n] do not carry a calibrator; nothing if they do."""
     for word, count in (("harmful", int(y.sum())), ("harmless", int((~y).sum()))):
@@ -153,10 +179,17 @@ def _too_few(y: Bools) -> str:
     return ""
 
 
-def _fitted(z: Floats, y: Bools, weight: Floats) -> HeadMap:
+def _fitted(z: Floats, y: Bools, weight: Floats, said: Floats | None) -> HeadMap:
+    """Fit a map of logits z [n], or, with what the cascade said [n], of what they are beyond that."""
     prevalence = float(weight[y].sum() / weight.sum())
     pieces = int(np.clip(y.sum() // _LABELS_A_PIECE, 1, _MOST_PIECES))
-    found = fit_logit_map(z, y, weight, prevalence=prevalence, pieces=pieces)
+    if said is None:
+        found = fit_logit_map(z, y, weight, prevalence=prevalence, pieces=pieces)
+    else:
+        worth = fit_logit_map(said, y, weight, prevalence=prevalence, pieces=pieces)
+        found = fit_evidence_map(z - said, y, weight, beside=worth.logits(said), pieces=pieces)
+        ratio = np.exp(found.logits(z[~y] - said[~y]))
+        found = found.shifted(-float(np.log(np.average(ratio, weights=weight[~y]))))
     return HeadMap(
         x=tuple(found.x.tolist()),
         y=tuple(found.y.tolist()),

@@ -52,6 +52,11 @@ class HeavyRun:
         """Say if the model looks at pictures."""
         return self.model.image is not None
 
+    @property
+    def keeps_texts(self) -> bool:
+        """Say if texts are left to the cascade: then all else is evidence beside what it says."""
+        return self.model.config.text_alone == "kept"
+
     def logits(self, fold: MaterialFold, rows: Rows, *, without: Collection[str] = ()) -> Floats:
         """Return the logits [n, H'] of `heads` for snapshots [n]; parts in `without` are not heard."""
         found = fused_logits(self.model, fold, rows, self.recipe, without=without)

@@ -203,7 +203,7 @@ def _lesson(run: HeavyRun, calibrators: RunCalibrators, fold: MaterialFold) -> _
         raise InvalidField(
             "A number of a thumbnail is not finite.", remedy="Gather the material anew.", field="thumbnail"
         )
-    says = probability_of(calibrators.apply(run.logits(fold, rows), run.heads))
+    says = probability_of(calibrators.apply(run, fold, rows))
     weight = fold.columns["stands_for"][rows].astype(np.float32)
     return _Lesson(x=numbers.values.numpy(), says=says, weight=weight / weight.mean())
 

@@ -2,8 +2,9 @@
 
 A world of some million posts holds more harmless posts than its events leave room for in memory, and few
 thousand harmful ones. Several smaller worlds, gathered one by one, hold as many labels as are wanted. Each
-should be made from texts of its own. A post of the second whose text is, word by word, one of the later
-folds' is left out, since it would be learned from and tested on.
+should be made from texts of its own. A post to learn from whose text is, word by word, one of the later
+folds' is left out, since it would be learned from and tested on. The test fold may be the second's: then
+a world of other texts tests what the first taught.
 
 Legend: c contents, s snapshots, p posts.
 """
@@ -39,16 +40,23 @@ _FEWEST_TOKENS = 4
 """Shorter texts are said by many, and tell nothing of each other."""
 
 
-def join(first: Material, second: Material, out: Path) -> Described:
-    """Write material whose learning fold is that of both.
+def join(first: Material, second: Material, out: Path, *, test_of_second: bool = False) -> Described:
+    """Write material whose learning fold is that of both, and whose later folds are the first's.
+
+    With `test_of_second` the test fold is the second's.
 
     Raises:
         InvalidField: the two do not hold the same columns, or not of the same meaning.
     """
     _refuse_unless_alike(first.described, second.described)
-    learn = _without_later(second.folds[FOLDS[0]], [first.folds[name] for name in FOLDS[1:]])
     forms = _forms(first.described, second.described)
+    later = {name: first.folds[name] for name in FOLDS[1:]}
+    if test_of_second:
+        later[FOLDS[-1]] = _with_forms(second.folds[FOLDS[-1]], second.described, forms)
+    learn = _without_later(second.folds[FOLDS[0]], [*later.values()])
     one, other = first.folds[FOLDS[0]], _with_forms(learn, second.described, forms)
+    if test_of_second:
+        one = _without_later(one, [*later.values()])
     if one.columns.keys() != other.columns.keys():
         missing = sorted(one.columns.keys() ^ other.columns.keys())
         raise InvalidField(
@@ -58,11 +66,15 @@ def join(first: Material, second: Material, out: Path) -> Described:
         )
     out.mkdir(parents=True, exist_ok=True)
     write_fold(out, FOLDS[0], _joined(one, other))
-    for name in FOLDS[1:]:
-        write_fold(out, name, first.folds[name].columns)
+    for name, fold in later.items():
+        write_fold(out, name, fold.columns)
     if (spare := first.folder / UNLABELLED).is_file():
         (out / UNLABELLED).write_bytes(spare.read_bytes())
-    described = _described(first.described, second.described, learn, forms)
+    described = _described(first.described, second.described, one, learn, forms)
+    if test_of_second:
+        tested = second.described.populations[FOLDS[-1]]
+        populations = {**described.populations, FOLDS[-1]: tested}
+        described = msgspec.structs.replace(described, populations=populations)
     write_described(out, described)
     return described
 
@@ -136,16 +148,17 @@ def _joined(one: MaterialFold, other: MaterialFold) -> dict[str, Array]:
     return found
 
 
-def _described(first: Described, second: Described, learn: MaterialFold, forms: list[str]) -> Described:
+def _described(
+    first: Described, second: Described, one: MaterialFold, other: MaterialFold, forms: list[str]
+) -> Described:
     mine, theirs = first.populations[FOLDS[0]], second.populations[FOLDS[0]]
-    harmful = _posts(learn, learn.harmful())
     both = Population(
         posts=mine.posts + theirs.posts,
         harmful=mine.harmful + theirs.harmful,
         left_out=mine.left_out + theirs.left_out,
         left_out_harmful=mine.left_out_harmful + theirs.left_out_harmful,
-        taken=mine.taken + _posts(learn, np.ones(len(learn), np.bool_)),
-        taken_harmful=mine.taken_harmful + harmful,
+        taken=sum(_posts(some, np.ones(len(some), np.bool_)) for some in (one, other)),
+        taken_harmful=sum(_posts(some, some.harmful()) for some in (one, other)),
         alike=0,
     )
     history = hashlib.blake2b(f"{first.history} {second.history}".encode(), digest_size=16).hexdigest()
