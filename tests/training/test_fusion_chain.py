@@ -15,7 +15,7 @@ from command_line import sievert
 from sievert.calibration.logit_map import probability_of
 from sievert.cli import train_fusion, train_rungs
 from sievert.errors import ConfigurationError, InvalidField, NotFound, StoreCorrupt, TrainingStopped
-from sievert.features.behaviour.rows import CREATORS, OWN, BehaviourSpec
+from sievert.features.behaviour.rows import CREATORS, FEATURES, OWN, BehaviourSpec
 from sievert.features.content.thumbnail import THUMBNAIL_FEATURES
 from sievert.models.batch import Pictures, PostBatch
 from sievert.pipeline.decode import to_batch
@@ -148,6 +148,8 @@ def test_a_run_that_leaves_texts_to_the_cascade_serves_without_their_encodings(m
     assert looked.facets
     assert np.array_equal(fused(bundle, looked).harm, looked.scored.harm)
     one = np.zeros((1, len(OWN) + len(CREATORS)), np.float32)
+    assert np.array_equal(fused(bundle, looked, lambda rows: one[rows * 0]).harm, looked.scored.harm)
+    one[0, FEATURES.index("post_views")] = 1.0
     assert not np.array_equal(fused(bundle, looked, lambda rows: one[rows * 0]).harm, looked.scored.harm)
 
     # What serves is what was calibrated: the cascade's logit, and what the map makes of all else.

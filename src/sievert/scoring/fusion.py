@@ -74,6 +74,10 @@ class Latents:
         """Return n."""
         return len(self.text)
 
+    def take(self, rows: npt.NDArray[np.intp]) -> "Latents":
+        """Return these facets, in this order."""
+        return Latents(**{one.name: getattr(self, one.name)[rows] for one in dataclasses.fields(self)})
+
     @classmethod
     def unknown(cls, count: int, *, text: int, picture: int) -> Self:
         """Return `count` facets of which nothing is known, for encodings that are so wide."""
@@ -156,15 +160,17 @@ class FusionModel:
 
         `content` [n, H] are the probabilities that the cascade gave the texts; `rows` as in `logits`.
         """
-        said = logits_of(content)
-        kept = self.spec.text_alone == "kept"
-        logits = self.logits(said, latents, rows) - (said if kept else 0)
-        found = np.stack([one.logits(logits[:, h]) for h, one in enumerate(self.calibrators)], axis=1)
-        p = probability_of(found + said if kept else found)
-        if kept:
-            alone = ~latents.picture_known & (True if rows is None else untouched(rows[:, OWN]))
-            p[alone] = content[alone]
+        if self.spec.text_alone == "learned":
+            return probability_of(self._mapped(self.logits(logits_of(content), latents, rows)))
+        touched = np.zeros(len(content), np.bool_) if rows is None else ~untouched(rows[:, OWN])
+        heard = np.flatnonzero(latents.picture_known | touched)
+        said, p = logits_of(content[heard]), content.copy()
+        added = self.logits(said, latents.take(heard), None if rows is None else rows[heard]) - said
+        p[heard] = probability_of(said + self._mapped(added))
         return p
+
+    def _mapped(self, logits: Floats) -> npt.NDArray[np.float64]:
+        return np.stack([one.logits(logits[:, h]) for h, one in enumerate(self.calibrators)], axis=1)
 
     def _vectors(self, latents: Latents) -> dict[str, npt.NDArray[Any]]:
         found: dict[str, npt.NDArray[Any]] = {}
