@@ -1,7 +1,7 @@
 """What the fusion model of a bundle does: in the world of its material, and to real texts and pictures.
 
     python benchmarks/fusion_elsewhere.py MATERIAL --bundle BUNDLE --texts TEXTS --data FOLDER --fold calibrate
-    python benchmarks/fusion_elsewhere.py MATERIAL --texts TEXTS --data FOLDER --fold test --write
+    python benchmarks/fusion_elsewhere.py MATERIAL --bundle BUNDLE --texts TEXTS --data FOLDER --fold test --write
 
 In the world it is held against the cascade and the update model, as each would serve, on the same posts, by posts
 and by views, at a moment of each and when it is created. Real texts (NDJSON with text and harmful) take the place of posts of the
@@ -28,7 +28,7 @@ from sievert.measurement.prevalence import natural_weights
 from sievert.measurement.ranking import average_precision
 from sievert.schema.batch import TextColumn
 from sievert.schema.media import PictureFacts
-from sievert.scoring.bundle import default_bundle_path, load_bundle
+from sievert.scoring.bundle import load_bundle
 from sievert.scoring.cascade import score
 from sievert.scoring.fusion import Latents, untouched
 from sievert.training.material import read_material
@@ -233,7 +233,7 @@ def shown(value):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("material", type=Path)
-    parser.add_argument("--bundle", type=Path, default=default_bundle_path())
+    parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--fold", choices=("calibrate", "test"), default="calibrate")
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--most", type=int, default=12_000, help="texts, at most")

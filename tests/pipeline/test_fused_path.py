@@ -202,11 +202,13 @@ def test_a_closer_look_hears_behaviour_once(bundle):
     post(early, "fine")
     run_events(reports(2), early)
     first, reported, closer = trail(late, "fine")
-    assert (first.stage, reported.stage, closer.stage) == ("light", "update", "heavy")
+    assert (first.stage, reported.stage, closer.stage) == ("light", "update", "update")
     assert closer.probability == pytest.approx(trail(early, "fine")[-1].probability, rel=1e-3)
+    (later,) = worth_deciding([PostName("default", "fine")], [Cause(DIAL, 2)], late)
+    assert later.content == first  # what was heard of behaviour is no opinion of the text
 
 
-def test_one_that_hears_no_encodings_speaks_of_every_text_and_reads_nothing_anew(bundle, monkeypatch):
+def test_one_that_hears_no_encodings_reads_nothing_anew_of_what_the_light_model_read(bundle, monkeypatch):
     fusion = hand_made_fusion(HEADS, text_width=0)
     fusion = dataclasses.replace(fusion, spec=msgspec.structs.replace(fusion.spec, text_alone="kept"))
     deaf = dataclasses.replace(bundle, fusion=fusion, picture=None)
@@ -220,17 +222,33 @@ def test_one_that_hears_no_encodings_speaks_of_every_text_and_reads_nothing_anew
     parts.latents.forget(1 << 62)
     monkeypatch.setattr(HeavyModel, "logits", None)
     monkeypatch.setattr(UpdateModel, "probabilities", lambda self, content, rows: content)
-    for name in texts:
-        run_events(reports(12, post=name), parts)
-        later = trail(parts, name)[-1]
-        rows = behaviour_rows(
-            parts.counters.known([PostName("default", name)], parts.counters.latest), fusion.spec.behaviour
-        )
-        content = np.array([[firsts[name].probability, *[0.5] * (len(HEADS) - 1)]], np.float32)
-        (expected, *_) = fusion.probabilities(content, Latents.unknown(1, text=0, picture=0), rows)[0]
-        assert later.stage == "update"
-        assert later.probability == pytest.approx(float(expected), abs=1e-5)
-        assert later.probability > firsts[name].probability
+    run_events(reports(12, post="light"), parts)
+    later = trail(parts, "light")[-1]
+    rows = behaviour_rows(
+        parts.counters.known([PostName("default", "light")], parts.counters.latest), fusion.spec.behaviour
+    )
+    content = np.array([[firsts["light"].probability, *[0.5] * (len(HEADS) - 1)]], np.float32)
+    (expected, *_) = fusion.probabilities(content, Latents.unknown(1, text=0, picture=0), rows)[0]
+    assert later.stage == "update"
+    assert later.probability == pytest.approx(float(expected), abs=1e-5)
+    assert later.probability > firsts["light"].probability
+
+
+def test_what_was_fused_when_it_came_is_not_fused_once_more_when_it_is_forgotten(bundle):
+    fusion = hand_made_fusion(HEADS, text_width=0)
+    fusion = dataclasses.replace(fusion, spec=msgspec.structs.replace(fusion.spec, text_alone="kept"))
+    deaf = dataclasses.replace(bundle, fusion=fusion, picture=None)
+    remembers, forgets = (dataclasses.replace(memory(deaf), shares=ALL) for _ in range(2))
+    later = []
+    for parts in (remembers, forgets):
+        run_events(reports(3, post="early"), parts)  # of a post that has not come yet
+        assert post(parts, "early").stage == "heavy"
+        if parts is forgets:
+            parts.latents.forget(1 << 62)
+        run_events(reports(9, post="early", first=3), parts)
+        later.append(trail(parts, "early")[-1])
+    assert [one.stage for one in later] == ["update", "update"]
+    assert later[0].probability == pytest.approx(later[1].probability, rel=1e-3)
 
 
 def test_of_what_is_neither_remembered_nor_kept_the_update_model_speaks(parts, heavy_runs, monkeypatch):

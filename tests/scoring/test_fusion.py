@@ -25,7 +25,10 @@ from tiny_fusion import SIDE, WIDTH, write_fused
 from tiny_heavy import HEADS
 
 RED, BLUE = ([255, 0, 0], [0, 0, 255])
-DONE = ("views", "comments", "reports", "edits", "shares")
+DONE = (
+    *("views", "comments", "reports", "edits", "shares"),
+    *("hides_lift", "blocks_lift", "good_reactions_lift", "bad_reactions_lift"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -78,8 +78,9 @@ def _look_at(again: Sequence[Again], parts: Parts, *, shares: Shares, now: Micro
         parts.latents.keep(parts.bundle.version, posts.keys[row], facets, at=posts.received_at)
     scored = fused(parts.bundle, looked, lambda rows: behaviour_of_new(posts, parts, rows))
     reacted = np.array([one.trail[-1].stage == Stage.UPDATE.word for one in again], np.bool_)
+    told = reacted.copy()  # of what happened to these the update model tells
     if parts.bundle.fusion is not None:
-        reacted[list(looked.facets)] = False
+        told[list(looked.facets)] = False
     update = parts.bundle.update
     if update is not None and reacted.any():
         known = parts.counters.known(
@@ -88,7 +89,8 @@ def _look_at(again: Sequence[Again], parts: Parts, *, shares: Shares, now: Micro
         own = len(parts.bundle.manifest.heads)
         p = np.concatenate([scored.harm[:, None], scored.policies[:, :-1]], axis=1)
         heard = update.probabilities(p[:, :own], behaviour_rows(known, update.spec.behaviour))
-        p[reacted, :own] = heard[reacted]
+        p[told, :own] = heard[told]
+        # Whoever told of it, such a decision is not of the content alone, and must not be taken for it later.
         stage = np.where(reacted, np.int8(Stage.UPDATE), scored.stage)
         scored = dataclasses.replace(scored_again(again, p, parts.bundle, stage=stage), where=scored.where)
     decide_again(again, posts, scored, parts, now=now)

@@ -34,7 +34,12 @@ as many; alone 780, and 1,080 (`benchmarks/fusion.py`)."""
 
 _NO_CREATOR = FEATURES.index("creator_unknown")
 _DONE = [
-    OWN.index(FEATURES.index(f"post_{name}")) for name in ("views", "comments", "reports", "edits", "shares")
+    OWN.index(FEATURES.index(f"post_{name}"))
+    for name in (
+        *("views", "comments", "reports", "edits", "shares"),
+        # A platform may tell these and no views: of nothing a lift is exactly nought.
+        *("hides_lift", "blocks_lift", "good_reactions_lift", "bad_reactions_lift"),
+    )
 ]
 _LARGEST = 1e6
 """No knot of a calibrator is larger."""
