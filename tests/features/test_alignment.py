@@ -54,5 +54,5 @@ def test_other_widths_and_too_few_shared_creators_are_refused():
     with pytest.raises(InvalidField, match=f"needs {least}"):
         alignment(vectors(0, least - 1), vectors(1, least - 1))
     assert alignment(vectors(0, least), vectors(1, least)).creators == least
-    with pytest.raises(InvalidField, match="Both models know"):
+    with pytest.raises(InvalidField, match="90 new vectors and 80 old ones"):
         alignment(vectors(0, 90), vectors(1, 80))

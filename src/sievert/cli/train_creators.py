@@ -48,6 +48,7 @@ def creators(
     from sievert.cli.learning_progress import stages
     from sievert.cli.times import time_from
     from sievert.datasets.creator_history import read_creator_history
+    from sievert.features.creators.alignment import refuse_too_few
     from sievert.models import save_model
     from sievert.schema.clock import SystemClock
     from sievert.training.creator_data import data_of
@@ -62,6 +63,8 @@ def creators(
     data = data_of(
         read_creator_history(history), time_from(as_of, now), until=time_from(until, now) if until else now
     )
+    if before:
+        refuse_too_few(data.accounts, before.spec.vector)
     with stages(console) as advance:
         model, result = train_creators(chosen, data, out, advance=advance)
     save_model(model, out / "model")

@@ -4,7 +4,7 @@ A world of some million posts holds more harmless posts than its events leave ro
 thousand harmful ones. Several smaller worlds, gathered one by one, hold as many labels as are wanted. Each
 should be made from texts of its own. A post to learn from whose text is, word by word, one of the later
 folds' is left out, since it would be learned from and tested on. The test fold may be the second's: then
-a world of other texts tests what the first taught.
+a world of other texts tests what the first taught; the time to calibrate on is not cleared of those texts.
 
 Legend: c contents, s snapshots, p posts.
 """

@@ -38,17 +38,18 @@ def alignment(new: Vectors, old: Vectors, *, seed: int = 0) -> Alignment:
     Raises:
         InvalidField: the widths differ, or too few creators are shared.
     """
-    if new.shape[1] != old.shape[1]:
+    n, width = new.shape
+    if width != old.shape[1]:
         raise InvalidField(
-            f"The new vectors have {new.shape[1]} numbers, the old ones {old.shape[1]}: no turn brings them together.",
+            f"The new vectors have {width} numbers, the old ones {old.shape[1]}: no turn brings them together.",
             remedy=f"Train with vector={old.shape[1]}.",
             field="vector",
         )
-    n, least = len(new), LEAST_SHARED * new.shape[1]
-    if n < least or len(old) != n:
+    refuse_too_few(min(n, len(old)), width)
+    if len(old) != n:
         raise InvalidField(
-            f"Both models know {min(n, len(old)):,} creators; a turn of {new.shape[1]} numbers needs {least:,}.",
-            remedy="Align on a history with more creators.",
+            f"There are {n:,} new vectors and {len(old):,} old ones.",
+            remedy="Pass vectors of the same creators, in the same order.",
             field="creators",
         )
     held = np.random.default_rng(seed).permutation(n) < n // 5
@@ -59,6 +60,20 @@ def alignment(new: Vectors, old: Vectors, *, seed: int = 0) -> Alignment:
         unturned=_mean_cosine(new[held], old[held]),
         creators=n,
     )
+
+
+def refuse_too_few(creators: int, width: int) -> None:
+    """Make sure that so many shared creators can tell how vectors of a width are turned.
+
+    Raises:
+        InvalidField: they cannot.
+    """
+    if creators < LEAST_SHARED * width:
+        raise InvalidField(
+            f"Both models know {creators:,} creators; a turn of {width} numbers needs {LEAST_SHARED * width:,}.",
+            remedy="Align on a history with more creators.",
+            field="creators",
+        )
 
 
 def rotation(new: Vectors, old: Vectors) -> Floats:
