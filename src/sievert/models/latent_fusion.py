@@ -175,9 +175,8 @@ class LatentFusion(PostModel):
         if self.config.text_alone == "kept":
             # The picture's latents stand behind those of texts.
             texts = torch.arange(rows.shape[1], device=rows.device) < len(self.config.encodings)
-            some = (
-                slice(None) if self.config.encodings else slice(1)
-            )  # without encodings it is the same of all
+            # Without encodings it says the same of all.
+            some = slice(None) if self.config.encodings else slice(1)
             alone = PostBatch(posts=len(rows[some]))
             added = added - self.updating(rows[some], alone, (known & texts)[some])
         spoken = numbers_of(batch, "spoken", len(self.config.speaks))

@@ -3,7 +3,8 @@
 Where what encoders made of the content is at hand, the fusion model hears it, as it did when the post came:
 the same rows make the same score. One that hears no encodings of texts needs, of a post without pictures that
 the light model alone read, no more than what was thought of it. Of the others the likeliest few of a batch are
-read anew by the heavy model, if they were kept; for the rest the update model adds behaviour to what was thought of them first.
+read anew by the heavy model, if they were kept; for the rest the update model adds behaviour to what was thought
+of them first.
 
 Legend: n posts, H heads of the bundle's models (harm first), A added heads, F behaviour features.
 """
@@ -92,11 +93,12 @@ def _facets(
     found = {row: parts.latents.get(bundle.version, one.post.key) for row, one in enumerate(again)}
     heard = {row: one for row, one in found.items() if one is not None}
     if not bundle.fusion.spec.text_width:
-        for row, one in enumerate(again):
-            # What the heavy model read may have been fused already: behaviour would be heard twice.
-            light = one.content.stage == Stage.LIGHT.word
-            if row not in heard and light and not one.post.media:
-                heard[row] = (Facet(content=content[row], where=OWN),)
+        # What the heavy model read may have been fused already: behaviour would be heard twice.
+        heard |= {
+            row: (Facet(content=content[row], where=OWN),)
+            for row, one in enumerate(again)
+            if row not in heard and one.content.stage == Stage.LIGHT.word and not one.post.media
+        }
     worth = [
         row
         for row in np.argsort(-likely, kind="stable").tolist()
