@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sievert.features.behaviour.rows import CREATORS, FEATURES, OWN
+from sievert.features.behaviour.rows import OWN
 from sievert.features.content.pixels import pixels_of
 from sievert.features.content.thumbnail import thumbnail_features
 from sievert.measurement.paired import pr_auc_difference
@@ -40,13 +40,6 @@ DRAWS, RESAMPLES = 5, 300
 REVIEW, DEMOTE = 0.3, 0.7
 OF_TEXTS, OF_MEMES = 0.01, 0.1
 CHUNK = 2000
-
-
-def rows_of(fold, rows):
-    """Return behaviour rows [n, F] of snapshots."""
-    found = np.zeros((len(rows), len(FEATURES)), np.float32)
-    found[:, OWN], found[:, CREATORS] = fold.columns["behaviour"][rows], fold.columns["context"][rows]
-    return found
 
 
 def latents(fusion, count, vectors=None):
@@ -74,7 +67,7 @@ def in_the_world(bundle, material, name):
     ours = bundle.fusion.probabilities(
         (1 / (1 + np.exp(-said))).astype(np.float32),
         latents(bundle.fusion, len(rows), vectors),
-        rows_of(fold, rows),
+        fold.behaviour_rows(rows),
     )[:, 0].astype(np.float64)
     # Of a post that nobody touched the update model is not asked.
     heard = np.where(untouched(fold.columns["behaviour"][rows]), said[:, 0], fold.columns["updated"][rows, 0])
@@ -120,7 +113,9 @@ def real_texts(bundle, material, name, texts):
         share = fold.columns["stands_for"][rows].astype(np.float64)
         told[moment] = {"fusion": [], "update": []}
         for draw in range(DRAWS):
-            whose = rows_of(fold, np.random.default_rng(draw).choice(rows, len(y), p=share / share.sum()))
+            whose = fold.behaviour_rows(
+                np.random.default_rng(draw).choice(rows, len(y), p=share / share.sum())
+            )
             found = {
                 "fusion": bundle.fusion.probabilities(said, latents(bundle.fusion, len(y)), whose),
                 "update": np.where(

@@ -5,7 +5,7 @@
     python benchmarks/label_efficiency.py MATERIAL      # --write keeps the result
 
 Late fusion learns from 200, 1,000, 5,000 and all labelled posts of the learning fold, each draw as balanced
-as the fold is; of the smaller draws three, by other seeds. Four ways, on the same draws:
+as the fold is; of all but the last three draws, by other seeds. Four ways, on the same draws:
 
     plain        the text encoder as it comes, the image encoder from random weights
     pretrained   both as `sievert train pretrain` left them, that learned on the material's unlabelled posts
@@ -39,7 +39,7 @@ RESULT = Path(__file__).parent / "results" / "label_efficiency.json"
 PLOT = RESULT.with_suffix(".svg")
 WAYS = ("plain", "pretrained", "reports", "both")
 HEARS = ("pooled", "pictures", "behaviour", "context")
-FEW = 2000
+FEW = 10_000
 """Labels below which a draw is drawn by several seeds."""
 
 
@@ -61,6 +61,12 @@ def parsed():
     parser.add_argument("--device", choices=("cpu", "cuda"), help="by default a GPU if there is one")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resamples", type=int, default=300)
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="FILE",
+        help="tell the sizes too that another run on this material printed",
+    )
     parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/results")
     return parser.parse_args()
 
@@ -275,6 +281,11 @@ def main(chosen):
         "lines": lines,
         "wall_seconds": round(time.monotonic() - began),
     }
+    if chosen.beside:
+        other = json.loads(chosen.beside.read_text().splitlines()[-1])
+        if any(other[name] != result[name] for name in ("material", "overrides", "measured_posts")):
+            raise SystemExit(f"{chosen.beside} is of other material, or of other recipes.")
+        lines[:0] = other["lines"]
     show(lines, ways.names)
     if chosen.write:
         RESULT.write_text(json.dumps(result, indent=1) + "\n")

@@ -24,12 +24,20 @@ from tiny_heavy import HEADS, tiny_model, tiny_parts, write_with_heavy
 WIDTH, SIDE = 8, 16
 
 
-def write_fused(folder, *, files=None):
-    """Write and load a bundle whose fusion model hears text, words and pictures; `files` replace others."""
+def write_fused(folder, *, files=None, hears_people=True):
+    """Write and load a bundle whose fusion model hears text, words, pictures and people; `files` replace others.
+
+    One that does not hear people hears pictures alone.
+    """
     light = write_tiny_bundle(folder / "light")
     write_with_heavy(folder / "heavy", light, tiny_parts(model=tiny_model(width=WIDTH)))
     picture = hand_made_picture(HEADS, side=SIDE)
-    fusion = hand_made_fusion(HEADS, text_width=WIDTH, picture_width=picture.spec.width)
+    fusion = hand_made_fusion(
+        HEADS,
+        text_width=WIDTH if hears_people else 0,
+        picture_width=picture.spec.width,
+        hears_people=hears_people,
+    )
     made = {**hand_made_update(len(HEADS)).files(), **fusion.files(), **picture.files(), **(files or {})}
     with_files(folder / "heavy", folder / "fused", made)
     return load_bundle(folder / "fused")

@@ -191,12 +191,15 @@ def hand_made_views(*, unseen: float = 50.0, cap: float = 100_000.0) -> ViewsMod
     )
 
 
-def hand_made_fusion(heads: Sequence[str], *, text_width: int, picture_width: int = 0) -> FusionModel:
+def hand_made_fusion(
+    heads: Sequence[str], *, text_width: int, picture_width: int = 0, hears_people: bool = True
+) -> FusionModel:
     """Return a fusion model that believes in reports, in red pictures and a little in encodings.
 
     It adds to the logits of the content 1.5 times the lift of reports, a hundredth of some sum over each
     encoding, and for all heads what a vector of `hand_made_picture` says of red: about 10 of plain red, else
-    nothing. Needs the package onnx. A width of 0 is not heard.
+    nothing. Needs the package onnx. A width of 0 is not heard; one that does not hear people keeps to the cascade of
+    posts without pictures.
     """
     rng = np.random.default_rng(5)
     columns = len(heads)
@@ -204,7 +207,8 @@ def hand_made_fusion(heads: Sequence[str], *, text_width: int, picture_width: in
     lift[OWN.index(FEATURES.index("post_reports_lift"))] = 1.5
     texts = ("text", "words") if text_width else ()
     sums = {name: rng.normal(0, 0.01, (text_width, columns)).astype(np.float32) for name in texts}
-    sums["behaviour"] = lift
+    if hears_people:
+        sums["behaviour"] = lift
     if picture_width:
         red = np.zeros((picture_width, columns), np.float32)
         red[:3] = [[20.0], [-20.0], [-20.0]]
@@ -235,7 +239,7 @@ def hand_made_fusion(heads: Sequence[str], *, text_width: int, picture_width: in
     vectors = dict.fromkeys(texts, text_width) | ({"picture": picture_width} if picture_width else {})
     for name, width in vectors.items():
         inputs |= {name: (np.float32, ["posts", width]), f"{name}_known": (np.bool_, ["posts"])}
-    for name, width in {"behaviour": len(OWN), "context": len(CREATORS)}.items():
+    for name, width in {"behaviour": len(OWN), "context": len(CREATORS)}.items() if hears_people else ():
         inputs |= {
             name: (np.float32, ["posts", width]),
             f"{name}_known": (np.bool_, ["posts", width]),
@@ -251,10 +255,11 @@ def hand_made_fusion(heads: Sequence[str], *, text_width: int, picture_width: in
         },
     )
     spec = FusionSpec(
-        behaviour=BehaviourSpec(definitions=DEFINITIONS),
+        behaviour=BehaviourSpec(definitions=DEFINITIONS) if hears_people else None,
         text_width=text_width,
         picture_width=picture_width,
         calibrators={name: {"x": [-1.0, 1.0], "y": [-1.0, 1.0]} for name in heads},
+        text_alone="learned" if hears_people else "kept",
     )
     return FusionModel.of_files(msgspec.json.encode(spec), graph, heads)
 

@@ -251,6 +251,55 @@ def test_what_was_fused_when_it_came_is_not_fused_once_more_when_it_is_forgotten
     assert later[0].probability == pytest.approx(later[1].probability, rel=1e-3)
 
 
+@pytest.fixture
+def seeing(tmp_path):
+    """A bundle whose fusion model hears pictures, and no people."""
+    return write_fused(tmp_path, hears_people=False)
+
+
+def updated(bundle, parts, first, name):
+    """What the update model makes of a first decision now."""
+    known = parts.counters.known([PostName("default", name)], parts.counters.latest)
+    rows = behaviour_rows(known, bundle.update.spec.behaviour)
+    content = [first.probability, *(first.policies[head] for head in HEADS[1:])]
+    return bundle.update.probabilities(np.array([content], np.float32), rows)[0, 0]
+
+
+@pytest.mark.parametrize("look", ["events", "closer"])
+def test_one_that_hears_no_people_speaks_once_and_the_update_model_goes_on_from_there(
+    seeing, heavy_runs, look
+):
+    parts = dataclasses.replace(memory(seeing), shares=ALL)
+    first = post(parts, "fine", RED, text=FINE)
+    blind = memory(dataclasses.replace(seeing, fusion=None, picture=None))
+    assert first.probability > 0.9
+    assert post(blind, "fine", RED, text=FINE).probability < 0.5
+    assert len(parts.latents) == 0  # nobody will ask for them
+    heavy_runs.clear()
+    run_events(reports(2), parts)
+    assert heavy_runs == []
+    if look == "closer":
+        (again,) = worth_deciding([PostName("default", "fine")], [Cause(DIAL, 1)], parts)
+        look_anew([again], parts, shares=ALL, now=parts.clock.now())
+    later = trail(parts, "fine")[-1]
+    assert later.stage == "update"
+    assert later.probability == pytest.approx(updated(seeing, parts, first, "fine"), abs=1e-4)
+
+
+def test_a_picture_that_another_bundle_judged_is_heard_before_behaviour(seeing):
+    parts = dataclasses.replace(memory(dataclasses.replace(seeing, fusion=None, picture=None)), shares=ALL)
+    assert post(parts, "fine", RED, text=FINE).probability < 0.5
+    manifest = msgspec.structs.replace(seeing.manifest, name="another")
+    other = dataclasses.replace(seeing, version="another", manifest=manifest)
+    parts = dataclasses.replace(parts, bundle=other, pictures=memory(seeing).pictures)
+    parts.pictures.take(RED)  # by its encoder
+    run_events(reports(2), parts)
+    first = post(memory(seeing), "fine", RED, text=FINE)
+    assert trail(parts, "fine")[-1].probability == pytest.approx(
+        updated(seeing, parts, first, "fine"), abs=1e-4
+    )
+
+
 def test_of_what_is_neither_remembered_nor_kept_the_update_model_speaks(parts, heavy_runs, monkeypatch):
     parts = dataclasses.replace(parts, shares=ALL)
     first = post(parts, "fine")

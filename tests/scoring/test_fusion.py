@@ -159,6 +159,19 @@ def test_a_post_that_nobody_touched_is_its_text_alone_whoever_its_creator_is(fus
         assert not np.array_equal(found[alone], content[alone]), name
 
 
+def test_one_that_hears_no_people_says_the_same_whatever_they_do(tmp_path):
+    fusion = write_fused(tmp_path, hears_people=False).fusion
+    content, latents, rows = made_up(50, text=0)
+    found = fusion.probabilities(content, latents, rows)
+    assert np.array_equal(found, fusion.probabilities(content, latents))
+    # A post without a picture keeps the cascade's word to the bit.
+    assert np.array_equal(found[~latents.picture_known], content[~latents.picture_known])
+    red = dataclasses.replace(
+        latents, picture=np.full((50, 3), [1, 0, 0], np.float32), picture_known=np.ones(50, np.bool_)
+    )
+    assert (fusion.probabilities(content, red) > content).all()
+
+
 def test_evidence_is_added_to_what_the_cascade_says_at_any_prevalence(fused):
     content, latents, rows = made_up(20)
     plain = fused.fusion
@@ -260,6 +273,8 @@ FUSION_FAULTS = {
     "a calibrator that falls": lambda spec: spec["calibrators"].update(hate={"x": [0, 1], "y": [1, 0]}),
     "a calibrator out of bounds": lambda spec: spec["calibrators"].update(hate={"x": [0, 1e9], "y": [0, 1]}),
     "no widths": lambda spec: spec.pop("text_width"),
+    "it hears nothing": lambda spec: spec.update(behaviour=None, text_width=0, picture_width=0),
+    "people unheard": lambda spec: spec.update(behaviour=None),
     "a width below zero": lambda spec: spec.update(picture_width=-1),
 }
 

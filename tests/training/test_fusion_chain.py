@@ -12,7 +12,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from command_line import sievert
-from sievert.calibration.logit_map import probability_of
+from sievert.calibration.logit_map import LogitMap, probability_of
 from sievert.cli import train_fusion, train_rungs
 from sievert.errors import ConfigurationError, InvalidField, NotFound, StoreCorrupt, TrainingStopped
 from sievert.features.behaviour.rows import CREATORS, FEATURES, OWN, BehaviourSpec
@@ -117,8 +117,7 @@ def test_what_serves_says_what_was_learned(bundle, run, out, material):
     fold = material.folds["test"]
     rows = drawn_rows(fold)[:80]
     contents = fold.columns["content"][rows].astype(np.int64)
-    behaviour = np.zeros((len(rows), len(OWN) + len(CREATORS)), np.float32)
-    behaviour[:, OWN], behaviour[:, CREATORS] = fold.columns["behaviour"][rows], fold.columns["context"][rows]
+    behaviour = fold.behaviour_rows(rows)
     content = 1 / (1 + np.exp(-fold.columns["spoken"][contents].astype(np.float64)))
     found = bundle.fusion.probabilities(
         content.astype(np.float32), served_latents(bundle, run, fold, contents), behaviour
@@ -158,8 +157,7 @@ def test_a_run_that_leaves_texts_to_the_cascade_serves_without_their_encodings(m
     fold = material.folds["test"]
     rows = drawn_rows(fold)[:80]
     contents = fold.columns["content"][rows].astype(np.int64)
-    behaviour = np.zeros((len(rows), len(OWN) + len(CREATORS)), np.float32)
-    behaviour[:, OWN], behaviour[:, CREATORS] = fold.columns["behaviour"][rows], fold.columns["context"][rows]
+    behaviour = fold.behaviour_rows(rows)
     content = (1 / (1 + np.exp(-fold.columns["spoken"][contents].astype(np.float64)))).astype(np.float32)
     latents = dataclasses.replace(
         served_latents(bundle, run, fold, contents),
@@ -170,6 +168,43 @@ def test_a_run_that_leaves_texts_to_the_cascade_serves_without_their_encodings(m
     heads = [head.name for head in bundle.manifest.heads]
     for at, head in enumerate(read_calibrators(run).heads):
         np.testing.assert_allclose(found[:, heads.index(head)], expected[:, at], atol=2e-4)
+
+
+def test_a_run_that_hears_no_people_serves_beneath_the_update_model(material, folders, tmp_path):
+    overrides = ("hears=[spoken, pictures]", *SMALL[1:], "config.text_alone=kept")
+    report = run_chain(material, folders[1], tmp_path, overrides=overrides, advance=quiet).report
+    assert [one.scored_by for one in report.lines] == [
+        "text alone",
+        "text and evidence (update model)",
+        "fusion",
+        "fusion and evidence (update model)",
+    ]
+    bundle = load_bundle(tmp_path / BUNDLE)
+    assert (bundle.fusion.spec.behaviour, bundle.listening) == (None, None)
+    kept = read_rounding(tmp_path / QUANTISED).kept
+    run = read_heavy(tmp_path / (QUANTISED if kept == "bytes" else HEAVY), material)
+    fold = material.folds["test"]
+    rows = drawn_rows(fold)[:80]
+    contents = fold.columns["content"][rows].astype(np.int64)
+    content = probability_of(fold.columns["spoken"][contents].astype(np.float64))
+    latents = dataclasses.replace(
+        served_latents(bundle, run, fold, contents),
+        **{name: np.zeros((len(rows), 0), np.float32) for name in ("text", "words")},
+    )
+    found = bundle.fusion.probabilities(content, latents, fold.behaviour_rows(rows))
+    shown = fold.columns["picture"][contents] >= 0
+    assert np.array_equal(found[~shown], content[~shown])
+    assert not np.array_equal(found[shown], content[shown])
+    calibrators = read_calibrators(run)
+    expected = probability_of(calibrators.apply(run, fold, rows))
+    heads = [head.name for head in bundle.manifest.heads]
+    for at, head in enumerate(calibrators.heads):
+        np.testing.assert_allclose(found[:, heads.index(head)], expected[:, at], atol=2e-4)
+    # Maps of evidence say no more than they were seen to.
+    for knots in bundle.fusion.spec.calibrators.values():
+        one = LogitMap.of_knots(knots)
+        if len(one.x) > 2:
+            assert one.logits([50.0])[0] - one.logits([one.x[-2]])[0] < 0.01
 
 
 def test_the_bundle_holds_the_behaviour_that_the_material_was_made_with(bundle, material):
@@ -277,7 +312,11 @@ def test_a_picture_of_another_size_than_the_tower_takes_is_brought_there_by_the_
     ("encodings", "more"),
     [("text_encoding, words_encoding, ", ()), ("", ("config.text_alone=kept",))],
 )
-def test_without_pictures_a_bundle_gets_a_fusion_model_alone(folders, material, tmp_path, encodings, more):
+def test_without_pictures_a_bundle_gets_a_fusion_model_alone(
+    folders, material, tmp_path, monkeypatch, encodings, more
+):
+    # Of twelve harmful posts there is evidence in so small a world.
+    monkeypatch.setattr("sievert.training.heavy_calibrators.FEWEST", 10)
     heard = f"hears=[spoken, {encodings}behaviour, context]"
     found = run_chain(material, folders[1], tmp_path, overrides=(heard, *SMALL[1:], *more), advance=quiet)
     bundle = load_bundle(tmp_path / BUNDLE)

@@ -7,6 +7,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+_FAR, _LEVEL = 1e5, 1e-6
+"""How far a levelled map has knots, and how steeply it rises beyond those that it had."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LogitMap:
@@ -59,6 +62,13 @@ class LogitMap:
     def shifted(self, by: float) -> "LogitMap":
         """Return the map to calibrated logits that are this much higher: where harm is more frequent."""
         return LogitMap(x=self.x, y=self.y + by)
+
+    def levelled(self) -> "LogitMap":
+        """Return the map that beyond the outer knots rises by next to nothing: it says no more than it was seen to."""
+        return LogitMap(
+            x=np.array([self.x[0] - _FAR, *self.x, self.x[-1] + _FAR]),
+            y=np.array([self.y[0] - _FAR * _LEVEL, *self.y, self.y[-1] + _FAR * _LEVEL]),
+        )
 
     def apply(self, z: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return the probabilities of raw logits z [n], float32, never exactly 0 or 1."""

@@ -274,7 +274,8 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
         parts.budgets.spend(cases, actions)
         parts.checking.note(done.stops)
         parts.campaigns.note(names.of(sorted(decided.removed_for)), now)
-        for row in looked.facets.keys() - set(known.isolated):
+        # Content that is heard once is not remembered.
+        for row in looked.facets.keys() - set(known.isolated) if parts.bundle.listening is not None else ():
             parts.latents.keep(parts.bundle.version, posts.keys[row], looked.facets[row], at=now)
         if parts.pictures is not None:
             parts.pictures.let_go(known.gone)
@@ -350,11 +351,12 @@ def _noted(
 
 def behaviour_of_new(posts: PostBatch, parts: Parts, rows: npt.NDArray[np.intp]) -> Rows:
     """Return what the fusion model hears of the behaviour of new posts in these rows, and of their creators."""
-    if parts.bundle.fusion is None:
-        raise AssertionError("A bundle without a fusion model has nothing to hear.")
+    fusion = parts.bundle.listening
+    if fusion is None or fusion.spec.behaviour is None:
+        raise AssertionError("A bundle whose fusion model hears nobody has nothing to hear.")
     names = [PostName(posts.posts[row].platform, posts.posts[row].id) for row in rows.tolist()]
     known = parts.counters.known(names, parts.counters.latest)
-    return behaviour_rows(known, parts.bundle.fusion.spec.behaviour)
+    return behaviour_rows(known, fusion.spec.behaviour)
 
 
 def _pictures(posts: PostBatch, found: Found, parts: Parts) -> dict[int, tuple[SeenPicture, ...]]:

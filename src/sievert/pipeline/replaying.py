@@ -99,7 +99,7 @@ def _score_again(
     gone: list[str],
 ) -> None:
     """Score the text of a first decision once more, as far as the same models had the word."""
-    fused = bundle.fusion is not None and decision.stage == Stage.HEAVY.word
+    fused = bundle.listening is not None and decision.stage == Stage.HEAVY.word
     if decision.trigger != CREATED or post.media or fused:
         gone.append("what was known of behaviour or pictures then; probabilities are taken as recorded")
         return

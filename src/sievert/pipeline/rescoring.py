@@ -1,6 +1,8 @@
 """What posts that came before are likely to be now: their content as it was heard, and behaviour as of now.
 
-Where what encoders made of the content is at hand, the fusion model hears it, as it did when the post came:
+A fusion model that hears content alone has spoken already: what was thought of a post first holds its word.
+
+Where what encoders made of the content is at hand, one that hears people hears it, as it did when the post came:
 the same rows make the same score. One that hears no encodings of texts needs, of a post without pictures that
 the light model alone read, no more than what was thought of it. Of the others the likeliest few of a batch are
 read anew by the heavy model, if they were kept; for the rest the update model adds behaviour to what was thought
@@ -19,7 +21,7 @@ from sievert.pipeline.again import Again, probabilities_in, scored_again
 from sievert.pipeline.path import Parts
 from sievert.schema.batch import Floats, PostBatch, ScoredBatch
 from sievert.schema.decision import Stage
-from sievert.scoring.facets import Facet, Facets, probabilities
+from sievert.scoring.facets import Facet, Facets, fused, probabilities
 from sievert.scoring.update import UpdateModel
 from sievert.scoring.utterances import OWN, Shares, look_at_posts
 
@@ -47,15 +49,15 @@ def rescored(
     p = np.concatenate([update.probabilities(content[:, :own], behaviour), content[:, own:]], axis=1)
     where = np.zeros(len(again), np.int8)
     heard = _facets(again, posts, p[:, 0], content[:, :own], parts)
-    if bundle.fusion is not None and heard:
+    if (fusion := bundle.listening) is not None and heard:
         rows = np.array(sorted(heard), np.intp)
-        spec = bundle.fusion.spec.behaviour
+        spec = fusion.spec.behaviour
         # A chain gives both models one spec, and then the row is made already.
-        alike = spec == update.spec.behaviour
-        hears = behaviour[rows] if alike else behaviour_rows(known.take(rows), spec)
-        p[rows, :own], where[rows] = probabilities(
-            bundle.fusion, [heard[row] for row in rows.tolist()], hears
-        )
+        if spec is None or spec == update.spec.behaviour:
+            hears = behaviour[rows]
+        else:
+            hears = behaviour_rows(known.take(rows), spec)
+        p[rows, :own], where[rows] = probabilities(fusion, [heard[row] for row in rows.tolist()], hears)
     scored = scored_again(again, p, bundle, stage=np.full(len(again), Stage.UPDATE, np.int8))
     return dataclasses.replace(scored, where=where) if where.any() else scored
 
@@ -87,12 +89,12 @@ def _facets(
     more nothing is heard, lest they look safer than they are.
     """
     bundle = parts.bundle
-    if bundle.fusion is None:
+    if bundle.listening is None:
         return {}
     parts.latents.fetch(bundle.version, [one.post.key for one in again])
     found = {row: parts.latents.get(bundle.version, one.post.key) for row, one in enumerate(again)}
     heard = {row: one for row, one in found.items() if one is not None}
-    if not bundle.fusion.spec.text_width:
+    if not bundle.listening.spec.text_width:
         # What the heavy model read may have been fused already: behaviour would be heard twice.
         heard |= {
             row: (Facet(content=content[row], where=OWN),)
@@ -119,9 +121,11 @@ def _facets(
 
 
 def _looked(posts: PostBatch, parts: Parts, *, shares: Shares) -> ScoredBatch:
-    """Look at the content of posts, and keep the facets that come of it."""
+    """Return what content alone says of posts, and keep the facets that come of it."""
     passed = parts.banks.glance(posts).passed if parts.banks is not None else ()
     looked = look_at_posts(parts.bundle, posts, shares=shares, passed=passed)
+    if parts.bundle.listening is None:
+        return fused(parts.bundle, looked)
     for row, facets in looked.facets.items():
         parts.latents.keep(parts.bundle.version, posts.keys[row], facets, at=posts.received_at)
     return looked.scored

@@ -74,12 +74,12 @@ def _look_at(again: Sequence[Again], parts: Parts, *, shares: Shares, now: Micro
     posts = batch_again(again, parts)
     passed = parts.banks.glance(posts).passed if parts.banks is not None else ()
     looked = look_at_posts(parts.bundle, posts, shares=shares, passed=passed)
-    for row, facets in looked.facets.items():
+    for row, facets in looked.facets.items() if parts.bundle.listening is not None else ():
         parts.latents.keep(parts.bundle.version, posts.keys[row], facets, at=posts.received_at)
     scored = fused(parts.bundle, looked, lambda rows: behaviour_of_new(posts, parts, rows))
     reacted = np.array([one.trail[-1].stage == Stage.UPDATE.word for one in again], np.bool_)
     told = reacted.copy()  # of what happened to these the update model tells
-    if parts.bundle.fusion is not None:
+    if parts.bundle.listening is not None:
         told[list(looked.facets)] = False
     update = parts.bundle.update
     if update is not None and reacted.any():

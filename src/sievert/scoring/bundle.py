@@ -183,6 +183,11 @@ class Bundle:
         return (*self.heavy.calibrators, *(head.second_map for head in self.added.of_text))
 
     @property
+    def listening(self) -> FusionModel | None:
+        """The fusion model if it hears what people do, and so speaks again whenever they do something."""
+        return self.fusion if self.fusion is not None and self.fusion.hears_people else None
+
+    @property
     def encoders(self) -> tuple[PictureEncoder, ...]:
         """What makes vectors of pictures, each under its own name."""
         return (*(() if self.picture is None else (self.picture,)), *self.added.encoders.values())

@@ -72,7 +72,7 @@ def fused(bundle: Bundle, looked: Looked, rows_of: RowsOf | None = None) -> Scor
     p, where = probabilities(
         fusion,
         [looked.facets[row] for row in rows.tolist()],
-        None if rows_of is None else rows_of(rows),
+        None if rows_of is None or not fusion.hears_people else rows_of(rows),
     )
     harm, policies, stage = scored.harm.copy(), scored.policies.copy(), scored.stage.copy()
     harm[rows], policies[rows, : p.shape[1] - 1], stage[rows] = p[:, 0], p[:, 1:], Stage.HEAVY

@@ -52,12 +52,15 @@ Width = Annotated[int, Meta(ge=1, le=4096)]
 class FusionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What `fusion.json` says: the behaviour features it was made for, widths, and a map for each head.
 
+    Without behaviour features it hears content alone: it speaks once, when a post's content is looked at, and what
+    people do is the update model's to tell.
+
     With `text_alone: kept` the cascade has the last word on a post of which no picture is heard and with which
-    nobody has done anything, whoever its creator is, and the maps are of evidence: of what is added to its
-    logits. Else they are of all that comes out.
+    nobody is heard to have done anything, whoever its creator is, and the maps are of evidence: of what is added to
+    its logits. Else they are of all that comes out.
     """
 
-    behaviour: BehaviourSpec
+    behaviour: BehaviourSpec | None
     text_width: Annotated[int, Meta(ge=0, le=4096)]  # 0: encodings of texts are not heard
     picture_width: Annotated[int, Meta(ge=0, le=4096)] = 0
     calibrators: dict[str, dict[str, list[float]]]
@@ -115,7 +118,10 @@ class FusionModel:
             BundleError: it was made for other behaviour features than this release computes.
         """
         spec = msgspec.json.decode(raw_spec, type=FusionSpec)
-        spec.behaviour.refuse_if_stale()
+        if spec.behaviour is not None:
+            spec.behaviour.refuse_if_stale()
+        elif not (spec.text_width or spec.picture_width):
+            raise ValueError("the fusion model hears nothing")
         if set(spec.calibrators) != set(heads):
             raise ValueError(
                 f"the fusion model has calibrators for {sorted(spec.calibrators)}, not {sorted(heads)}"
@@ -132,6 +138,11 @@ class FusionModel:
         nothing = Latents.unknown(1, text=spec.text_width, picture=spec.picture_width)
         refuse_unless_finite(made.logits(np.zeros((1, len(heads)), np.float32), nothing), of="fusion model")
         return made
+
+    @property
+    def hears_people(self) -> bool:
+        """Say if it hears what people do with a post, and of its creator."""
+        return self.spec.behaviour is not None
 
     def files(self) -> Mapping[str, bytes]:
         """Return what `of_files` reads."""
@@ -153,7 +164,9 @@ class FusionModel:
         beside; None where nothing is.
         """
         count = len(content)
-        inputs = {"content": content, **self._vectors(latents), **_numbers(rows, count)}
+        inputs = {"content": content, **self._vectors(latents)}
+        if self.hears_people:
+            inputs |= _numbers(rows, count)
         parts: list[Floats] = []
         for start in range(0, count, ROWS):
             some = {name: _padded(one[start : start + ROWS]) for name, one in inputs.items()}
@@ -167,7 +180,10 @@ class FusionModel:
         """
         if self.spec.text_alone == "learned":
             return probability_of(self._mapped(self.logits(logits_of(content), latents, rows)))
-        touched = np.zeros(len(content), np.bool_) if rows is None else ~untouched(rows[:, OWN])
+        if rows is None or not self.hears_people:
+            touched = np.zeros(len(content), np.bool_)
+        else:
+            touched = ~untouched(rows[:, OWN])
         heard = np.flatnonzero(latents.picture_known | touched)
         said, p = logits_of(content[heard]), content.copy()
         added = self.logits(said, latents.take(heard), None if rows is None else rows[heard]) - said
@@ -194,7 +210,7 @@ def _inputs(spec: FusionSpec, heads: int) -> dict[str, tuple[type[np.generic], S
     inputs: dict[str, tuple[type[np.generic], Shape]] = {"content": (np.float32, (None, heads))}
     for name, width in vectors.items():
         inputs |= {name: (np.float32, (None, width)), f"{name}_known": (np.bool_, (None,))}
-    for name, places in (("behaviour", OWN), ("context", CREATORS)):
+    for name, places in (("behaviour", OWN), ("context", CREATORS)) if spec.behaviour is not None else ():
         shape = (None, len(places))
         inputs |= {name: (np.float32, shape), f"{name}_known": (np.bool_, shape)}
     return inputs

@@ -26,7 +26,7 @@ from sievert.training.fusion_card import CARD, fusion_card
 from sievert.training.fusion_graphs import Graphs, graphs_of
 from sievert.training.fusion_report import FusionReport, report_on
 from sievert.training.heavy_calibrators import RunCalibrators
-from sievert.training.heavy_run import HeavyRun, refuse_unless_said_by
+from sievert.training.heavy_run import PEOPLE, HeavyRun, refuse_unless_said_by
 from sievert.training.light_image import LightImageRun
 
 Advance = Callable[[str, int, int], None]
@@ -34,8 +34,8 @@ Advance = Callable[[str, int, int], None]
 REPORT = "fusion_report.json"
 _FUSED = (*FUSION_FILES, *PICTURE_FILES, CARD, REPORT)
 """What a bundle that fused before loses: its picture model would be refused beside a fusion model that hears none."""
-NEEDED = ("spoken", "text_encoding", "words_encoding", "behaviour", "context")
-"""What a bundle's fusion model is given; pictures may be left out."""
+NEEDED = ("spoken", *LATENTS[:2], *PEOPLE)
+"""What a bundle's fusion model is given. Pictures may be left out; encodings, or people, only together."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,9 @@ def files_of(
         there = one.map if run.keeps_texts else one.at(states[head])
         maps[head] = {"x": there.x.tolist(), "y": there.y.tolist()}
     spec = FusionSpec(
-        behaviour=msgspec.convert(run.material.described.behaviour, BehaviourSpec),
+        behaviour=msgspec.convert(run.material.described.behaviour, BehaviourSpec)
+        if run.hears_people
+        else None,
         text_width=config.encoding_width if config.encodings else 0,
         picture_width=config.picture_width if run.looks else 0,
         calibrators=maps,
@@ -149,7 +151,11 @@ def _standing(out: Path, kept: Mapping[str, str], files: Mapping[str, bytes]) ->
 
 
 def _refuse_deaf(run: HeavyRun) -> None:
-    needed = [name for name in NEEDED if run.model.config.encodings or name not in LATENTS]
+    needed = [
+        name
+        for name in NEEDED
+        if (run.model.config.encodings or name not in LATENTS) and (run.hears_people or name not in PEOPLE)
+    ]
     if lacking := [name for name in needed if name not in run.recipe.hears]:
         raise InvalidField(
             f"The run does not hear {', '.join(lacking)}, which a bundle gives its fusion model.",

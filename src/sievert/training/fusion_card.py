@@ -16,6 +16,10 @@ _KEPT = (
     "A post without a picture that nobody did anything with keeps what the cascade says, to the bit; all else is "
     "evidence, and is added to the cascade's logit."
 )
+_KEPT_BY_CONTENT = (
+    "A post without a picture keeps what the cascade says, to the bit; what a picture shows is evidence, and is added "
+    "to the cascade's logit. It speaks in the first decision, and the update model on top of it."
+)
 _EVIDENCE = "Maps are of evidence: 1 in the mean over harmless posts, as a ratio of likelihoods is; they hold at any prevalence."
 _MOVED = "Maps are fitted at the share that the material has, and moved to the one that the bundle states by Bayes' rule."
 
@@ -35,9 +39,8 @@ def fusion_card(
     lines = [
         "# Fusion model",
         "",
-        f"It adds to what the cascade says of a post's texts: it hears {_heard(run)}what people did with the post, and",
-        "what is known of its creator. What is missing is masked.",
-        *([_KEPT] if run.keeps_texts else []),
+        f"It adds to what the cascade says of a post's texts: it hears {_heard(run)}. What is missing is masked.",
+        *([_KEPT if run.hears_people else _KEPT_BY_CONTENT] if run.keeps_texts else []),
         (
             f"It learned from {learn.taken:,} posts, drawn from {learn.posts:,}; {learn.taken_harmful:,} of them are "
             "harmful."
@@ -106,8 +109,10 @@ def fusion_card(
 
 
 def _heard(run: HeavyRun) -> str:
-    texts = "encodings of them, " if run.model.config.encodings else ""
-    return texts + ("the picture, " if run.looks else "")
+    texts = ["encodings of them"] if run.model.config.encodings else []
+    picture = ["the picture"] if run.looks else []
+    people = ["what people did with the post and what is known of its creator"] if run.hears_people else []
+    return ", ".join(texts + picture + people)
 
 
 def _costs(run: HeavyRun, graphs: Graphs, report: FusionReport, light: LightImageRun | None) -> list[str]:

@@ -21,7 +21,7 @@ from sievert.errors import TrainingStopped
 from sievert.models.batch import Numbers, Pictures, PostBatch, Vectors
 from sievert.models.latent_fusion import LatentFusion
 from sievert.scoring.onnx_session import session_of
-from sievert.training.heavy_run import HeavyRun
+from sievert.training.heavy_run import PEOPLE, HeavyRun
 from sievert.training.onnx_graph import finished, graph_of
 from sievert.training.rung import drawn_rows, latents_of_pictures
 
@@ -34,7 +34,6 @@ BYTES_CLOSE = 0.1
 _POSTS = 3
 _MOST_POSTS = 4096
 _ROWS, _PICTURES = 512, 64
-_NUMBERS = ("behaviour", "context")
 
 Floats = npt.NDArray[np.float32]
 
@@ -74,7 +73,7 @@ def export_fusion(model: LatentFusion, heads: tuple[str, ...], calibrated: tuple
     for name, width in widths.items():
         names += [name, f"{name}_known"]
         rows += [torch.zeros(_POSTS, width), torch.tensor([True, False, True])]
-    for name in _NUMBERS:
+    for name in [one for one in PEOPLE if one in config.numbers]:
         width = config.numbers[name]
         names += [name, f"{name}_known"]
         rows += [torch.zeros(_POSTS, width), torch.ones(_POSTS, width, dtype=torch.bool)]
@@ -121,8 +120,8 @@ class _Fusing(nn.Module):
             spoken=Numbers(values=content, known=torch.ones_like(content, dtype=torch.bool)),
             text_encoding=_vectors(given, "text"),
             words_encoding=_vectors(given, "words"),
-            behaviour=Numbers(values=given["behaviour"], known=given["behaviour_known"]),
-            context=Numbers(values=given["context"], known=given["context_known"]),
+            behaviour=_numbers(given, "behaviour"),
+            context=_numbers(given, "context"),
         )
         picture = _vectors(given, "picture")
         # What is said by the model, and behind it what came in: each head takes its own.
@@ -131,6 +130,10 @@ class _Fusing(nn.Module):
 
 def _vectors(given: Mapping[str, Tensor], name: str) -> Vectors | None:
     return Vectors(values=given[name], known=given[f"{name}_known"]) if name in given else None
+
+
+def _numbers(given: Mapping[str, Tensor], name: str) -> Numbers | None:
+    return Numbers(values=given[name], known=given[f"{name}_known"]) if name in given else None
 
 
 class _Looking(nn.Module):

@@ -2,7 +2,8 @@
 
 Every line is a way to score the same moments of the same posts: the text alone, as the cascade reads it; the
 update model, which adds what behaviour says as evidence; the fusion model without one of its sources; and whole.
-A source is switched off in scoring alone: the model learned to do without.
+A source is switched off in scoring alone: the model learned to do without. On a fusion model that does not hear
+people the update model goes on: then both together are a line too. Of a post that nobody touched it is not asked.
 """
 
 import time
@@ -12,11 +13,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from sievert.calibration.logit_map import probability_of
 from sievert.errors import InvalidField
 from sievert.measurement.ranking import Estimate
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle
-from sievert.scoring.fusion import Latents
+from sievert.scoring.fusion import Latents, untouched
+from sievert.scoring.update import logits_of
 from sievert.training.heavy_calibrators import RunCalibrators
 from sievert.training.heavy_run import HeavyRun
 from sievert.training.measured_fold import MeasuredFold
@@ -24,11 +27,10 @@ from sievert.training.measured_fold import MeasuredFold
 Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 300
-_WITHOUT: Mapping[str, tuple[str, ...]] = {
-    "fusion without the picture": ("pictures",),
-    "fusion without behaviour": ("behaviour",),
-    "fusion without the creator's context": ("context",),
-    "fusion": (),
+_WITHOUT: Mapping[str, str] = {
+    "fusion without the picture": "pictures",
+    "fusion without behaviour": "behaviour",
+    "fusion without the creator's context": "context",
 }
 _TIMED = 64
 _ROUNDS = 20
@@ -76,11 +78,22 @@ def report_on(run: HeavyRun, calibrators: RunCalibrators, bundle: Bundle) -> Fus
     scores: dict[str, Floats] = {
         "text alone": fold.columns["spoken"][fold.columns["content"][rows], harm].astype(np.float64)
     }
+    touched = ~untouched(fold.columns["behaviour"][rows])
     if "updated" in fold.columns:
-        scores["text and evidence (update model)"] = fold.columns["updated"][rows, harm].astype(np.float64)
+        heard = fold.columns["updated"][rows, harm]
+        scores["text and evidence (update model)"] = np.where(touched, heard, scores["text alone"])
+    several = len(run.recipe.hears) > 2  # beside what the cascade says
     for name, without in _WITHOUT.items():
-        if run.looks or "pictures" not in without:
-            scores[name] = calibrators.apply(run, fold, rows, without=without)[:, harm_at]
+        if several and without in run.recipe.hears:
+            scores[name] = calibrators.apply(run, fold, rows, without=(without,))[:, harm_at]
+    fused = calibrators.apply(run, fold, rows)
+    scores["fusion"] = fused[:, harm_at]
+    if bundle.update is not None and not run.hears_people:
+        content = fold.columns["spoken"][fold.columns["content"][rows]].copy()
+        content[:, [run.said.heads.index(head) for head in calibrators.heads]] = fused
+        p = probability_of(content.astype(np.float64))
+        heard = logits_of(bundle.update.probabilities(p, fold.behaviour_rows(rows)))[:, harm]
+        scores["fusion and evidence (update model)"] = np.where(touched, heard, scores["fusion"])
     return FusionReport(
         posts=len(measured.y),
         harmful=int(measured.y.sum()),

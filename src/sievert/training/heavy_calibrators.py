@@ -85,9 +85,7 @@ class RunCalibrators(msgspec.Struct, frozen=True, kw_only=True):
         added = logits[:, columns] - said
         found = np.stack([one.map.logits(added[:, at]) for at, one in enumerate(self.heads.values())], axis=1)
         if run.keeps_texts:
-            seen = run.looks and "pictures" not in without
-            shown = (fold.columns["picture"][fold.columns["content"][rows]] >= 0) & seen
-            found[untouched(fold.columns["behaviour"][rows]) & ~shown] = 0.0
+            found[~_heard(run, fold, rows, without=without)] = 0.0
         return said + found
 
 
@@ -105,10 +103,12 @@ def calibrate(run: HeavyRun, *, advance: Callable[[str, int, int], None]) -> Run
     logits, said = run.logits(fold, rows), _said(run, fold, rows)
     labels = labels_of_heads(run, fold, rows)
     weight = fold.columns["stands_for"][rows].astype(np.float64)
+    # Of posts that serve without evidence a map of it learns nothing.
+    heard = _heard(run, fold, rows) if run.keeps_texts else np.ones(len(rows), np.bool_)
     heads: dict[str, HeadMap] = {}
     passed = {head: "the material has no labels for it" for head in run.said.heads if head not in run.heads}
     for at, head in enumerate(run.heads):
-        known = np.isfinite(labels[:, at])
+        known = np.isfinite(labels[:, at]) & heard
         y = labels[known, at] > 0.5
         if reason := _too_few(y):
             passed[head] = reason
@@ -171,6 +171,15 @@ def _said(run: HeavyRun, fold: MaterialFold, rows: Rows) -> Floats:
     return found
 
 
+def _heard(run: HeavyRun, fold: MaterialFold, rows: Rows, *, without: Collection[str] = ()) -> Bools:
+    """Tell of which snapshots [n] the run, serving, hears more than texts: it has evidence of no others."""
+    seen = run.looks and "pictures" not in without
+    found: Bools = (fold.columns["picture"][fold.columns["content"][rows]] >= 0) & seen
+    if run.hears_people:
+        found = found | ~untouched(fold.columns["behaviour"][rows])
+    return found
+
+
 def _too_few(y: Bools) -> str:
     """Return why labels [n] do not carry a calibrator; nothing if they do."""
     for word, count in (("harmful", int(y.sum())), ("harmless", int((~y).sum()))):
@@ -189,7 +198,7 @@ def _fitted(z: Floats, y: Bools, weight: Floats, said: Floats | None) -> HeadMap
         worth = fit_logit_map(said, y, weight, prevalence=prevalence, pieces=pieces)
         found = fit_evidence_map(z - said, y, weight, beside=worth.logits(said), pieces=pieces)
         ratio = np.exp(found.logits(z[~y] - said[~y]))
-        found = found.shifted(-float(np.log(np.average(ratio, weights=weight[~y]))))
+        found = found.shifted(-float(np.log(np.average(ratio, weights=weight[~y])))).levelled()
     return HeadMap(
         x=tuple(found.x.tolist()),
         y=tuple(found.y.tolist()),

@@ -24,6 +24,9 @@ from sievert.training.rung_models import blank_of
 from sievert.training.rung_recipe import RungRecipe
 from sievert.training.said import said_by
 
+PEOPLE = ("behaviour", "context")
+"""What people did with a post, and what is known of its creator."""
+
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
@@ -51,6 +54,11 @@ class HeavyRun:
     def looks(self) -> bool:
         """Say if the model looks at pictures."""
         return self.model.image is not None
+
+    @property
+    def hears_people(self) -> bool:
+        """Say if the model hears what people do with a post, or of its creator."""
+        return any(name in self.model.config.numbers for name in PEOPLE)
 
     @property
     def keeps_texts(self) -> bool:
