@@ -308,15 +308,18 @@ def test_a_picture_of_another_size_than_the_tower_takes_is_brought_there_by_the_
     np.testing.assert_allclose(found, expected.numpy(), atol=0.02 * float(expected.std()))
 
 
+@pytest.fixture
+def few_are_enough(monkeypatch):
+    """In so small a world somebody touched twelve harmful posts."""
+    monkeypatch.setattr("sievert.training.heavy_calibrators.FEWEST", 10)
+
+
 @pytest.mark.parametrize(
     ("encodings", "more"),
     [("text_encoding, words_encoding, ", ()), ("", ("config.text_alone=kept",))],
 )
-def test_without_pictures_a_bundle_gets_a_fusion_model_alone(
-    folders, material, tmp_path, monkeypatch, encodings, more
-):
-    # Of twelve harmful posts there is evidence in so small a world.
-    monkeypatch.setattr("sievert.training.heavy_calibrators.FEWEST", 10)
+@pytest.mark.usefixtures("few_are_enough")
+def test_without_pictures_a_bundle_gets_a_fusion_model_alone(folders, material, tmp_path, encodings, more):
     heard = f"hears=[spoken, {encodings}behaviour, context]"
     found = run_chain(material, folders[1], tmp_path, overrides=(heard, *SMALL[1:], *more), advance=quiet)
     bundle = load_bundle(tmp_path / BUNDLE)
