@@ -57,7 +57,6 @@ from sievert.training.measured_fold import CAP
 from sievert.training.recipes import read_recipe, recipe_file
 from sievert.training.rung import fused_logits, train_rung
 from sievert.training.rung_recipe import RungRecipe
-from sievert.training.said import Speaker
 
 RESULT = Path(__file__).parent / "results" / "creators_in_heavy.json"
 KNOWN, TAUGHT, CALIBRATE, TEST = (part / 14 for part in (2, 5, 10, 11))
@@ -98,19 +97,6 @@ class WithCreators(MaterialFold):
         return dataclasses.replace(made, creator=Numbers(values=values * known, known=known.clone()))
 
 
-class WithoutEncodings(Speaker):
-    """A bundle that is asked for logits alone: reading every text once more for its encoding costs as much again."""
-
-    def contents(self, texts, words, advance):
-        found = super().contents(texts, words, advance)
-        for name in ("text_encoding_known", "words_encoding_known"):
-            found[name] = np.zeros(len(texts), np.bool_)
-        return found
-
-    def _encodings(self, texts):
-        return np.zeros((len(texts), self._model.width), np.float32)
-
-
 def told(stage, done, of):
     """Say how far it is, ten times a stage."""
     if done == of or done * 10 // of > (done - 256) * 10 // of:
@@ -144,9 +130,7 @@ def material_of(world, folder):
                     unlabelled=0,
                 ),
                 judge=judge_of(reader),
-                contents=dataclasses.replace(
-                    contents_by(reader, ENCODER, pooled=False), speaker=WithoutEncodings(reader)
-                ),
+                contents=contents_by(reader, ENCODER, pooled=False, said=True, encodings=False),
                 draw=None,
                 advance=told,
             )
@@ -342,7 +326,7 @@ def recipe_of(arm, fold, options):
     widths = {name: fold.columns[name].shape[1] for name in numbers}
     if vector:
         widths["creator"] = fold.vectors.shape[1]
-    hears = ",".join([*numbers, "text_encoding", "words_encoding"])
+    hears = ",".join(numbers)
     settings = ("batch=256", "learning.rate=0.002", "config.update_width=64")
     recipe = read_recipe(
         RungRecipe, recipe_file("heavy"), (f"hears=[{hears}]", f"learning.epochs={options.epochs}", *settings)

@@ -4,12 +4,14 @@
     python benchmarks/fusion_elsewhere.py MATERIAL --bundle BUNDLE --texts TEXTS --data FOLDER --fold test --write
 
 In the world it is held against the cascade and the update model, as each would serve, on the same posts, by posts
-and by views, at a moment of each and when it is created. Real texts (NDJSON with text and harmful) take the place of posts of the
+and by views, at a moment of each and when it is created; of posts with pictures also by themselves, and by form of
+harm. A fusion model that hears no people serves beneath the update model, and is measured so. Real texts (NDJSON with text and harmful) take the place of posts of the
 world, drawn as in its traffic, when they are created and at a moment later: creator and reactions are anybody's,
 which says nothing of the text. What that does to the ranking, at 1 % harmful, and to what lies above the
 thresholds of the policies that ship, is told. FOLDER holds real memes with the words in them
 (harmeme_train.jsonl.gz, for experiments only: nothing learns from them, none is shown) and photos of harmless
-things (photos_cc0). Intervals are 95 %. The last line is one JSON object.
+things (photos_cc0). Intervals are 95 %. The last line is one JSON
+object.
 """
 
 import argparse
@@ -64,24 +66,39 @@ def in_the_world(bundle, material, name):
             seen[one] = bundle.picture.vector(pixels)
         vectors = {row: seen[one] for row, one in enumerate(contents.tolist()) if one in seen}
     said = fold.columns["spoken"][contents]
+    behaviour, alone = fold.behaviour_rows(rows), untouched(fold.columns["behaviour"][rows])
     ours = bundle.fusion.probabilities(
-        (1 / (1 + np.exp(-said))).astype(np.float32),
-        latents(bundle.fusion, len(rows), vectors),
-        fold.behaviour_rows(rows),
-    )[:, 0].astype(np.float64)
+        (1 / (1 + np.exp(-said))).astype(np.float32), latents(bundle.fusion, len(rows), vectors), behaviour
+    )
+    if not bundle.fusion.hears_people:
+        ours = np.where(alone[:, None], ours, bundle.update.probabilities(ours, behaviour))
     # Of a post that nobody touched the update model is not asked.
-    heard = np.where(untouched(fold.columns["behaviour"][rows]), said[:, 0], fold.columns["updated"][rows, 0])
-    scores = {"cascade": said[:, 0], "update": heard, "fusion": ours}
+    heard = np.where(alone, said[:, 0], fold.columns["updated"][rows, 0])
+    scores = {"cascade": said[:, 0], "update": heard, "fusion": ours[:, 0].astype(np.float64)}
     at = {
         what: np.searchsorted(rows, some)
         for what, some in (("drawn", measured.drawn), ("created", measured.created))
     }
     seen = measured.views > 0
-    told = {"posts": len(measured.y), "harmful": int(measured.y.sum())}
+    has_picture = {
+        what: fold.columns["picture"][contents[some]] >= 0 for what, some in at.items()
+    }  # posts with a picture
+    share = fold.columns["stands_for"][measured.created].astype(np.float64) * has_picture["created"]
+    harmful = fold.harmful()[measured.created]
+    pictured = float(share[harmful].sum() / share.sum())
+    told = {"posts": len(measured.y), "harmful": int(measured.y.sum()), "pictured prevalence": pictured}
     for what, y, some, prevalence, weight in (
         ("posts", measured.y, at["drawn"], measured.prevalence, None),
         ("views", measured.y[seen], at["drawn"][seen], measured.view_prevalence, measured.views[seen]),
-        ("created", fold.harmful()[measured.created], at["created"], measured.prevalence, None),
+        ("created", harmful, at["created"], measured.prevalence, None),
+        ("pictured", measured.y[has_picture["drawn"]], at["drawn"][has_picture["drawn"]], pictured, None),
+        (
+            "pictured, created",
+            harmful[has_picture["created"]],
+            at["created"][has_picture["created"]],
+            pictured,
+            None,
+        ),
     ):
         told[what] = {}
         for other in ("cascade", "update"):
@@ -91,7 +108,20 @@ def in_the_world(bundle, material, name):
             )  # fmt: skip
             told[what] |= {"fusion": first, other: second, f"fusion less {other}": list(apart_of(apart))}
         line = told[what]
-        print(f"{what:<8}" + "  ".join(f"{key} {shown(value)}" for key, value in line.items()), flush=True)
+        line["harmful posts"] = int(y.sum())
+        print(f"{what:<18}" + "  ".join(f"{key} {shown(value)}" for key, value in line.items()), flush=True)
+    forms = fold.described.settings["forms"]
+    form = fold.columns["form"][contents[at["created"]]]
+    for place, kind in enumerate(forms):
+        bad = harmful & (form == place) & has_picture["created"]
+        if bad.any():
+            some = (bad | ~harmful) & has_picture["created"]
+            weight = natural_weights(bad[some], prevalence=pictured)
+            told[f"pictured, created, {kind}"] = {"harmful posts": int(bad.sum())} | {
+                by: average_precision(bad[some], one[at["created"]][some].astype(np.float64), weight)
+                for by, one in scores.items()
+            }
+            print(kind, told[f"pictured, created, {kind}"], flush=True)
     return told
 
 
@@ -222,6 +252,8 @@ def apart_of(difference):
 
 
 def shown(value):
+    if isinstance(value, int):
+        return str(value)
     return f"{value:.3f}" if isinstance(value, float) else "{:+.3f} ({:+.3f} to {:+.3f})".format(*value)
 
 
@@ -241,7 +273,7 @@ def main():
         "fold": chosen.fold,
         "world": in_the_world(bundle, material, chosen.fold),
     }
-    if chosen.texts:
+    if chosen.texts and bundle.fusion.hears_people:  # else it says nothing of texts
         texts = [json.loads(line) for line in chosen.texts.read_text().splitlines()[: chosen.most]]
         told["texts"] = real_texts(bundle, material, chosen.fold, texts)
     if chosen.data and bundle.picture is not None:

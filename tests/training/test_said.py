@@ -18,8 +18,9 @@ from sievert.scoring.update import logits_of
 from sievert.scoring.utterances import Shares, score_posts
 from sievert.training.heavy_run import refuse_unless_said_by
 from sievert.training.material import FOLDS, SAID, read_material
+from sievert.training.rung_models import model_of
 from sievert.training.said import Speaker
-from tiny_chain import quiet
+from tiny_chain import quiet, small_recipe
 from tiny_fusion import write_fused
 
 
@@ -116,3 +117,22 @@ def test_a_fusion_model_that_the_bundle_has_already_says_nothing(tmp_path):
 def test_a_bundle_that_gives_no_encodings_is_not_asked(tiny_bundle):
     with pytest.raises(InvalidField, match="no heavy model that gives encodings"):
         Speaker(tiny_bundle)
+
+
+def test_encodings_are_kept_where_they_are_asked_for(bundle, material):
+    texts, words = ["you people in the garden"], ["are a goose"]
+    whole, small = (
+        Speaker(bundle, encodes=encodes).contents(texts, words, quiet) for encodes in (True, False)
+    )
+    assert small.keys() == {"spoken"}
+    assert np.array_equal(whole["spoken"], small["spoken"])
+    folds = {
+        name: dataclasses.replace(
+            fold, columns={key: one for key, one in fold.columns.items() if "_encoding" not in key}
+        )
+        for name, fold in material.folds.items()
+    }
+    without = dataclasses.replace(material, folds=folds)
+    model_of(small_recipe("hears=[spoken, pictures]", "config.text_alone=kept"), without)
+    with pytest.raises(ConfigurationError, match="--encodings"):
+        model_of(small_recipe("hears=[spoken, text_encoding, words_encoding]"), without)

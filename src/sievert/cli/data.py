@@ -94,6 +94,12 @@ def material(
             help="Ask the bundle what it says of each content: `train heavy` hears it; some 5 ms a content."
         ),
     ] = True,
+    encodings: Annotated[
+        bool,
+        typer.Option(
+            help="Keep its encodings of texts too, for recipes that hear them; takes twice as long, and more room."
+        ),
+    ] = False,
 ) -> None:
     """Gather what the models of the ladder learn from: a sample of posts as tensors, once for all of them.
 
@@ -128,7 +134,7 @@ def material(
             out,
             settings,
             judge=judge_of(reader.update, reader.fold),
-            contents=contents_by(reader, ENCODER, pooled=False, said=said),
+            contents=contents_by(reader, ENCODER, pooled=False, said=said, encodings=encodings),
             draw=drawing(history, texts=texts, side=settings.side, advance=advance) if pictures else None,
             advance=advance,
         )

@@ -221,7 +221,7 @@ LAYOUT: Mapping[str, str] = {
 
 SAID: Mapping[str, str] = {
     "spoken": "float32 [c, H] logits of the cascade, all of it read by the heavy model",
-    "text_encoding": "float16 [c, D] of the text, by the heavy model",
+    "text_encoding": "float16 [c, D] of the text, by the heavy model; the four of encodings only if asked for",
     "text_encoding_known": "bool [c]",
     "words_encoding": "float16 [c, D] of the words in the picture",
     "words_encoding_known": "bool [c]",

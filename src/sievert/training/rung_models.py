@@ -112,10 +112,18 @@ def _given(recipe: RungRecipe, material: Material) -> dict[str, Any]:
                 "the material does not hold what a bundle says of it: gather it with `sievert data material --said`"
             ],
         )
+    encodings = LATENTS[:2] if set(LATENTS[:2]) & set(recipe.hears) else ()
+    if encodings and encodings[0] not in learn:
+        raise ConfigurationError(
+            f"The recipe {recipe.name}",
+            [
+                "the material does not hold a bundle's encodings of texts: gather it with `sievert data material --encodings`"
+            ],
+        )
     return {
         "speaks": said.heads,
-        "encoding_width": int(learn["text_encoding"].shape[1]),
-        "encodings": LATENTS[:2] if set(LATENTS[:2]) & set(recipe.hears) else (),
+        **({"encoding_width": int(learn[encodings[0]].shape[1])} if encodings else {}),
+        "encodings": encodings,
         "image": None
         if recipe.image is None or "pictures" not in recipe.hears
         else image_of(recipe.image, material),

@@ -47,8 +47,8 @@ _BLANK = "0" * 64
 class Speaker:
     """A bundle that is asked what it says."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        """Take a bundle whose heavy model gives encodings.
+    def __init__(self, bundle: Bundle, *, encodes: bool = True) -> None:
+        """Take a bundle whose heavy model gives encodings; whether it shall tell them is `encodes`.
 
         Raises:
             InvalidField: it has no such model.
@@ -62,6 +62,7 @@ class Speaker:
         # What a fusion model adds is what a new one is to learn; it must not teach itself.
         self._bundle = dataclasses.replace(bundle, fusion=None, picture=None)
         self._model = bundle.heavy.model
+        self._encodes = encodes
         self.told = said_by(bundle.version, bundle.manifest)
 
     @property
@@ -82,7 +83,7 @@ class Speaker:
         found: dict[str, Array] = {
             "spoken": (np.concatenate(spoken) if spoken else np.empty((0, heads), np.float32))[rows]
         }
-        for name, which in (("text_encoding", 0), ("words_encoding", 1)):
+        for name, which in (("text_encoding", 0), ("words_encoding", 1)) if self._encodes else ():
             said = [pair[which] for pair in pairs]
             known = np.array([bool(one.strip()) for one in said], np.bool_)
             values = np.zeros((len(said), self._model.width), np.float16)
