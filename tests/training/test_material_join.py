@@ -5,11 +5,13 @@ import dataclasses
 import msgspec
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from command_line import sievert
 from sievert.errors import InvalidField
-from sievert.training.material import FOLDS, read_material
+from sievert.training.material import FOLDS, UNLABELLED, read_material
 from sievert.training.material_join import join
+from sievert.training.unlabelled import read_unlabelled
 from tiny_fusion import write_fused
 from tiny_material import encoder_of, gathered, tiny_world
 
@@ -167,3 +169,34 @@ def test_by_command(folders, tmp_path):
     assert done.returncode == 0, done.stderr
     assert b"learn:" in done.stderr
     assert len(read_material(tmp_path / "out").folds["learn"]) > len(read_material(folders[0]).folds["learn"])
+
+
+def test_unlabelled_posts_come_from_whichever_has_some_and_later_texts_are_held_out(folders, tmp_path):
+    first, second = (read_material(one) for one in folders)
+    spare = read_unlabelled(second)
+    bare = dataclasses.replace(first, described=msgspec.structs.replace(first.described, unlabelled=None))
+    # One of them says what a post to test on says.
+    content = next(
+        at for at in range(first.folds["test"].contents) if len(own_words(first.folds["test"], at)) >= 4
+    )
+    says = own_words(first.folds["test"], content)
+    told = {**spare.columns}
+    begin, end = told["token_starts"][0], told["token_starts"][1]
+    shift = len(says) - (end - begin)
+    told["token_ids"] = np.concatenate([np.array(says, np.uint16), told["token_ids"][end:]])
+    told["token_starts"] = np.concatenate([[0], told["token_starts"][1:] + shift])
+    told["words_at"] = np.concatenate([[len(says)], told["words_at"][1:]]).astype(np.uint16)
+    told["held"] = np.zeros(len(spare), np.bool_)
+    (tmp_path / "second").mkdir()
+    for path in folders[1].iterdir():
+        (tmp_path / "second" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "second" / UNLABELLED).write_bytes(save(told))
+    join(bare, read_material(tmp_path / "second"), tmp_path / "out")
+    joined = read_material(tmp_path / "out")
+    found = read_unlabelled(joined)
+    assert joined.described.unlabelled == second.described.unlabelled
+    assert found.columns["held"][0]
+    assert not found.columns["held"].all()
+    assert np.array_equal(found.columns["token_ids"], told["token_ids"])
+    join(first, second, tmp_path / "own")
+    assert (tmp_path / "own" / UNLABELLED).read_bytes() == (folders[0] / UNLABELLED).read_bytes()

@@ -5,6 +5,7 @@ thousand harmful ones. Several smaller worlds, gathered one by one, hold as many
 should be made from texts of its own. A post to learn from whose text is, word by word, one of the later
 folds' is left out, since it would be learned from and tested on. The test fold may be the second's: then
 a world of other texts tests what the first taught; the time to calibrate on is not cleared of those texts.
+Unlabelled posts are the first's, and if it has none the second's; those that say what a later fold says are held out.
 
 Legend: c contents, s snapshots, p posts.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from safetensors.numpy import save
 
 from sievert.errors import InvalidField
 from sievert.training.material import (
@@ -30,6 +32,7 @@ from sievert.training.material import (
     Population,
 )
 from sievert.training.material_files import write_described, write_fold
+from sievert.training.unlabelled import read_unlabelled
 
 _STARTS = {"token_starts": "token_ids", "picture_starts": "picture_data", "gram_starts": "gram_indices"}
 """Where the rows of a flat column begin."""
@@ -68,9 +71,12 @@ def join(first: Material, second: Material, out: Path, *, test_of_second: bool =
     write_fold(out, FOLDS[0], _joined(one, other))
     for name, fold in later.items():
         write_fold(out, name, fold.columns)
-    if (spare := first.folder / UNLABELLED).is_file():
-        (out / UNLABELLED).write_bytes(spare.read_bytes())
     described = _described(first.described, second.described, one, learn, forms)
+    if first.described.unlabelled is not None:
+        (out / UNLABELLED).write_bytes((first.folder / UNLABELLED).read_bytes())
+    elif (told := second.described.unlabelled) is not None:
+        (out / UNLABELLED).write_bytes(_held_out(second, [*later.values()]))
+        described = msgspec.structs.replace(described, unlabelled=told)
     if test_of_second:
         tested = second.described.populations[FOLDS[-1]]
         populations = {**described.populations, FOLDS[-1]: tested}
@@ -106,6 +112,14 @@ def _without_later(learn: MaterialFold, later: list[MaterialFold]) -> MaterialFo
     columns = {name: one[keep] if name in _OF_SNAPSHOTS else one for name, one in learn.columns.items()}
     columns["post"] = np.unique(columns["post"], return_inverse=True)[1].astype(np.int32)
     return dataclasses.replace(learn, columns=columns)
+
+
+def _held_out(second: Material, later: list[MaterialFold]) -> bytes:
+    """Return the file of unlabelled posts; those that say what a content of a later fold says are held out."""
+    spare = read_unlabelled(second)
+    known = {said for fold in later for said in _said(fold) if said}
+    held = spare.columns["held"] | np.array([said in known for said in _said(spare.posts)], np.bool_)
+    return save({**spare.columns, "held": held})
 
 
 def _said(fold: MaterialFold) -> list[bytes]:
