@@ -33,6 +33,7 @@ from sievert.schema.media import PictureFacts
 from sievert.scoring.bundle import load_bundle
 from sievert.scoring.cascade import score
 from sievert.scoring.fusion import Latents, untouched
+from sievert.training.fusion_report import behaviour_as_served
 from sievert.training.material import read_material
 from sievert.training.measured_fold import MeasuredFold
 from sievert.training.rung import drawn_rows
@@ -66,7 +67,7 @@ def in_the_world(bundle, material, name):
             seen[one] = bundle.picture.vector(pixels)
         vectors = {row: seen[one] for row, one in enumerate(contents.tolist()) if one in seen}
     said = fold.columns["spoken"][contents]
-    behaviour, alone = fold.behaviour_rows(rows), untouched(fold.columns["behaviour"][rows])
+    behaviour, alone = behaviour_as_served(fold, rows), untouched(fold.columns["behaviour"][rows])
     ours = bundle.fusion.probabilities(
         (1 / (1 + np.exp(-said))).astype(np.float32), latents(bundle.fusion, len(rows), vectors), behaviour
     )
@@ -143,8 +144,8 @@ def real_texts(bundle, material, name, texts):
         share = fold.columns["stands_for"][rows].astype(np.float64)
         told[moment] = {"fusion": [], "update": []}
         for draw in range(DRAWS):
-            whose = fold.behaviour_rows(
-                np.random.default_rng(draw).choice(rows, len(y), p=share / share.sum())
+            whose = behaviour_as_served(
+                fold, np.random.default_rng(draw).choice(rows, len(y), p=share / share.sum())
             )
             found = {
                 "fusion": bundle.fusion.probabilities(said, latents(bundle.fusion, len(y)), whose),

@@ -29,6 +29,7 @@ from sievert.scoring.utterances import Shares, look_at_posts
 from sievert.training.chain import BUNDLE, HEAVY, QUANTISED, run_chain
 from sievert.training.exporting import export_run
 from sievert.training.fusion_graphs import export_picture, graphs_of
+from sievert.training.fusion_report import behaviour_as_served
 from sievert.training.heavy_calibrators import CALIBRATORS, calibrate, read_calibrators
 from sievert.training.heavy_rounding import ROUNDED, compared, read_rounding
 from sievert.training.heavy_run import read_heavy
@@ -117,7 +118,7 @@ def test_what_serves_says_what_was_learned(bundle, run, out, material):
     fold = material.folds["test"]
     rows = drawn_rows(fold)[:80]
     contents = fold.columns["content"][rows].astype(np.int64)
-    behaviour = fold.behaviour_rows(rows)
+    behaviour = behaviour_as_served(fold, rows)
     content = 1 / (1 + np.exp(-fold.columns["spoken"][contents].astype(np.float64)))
     found = bundle.fusion.probabilities(
         content.astype(np.float32), served_latents(bundle, run, fold, contents), behaviour
@@ -157,7 +158,7 @@ def test_a_run_that_leaves_texts_to_the_cascade_serves_without_their_encodings(m
     fold = material.folds["test"]
     rows = drawn_rows(fold)[:80]
     contents = fold.columns["content"][rows].astype(np.int64)
-    behaviour = fold.behaviour_rows(rows)
+    behaviour = behaviour_as_served(fold, rows)
     content = (1 / (1 + np.exp(-fold.columns["spoken"][contents].astype(np.float64)))).astype(np.float32)
     latents = dataclasses.replace(
         served_latents(bundle, run, fold, contents),
@@ -191,7 +192,7 @@ def test_a_run_that_hears_no_people_serves_beneath_the_update_model(material, fo
         served_latents(bundle, run, fold, contents),
         **{name: np.zeros((len(rows), 0), np.float32) for name in ("text", "words")},
     )
-    found = bundle.fusion.probabilities(content, latents, fold.behaviour_rows(rows))
+    found = bundle.fusion.probabilities(content, latents, behaviour_as_served(fold, rows))
     shown = fold.columns["picture"][contents] >= 0
     assert np.array_equal(found[~shown], content[~shown])
     assert not np.array_equal(found[shown], content[shown])

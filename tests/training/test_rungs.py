@@ -1,6 +1,7 @@
 """Every rung of the ladder learns from material, hears what its recipe says, and looks at no test fold."""
 
 import dataclasses
+import itertools
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from sievert.training.material import read_material
 from sievert.training.pooling import with_pooled
 from sievert.training.recipes import read_recipe, recipe_file
 from sievert.training.rung import drawn_rows, latents_of, train_rung, train_update_rung
-from sievert.training.rung_batches import batches_of, flattened, heard, posts_of, restored
+from sievert.training.rung_batches import batches_of, flattened, heard, posts_of, restored, shows
 from sievert.training.rung_models import model_of, rate_of
 from sievert.training.rung_recipe import RUNGS, RungRecipe
 from tiny_fusion import write_fused
@@ -89,7 +90,7 @@ def test_a_rung_learns_the_same_whatever_the_test_fold_is(material, recipe, tmp_
 
 def test_each_epoch_has_every_post_once_at_one_of_its_moments_drawn_anew(material, recipe):
     fold = material.folds["learn"]
-    order, starts = posts_of(fold, None, 1)
+    order, starts = posts_of(fold, recipe("light"))
     assert sorted(order.tolist()) == list(range(len(fold)))
     batches = batches_of(fold, recipe("light"))
     epochs = []
@@ -106,17 +107,32 @@ def test_each_epoch_has_every_post_once_at_one_of_its_moments_drawn_anew(materia
     assert len(set(epochs)) == 3
 
 
-def test_fewer_posts_keep_the_mix(material):
+def test_posts_with_pictures_alone_may_teach_and_harmful_ones_come_several_times(material, recipe):
     fold = material.folds["learn"]
-    order, starts = posts_of(fold, 20, 1)
+    order, starts = posts_of(fold, recipe("heavy", "hears=[spoken, pictures]", "harmful_times=3"))
+    every, begins = posts_of(fold, recipe("max-pool"))
+    first = every[begins[:-1]]
+    shown, harmful = shows(fold, first), fold.harmful()[first]
+    assert shown.any()
+    assert not shown.all()
+    times = np.bincount(fold.columns["post"][order[starts[:-1]]], minlength=len(first))
+    assert np.array_equal(times, np.where(shown, np.where(harmful, 3, 1), 0))
+    # All snapshots of a post stand together, each time that it comes.
+    for begin, end in itertools.pairwise(starts):
+        assert len(np.unique(fold.columns["post"][order[begin:end]])) == 1
+
+
+def test_fewer_posts_keep_the_mix(material, recipe):
+    fold = material.folds["learn"]
+    order, starts = posts_of(fold, recipe("light", "posts=20", "seed=1"))
     assert len(starts) == 21
     assert len(np.unique(fold.columns["post"][order])) == 20
     bad = fold.harmful()
     every = np.unique(fold.columns["post"], return_index=True)[1]
     assert bad[order[starts[:-1]]].sum() == round(20 * bad[every].mean())
-    assert not np.array_equal(order, posts_of(fold, 20, 2)[0])
-    assert np.array_equal(order, posts_of(fold, 20, 1)[0])
-    whole, ends = posts_of(fold, None, 1)
+    assert not np.array_equal(order, posts_of(fold, recipe("light", "posts=20", "seed=2"))[0])
+    assert np.array_equal(order, posts_of(fold, recipe("light", "posts=20", "seed=1"))[0])
+    whole, ends = posts_of(fold, recipe("light"))
     assert len(order) == starts[-1] < ends[-1] == len(whole)
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sievert.calibration.logit_map import probability_of
 from sievert.errors import InvalidField
+from sievert.features.behaviour.rows import CREATORS, FEATURES, OWN, Rows
 from sievert.measurement.ranking import Estimate
 from sievert.schema.taxonomy import HARM
 from sievert.scoring.bundle import Bundle
@@ -22,6 +23,7 @@ from sievert.scoring.fusion import Latents, untouched
 from sievert.scoring.update import logits_of
 from sievert.training.heavy_calibrators import RunCalibrators
 from sievert.training.heavy_run import HeavyRun
+from sievert.training.material import MaterialFold
 from sievert.training.measured_fold import MeasuredFold
 
 Floats = npt.NDArray[np.float64]
@@ -92,7 +94,7 @@ def report_on(run: HeavyRun, calibrators: RunCalibrators, bundle: Bundle) -> Fus
         content = fold.columns["spoken"][fold.columns["content"][rows]].copy()
         content[:, [run.said.heads.index(head) for head in calibrators.heads]] = fused
         p = probability_of(content.astype(np.float64))
-        heard = logits_of(bundle.update.probabilities(p, fold.behaviour_rows(rows)))[:, harm]
+        heard = logits_of(bundle.update.probabilities(p, behaviour_as_served(fold, rows)))[:, harm]
         scores["fusion and evidence (update model)"] = np.where(touched, heard, scores["fusion"])
     return FusionReport(
         posts=len(measured.y),
@@ -102,6 +104,13 @@ def report_on(run: HeavyRun, calibrators: RunCalibrators, bundle: Bundle) -> Fus
         lines=tuple(_line(name, measured, one) for name, one in scores.items()),
         cost=_cost(bundle),
     )
+
+
+def behaviour_as_served(fold: MaterialFold, rows: npt.NDArray[np.int64]) -> Rows:
+    """Return behaviour rows [n, F] of snapshots [n], as a server computes them."""
+    found = np.zeros((len(rows), len(FEATURES)), np.float32)
+    found[:, OWN], found[:, CREATORS] = fold.columns["behaviour"][rows], fold.columns["context"][rows]
+    return found
 
 
 def _line(name: str, measured: MeasuredFold, scores: Floats) -> FusionLine:

@@ -67,7 +67,7 @@ def round_tower(
         ConfigurationError, TrainingStopped, StoreCorrupt: see `loop.fit`.
     """
     fold = material.folds["calibrate"]
-    rows = drawn_rows(fold)
+    rows = drawn_rows(fold, pictured=rung.by_pictures)  # of no others it says anything
     before = fused_logits(model, fold, rows, rung)[:, 0]
     layers = begin_rounding(model, material, recipe)
     learn_rounded(

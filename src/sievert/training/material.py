@@ -31,8 +31,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from sievert.errors import MalformedInput, NotFound
-from sievert.features.behaviour.rows import CREATORS, FEATURES, OWN
-from sievert.features.behaviour.rows import Rows as BehaviourRows
 from sievert.models.batch import Grams, Numbers, Part, Pictures, PostBatch, Progress, Tokens, Vectors
 from sievert.training.losses import Supervision
 from sievert.training.packed_pictures import PackedPictures
@@ -154,12 +152,6 @@ class MaterialFold:
                 views=views, hours=hours, known=torch.ones(len(rows), dtype=torch.bool)
             )
         return dataclasses.replace(of_content, **made)  # type: ignore[arg-type]
-
-    def behaviour_rows(self, rows: Rows) -> BehaviourRows:
-        """Return behaviour rows [r, F] of snapshots [r], as a server computes them."""
-        found = np.zeros((len(rows), len(FEATURES)), np.float32)
-        found[:, OWN], found[:, CREATORS] = self.columns["behaviour"][rows], self.columns["context"][rows]
-        return found
 
     def supervision(self, rows: Rows) -> Supervision:
         """Return what is known about snapshots [r]."""

@@ -100,7 +100,7 @@ class Reported:
 def reported(spare: Unlabelled, learn: MaterialFold, recipe: RungRecipe) -> Reported:
     """Fit the exposure model with the posts that a recipe learns from as anchors, and draw posts."""
     rng = np.random.default_rng((recipe.seed, len(spare)))
-    order, starts = posts_of(learn, recipe.posts, recipe.seed)
+    order, starts = posts_of(learn, recipe)
     one = order[starts[:-1]]  # reports until the fold's end are the same at every snapshot
     columns = learn.columns
     anchors = Anchors(

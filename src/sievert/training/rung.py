@@ -40,7 +40,7 @@ from sievert.training.losses import Supervision, loss_of
 from sievert.training.material import UNLABELLED, Material, MaterialFold
 from sievert.training.reported import BESIDE, Reported, reported
 from sievert.training.run_folder import RunResult, read_run
-from sievert.training.rung_batches import batches_of, heard, restored, without_words
+from sievert.training.rung_batches import batches_of, heard, restored, shows, without_words
 from sievert.training.rung_models import model_of, rate_of
 from sievert.training.rung_recipe import RungRecipe
 from sievert.training.unlabelled import Unlabelled, read_unlabelled
@@ -295,9 +295,14 @@ def device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
-def drawn_rows(fold: MaterialFold, most: int | None = None) -> Rows:
-    """Return the one snapshot of each post that was drawn evenly; at most so many, harmful ones first of all."""
+def drawn_rows(fold: MaterialFold, most: int | None = None, *, pictured: bool = False) -> Rows:
+    """Return the one snapshot of each post that was drawn evenly; at most so many, harmful ones first of all.
+
+    With `pictured` those of posts without a picture are left out.
+    """
     rows = np.flatnonzero(fold.columns["drawn"]).astype(np.int64)
+    if pictured:
+        rows = rows[shows(fold, rows)]
     if most is None or len(rows) <= most:
         return rows
     bad = fold.harmful()[rows]
@@ -383,7 +388,7 @@ def _parts(logits: torch.Tensor, known: Supervision, recipe: RungRecipe) -> Mapp
 
 
 def _measured(score: Score, fold: MaterialFold, recipe: RungRecipe) -> dict[str, float]:
-    rows = drawn_rows(fold, recipe.watched)
+    rows = drawn_rows(fold, recipe.watched, pictured=recipe.by_pictures)
     y = fold.harmful()[rows]
     prevalence = fold.described.populations["calibrate"].prevalence
     weight = natural_weights(y, prevalence=prevalence)

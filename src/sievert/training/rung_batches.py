@@ -44,29 +44,37 @@ _KINDS: Mapping[str, type[Part]] = {
 _KNOWN = "known about"
 
 
-def posts_of(fold: MaterialFold, most: int | None, seed: int) -> tuple[Rows, Rows]:
-    """Return the snapshots of a fold, post by post, and where each of at most so many posts begins [p + 1].
+def posts_of(fold: MaterialFold, recipe: RungRecipe) -> tuple[Rows, Rows]:
+    """Return the snapshots of a fold, post by post, and where each of the posts that teach begins [p + 1].
 
-    Fewer posts than there are are drawn by the seed, and keep the share of harm.
+    Fewer posts than there are are drawn by the seed, and keep the share of harm. One that comes several times in an
+    epoch stands there as often.
     """
     post = fold.columns["post"]
     order = np.argsort(post, kind="stable").astype(np.int64)
     starts = np.concatenate([[0], np.cumsum(np.bincount(post))]).astype(np.int64)
-    if most is None or most >= len(starts) - 1:
+    first = order[starts[:-1]]
+    harmful = fold.harmful()[first]
+    some = np.flatnonzero(shows(fold, first)) if recipe.by_pictures else np.arange(len(first))
+    if recipe.posts is not None and recipe.posts < len(some):
+        bad = round(recipe.posts * float(harmful[some].mean()))
+        rng = np.random.default_rng((recipe.seed, recipe.posts))
+        drawn = [
+            rng.permutation(some[harmful[some] == side])[:many]
+            for side, many in ((True, bad), (False, recipe.posts - bad))
+        ]
+        some = np.sort(np.concatenate(drawn))
+    some = np.repeat(some, np.where(harmful[some], recipe.harmful_times, 1))
+    if len(some) == len(first) and recipe.harmful_times == 1:
         return order, starts
-    harmful = fold.harmful()[order[starts[:-1]]]
-    bad = round(most * float(harmful.mean()))
-    rng = np.random.default_rng((seed, most))
-    some = np.sort(
-        np.concatenate(
-            [
-                rng.permutation(np.flatnonzero(harmful == side))[:many]
-                for side, many in ((True, bad), (False, most - bad))
-            ]
-        )
-    )
-    picked = np.concatenate([order[starts[one] : starts[one + 1]] for one in some])
+    picked = np.concatenate([order[:0], *(order[starts[one] : starts[one + 1]] for one in some)])
     return picked, np.concatenate([[0], np.cumsum(np.diff(starts)[some])]).astype(np.int64)
+
+
+def shows(fold: MaterialFold, rows: Rows) -> npt.NDArray[np.bool_]:
+    """Say which snapshots [n] have a picture."""
+    found: npt.NDArray[np.bool_] = fold.columns["picture"][fold.columns["content"][rows]] >= 0
+    return found
 
 
 Beside = Callable[[Make], Make]
@@ -81,7 +89,7 @@ def batches_of(
     beside: Beside = lambda make: make,
 ) -> Batches:
     """Return the batches that a rung learns from; with latents [c, K, d] of contents, these stand for them."""
-    order, starts = posts_of(fold, recipe.posts, recipe.seed)
+    order, starts = posts_of(fold, recipe)
     lengths = fold.lengths()[fold.columns["content"][order[starts[:-1]]]].tolist()
 
     def make(posts: Rows, rng: np.random.Generator) -> Tensors:

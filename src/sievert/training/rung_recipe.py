@@ -73,7 +73,13 @@ class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
     loss: LossSettings = LossSettings()
     batch: Count = 64
     posts: Count | None = None  # learn from so many posts at most; none: all
+    harmful_times: Annotated[int, Meta(ge=1, le=100)] = 1  # how often a harmful post comes in an epoch
     watched: Count = 4000  # posts of the time to calibrate on that choose the best weights
+
+    @property
+    def by_pictures(self) -> bool:
+        """Say if posts with pictures alone teach, and choose weights: nothing else is heard beside the cascade."""
+        return set(self.hears) == {"spoken", "pictures"}
 
     def problems(self) -> list[str]:
         """Say what is wrong with it beyond the types and bounds of its entries."""
