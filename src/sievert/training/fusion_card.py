@@ -1,5 +1,7 @@
 """The card of a bundle's fusion model, in Markdown, one sentence a line."""
 
+import msgspec
+
 from sievert.measurement.ranking import Estimate
 from sievert.schema.bundle import Manifest
 from sievert.training.fusion_graphs import Graphs
@@ -8,6 +10,7 @@ from sievert.training.heavy_calibrators import RunCalibrators
 from sievert.training.heavy_run import HeavyRun
 from sievert.training.light_image import LightImageRun
 from sievert.training.run_card import interval_of, value_of
+from sievert.training.rung_batches import posts_of
 
 CARD = "FUSION_CARD.md"
 
@@ -41,10 +44,7 @@ def fusion_card(
         "",
         f"It adds to what the cascade says of a post's texts: it hears {_heard(run)}. What is missing is masked.",
         *([_KEPT if run.hears_people else _KEPT_BY_CONTENT] if run.keeps_texts else []),
-        (
-            f"It learned from {learn.taken:,} posts, drawn from {learn.posts:,}; {learn.taken_harmful:,} of them are "
-            "harmful."
-        ),
+        f"It learned from {_taught(run)}, drawn from {learn.posts:,} posts.",
         f"What the texts say was said by the bundle `{run.said.bundle}`.",
         "",
         "## How well it ranks",
@@ -106,6 +106,14 @@ def fusion_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _taught(run: HeavyRun) -> str:
+    fold = run.material.folds["learn"]
+    order, starts = posts_of(fold, msgspec.structs.replace(run.recipe, harmful_times=1))
+    first = order[starts[:-1]]
+    pictured = " with pictures" if run.recipe.by_pictures else ""
+    return f"{len(first):,} posts{pictured}, {int(fold.harmful()[first].sum()):,} of them harmful"
 
 
 def _heard(run: HeavyRun) -> str:
