@@ -431,3 +431,24 @@ def test_posts_are_forgotten_by_age_and_by_name():
     cache.forget_posts({PostName("default", "b")})
     assert len(cache) == 1
     assert cache.get("one", PostKey("default", "c", 0)) is made
+
+
+def test_pictures_of_posts_that_nobody_read_are_heard_all_the_same(seeing, heavy_runs):
+    """Their vectors are there, and hearing them costs next to nothing."""
+    # Nothing calls for a reading, as a vivid red thumbnail would.
+    dull = np.full_like(seeing.picture.bias, -9.0)
+    picture = dataclasses.replace(seeing.picture, weights=np.zeros_like(seeing.picture.weights), bias=dull)
+    parts = dataclasses.replace(
+        memory(dataclasses.replace(seeing, picture=picture)), shares=Shares(text=0.0, pictures=0.0)
+    )
+    red, silent, fine = post(parts, "a", RED), post(parts, "b", RED, text=""), post(parts, "c", BLUE)
+    plain = post(parts, "d")
+    assert heavy_runs == []
+    assert [(one.decision, one.stage) for one in (red, silent)] == [("review", "light")] * 2
+    assert min(red.probability, silent.probability) > 0.9
+    assert fine.probability == pytest.approx(plain.probability, abs=1e-6)
+    assert {reason.where for reason in red.reasons} == {"text and picture"}
+    assert {reason.where for reason in silent.reasons if reason.rule != LANGUAGE} == {"picture"}
+    run_events(reports(2, post="a"), parts)
+    later = trail(parts, "a")[-1]
+    assert later.probability == pytest.approx(updated(seeing, parts, red, "a"), abs=1e-4)

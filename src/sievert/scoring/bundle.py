@@ -188,6 +188,12 @@ class Bundle:
         return self.fusion if self.fusion is not None and self.fusion.hears_people else None
 
     @property
+    def sees_all(self) -> bool:
+        """Say if the fusion model hears pictures alone: then it hears those of all posts, whoever read their texts."""
+        fusion = self.fusion
+        return fusion is not None and not fusion.hears_people and not fusion.spec.text_width
+
+    @property
     def encoders(self) -> tuple[PictureEncoder, ...]:
         """What makes vectors of pictures, each under its own name."""
         return (*(() if self.picture is None else (self.picture,)), *self.added.encoders.values())

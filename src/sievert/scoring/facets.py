@@ -54,14 +54,15 @@ Facets = tuple[Facet, ...]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Looked:
-    """What the cascade says of n posts, and of those that the heavy model read, by row, what can be fused."""
+    """What the cascade says of n posts, and by row what can be fused: of those that the heavy model read, at least."""
 
     scored: ScoredBatch
     facets: Mapping[int, Facets] = dataclasses.field(default_factory=dict)
+    glanced: frozenset[int] = frozenset()  # rows of them that the heavy model did not read
 
 
 def fused(bundle: Bundle, looked: Looked, rows_of: RowsOf | None = None) -> ScoredBatch:
-    """Return scores of n posts in which the fusion model has spoken for those that the heavy model read.
+    """Return scores of n posts in which the fusion model has spoken for those that have facets.
 
     Without `rows_of` nothing is known of their behaviour.
     """
@@ -75,7 +76,8 @@ def fused(bundle: Bundle, looked: Looked, rows_of: RowsOf | None = None) -> Scor
         None if rows_of is None or not fusion.hears_people else rows_of(rows),
     )
     harm, policies, stage = scored.harm.copy(), scored.policies.copy(), scored.stage.copy()
-    harm[rows], policies[rows, : p.shape[1] - 1], stage[rows] = p[:, 0], p[:, 1:], Stage.HEAVY
+    harm[rows], policies[rows, : p.shape[1] - 1] = p[:, 0], p[:, 1:]
+    stage[[row for row in rows.tolist() if row not in looked.glanced]] = Stage.HEAVY
     places = scored.where
     if places is not None:
         places = places.copy()

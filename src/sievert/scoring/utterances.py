@@ -121,7 +121,8 @@ def look_at_posts(
 
     Pictures (row, number) in `passed` are known to be harmless, and not read. What added heads say of the
     pictures themselves is told under their names. Of posts that the heavy model read there are facets
-    besides, where the bundle has a fusion model to hear them.
+    besides, where the bundle has a fusion model to hear them; where that hears pictures alone, of all posts whose
+    pictures an encoder has seen.
     """
     if not posts.pictures and bundle.fusion is None:
         return Looked(score(bundle, posts.text, heavy_share=shares.text, lap=lap))
@@ -166,16 +167,21 @@ def _look_closely(
     whole = _together(said, utterances, posts) if posts.pictures else said
     encoded = dict(zip(read.tolist(), encodings, strict=True))
     facets: dict[int, Facets] = {}
+    glanced: list[int] = []
     for row in np.flatnonzero(whole.stage != Stage.SENTINEL).tolist():
         looks = pictures.get(row, ())
         if chosen[row]:
             facets[row] = _facets(
                 bundle, row, said=said, whole=whole, utterances=utterances, looks=looks, encoded=encoded
             )
+        elif bundle.sees_all and any(one.vector is not None for one in looks):
+            silent = not posts.posts[row].text.strip()
+            facets[row] = _shown(bundle, row, whole=whole, silent=silent, looks=looks)
+            glanced.append(row)
         elif looks:
             _hear_thumbnails(whole, row, looks)
     lap("calibrate")
-    return Looked(whole, facets)
+    return Looked(whole, facets, frozenset(glanced))
 
 
 def _spoken(utterances: Utterances, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
@@ -219,6 +225,26 @@ def _facets(
         for number in sorted({*words, *seen})
     )
     return shown if text is None and shown else (own, *shown)
+
+
+def _shown(
+    bundle: Bundle, row: int, *, whole: ScoredBatch, silent: bool, looks: Sequence[LookedPicture]
+) -> Facets:
+    """Return the facets of a post that was not read, from what the light model says of all that it says.
+
+    As of one that was read, one that is silent is not heard without its pictures.
+    """
+    content, worst = _content(bundle, whole, row), OWN if whole.where is None else int(whole.where[row])
+    shown = tuple(
+        Facet(
+            content=content,
+            where=PICTURE if silent or worst == PICTURE else BOTH,
+            picture=one.vector,
+            thumbnail=one.p if one.vector is None else None,
+        )
+        for one in looks
+    )
+    return shown if silent else (Facet(content=content, where=worst), *shown)
 
 
 def _content(bundle: Bundle, scored: ScoredBatch, row: int) -> npt.NDArray[np.float32]:
