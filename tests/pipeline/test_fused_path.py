@@ -452,3 +452,22 @@ def test_pictures_of_posts_that_nobody_read_are_heard_all_the_same(seeing, heavy
     run_events(reports(2, post="a"), parts)
     later = trail(parts, "a")[-1]
     assert later.probability == pytest.approx(updated(seeing, parts, red, "a"), abs=1e-4)
+
+
+@pytest.mark.parametrize("text", ["you goose", "das ist ein schöner Morgen und wir gehen", FINE])
+def test_a_post_without_a_picture_is_decided_alike_beside_posts_that_have_one(seeing, text):
+    def decided(*more):
+        parts = dataclasses.replace(memory(seeing), shares=ALL)
+        facts = [parts.pictures.take(RED) for _ in more]
+        sent = [
+            attached(Post(id=name, text=FINE, media=(Media(base64="-"),)), [one.sha256])
+            for name, one in zip(more, facts, strict=True)
+        ]
+        return run(records(*sent, Post(id="plain", text=text)), parts)[-1]
+
+    alone, beside = decided(), decided("pictured")
+    assert (alone.probability, alone.policies, alone.stage) == (
+        beside.probability,
+        beside.policies,
+        beside.stage,
+    )

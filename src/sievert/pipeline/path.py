@@ -204,8 +204,8 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
     # everything is read by the light model, the likeliest harm by the heavy one as well
     looked = look_at_posts(parts.bundle, posts, shares=parts.shares_now, passed=known.passed, lap=lap)
 
-    # 5b fuse (0.6 for each 1 % of posts): what encoders made of the few, with what is known of behaviour;
-    # nothing where the bundle has no fusion model
+    # 5b fuse (0.6 for each 1 % of posts that show pictures): what these show, as far as they were encoded, and
+    # what is known of behaviour if the fusion model hears that; nothing where the bundle has none
     scored = known.scored(fused(parts.bundle, looked, functools.partial(behaviour_of_new, posts, parts)))
     lap("fuse")
 

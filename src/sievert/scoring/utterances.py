@@ -124,7 +124,7 @@ def look_at_posts(
     besides, where the bundle has a fusion model to hear them; where that hears pictures alone, of all posts whose
     pictures an encoder has seen.
     """
-    if not posts.pictures and bundle.fusion is None:
+    if not posts.pictures and (bundle.fusion is None or bundle.sees_all):
         return Looked(score(bundle, posts.text, heavy_share=shares.text, lap=lap))
     utterances = utterances_of(posts, passed=passed)
     cuts = np.repeat(cuts_for(bundle, shares.text), len(posts))
@@ -170,6 +170,8 @@ def _look_closely(
     glanced: list[int] = []
     for row in np.flatnonzero(whole.stage != Stage.SENTINEL).tolist():
         looks = pictures.get(row, ())
+        if bundle.sees_all and not looks:
+            continue  # it says nothing of the post
         if chosen[row]:
             facets[row] = _facets(
                 bundle, row, said=said, whole=whole, utterances=utterances, looks=looks, encoded=encoded
