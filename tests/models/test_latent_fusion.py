@@ -8,7 +8,7 @@ import torch
 from sievert.errors import ConfigurationError, InvalidField
 from sievert.models import build
 from sievert.models.batch import Vectors
-from tiny_models import POLICIES, SPEAKS, config_of, random_batch, tiny, unknown, without
+from tiny_models import POLICIES, SPEAKS, WIDTHS, config_of, random_batch, tiny, unknown, without
 
 HEADS = ("harm", "reports", *POLICIES)
 
@@ -97,6 +97,19 @@ def test_where_texts_are_left_to_the_cascade_its_word_moves_a_post_as_far_as_its
         assert not torch.allclose(learning, model.eval()(batch), atol=0.5)
         model.worth *= 0
         assert torch.allclose(model.train()(batch), model.eval()(batch), atol=1e-5)
+
+
+def test_pictures_alone_learn_what_they_say_by_themselves_and_are_added_when_they_serve():
+    numbers = {"spoken": WIDTHS["spoken"]}
+    model = tiny("latent_fusion", text_alone="kept", encodings=(), numbers=numbers, dropout=0.0, forget=0.0)
+    batch = without(random_batch(), "behaviour", "context", "creator", "text_encoding", "words_encoding")
+    silent = dataclasses.replace(batch.spoken, values=torch.zeros_like(batch.spoken.values))
+    with torch.no_grad():
+        alone, served = model.train()(batch), model.eval()(batch)
+        assert torch.equal(alone, model.train()(dataclasses.replace(batch, spoken=silent)))
+    said = torch.nn.functional.pad(batch.spoken.values * batch.spoken.known, (0, 1))[:, model.source]
+    assert torch.allclose(served - said, alone, atol=1e-5)
+    assert model.worth is None
 
 
 def test_in_training_whole_latents_and_rows_are_forgotten_and_what_is_spoken_never():

@@ -11,7 +11,9 @@ Where texts of the material are not those that the model is for, as in a simulat
 texts holds nowhere else. So `text_alone` may be kept: the network does not hear what the cascade said, and what it
 says of a post less what it says of the same post with its texts alone is added as evidence. Of a post of which
 nothing but texts is known the cascade's word stays. What that word is worth in the material is learned beside, so
-that evidence does not make up for it, and is left out when the model serves.
+that evidence does not make up for it, and is left out when the model serves. Where pictures alone are heard beside it,
+they learn what they say by themselves, as if there were no cascade: of what that leaves unsaid they learn far more
+slowly, and what of it the cascade said already is for the maps of evidence to find.
 
 `encode(batch)` gives the picture's latent, `update(latent, batch)` logits: a first classification is both in a
 row, a re-classification the second alone. In training, whole latents and rows of numbers are forgotten at
@@ -109,6 +111,7 @@ class LatentFusion(PostModel):
             }
         )
         kept = config.text_alone == "kept"
+        self.apart = kept and not config.encodings and set(config.numbers) <= {"spoken"}
         self.updating = UpdateNetwork(
             {name: many for name, many in config.numbers.items() if not (kept and name == "spoken")},
             latents=(sum(self.latents.values()), config.update_width),
@@ -126,7 +129,7 @@ class LatentFusion(PostModel):
         ]
         self.register_buffer("source", torch.tensor(places), persistent=False)
         # By head, how much more than itself a logit of the cascade counts in the material, and what is added to it.
-        self.worth = nn.Parameter(torch.zeros(2, len(places))) if kept else None
+        self.worth = nn.Parameter(torch.zeros(2, len(places))) if kept and not self.apart else None
 
     @final
     def encode(self, batch: PostBatch) -> Vectors | None:
@@ -180,7 +183,7 @@ class LatentFusion(PostModel):
             alone = PostBatch(posts=len(rows[some]))
             added = added - self.updating(rows[some], alone, (known & texts)[some])
         spoken = numbers_of(batch, "spoken", len(self.config.speaks))
-        if spoken is None:
+        if spoken is None or (self.training and self.apart):
             return added  # type: ignore[no-any-return]
         said = nn.functional.pad(spoken.values * spoken.known, (0, 1))[:, self.source]  # [n, H]
         if self.training and self.worth is not None:
