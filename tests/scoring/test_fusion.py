@@ -170,6 +170,13 @@ def test_one_that_hears_no_people_says_the_same_whatever_they_do(tmp_path):
         latents, picture=np.full((50, 3), [1, 0, 0], np.float32), picture_known=np.ones(50, np.bool_)
     )
     assert (fusion.probabilities(content, red) > content).all()
+    # What looks harmless excuses nothing.
+    low = {head: {"x": [-1.0, 1.0], "y": [-9.0, -8.0]} for head in fusion.spec.calibrators}
+    files = fusion.files()
+    spec = msgspec.structs.replace(fusion.spec, calibrators=low)
+    mild = FusionModel.of_files(msgspec.json.encode(spec), files["fusion.onnx"], HEADS)
+    blue = dataclasses.replace(red, picture=np.full((50, 3), [0, 0, 1], np.float32))
+    assert np.allclose(mild.probabilities(content, blue), content, atol=1e-6)
 
 
 def test_evidence_is_added_to_what_the_cascade_says_at_any_prevalence(fused):

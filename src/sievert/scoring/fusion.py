@@ -53,7 +53,8 @@ class FusionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What `fusion.json` says: the behaviour features it was made for, widths, and a map for each head.
 
     Without behaviour features it hears content alone: it speaks once, when a post's content is looked at, and what
-    people do is the update model's to tell.
+    people do is the update model's to tell. Its evidence then speaks against a post and never for it: what looks
+    harmless, to an encoder that knows few pictures, must not excuse the words that stand in it.
 
     With `text_alone: kept` the cascade has the last word on a post of which no picture is heard and with which
     nobody is heard to have done anything, whoever its creator is, and the maps are of evidence: of what is added to
@@ -187,7 +188,8 @@ class FusionModel:
         heard = np.flatnonzero(latents.picture_known | touched)
         said, p = logits_of(content[heard]), content.copy()
         added = self.logits(said, latents.take(heard), None if rows is None else rows[heard]) - said
-        p[heard] = probability_of(said + self._mapped(added))
+        evidence = self._mapped(added)
+        p[heard] = probability_of(said + (evidence if self.hears_people else np.maximum(evidence, 0.0)))
         return p
 
     def _mapped(self, logits: Floats) -> npt.NDArray[np.float64]:

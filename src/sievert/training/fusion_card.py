@@ -21,7 +21,7 @@ _KEPT = (
 )
 _KEPT_BY_CONTENT = (
     "A post without a picture keeps what the cascade says, to the bit; what a picture shows is evidence, and is added "
-    "to the cascade's logit. It speaks in the first decision, and the update model on top of it."
+    "to the cascade's logit where it speaks against the post. It speaks in the first decision, and the update model on top of it."
 )
 _EVIDENCE = "Maps are of evidence: 1 in the mean over harmless posts, as a ratio of likelihoods is; they hold at any prevalence."
 _MOVED = "Maps are fitted at the share that the material has, and moved to the one that the bundle states by Bayes' rule."

@@ -86,6 +86,8 @@ class RunCalibrators(msgspec.Struct, frozen=True, kw_only=True):
         found = np.stack([one.map.logits(added[:, at]) for at, one in enumerate(self.heads.values())], axis=1)
         if run.keeps_texts:
             found[~_heard(run, fold, rows, without=without)] = 0.0
+            if not run.hears_people:
+                found = np.maximum(found, 0.0)
         return said + found
 
 
