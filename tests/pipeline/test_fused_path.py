@@ -433,6 +433,26 @@ def test_posts_are_forgotten_by_age_and_by_name():
     assert cache.get("one", PostKey("default", "c", 0)) is made
 
 
+@pytest.mark.parametrize("look", ["events", "anew"])
+def test_what_a_picture_showed_stays_where_it_cannot_be_looked_at_once_more(seeing, look):
+    parts = dataclasses.replace(memory(seeing), shares=ALL)
+    first = post(parts, "fine", RED, text=FINE)
+    assert first.probability > 0.9
+    other = dataclasses.replace(
+        seeing, version="another", manifest=msgspec.structs.replace(seeing.manifest, name="another")
+    )
+    parts = dataclasses.replace(parts, bundle=other, pictures=memory(seeing).pictures)  # it knows no picture
+    if look == "events":
+        run_events(reports(2), parts)
+        least = updated(other, parts, first, "fine")
+    else:
+        (again,) = worth_deciding([PostName("default", "fine")], [Cause(DIAL, 1)], parts)
+        look_anew([again], parts, shares=ALL, now=parts.clock.now())
+        least = first.probability
+    assert trail(parts, "fine")[-1].bundle == "another"
+    assert trail(parts, "fine")[-1].probability >= least - 1e-4
+
+
 def test_pictures_of_posts_that_nobody_read_are_heard_all_the_same(seeing, heavy_runs):
     """Their vectors are there, and hearing them costs next to nothing."""
     # Nothing calls for a reading, as a vivid red thumbnail would.

@@ -148,8 +148,8 @@ def test_reasons_say_what_holds_in_words_and_nothing_of_the_post():
     assert said == {
         "rule:r": "hate: a person should look at it, by the rule r",
         "rule-demotes:r": "hate: shown to fewer people, by the rule r",
-        "deny-list:domains": "hate: a person should look at it, as a list of domains names it, by the words in a picture",
-        "deny-list-demotes:domains": "hate: shown to fewer people, as a list of domains names it, by the words in a picture",
+        "deny-list:domains": "hate: a person should look at it, as a list of domains names it, by what stands in a picture",
+        "deny-list-demotes:domains": "hate: shown to fewer people, as a list of domains names it, by what stands in a picture",
     }
     allowed = decided(ALLOWED, p=0.9).reasons[0]
     assert "hate: neither demoted nor removed, as a list of creators allows it" in map(reason_text, allowed)

@@ -63,11 +63,17 @@ class LogitMap:
         """Return the map to calibrated logits that are this much higher: where harm is more frequent."""
         return LogitMap(x=self.x, y=self.y + by)
 
-    def levelled(self) -> "LogitMap":
-        """Return the map that beyond the outer knots rises by next to nothing: it says no more than it was seen to."""
+    def levelled(self, low: float, high: float) -> "LogitMap":
+        """Return the map that beyond raw logits from `low` to `high` rises by next to nothing: no further than it saw.
+
+        Raises:
+            ValueError: they are not in this order.
+        """
+        x = np.array([low, *self.x[(self.x > low) & (self.x < high)], high])
+        y = self.logits(x)
         return LogitMap(
-            x=np.array([self.x[0] - _FAR, *self.x, self.x[-1] + _FAR]),
-            y=np.array([self.y[0] - _FAR * _LEVEL, *self.y, self.y[-1] + _FAR * _LEVEL]),
+            x=np.array([low - _FAR, *x, high + _FAR]),
+            y=np.array([y[0] - _FAR * _LEVEL, *y, y[-1] + _FAR * _LEVEL]),
         )
 
     def apply(self, z: npt.ArrayLike) -> npt.NDArray[np.float32]:

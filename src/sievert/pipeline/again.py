@@ -108,6 +108,21 @@ def probabilities_in(decisions: Sequence[Decision], heads: Sequence[str]) -> npt
     )
 
 
+def half_seen(again: Sequence[Again], posts: PostBatch, bundle: Bundle) -> npt.NDArray[np.bool_]:
+    """Tell which posts [n] show what cannot be looked at once more: forgotten, or not seen by this bundle's encoder.
+
+    What was thought of them first is the least to be thought of them, lest they look safer than they are.
+    """
+    found = np.zeros(len(again), np.bool_)
+    if not bundle.sees_all or bundle.picture is None:
+        return found
+    for row, one in enumerate(again):
+        seen = posts.pictures.get(row, ())
+        unseen = any(bundle.picture.kept(picture.facts) is None for picture in seen)
+        found[row] = len(seen) < len(one.post.media) or unseen
+    return found
+
+
 def scored_again(
     again: Sequence[Again], p: npt.NDArray[np.float32], bundle: Bundle, *, stage: npt.NDArray[np.int8]
 ) -> ScoredBatch:

@@ -283,7 +283,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 9 answer (1.2): whoever sent a post hears what was decided, and only now
     answers = assemble(read, found, answer_new(posts, scored, decided))
-    _tell(parts, posts, scored, decided, forecasts)
+    _tell(parts, posts, known.scored(looked.scored).told(), decided, forecasts)
     lap("answer")
     return answers
 

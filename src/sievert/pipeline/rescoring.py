@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sievert.features.behaviour.rows import AsOf, Rows, behaviour_rows
-from sievert.pipeline.again import Again, probabilities_in, scored_again
+from sievert.pipeline.again import Again, half_seen, probabilities_in, scored_again
 from sievert.pipeline.path import Parts
 from sievert.schema.batch import Floats, PostBatch, ScoredBatch
 from sievert.schema.decision import Stage
@@ -73,8 +73,9 @@ def _content(again: Sequence[Again], posts: PostBatch, parts: Parts) -> Floats:
     stale = np.flatnonzero([one.kept and one.first.bundle != bundle.version for one in again])
     if len(stale):
         fresh = _looked(posts.take(stale), parts, shares=parts.shares_now)
-        content[stale, 0] = fresh.harm
-        content[stale, 1:] = fresh.policies[:, : len(heads)]
+        anew = np.concatenate([fresh.harm[:, None], fresh.policies[:, : len(heads)]], axis=1)
+        half = half_seen([again[row] for row in stale.tolist()], posts.take(stale), bundle)
+        content[stale] = np.where(half[:, None], np.maximum(anew, content[stale]), anew)
     return content
 
 

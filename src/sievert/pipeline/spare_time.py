@@ -10,7 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from sievert.features.behaviour.rows import behaviour_rows
-from sievert.pipeline.again import Again, batch_again, decide_again, scored_again, worth_deciding
+from sievert.pipeline.again import (
+    Again,
+    batch_again,
+    decide_again,
+    half_seen,
+    probabilities_in,
+    scored_again,
+    worth_deciding,
+)
 from sievert.pipeline.by_arm import again_by_arm
 from sievert.pipeline.dial import ComputeDial
 from sievert.pipeline.path import Parts, behaviour_of_new
@@ -77,6 +85,13 @@ def _look_at(again: Sequence[Again], parts: Parts, *, shares: Shares, now: Micro
     for row, facets in looked.facets.items() if parts.bundle.listening is not None else ():
         parts.latents.keep(parts.bundle.version, posts.keys[row], facets, at=posts.received_at)
     scored = fused(parts.bundle, looked, lambda rows: behaviour_of_new(posts, parts, rows))
+    half = half_seen(again, posts, parts.bundle)
+    if half.any():
+        first = probabilities_in([one.content for one in again], parts.bundle.policy_heads)
+        least = np.where(half[:, None], first, np.float32(0))
+        policies = scored.policies.copy()
+        policies[:, :-1] = np.maximum(policies[:, :-1], least[:, 1:])
+        scored = dataclasses.replace(scored, harm=np.maximum(scored.harm, least[:, 0]), policies=policies)
     reacted = np.array([one.trail[-1].stage == Stage.UPDATE.word for one in again], np.bool_)
     told = reacted.copy()  # of what happened to these the update model tells
     if parts.bundle.listening is not None:

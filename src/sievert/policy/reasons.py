@@ -74,7 +74,7 @@ def reason_text(reason: Reason) -> str:
     said = RULES[kind].format(policy=reason.policy, name=name)
     if reason.match is not None:
         said += f" ({reason.match.bank}, {reason.match.distance} away)"
-    return f"{said}, by the words in {_WHERE[reason.where]}" if reason.where else said
+    return f"{said}, by what stands in {_WHERE[reason.where]}" if reason.where else said
 
 
 def in_words(reason: Reason) -> Reason:

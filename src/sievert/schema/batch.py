@@ -121,7 +121,7 @@ class ScoredBatch:
     policies: Floats  # [n, P]
     language: Codes  # [n] schema.decision.Language
     stage: Codes  # [n] schema.decision.Stage
-    where: Codes | None = None  # [n] a place of WHERE; None where no post has words in a picture
+    where: Codes | None = None  # [n] a place of WHERE; None where no picture says or shows anything
 
     def __len__(self) -> int:
         """Return n."""

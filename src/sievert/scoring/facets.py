@@ -51,6 +51,9 @@ class Facet:
 
 Facets = tuple[Facet, ...]
 
+_NAMED = 2.0
+"""So many times the odds of harm a picture must make of what is said anyway, to be named as where that stands."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Looked:
@@ -103,13 +106,24 @@ def probabilities(
     for at, one in enumerate(every):
         if one.thumbnail is not None:
             p[at] = np.maximum(p[at], one.thumbnail)
-    # Of equals the first: the post by itself stands before its pictures.
     worst = [
-        start + int(p[start : start + len(some), 0].argmax())
+        start + _worst(p[start : start + len(some), 0], some)
         for start, some in zip(starts.tolist(), posts, strict=True)
     ]
     where = np.array([every[at].where for at in worst], np.int8)
     return np.maximum.reduceat(p, starts, axis=0), where
+
+
+def _worst(harm: Floats, facets: Facets) -> int:
+    """Return which facet [r] is to be named; of equals the first, the post by itself before its pictures.
+
+    A picture that makes a little of what stands there anyway is not named for it.
+    """
+    worst, own = int(harm.argmax()), facets[0]
+    if worst and own.picture is None and np.array_equal(own.content, facets[worst].content):
+        odds = harm / np.maximum(1 - harm, 1e-7)
+        return worst if odds[worst] > _NAMED * odds[0] else 0
+    return worst
 
 
 def _latents(every: Sequence[Facet], fusion: FusionModel) -> Latents:

@@ -121,8 +121,10 @@ class FusionModel:
         spec = msgspec.json.decode(raw_spec, type=FusionSpec)
         if spec.behaviour is not None:
             spec.behaviour.refuse_if_stale()
-        elif not (spec.text_width or spec.picture_width):
-            raise ValueError("the fusion model hears nothing")
+        elif spec.text_alone == "learned" or not (spec.text_width or spec.picture_width):
+            raise ValueError(
+                "the fusion model hears no people, and is not evidence of what it hears beside texts"
+            )
         if set(spec.calibrators) != set(heads):
             raise ValueError(
                 f"the fusion model has calibrators for {sorted(spec.calibrators)}, not {sorted(heads)}"
@@ -188,8 +190,8 @@ class FusionModel:
         heard = np.flatnonzero(latents.picture_known | touched)
         said, p = logits_of(content[heard]), content.copy()
         added = self.logits(said, latents.take(heard), None if rows is None else rows[heard]) - said
-        evidence = self._mapped(added)
-        p[heard] = probability_of(said + (evidence if self.hears_people else np.maximum(evidence, 0.0)))
+        evidence, moved = self._mapped(added), probability_of(said + self._mapped(added))
+        p[heard] = moved if self.hears_people else np.where(evidence > 0, moved, p[heard])
         return p
 
     def _mapped(self, logits: Floats) -> npt.NDArray[np.float64]:

@@ -131,6 +131,10 @@ def open_doors(
         BankMatcher(stores.banks, fold=bundle.fold, clock=clock, on_flood=_on_flood(stores.audit, metrics))
     )
     media = open_media(settings, clock=clock)
+    candidate = open_candidate(settings, stores, control=bundle, prevalence=prevalence)
+    # A candidate with an encoder of its own must see what the other sees.
+    seeing = [bundle] if candidate is None else [bundle, candidate.bundle]
+    encoders = {encoder.model: encoder for one in seeing for encoder in one.encoders}
     pictures = Pictures(
         opener=_opener(settings, metrics),
         log=stores.pictures,
@@ -138,7 +142,7 @@ def open_doors(
         files=media,
         isolates=banks.isolates,
         words_cut=WORDS_CUT if can_read_words() else None,
-        encoders=bundle.encoders,
+        encoders=tuple(encoders.values()),
         watch=metrics,
     )
     spans = spans_of(settings)
@@ -184,7 +188,7 @@ def open_doors(
         case_key=stores.database.secret("cases"),
         latents=open_latents(settings, clock=clock, metrics=metrics, prefix=str(stores.database.seed())),
         guard=guard,
-        candidate=open_candidate(settings, stores, control=bundle, prevalence=prevalence),
+        candidate=candidate,
         creators=open_creators(settings, stores, counters=counters, clock=clock),
     )
     if bundle.has_models:

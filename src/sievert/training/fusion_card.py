@@ -24,6 +24,7 @@ _KEPT_BY_CONTENT = (
     "to the cascade's logit where it speaks against the post. It speaks in the first decision, and the update model on top of it."
 )
 _EVIDENCE = "Maps are of evidence: 1 in the mean over harmless posts, as a ratio of likelihoods is; they hold at any prevalence."
+_AGAINST = " What speaks for a post is left out where they serve."
 _MOVED = "Maps are fitted at the share that the material has, and moved to the one that the bundle states by Bayes' rule."
 
 
@@ -85,7 +86,7 @@ def fusion_card(
     ]
     lines += [
         "",
-        _EVIDENCE if run.keeps_texts else _MOVED,
+        (_EVIDENCE if run.hears_people else _EVIDENCE + _AGAINST) if run.keeps_texts else _MOVED,
         *(
             f"`{head}` is passed through as the cascade says it: {why}."
             for head, why in calibrators.passed.items()

@@ -199,8 +199,10 @@ def _fitted(z: Floats, y: Bools, weight: Floats, said: Floats | None) -> HeadMap
     else:
         worth = fit_logit_map(said, y, weight, prevalence=prevalence, pieces=pieces)
         found = fit_evidence_map(z - said, y, weight, beside=worth.logits(said), pieces=pieces)
-        ratio = np.exp(found.logits(z[~y] - said[~y]))
-        found = found.shifted(-float(np.log(np.average(ratio, weights=weight[~y])))).levelled()
+        added = z - said
+        ratio = np.exp(found.logits(added[~y]))
+        found = found.shifted(-float(np.log(np.average(ratio, weights=weight[~y]))))
+        found = found.levelled(float(added.min()), float(added.max()))
     return HeadMap(
         x=tuple(found.x.tolist()),
         y=tuple(found.y.tolist()),

@@ -73,7 +73,8 @@ def join(first: Material, second: Material, out: Path, *, test_of_second: bool =
         write_fold(out, name, fold.columns)
     described = _described(first.described, second.described, one, learn, forms)
     if first.described.unlabelled is not None:
-        (out / UNLABELLED).write_bytes((first.folder / UNLABELLED).read_bytes())
+        spare = (first.folder / UNLABELLED).read_bytes()
+        (out / UNLABELLED).write_bytes(_held_out(first, [*later.values()]) if test_of_second else spare)
     elif (told := second.described.unlabelled) is not None:
         (out / UNLABELLED).write_bytes(_held_out(second, [*later.values()]))
         described = msgspec.structs.replace(described, unlabelled=told)
@@ -114,9 +115,9 @@ def _without_later(learn: MaterialFold, later: list[MaterialFold]) -> MaterialFo
     return dataclasses.replace(learn, columns=columns)
 
 
-def _held_out(second: Material, later: list[MaterialFold]) -> bytes:
+def _held_out(one: Material, later: list[MaterialFold]) -> bytes:
     """Return the file of unlabelled posts; those that say what a content of a later fold says are held out."""
-    spare = read_unlabelled(second)
+    spare = read_unlabelled(one)
     known = {said for fold in later for said in _said(fold) if said}
     held = spare.columns["held"] | np.array([said in known for said in _said(spare.posts)], np.bool_)
     return save({**spare.columns, "held": held})

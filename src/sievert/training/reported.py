@@ -17,6 +17,7 @@ Legend: u unlabelled posts, p labelled posts, n posts of a batch.
 import dataclasses
 from collections.abc import Collection
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -100,7 +101,7 @@ class Reported:
 def reported(spare: Unlabelled, learn: MaterialFold, recipe: RungRecipe) -> Reported:
     """Fit the exposure model with the posts that a recipe learns from as anchors, and draw posts."""
     rng = np.random.default_rng((recipe.seed, len(spare)))
-    order, starts = posts_of(learn, recipe)
+    order, starts = posts_of(learn, msgspec.structs.replace(recipe, harmful_times=1))
     one = order[starts[:-1]]  # reports until the fold's end are the same at every snapshot
     columns = learn.columns
     anchors = Anchors(

@@ -94,6 +94,8 @@ class RungRecipe(LearnedRecipe, frozen=True, kw_only=True):
             )
         if len(set(self.hears)) < len(self.hears):
             found.append("hears: a part is named twice")
+        if self.by_pictures and self.config.get("text_alone") != "kept":
+            found.append("config.text_alone: what hears pictures alone is evidence; take kept")
         if not self.hears:
             found.append("hears: name a part at least")
         if self.reports.use != "none" and "grams" in self.hears:
