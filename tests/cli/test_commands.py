@@ -75,7 +75,7 @@ def test_bundle_verify_notices_any_change(tmp_path):
     shutil.copytree(default_bundle_path(), folder)
     assert sievert("bundle", "verify", folder).returncode == 0
     names = [path.name for path in folder.iterdir() if path.name != "manifest.json"]
-    assert len(names) == 18
+    assert len(names) == 24
     for name in names:
         path = folder / name
         before = path.read_bytes()

@@ -54,7 +54,7 @@ def recipe(encoder):
             "multimodal": [
                 "config={latents: 3, latent_width: 16, latent_heads: 2, resamplings: 1, update_width: 16}"
             ],
-            "heavy": ["config={picture_width: 8, update_width: 16}"],
+            "heavy": ["config={picture_width: 8, update_width: 16, text_alone: kept}"],
         }.get(name, [])
         every = (*QUICK, f"text.encoder={encoder}", *pictured, *small, *overrides)
         return read_recipe(RungRecipe, recipe_file(name), every)

@@ -14,6 +14,7 @@ from sievert.schema.experiment import Experiment
 from sievert.schema.policy import PolicySet
 from sievert.scoring.bundle import Bundle, at_prevalence
 from sievert.scoring.cascade import load_warm
+from sievert.scoring.picture_encoder import PictureEncoder
 from sievert.serving.places import segments_of
 from sievert.serving.problems import log_unexpected
 from sievert.serving.settings import Settings
@@ -40,6 +41,12 @@ def open_candidate(
     if prevalence is not None:
         bundle = at_prevalence(bundle, prevalence)
     return Candidate(bundle, stores.guardrail, control=control)
+
+
+def encoders_of(bundle: Bundle, candidate: Candidate | None) -> tuple[PictureEncoder, ...]:
+    """Return what makes vectors of pictures, each once: a candidate with an encoder of its own must see as well."""
+    both = [bundle] if candidate is None else [bundle, candidate.bundle]
+    return tuple({encoder.model: encoder for one in both for encoder in one.encoders}.values())
 
 
 class ActingSteps:

@@ -42,7 +42,7 @@ from sievert.scoring.banks.matching import BankMatcher, OnFlood
 from sievert.scoring.bundle import Bundle, at_prevalence, default_bundle_path
 from sievert.scoring.cascade import load_warm
 from sievert.serving.access import Gate, make_key
-from sievert.serving.acting import ActingSteps, open_candidate
+from sievert.serving.acting import ActingSteps, encoders_of, open_candidate
 from sievert.serving.attaching import Attacher, Fetch
 from sievert.serving.bodies import BodyRoom
 from sievert.serving.carried import EVENTS, POSTS
@@ -127,14 +127,10 @@ def open_doors(
     if bundle.heavy is not None:
         bundle.heavy.model.cache = open_encoder_cache(settings, metrics)
     news = News()
-    banks = Banks(
-        BankMatcher(stores.banks, fold=bundle.fold, clock=clock, on_flood=_on_flood(stores.audit, metrics))
-    )
+    on_flood = _on_flood(stores.audit, metrics)
+    banks = Banks(BankMatcher(stores.banks, fold=bundle.fold, clock=clock, on_flood=on_flood))
     media = open_media(settings, clock=clock)
     candidate = open_candidate(settings, stores, control=bundle, prevalence=prevalence)
-    # A candidate with an encoder of its own must see what the other sees.
-    seeing = [bundle] if candidate is None else [bundle, candidate.bundle]
-    encoders = {encoder.model: encoder for one in seeing for encoder in one.encoders}
     pictures = Pictures(
         opener=_opener(settings, metrics),
         log=stores.pictures,
@@ -142,7 +138,7 @@ def open_doors(
         files=media,
         isolates=banks.isolates,
         words_cut=WORDS_CUT if can_read_words() else None,
-        encoders=tuple(encoders.values()),
+        encoders=encoders_of(bundle, candidate),
         watch=metrics,
     )
     spans = spans_of(settings)
