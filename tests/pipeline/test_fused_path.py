@@ -21,7 +21,7 @@ from sievert.pipeline.checking import StoredChecks
 from sievert.pipeline.events import run_events
 from sievert.pipeline.hunting import Hunter
 from sievert.pipeline.latents import LatentCache
-from sievert.pipeline.path import run
+from sievert.pipeline.path import NoObserver, run
 from sievert.pipeline.pictures import Pictures
 from sievert.pipeline.spare_time import look_anew
 from sievert.policy.loading import default_policies_path, load_policies
@@ -491,3 +491,15 @@ def test_a_post_without_a_picture_is_decided_alike_beside_posts_that_have_one(se
         beside.policies,
         beside.stage,
     )
+
+
+def test_whoever_watches_hears_what_was_decided_by(seeing):
+    heard = []
+
+    class Watcher(NoObserver):
+        def batch_decided(self, posts, scored, decided):
+            heard.extend(scored.harm.tolist())
+
+    parts = dataclasses.replace(memory(seeing), observer=Watcher())
+    answer = post(parts, "a", RED)
+    assert heard == pytest.approx([answer.probability], abs=1e-6)

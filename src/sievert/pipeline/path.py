@@ -8,7 +8,7 @@ batches of 2,000 posts of mean 98 characters. A billion posts a day on two cores
 import dataclasses
 import functools
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -283,7 +283,7 @@ def run(records: bytes | Sequence[bytes], parts: Parts) -> list[Answer | InputEr
 
     # 9 answer (1.2): whoever sent a post hears what was decided, and only now
     answers = assemble(read, found, answer_new(posts, scored, decided))
-    _tell(parts, posts, known.scored(looked.scored).told(), decided, forecasts)
+    _tell(parts, posts, scored, decided, forecasts, unfused=lambda: known.scored(looked.scored))
     lap("answer")
     return answers
 
@@ -325,12 +325,21 @@ def effects_of(
 
 
 def _tell(
-    parts: Parts, posts: PostBatch, scored: ScoredBatch, decided: DecidedBatch, forecasts: Forecasts
+    parts: Parts,
+    posts: PostBatch,
+    scored: ScoredBatch,
+    decided: DecidedBatch,
+    forecasts: Forecasts,
+    *,
+    unfused: Callable[[], ScoredBatch],
 ) -> None:
-    """Tell of a batch that is durable; what the heavy model had no time for waits, and the dial moves."""
+    """Tell of a batch that is durable; what the heavy model had no time for waits, and the dial moves.
+
+    What it had no time for is judged by `unfused` scores: cuts are of the light model, and of no picture's evidence.
+    """
     parts.observer.batch_decided(posts, scored, decided)
     if parts.dial is not None:
-        skipped = parts.dial.skip(parts.bundle, posts, scored, forecasts.views)
+        skipped = parts.dial.skip(parts.bundle, posts, unfused(), forecasts.views)
         parts.dial.note(posts=len(posts), read=int((scored.stage == Stage.HEAVY).sum()), skipped=skipped)
 
 
