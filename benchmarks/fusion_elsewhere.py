@@ -5,13 +5,12 @@
 
 In the world it is held against the cascade and the update model, as each would serve, on the same posts, by posts
 and by views, at a moment of each and when it is created; of posts with pictures also by themselves, and by form of
-harm. A fusion model that hears no people serves beneath the update model, and is measured so. Real texts (NDJSON with text and harmful) take the place of posts of the
-world, drawn as in its traffic, when they are created and at a moment later: creator and reactions are anybody's,
+harm. A fusion model that hears no people serves beneath the update model, and is measured so. Real texts (NDJSON
+with text and harmful) take the place of posts of the world, drawn as in its traffic, when they are created and at a moment later: creator and reactions are anybody's,
 which says nothing of the text. What that does to the ranking, at 1 % harmful, and to what lies above the
 thresholds of the policies that ship, is told. FOLDER holds real memes with the words in them
 (harmeme_train.jsonl.gz, for experiments only: nothing learns from them, none is shown) and photos of harmless
-things (photos_cc0). Intervals are 95 %. The last line is one JSON
-object.
+things (photos_cc0). Intervals are 95 %. The last line is one JSON object.
 """
 
 import argparse
@@ -81,9 +80,7 @@ def in_the_world(bundle, material, name):
         for what, some in (("drawn", measured.drawn), ("created", measured.created))
     }
     seen = measured.views > 0
-    has_picture = {
-        what: fold.columns["picture"][contents[some]] >= 0 for what, some in at.items()
-    }  # posts with a picture
+    has_picture = {what: fold.columns["picture"][contents[some]] >= 0 for what, some in at.items()}
     share = fold.columns["stands_for"][measured.created].astype(np.float64) * has_picture["created"]
     harmful = fold.harmful()[measured.created]
     pictured = float(share[harmful].sum() / share.sum())

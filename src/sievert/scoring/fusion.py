@@ -190,7 +190,8 @@ class FusionModel:
         heard = np.flatnonzero(latents.picture_known | touched)
         said, p = logits_of(content[heard]), content.copy()
         added = self.logits(said, latents.take(heard), None if rows is None else rows[heard]) - said
-        evidence, moved = self._mapped(added), probability_of(said + self._mapped(added))
+        evidence = self._mapped(added)
+        moved = probability_of(said + evidence)
         p[heard] = moved if self.hears_people else np.where(evidence > 0, moved, p[heard])
         return p
 

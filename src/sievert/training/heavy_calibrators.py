@@ -32,6 +32,7 @@ from sievert.stores.durable import write_durably
 from sievert.training.heavy_run import HeavyRun
 from sievert.training.material import MaterialFold
 from sievert.training.rung import drawn_rows
+from sievert.training.rung_batches import shows
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -176,7 +177,7 @@ def _said(run: HeavyRun, fold: MaterialFold, rows: Rows) -> Floats:
 def _heard(run: HeavyRun, fold: MaterialFold, rows: Rows, *, without: Collection[str] = ()) -> Bools:
     """Tell of which snapshots [n] the run, serving, hears more than texts: it has evidence of no others."""
     seen = run.looks and "pictures" not in without
-    found: Bools = (fold.columns["picture"][fold.columns["content"][rows]] >= 0) & seen
+    found: Bools = shows(fold, rows) & seen
     if run.hears_people:
         found = found | ~untouched(fold.columns["behaviour"][rows])
     return found

@@ -190,8 +190,7 @@ def light_folder(run: HeavyRun) -> Path:
 
 
 def _lesson(run: HeavyRun, calibrators: RunCalibrators, fold: MaterialFold) -> _Lesson:
-    rows = drawn_rows(fold)
-    rows = rows[fold.columns["picture"][fold.columns["content"][rows]] >= 0]
+    rows = drawn_rows(fold, pictured=True)
     if len(rows) < _FEWEST:
         raise InvalidField(
             f"Only {len(rows)} posts of a fold have pictures; {_FEWEST} are the fewest to learn from.",
